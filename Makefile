@@ -1,0 +1,44 @@
+# openr1: `make demo` and `make test` do everything from a bare machine; CMake and Ninja do the work below.
+BUILD ?= build
+CMAKE_FLAGS ?=
+PREFIX ?= /usr/local
+
+.PHONY: all build setup demo test asan fuzz bench lint install clean
+
+all: build
+
+build: | setup
+	@cmake -S . -B $(BUILD) -G Ninja $(CMAKE_FLAGS) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@rm -f $(BUILD).log
+	@cmake --build $(BUILD)
+
+setup:
+	@sh tools/setup
+
+demo: build
+	$(BUILD)/openr1 demo $(DEMO_FLAGS)
+
+test: build
+	ctest --test-dir $(BUILD) --output-on-failure -j2
+
+asan: | setup
+	cmake -S . -B build-asan -G Ninja -DOPENR1_SANITIZE=ON
+	cmake --build build-asan
+	ctest --test-dir build-asan --output-on-failure -LE slow
+
+fuzz: | setup
+	CC=clang cmake -S . -B build-fuzz -G Ninja -DOPENR1_FUZZ=ON -DOPENR1_TESTS=OFF
+	cmake --build build-fuzz
+	sh tools/fuzz build-fuzz
+
+bench: build
+	$(BUILD)/openr1_bench
+
+lint: build
+	sh tools/lint $(BUILD)
+
+install: build
+	cmake --install $(BUILD) --prefix $(PREFIX)
+
+clean:
+	rm -rf build build-asan build-fuzz build-arm64

@@ -1,0 +1,32 @@
+/* check.h: broken invariants abort with the values that broke them.
+ *
+ * CHECK is for what must hold if this program is right: shapes, indices, states. It is always compiled in.
+ * What the outside world can cause (a bad file, a full disk, a wrong option) is never a CHECK: see err.h.
+ */
+#ifndef BASE_CHECK_H
+#define BASE_CHECK_H
+
+#include <stdlib.h>
+
+#define CHECK(cond, ...) \
+    do { \
+        if (!(cond)) check_failed(__FILE__, __LINE__, #cond, __VA_ARGS__); \
+    } while (0)
+
+/* Print file, line, the condition and the formatted values to standard error, then abort. */
+_Noreturn void check_failed(const char *file, int line, const char *cond, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* malloc, calloc, realloc, strdup that abort with the size when memory is out. For buffers whose size this
+ * program decides; a size that input decides goes through alloc_try, which returns NULL above `max` bytes. */
+void *alloc_or_die(size_t bytes);
+void *alloc_zero(size_t count, size_t size);
+void *alloc_again(void *p, size_t bytes);
+char *alloc_str(const char *s);
+char *alloc_strn(const char *s, size_t n);
+void *alloc_try(size_t bytes, size_t max);
+
+/* Large numeric buffers: 64-byte aligned, zeroed; release with free(). */
+void *alloc_floats(size_t count);
+
+#endif

@@ -1,0 +1,56 @@
+/* file.h: files that are whole or absent.
+ *
+ * Every output is written under a temporary name in the same folder, synced, and renamed over the old one, and
+ * the folder is synced, so that a kill or a full disk at any moment leaves the old file or the new one.
+ */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* Whole file into memory (NUL-terminated; free()); refuses more than max bytes. */
+int file_read(const char *path, size_t max, char **bytes, size_t *n, struct err *e);
+
+struct file_map {
+    const uint8_t *p;
+    size_t n;
+};
+/* Read-only memory map. An empty file is an error. */
+int file_map_open(struct file_map *m, const char *path, struct err *e);
+void file_map_close(struct file_map *m);
+
+/* Atomic writer. After any failed call, abort and report; nothing under `path` has changed. */
+struct file_out {
+    char *path, *tmp;
+    int fd;
+    uint8_t *buf;
+    size_t used;
+};
+int file_out_open(struct file_out *o, const char *path, struct err *e);
+int file_out_write(struct file_out *o, const void *bytes, size_t n, struct err *e);
+int file_out_commit(struct file_out *o, struct err *e); /* flush, fsync, rename, fsync the folder; releases o */
+void file_out_abort(struct file_out *o);                /* remove the temporary; safe after commit */
+int file_write(const char *path, const void *bytes, size_t n, struct err *e); /* open, write, commit */
+
+/* Append-only file: append writes the bytes in one go and syncs. */
+int file_append(const char *path, const void *bytes, size_t n, struct err *e);
+
+int file_mkdirs(const char *path, struct err *e);
+bool file_exists(const char *path);
+bool file_is_dir(const char *path);
+long long file_size(const char *path); /* -1 if absent */
+int file_copy(const char *from, const char *to, struct err *e);
+int file_remove_tree(const char *path, struct err *e); /* refuses "/" and "" ; does not follow links */
+int file_rename(const char *from, const char *to, struct err *e); /* rename and sync the folder */
+/* Join with one slash; caller frees. */
+char *path_join(const char *a, const char *b);
+char *path_dir(const char *path);
+const char *path_base(const char *path);
+/* Names in a folder, sorted bytewise, without "." and ".."; caller frees each and the list. -1 on error. */
+int dir_list(const char *path, char ***names, size_t *n, struct err *e);
+
+#endif

@@ -1,0 +1,81 @@
+/* data.h: datasets: rows in, examples out; packing; generators of checked problems.
+ */
+#ifndef DATA_DATA_H
+#define DATA_DATA_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/rng.h"
+#include "text/text.h"
+
+/* ---- rows ---------------------------------------------------------------------------------------------- */
+
+/* All rows of a dataset: a JSONL file, or a folder (every *.jsonl in it, or SPLIT.jsonl / SPLIT-*.jsonl when a
+ * split is named and such files exist). Rows are objects. */
+struct dataset {
+    json_t *rows; /* array, owned */
+    char *path;
+};
+int dataset_open(struct dataset *d, const char *path, const char *split, struct err *e);
+void dataset_release(struct dataset *d);
+
+/* ---- forms (one file, one row each: text.c, messages.c, prompt_completion.c, qa.c) ----------------------- */
+
+/* What SFT trains on: ids with a mask (1: the token has loss). Caller releases both. */
+struct sft_example {
+    struct ids ids;
+    struct ids mask;
+};
+struct form_opts {
+    const struct tokenizer *tok;
+    const char *text_field;    /* "text" */
+    int completion_only;       /* -1: as the form's default; 0, 1 */
+    bool assistant_only;
+    const char *system_prompt; /* or NULL; put in front when a conversation has no system message */
+    const char *prompt_column; /* or NULL */
+};
+struct data_form {
+    const char *name, *help;
+    bool (*fits)(const json_t *row, const struct form_opts *o);
+    int (*encode)(const json_t *row, const struct form_opts *o, struct sft_example *out, struct err *e);
+    const char *sample; /* a row, as JSON text, for docs and tests */
+};
+const struct data_form *const *data_form_all(void);
+/* The form of a row, or NULL and e that lists the forms and the row's columns. */
+const struct data_form *data_form_of(const json_t *row, const struct form_opts *o, struct err *e);
+
+/* The prompt of a row for generation, as ids: "prompt" (string or messages), or prompt_column, or "messages",
+ * or GSM8K's "question". Strings go in as they are unless the tokenizer has a chat template and
+ * `apply_chat` is set; then they are one user message. Special tokens as the tokenizer adds them. */
+struct prompt_opts {
+    const struct tokenizer *tok;
+    const char *prompt_column;
+    const char *system_prompt;
+    bool apply_chat; /* conversations always use the template */
+};
+int prompt_encode(const json_t *row, const struct prompt_opts *o, struct ids *out, struct err *e);
+
+/* ---- packing ------------------------------------------------------------------------------------------- */
+
+/* Best-fit decreasing, as TRL's "bfd": bins[i] = bin of example i for lengths[i] <= max_length; -1 for empty
+ * ones. Ties go to the earlier example and the older bin. Returns the number of bins. */
+int pack_bfd(const int *lengths, int n, int max_length, int *bins);
+
+/* ---- generators (one file, one row each: gen_chain.c, gen_countdown.c, gen_arithmetic.c) ------------------ */
+
+/* A generator makes problem `index` of a split as a row {"prompt","completion"?,"solution",...}; the same
+ * (seed, split, index, params) give the same row. Train and held-out splits must not meet: the generator
+ * decides by a hash of the problem, not by luck. */
+struct datagen {
+    const char *name, *help;
+    /* params: {"key": value} with the generator's own settings; NULL: defaults. New reference. */
+    json_t *(*make)(const struct rng_at *at, bool held_out, const json_t *params, struct err *e);
+    const char *params_help;
+};
+const struct datagen *const *datagen_all(void);
+const struct datagen *datagen_find(const char *name, struct err *e);
+
+#endif

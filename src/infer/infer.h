@@ -1,0 +1,87 @@
+/* infer.h: the engine: prompts in, completions out. Above this line only train/ knows a tensor.
+ *
+ * Continuous batching over a paged KV cache: a prompt is computed once for its whole group, its blocks are
+ * shared by reference count, and finished sequences make room for waiting ones at once. A completion depends
+ * only on the model, its prompt, its parameters and its key (seed, step, sequence): not on its neighbours, the
+ * batch size or the number of threads.
+ */
+#ifndef INFER_INFER_H
+#define INFER_INFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "model/model.h"
+#include "text/text.h"
+
+struct sampling {
+    float temperature; /* 0: greedy */
+    int top_k;         /* 0: off */
+    float top_p;       /* 1: off */
+    float min_p;       /* 0: off */
+    float repetition_penalty; /* 1: off; over prompt and completion, as Hugging Face */
+    int max_new_tokens;
+    const int *stop_ids; /* end-of-sequence ids; the stopping id is kept as the last token */
+    int n_stop_ids;
+    const char *const *stop_strings; /* generation ends when the text contains one; kept in ids, cut from text */
+    int n_stop_strings;
+};
+void sampling_default(struct sampling *s); /* temperature 1, all else off, 256 tokens */
+
+enum finish { FINISH_STOP, FINISH_LENGTH };
+
+struct completion {
+    int *ids;
+    float *logps; /* log-prob of each id under softmax(z / T) (T = 1 when greedy), as the trainer computes it */
+    int n;
+    enum finish finish;
+    char *text; /* decoded, special tokens left out */
+};
+struct group { /* completions of one prompt */
+    struct completion *c;
+    int n;
+};
+void group_release(struct group *g);
+
+struct request {
+    const int *prompt;
+    int n_prompt;
+    int n; /* completions wanted */
+    struct sampling sampling;
+    uint64_t seed;
+    uint32_t step, first_sequence; /* completion i draws with sequence = first_sequence + i */
+};
+
+struct engine_limits {
+    int max_running;   /* sequences decoded together */
+    int max_rows;      /* rows of one forward pass (prefill is cut into pieces of this size) */
+    int n_blocks;      /* KV blocks; 0: enough for max_running sequences of max_tokens */
+    int max_tokens;    /* longest prompt + completion */
+};
+struct engine;
+struct engine *engine_new(struct model *m, const struct engine_limits *limits, struct err *e);
+void engine_free(struct engine *e);
+size_t engine_bytes(const struct model *m, const struct engine_limits *limits); /* for the memory plan */
+/* Weights changed: forget all cached prompts. */
+void engine_reset(struct engine *e);
+
+struct engine_progress {
+    long tokens, done_sequences, total_sequences, running;
+};
+/* Called after each forward pass; return true to stop early (then engine_run fails with ERR_STOPPED). */
+typedef bool (*engine_watch)(void *ctx, const struct engine_progress *p);
+/* Called on each new token, in a fixed order within a pass; for streaming. NULL: none. */
+typedef void (*engine_token)(void *ctx, int request, int index, int id);
+struct engine_hooks {
+    engine_watch watch;
+    engine_token token;
+    void *ctx;
+};
+/* Run all requests to the end; groups[i] belongs to requests[i]; release each. A request that does not fit
+ * (prompt + max_new_tokens > max_tokens) is an error before anything runs. */
+int engine_run(struct engine *e, const struct request *requests, int n, struct group *groups,
+               const struct engine_hooks *hooks, struct err *err);
+
+#endif

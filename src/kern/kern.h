@@ -1,0 +1,152 @@
+/* kern.h: numeric slots on raw pointers.
+ *
+ * ref.c fills every slot in plain C and is the definition: for the same inputs every other implementation
+ * gives the same bits. Slots are single-threaded; op/ splits work over threads along outputs only.
+ *
+ * Rules that make the bits portable (all files of this room are compiled with -ffp-contract=off):
+ *  - fused multiply-add is explicit (fmaf / vector FMA), never left to the compiler;
+ *  - a product over K (matmul) runs in order over k in blocks of KERN_K_BLOCK: acc = 0; acc = fma(a, b, acc)
+ *    over the block; then c = c + acc (the first block of a non-accumulating product stores acc itself).
+ *    Vector lanes run over outputs, so their width does not matter;
+ *  - where lanes must run over the summed index there are always 8: lane i takes elements i, i+8, ...; the
+ *    tail is added to lanes 0.. in order; lanes combine as ((0+4)+(2+6)) + ((1+5)+(3+7));
+ *  - exp and log are the polynomials of kern_int.h; max is exact in any order; no denormal flushing.
+ * NaN: comparisons are written so that a NaN input gives a NaN output somewhere the caller checks.
+ */
+#ifndef KERN_KERN_H
+#define KERN_KERN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    KERN_K_BLOCK = 256, /* contraction block of a matrix product */
+    KERN_PANEL = 16,    /* outputs in a packed panel */
+    KERN_KEYS = 32      /* keys in an attention block */
+};
+
+/* C[M,N] = A[M,K] * B (+ C if accumulate). A's element (m,k) is a[m*a_row + k*a_col]: a_col = 1 for a row-major
+ * A, a_row = 1 for a transposed one. B is in panels: panels[((n / 16) * K + k) * 16 + n % 16], n padded to a
+ * multiple of 16 with zeros. C's element (m,n) is c[m*c_row + n]; only n < N is written. */
+struct kern_gemm {
+    int m, n, k;
+    const float *a;
+    ptrdiff_t a_row, a_col;
+    const float *panels;
+    float *c;
+    ptrdiff_t c_row;
+    bool accumulate;
+};
+
+/* One block of up to KERN_KEYS keys against nq query rows of one head group (flash attention, Dao et al. 2022).
+ * Keys lie transposed and padded: kt[d*KERN_KEYS + j], v[j*hd + d]. valid[i] keys (0..KERN_KEYS) count for query
+ * i; the others are as if absent. State per query: running max m[i] (start -inf), sum l[i] (start 0),
+ * acc[i*hd + d] (start 0). For each i with valid[i] > 0:
+ *   s_j = scale * sum_d q_d k_jd (in order over d); m' = max(m, max_j s_j); c = exp(m - m');
+ *   p_j = exp(s_j - m'); l = l*c + sum_j p_j (8 lanes over j < valid); acc_d = acc_d*c, then fma(p_j, v_jd) in order. */
+struct kern_attn {
+    int nq, hd;
+    float scale;
+    const float *q; /* [nq, hd], row stride q_row */
+    ptrdiff_t q_row;
+    const float *kt, *v;
+    const int *valid;
+    float *m, *l, *acc;
+};
+
+/* Backward of one block. lse[i] = m + log l of the forward; delta[i] = sum_d do_id * o_id.
+ *   p_j = exp(s_j - lse); dv_j += p_j do; dp_j = do . v_j; ds_j = p_j (dp_j - delta) * scale;
+ *   dq += ds_j k_j; dk_j += ds_j q.   dk is [KERN_KEYS, hd] row-major (not transposed), dv likewise. */
+struct kern_attn_back {
+    int nq, hd;
+    float scale;
+    const float *q, *dout;
+    ptrdiff_t q_row, dout_row;
+    const float *kt, *v;
+    const int *valid;
+    const float *lse, *delta;
+    float *dq; /* [nq, hd], row stride q_row */
+    float *dk, *dv;
+};
+
+/* One row of logits z[0..n): y = z * inv_t. out: max, lse = max + log(sum exp(y - max)), entropy
+ * H = lse - sum p y, argmax (lowest index on ties), nan = some z is NaN or +inf. prob, if not NULL, receives
+ * exp(y - max) unnormalised, and sum their total. */
+struct kern_logits {
+    const float *z;
+    int n;
+    float inv_t;
+    float *prob;
+    float max, sum, lse, entropy;
+    int argmax;
+    bool bad;
+};
+
+/* Decoupled AdamW (Loshchilov & Hutter 2019), torch's order of operations:
+ *   w -= lr*wd*w; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; w -= (lr/c1) * m / (sqrt(v)/sqrt(c2) + eps)
+ * with c1 = 1 - b1^t, c2 = 1 - b2^t; g is first multiplied by g_scale (gradient clipping). */
+struct kern_adamw {
+    float *w, *m, *v;
+    const float *g;
+    size_t n;
+    float g_scale, lr, b1, b2, eps, wd, step_size, inv_sqrt_c2; /* step_size = lr / c1 */
+};
+
+struct kern {
+    const char *name;
+    bool (*usable)(void); /* does this CPU have what the slots need */
+
+    /* B given as [N,K] row-major with row stride ld (a weight as it is stored): y = x W^T. */
+    void (*pack_rows)(float *panels, const float *b, ptrdiff_t ld, int n, int k);
+    /* B given as [K,N] row-major. */
+    void (*pack_cols)(float *panels, const float *b, ptrdiff_t ld, int n, int k);
+    void (*gemm)(const struct kern_gemm *g);
+
+    void (*add)(float *y, const float *a, const float *b, size_t n);
+    void (*axpy)(float *y, float a, const float *x, size_t n); /* y = fma(a, x, y) */
+    void (*scale)(float *y, float a, const float *x, size_t n);
+    float (*dot)(const float *a, const float *b, size_t n);    /* 8 lanes */
+    double (*sumsq)(const float *x, size_t n);                 /* 8 double lanes */
+    void (*exp)(float *y, const float *x, size_t n);
+    void (*log)(float *y, const float *x, size_t n);
+
+    /* One row: r = 1/sqrt(sum x^2 / n + eps); y = (x*r) * w. Returns r. */
+    float (*rmsnorm)(float *y, const float *x, const float *w, int n, float eps);
+    /* dx += r*(dy*w) - x * (r^3/n) * sum(dy*w*x); dw += dy * (x*r). dw may be NULL. */
+    void (*rmsnorm_back)(float *dx, float *dw, const float *dy, const float *x, const float *w, int n, float r);
+    /* y = silu(g) * u, silu(g) = g / (1 + exp(-g)). */
+    void (*swiglu)(float *y, const float *g, const float *u, size_t n);
+    void (*swiglu_back)(float *dg, float *du, const float *dy, const float *g, const float *u, size_t n); /* += */
+    /* One head in place, halves rotated (x_i, x_{i+hd/2}); cs[2i] = cos, cs[2i+1] = sin for i < hd/2;
+     * sign -1 rotates backward (the gradient). */
+    void (*rope)(float *x, const float *cs, int hd, float sign);
+
+    void (*attn)(const struct kern_attn *a);
+    void (*attn_back)(const struct kern_attn_back *a);
+
+    void (*logits)(struct kern_logits *r);
+    /* dz_v = inv_t * ( g_logp * (1[v = target] - p_v) - g_ent * p_v * (log p_v + H) ), p_v = exp(z inv_t - lse);
+     * target -1: no one-hot term. dz may be z. */
+    void (*logits_back)(float *dz, const struct kern_logits *r, int target, float g_logp, float g_ent);
+
+    void (*adamw)(const struct kern_adamw *a);
+    void (*f16_to_f32)(float *y, const uint16_t *x, size_t n);
+    void (*bf16_to_f32)(float *y, const uint16_t *x, size_t n);
+    void (*f32_to_f16)(uint16_t *y, const float *x, size_t n);  /* round to nearest even */
+    void (*f32_to_bf16)(uint16_t *y, const float *x, size_t n);
+};
+
+/* The best table this CPU can run, or the one that OPENR1_ISA names (ref, avx2, avx512, neon). Chosen at the
+ * first call; an unknown or unusable name is an error that lists the usable ones. */
+int kern_choose(const char *name_or_null, char *msg, size_t msg_size);
+const struct kern *kern(void);
+/* All tables that were built, NULL at the end; for tests and `bench`. */
+const struct kern *const *kern_tables(void);
+
+static inline size_t kern_panels_floats(int n, int k)
+{
+    return (size_t)((n + KERN_PANEL - 1) / KERN_PANEL) * KERN_PANEL * (size_t)k;
+}
+
+#endif

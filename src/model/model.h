@@ -1,0 +1,105 @@
+/* model.h: architectures as data, one block that reads them, and weights in and out.
+ *
+ * A struct arch (llama.c, qwen2.c, ...) says how config.json names things, which weights exist under which names
+ * and shapes, and which choices a block makes. block.c is the only forward pass.
+ */
+#ifndef MODEL_MODEL_H
+#define MODEL_MODEL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "op/op.h"
+
+struct tokenizer; /* text/text.h */
+struct arch;      /* model_int.h */
+
+/* What config.json says, after defaults. Sizes as in op.h. */
+struct model_config {
+    const struct arch *arch;
+    int vocab, hidden, layers, heads, kv_heads, head_dim, intermediate, max_positions;
+    float rms_eps;
+    double rope_theta;
+    json_t *rope_scaling; /* owned; NULL when there is none */
+    bool tied;
+    double init_range;
+    int bos, eos, pad; /* -1 when absent */
+    json_t *raw;       /* owned: config.json as read (or built from GGUF), for writing it back */
+};
+
+struct model;
+
+enum model_load_flag { MODEL_NO_WEIGHTS = 1, MODEL_RANDOM = 2 };
+/* path: a Hugging Face folder, a .gguf file, or a llama2.c .bin (with tok512.bin beside it). MODEL_RANDOM: draw
+ * the weights from init_range with `seed` instead of reading them (a folder with only config.json will do). */
+struct model *model_load(const char *path, int flags, uint64_t seed, struct err *e);
+void model_free(struct model *m);
+const struct model_config *model_config(const struct model *m);
+struct tokenizer *model_tokenizer(struct model *m); /* NULL when the path has none; owned by the model */
+/* End-of-sequence ids: generation_config.json's list, else config.json's, else the tokenizer's. */
+int model_eos(const struct model *m, const int **ids);
+
+int model_n_weights(const struct model *m);
+struct weight *model_weight(struct model *m, int i); /* fixed order, that of the description */
+struct weight *model_find(struct model *m, const char *hf_name);
+int64_t model_n_params(const struct model *m);
+
+/* Gradients in one block for all weights; or none. */
+void model_train(struct model *m, bool on);
+void model_zero_grad(struct model *m);
+/* Renew the packed panels of all weights after an update (or drop them). */
+void model_pack(struct model *m);
+void model_unpack(struct model *m);
+/* A frozen copy with its own weights, for the KL reference. */
+struct model *model_copy(const struct model *m);
+/* SHA-256 over all weights in order (names, shapes, bytes). */
+void model_hash(const struct model *m, char hex[65]);
+
+/* Final hidden states [n_rows, D] after the last norm. checkpoint: keep only each layer's input for backward. */
+struct tensor *model_forward(struct model *m, struct tape *t, const struct batch *b, bool checkpoint);
+struct weight *model_head(struct model *m); /* the output matrix [V, D]: lm_head, or the embedding when tied */
+
+/* Hugging Face folder: config.json, model.safetensors (sharded above 5 GB), generation_config.json, tokenizer
+ * files, README.md as given (NULL: none). dtype "float32", "bfloat16" or "float16". Written under a temporary
+ * name and renamed as a whole. */
+int model_save(struct model *m, const char *dir, const char *dtype, const char *card, struct err *e);
+
+/* ---- files of tensors ---------------------------------------------------------------------------------- */
+
+enum dtype { DT_F32, DT_F16, DT_BF16, DT_I32, DT_U8, DT_Q4_0, DT_Q4_1, DT_Q5_0, DT_Q5_1, DT_Q8_0, DT_Q4_K, DT_Q6_K };
+const char *dtype_name(enum dtype t);
+
+struct tensor_info {
+    char *name;
+    enum dtype dtype;
+    int n_dims;
+    int64_t shape[4]; /* row-major: shape[n_dims-1] is contiguous, as PyTorch prints it */
+    uint64_t offset, bytes;
+    int file;
+};
+/* One reader for safetensors (single, sharded folder) and GGUF. Everything is checked when opened. */
+struct tensor_file;
+struct tensor_file *tensor_file_open(const char *path, struct err *e);
+void tensor_file_close(struct tensor_file *f);
+int tensor_file_count(const struct tensor_file *f);
+const struct tensor_info *tensor_file_info(const struct tensor_file *f, int i);
+const struct tensor_info *tensor_file_find(const struct tensor_file *f, const char *name);
+/* Rows row..row+n-1 of a tensor (seen as [product of leading dims, last dim]) as float32. */
+int tensor_file_rows(struct tensor_file *f, const struct tensor_info *t, int64_t row, int64_t n, float *out,
+                     struct err *e);
+/* GGUF metadata as a JSON object (arrays too), borrowed; NULL for safetensors. */
+const json_t *tensor_file_meta(const struct tensor_file *f);
+
+/* Writer of one safetensors file: declare all, then give the data in the same order. Atomic. */
+struct safetensors_entry {
+    const char *name;
+    enum dtype dtype; /* F32, F16 or BF16 */
+    int n_dims;
+    int64_t shape[4];
+    const float *data;
+};
+int safetensors_write(const char *path, const struct safetensors_entry *t, int n, struct err *e);
+
+#endif

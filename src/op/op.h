@@ -1,0 +1,161 @@
+/* op.h: tensors, the tape, the batch, and one function per op.
+ *
+ * Shapes: N rows (tokens) of a batch, D hidden, H query heads, KV key/value heads, hd head size, I intermediate,
+ * V vocabulary. Everything is float32 and row-major. An activation is [N, columns].
+ *
+ * Tape: ops run at once. When the tape records, each leaves a node; tape_backward walks the nodes in reverse
+ * and adds into gradients. A tape lives in one arena (step memory). When the arena is a plan (arena.h), ops only
+ * work out shapes and sizes and touch no data: the memory of a step is known before it runs.
+ *
+ * Registry: each op file exports one const struct op (op_rmsnorm, ...); OP_LIST in op_list.h names them. The
+ * struct carries name, formula and test cases, so that one test walks the list with finite differences.
+ */
+#ifndef OP_OP_H
+#define OP_OP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+
+/* ---- tensors ------------------------------------------------------------------------------------------- */
+
+struct tensor {
+    int rows, cols;
+    float *data;
+    float *grad; /* NULL: no gradient wanted; else zeroed before its first accumulation by the tape */
+};
+
+/* A parameter: [rows, cols] as Hugging Face stores it ([out, in] for a linear layer, [V, D] for an embedding,
+ * [1, D] for a norm or bias). Owned by the model. */
+struct weight {
+    const char *name; /* Hugging Face name */
+    int rows, cols;
+    float *data;
+    float *grad;   /* NULL when frozen or not training; accumulated into, the trainer zeroes it */
+    float *panels; /* packed for y = x W^T, or NULL: then matmul packs into step memory */
+    bool panels_fresh;
+};
+/* Give the weight persistent panels, or renew them after an update. Frees nothing else. */
+void weight_pack(struct weight *w);
+void weight_unpack(struct weight *w);
+
+/* ---- the batch ----------------------------------------------------------------------------------------- */
+
+/* A span is a run of consecutive rows of the batch that belong to one sequence. Its keys are: those of its
+ * parent chain (a prompt that several completions share), then its own. Row r of the span has position
+ * first_pos + r within its sequence, and attends to positions 0..its own.
+ *
+ * Without a cache (training, scoring): parent is the index of an earlier span, whose first_pos + len must equal
+ * this span's first_pos; -1 for none (then first_pos is 0). Chains may be BATCH_DEPTH_MAX deep.
+ * With a cache (generation): blocks is the sequence's block table; keys of positions before first_pos are
+ * already in the cache, this span's are written to it, parent is -1. */
+enum { BATCH_DEPTH_MAX = 8 };
+struct span {
+    int row, len;       /* rows row..row+len-1 */
+    int first_pos;
+    int parent;
+    const int *blocks;  /* NULL without a cache; block b holds positions b*KERN_KEYS .. */
+};
+struct kv_cache;
+struct batch {
+    int n_rows;
+    const int *tokens; /* [n_rows] */
+    int n_spans;
+    const struct span *spans;  /* in row order, covering all rows */
+    struct kv_cache *cache;    /* NULL: attention reads keys from the batch itself */
+};
+/* Shape and index checks; aborts on a broken batch (a programming error). */
+void batch_check(const struct batch *b);
+
+/* Keys and values of all layers in blocks of KERN_KEYS positions. Block layout, per layer and kv head:
+ * K transposed [hd][KERN_KEYS], then V [KERN_KEYS][hd]: just what the attention kernel reads. */
+struct kv_cache {
+    int n_layers, n_kv, hd, n_blocks;
+    float *data;
+};
+struct kv_cache *kv_cache_new(int n_layers, int n_kv, int hd, int n_blocks, struct err *e);
+void kv_cache_free(struct kv_cache *c);
+size_t kv_cache_bytes(int n_layers, int n_kv, int hd, int n_blocks);
+/* Copy block `from` onto block `to` in all layers (copy on write of a shared, partly filled block). */
+void kv_cache_copy(struct kv_cache *c, int from, int to);
+
+/* ---- the tape ------------------------------------------------------------------------------------------ */
+
+struct tape;
+struct tape *tape_new(struct arena *arena); /* borrowed arena; the tape itself is freed with tape_free */
+void tape_free(struct tape *t);
+void tape_start(struct tape *t, bool record); /* forget everything; arena is reset */
+bool tape_recording(const struct tape *t);
+bool tape_planning(const struct tape *t);
+struct arena *tape_arena(struct tape *t);
+struct tensor *tape_tensor(struct tape *t, int rows, int cols); /* grad buffer made lazily if recording */
+/* Back from the given outputs, whose grad must have been filled (tape_seed) by the caller. */
+float *tape_seed(struct tape *t, struct tensor *y); /* zeroed gradient buffer of y to fill */
+void tape_backward(struct tape *t);
+
+/* Run f now without recording and keep only its input; during backward run it again, recording, and go back
+ * through it. f must be a pure function of x, ctx and weights, and must return a tensor of x's shape class
+ * (it may differ in columns). (Chen et al. 2016, "Training deep nets with sublinear memory cost".) */
+typedef struct tensor *(*tape_block)(struct tape *t, struct tensor *x, void *ctx);
+struct tensor *tape_checkpoint(struct tape *t, tape_block f, struct tensor *x, void *ctx);
+
+/* ---- ops ----------------------------------------------------------------------------------------------- */
+
+struct tensor *op_embed_run(struct tape *t, struct weight *table, const int *ids, int n);
+/* y = x W^T + bias. bias may be NULL. */
+struct tensor *op_linear_run(struct tape *t, struct tensor *x, struct weight *w, struct weight *bias);
+struct tensor *op_rmsnorm_run(struct tape *t, struct tensor *x, struct weight *w, float eps);
+struct tensor *op_add_run(struct tape *t, struct tensor *a, struct tensor *b);
+struct tensor *op_swiglu_run(struct tape *t, struct tensor *gate, struct tensor *up);
+/* Rows of x hold heads side by side [N, heads*hd]; positions come from the batch. inv_freq[hd/2];
+ * cos and sin are formed in double (fmath.h) from float angle products, times attn_factor, rounded to float. */
+struct rope {
+    int hd;
+    const double *inv_freq;
+    float attn_factor;
+};
+struct tensor *op_rope_run(struct tape *t, struct tensor *x, const struct batch *b, const struct rope *r);
+/* Causal attention over the batch's spans; q [N, H*hd], k and v [N, KV*hd]; result [N, H*hd]. Query head h reads
+ * kv head h / (H/KV). With a cache, k and v are first written to layer `layer` of it. */
+struct attn {
+    int n_heads, n_kv, hd, layer;
+    float scale;
+};
+struct tensor *op_attention_run(struct tape *t, struct tensor *qkv[3], const struct batch *b, const struct attn *a);
+
+/* Output head fused with log-softmax: for each selected row i of x, logits z = x_row W^T, never all at once.
+ * logp_i = z_target/T - lse(z/T), entropy_i of softmax(z/T), and argmax. W is [V, D]. */
+struct head_rows {
+    int n;
+    const int *rows;    /* [n] rows of x */
+    const int *targets; /* [n] */
+    float temperature;
+};
+struct head_out {
+    struct tensor *logp;    /* [n, 1], differentiable */
+    struct tensor *entropy; /* [n, 1], differentiable */
+    int *argmax;            /* [n] */
+    int bad_row;            /* first i whose logits hold NaN or inf, or -1 */
+};
+struct head_out op_head_run(struct tape *t, struct tensor *x, struct weight *w, const struct head_rows *rows);
+/* Plain logits of chosen rows, out [n, V]; no gradient. For the sampler and `logits`. */
+void op_logits_run(struct tape *t, struct tensor *x, struct weight *w, const int *rows, int n, float *out);
+
+/* ---- registry ------------------------------------------------------------------------------------------ */
+
+struct op {
+    const char *name;
+    const char *formula;
+    /* Build the op on random inputs from case number c (0..n_cases-1) and return a tensor to differentiate;
+     * inputs and weights made through op_case_input / op_case_weight are checked against finite differences. */
+    int n_cases;
+    struct tensor *(*build_case)(struct tape *t, int c);
+};
+struct tensor *op_case_input(struct tape *t, int rows, int cols, float scale);
+struct weight *op_case_weight(struct tape *t, int rows, int cols, float scale);
+const struct op *const *op_all(void); /* NULL at the end */
+
+#endif
