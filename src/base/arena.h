@@ -1,8 +1,8 @@
 /* arena.h: memory with one lifetime, handed out by moving a pointer.
  *
- * An arena grows by chunks up to `max_bytes` and keeps them when it is reset, so that after the first training
- * step a step allocates nothing. Pieces are 64-byte aligned and NOT zeroed. A plan pass can run on an arena
- * made with arena_init_plan: it counts bytes and returns addresses that must not be touched.
+ * An arena grows by chunks up to `max_bytes` and keeps them when it is reset, so that after the first
+ * training step a step allocates nothing. Pieces are 64-byte aligned and NOT zeroed. A plan pass can run on
+ * an arena made with arena_init_plan: it counts bytes and returns addresses that must not be touched.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H

@@ -8,9 +8,9 @@
 
 #include <stdlib.h>
 
-#define CHECK(cond, ...) \
-    do { \
-        if (!(cond)) check_failed(__FILE__, __LINE__, #cond, __VA_ARGS__); \
+#define CHECK(cond, ...)                                                                                     \
+    do {                                                                                                     \
+        if (!(cond)) check_failed(__FILE__, __LINE__, #cond, __VA_ARGS__);                                   \
     } while (0)
 
 /* Print file, line, the condition and the formatted values to standard error, then abort. */

@@ -5,7 +5,8 @@
 #include <stddef.h>
 
 struct embedded {
-    const char *path; /* below the source folder, e.g. "recipes/tiny-chain/base.yaml"; Chart.js is "chart.js" */
+    const char
+        *path; /* below the source folder, e.g. "recipes/tiny-chain/base.yaml"; Chart.js is "chart.js" */
     const unsigned char *bytes; /* followed by a NUL that n does not count */
     size_t n;
 };

@@ -26,7 +26,8 @@ struct err {
 /* Fill e and return -1, so that a caller can write `return err_set(e, ...)`. */
 int err_set(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int err_usage(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-int err_kind_set(struct err *e, enum err_kind kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int err_kind_set(struct err *e, enum err_kind kind, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* As err_set, followed by ": " and the text of the current errno. */
 int err_errno(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -1,7 +1,7 @@
 /* file.h: files that are whole or absent.
  *
- * Every output is written under a temporary name in the same folder, synced, and renamed over the old one, and
- * the folder is synced, so that a kill or a full disk at any moment leaves the old file or the new one.
+ * Every output is written under a temporary name in the same folder, synced, and renamed over the old one,
+ * and the folder is synced, so that a kill or a full disk at any moment leaves the old file or the new one.
  */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
@@ -32,8 +32,9 @@ struct file_out {
 };
 int file_out_open(struct file_out *o, const char *path, struct err *e);
 int file_out_write(struct file_out *o, const void *bytes, size_t n, struct err *e);
-int file_out_commit(struct file_out *o, struct err *e); /* flush, fsync, rename, fsync the folder; releases o */
-void file_out_abort(struct file_out *o);                /* remove the temporary; safe after commit */
+int file_out_commit(struct file_out *o,
+                    struct err *e);      /* flush, fsync, rename, fsync the folder; releases o */
+void file_out_abort(struct file_out *o); /* remove the temporary; safe after commit */
 int file_write(const char *path, const void *bytes, size_t n, struct err *e); /* open, write, commit */
 
 /* Append-only file: append writes the bytes in one go and syncs. */

@@ -1,8 +1,9 @@
 /* fmath.h: elementary functions with the same bits on every machine.
  *
- * libm's exp, log, sin and cos differ between versions and CPUs, so results must not depend on them. These are
- * built from +, -, *, /, sqrt and fma alone, which IEEE 754 rounds correctly everywhere. Error below 1 ulp of
- * double in the ranges given (tests compare with libm). The float kernels have their own versions in kern/.
+ * libm's exp, log, sin and cos differ between versions and CPUs, so results must not depend on them. These
+ * are built from +, -, *, /, sqrt and fma alone, which IEEE 754 rounds correctly everywhere. Error below 1
+ * ulp of double in the ranges given (tests compare with libm). The float kernels have their own versions in
+ * kern/.
  */
 #ifndef BASE_FMATH_H
 #define BASE_FMATH_H

@@ -1,7 +1,7 @@
 /* json.h: Jansson with messages that name file, line and field; JSON-lines files.
  *
- * json_t is Jansson's own; borrowed references are marked as such. Depth is limited by Jansson (2048) and file
- * sizes by JSON_FILE_MAX.
+ * json_t is Jansson's own; borrowed references are marked as such. Depth is limited by Jansson (2048) and
+ * file sizes by JSON_FILE_MAX.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -20,7 +20,8 @@ json_t *json_read_file(const char *path, struct err *e);
 json_t *json_read_bytes(const char *bytes, size_t n, const char *what, struct err *e);
 
 /* Fields of an object with type checks. `what` names the object in messages, e.g. the file's path.
- * The _or forms give a default when the key is absent or null, and still fail on a wrong type. Borrowed strings. */
+ * The _or forms give a default when the key is absent or null, and still fail on a wrong type. Borrowed
+ * strings. */
 int json_get_int(const json_t *o, const char *key, const char *what, long *out, struct err *e);
 int json_get_int_or(const json_t *o, const char *key, long fallback, long *out, struct err *e);
 int json_get_real_or(const json_t *o, const char *key, double fallback, double *out, struct err *e);

@@ -22,7 +22,8 @@ bool log_colour(void);
 /* Columns of the terminal, or 100 when there is none. */
 int log_width(void);
 
-/* Progress of a loop of `total` items, tqdm's shape: label, percent, bar, done/total, elapsed<left, rate, note. */
+/* Progress of a loop of `total` items, tqdm's shape: label, percent, bar, done/total, elapsed<left, rate,
+ * note. */
 struct progress {
     const char *label;
     long total, done;
@@ -37,7 +38,8 @@ void progress_end(struct progress *p);
 /* Seconds on a monotonic clock. For people and rates only: no result may depend on it. */
 double clock_s(void);
 
-/* SIGINT, SIGTERM and SIGUSR1 set a flag that long loops ask at safe points. stop_signal() is 0 or the signal. */
+/* SIGINT, SIGTERM and SIGUSR1 set a flag that long loops ask at safe points. stop_signal() is 0 or the
+ * signal. */
 void stop_install(void);
 int stop_signal(void);
 

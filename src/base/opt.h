@@ -1,8 +1,8 @@
 /* opt.h: one option table drives the YAML file, the command line, --help, the docs and the resolved config.
  *
  * Precedence: table default < YAML file (--config) < command line. An unknown key is an error that names the
- * nearest known one. A key marked OPT_NOTED means nothing here (a CUDA choice, a vLLM port): it is accepted and
- * listed once in a note. Every value is read through conf_*; a key that the user set and nobody read is
+ * nearest known one. A key marked OPT_NOTED means nothing here (a CUDA choice, a vLLM port): it is accepted
+ * and listed once in a note. Every value is read through conf_*; a key that the user set and nobody read is
  * reported by conf_unread: configuration cannot lie.
  */
 #ifndef BASE_OPT_H
@@ -23,7 +23,7 @@ enum opt_type {
     OPT_MAP   /* YAML mapping; on the line JSON or a.b.c value; read with conf_map */
 };
 enum opt_flag {
-    OPT_NOTED = 1,     /* accepted, without effect here; `help` says why */
+    OPT_NOTED = 1, /* accepted, without effect here; `help` says why */
     OPT_REQUIRED = 2,
     OPT_POSITIONAL = 4 /* may be given as a bare word, in table order */
 };
@@ -33,7 +33,7 @@ struct opt {
     enum opt_type type;
     const char *fallback; /* as it would be written on the line; NULL: unset */
     const char *help;
-    double lo, hi; /* bounds of numbers; lo == hi: none */
+    double lo, hi;       /* bounds of numbers; lo == hi: none */
     const char *choices; /* "a|b|c" or NULL */
     int flags;
     const char *alias; /* an older name of the key, or NULL */
@@ -51,7 +51,7 @@ bool conf_given(struct conf *c, const char *key);  /* the user set it */
 bool conf_bool(struct conf *c, const char *key);
 long conf_int(struct conf *c, const char *key);
 double conf_real(struct conf *c, const char *key);
-const char *conf_str(struct conf *c, const char *key); /* NULL when unset; borrowed */
+const char *conf_str(struct conf *c, const char *key);                        /* NULL when unset; borrowed */
 size_t conf_list(struct conf *c, const char *key, const char *const **items); /* borrowed */
 /* The map as a new JSON object (json_decref it), NULL when unset. */
 struct json_t *conf_map(struct conf *c, const char *key);
@@ -61,9 +61,9 @@ int conf_set(struct conf *c, const char *key, const char *value, struct err *e);
 /* Bare words after positional options are filled. */
 size_t conf_rest(struct conf *c, const char *const **words);
 
-void conf_yaml(struct conf *c, struct str *out);           /* the resolved config, every key, sorted */
-void conf_noted(struct conf *c, struct str *out);          /* "accepted without effect: ..." or empty */
-void conf_unread(struct conf *c, struct str *out);         /* keys set but never read, or empty */
+void conf_yaml(struct conf *c, struct str *out);   /* the resolved config, every key, sorted */
+void conf_noted(struct conf *c, struct str *out);  /* "accepted without effect: ..." or empty */
+void conf_unread(struct conf *c, struct str *out); /* keys set but never read, or empty */
 void opt_help(const struct opt *const *tables, int n_tables, struct str *out);
 
 #endif

@@ -1,8 +1,8 @@
 /* pool.h: the one thread pool.
  *
- * pool_for(n, f, ctx) calls f(ctx, i) once for each i in 0..n-1, on all threads, and returns when all are done.
- * Which thread runs which item is not fixed; so an item writes only what no other item writes, and every sum is
- * formed inside one item, in a fixed order. Then results do not depend on the number of threads.
+ * pool_for(n, f, ctx) calls f(ctx, i) once for each i in 0..n-1, on all threads, and returns when all are
+ * done. Which thread runs which item is not fixed; so an item writes only what no other item writes, and
+ * every sum is formed inside one item, in a fixed order. Then results do not depend on the number of threads.
  * Calls must not nest. Waking is cheap (threads spin for some microseconds before they sleep), because the
  * small models of the demo issue thousands of short loops a second.
  */

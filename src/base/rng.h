@@ -11,11 +11,11 @@
 #include <stdint.h>
 
 enum rng_purpose {
-    RNG_INIT = 1,    /* weights: step = index of the tensor */
-    RNG_SAMPLE,      /* tokens: step, sequence, position */
-    RNG_SHUFFLE,     /* data order: step = epoch */
-    RNG_DATA,        /* generated problems: sequence = index */
-    RNG_BOOTSTRAP,   /* intervals */
+    RNG_INIT = 1,  /* weights: step = index of the tensor */
+    RNG_SAMPLE,    /* tokens: step, sequence, position */
+    RNG_SHUFFLE,   /* data order: step = epoch */
+    RNG_DATA,      /* generated problems: sequence = index */
+    RNG_BOOTSTRAP, /* intervals */
     RNG_DROPOUT,
     RNG_TEST
 };

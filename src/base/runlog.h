@@ -1,15 +1,15 @@
 /* runlog.h: a run is a folder.
  *
  *   DIR/config.yaml     resolved configuration, every default
- *   DIR/manifest.json   program version and commit, command, seed, machine, hashes of inputs and outputs, parents
- *   DIR/metrics.jsonl   one record a step: TRL's metric names, and the hash chain (see below)
+ *   DIR/manifest.json   program version and commit, command, seed, machine, hashes of inputs and outputs,
+ * parents DIR/metrics.jsonl   one record a step: TRL's metric names, and the hash chain (see below)
  *   DIR/tensorboard/    events.out.tfevents.*
  *   DIR/completions/    completions_00010.jsonl, one record a completion
  *
- * Chain: each record of metrics.jsonl ends with "prev" (hash of the previous record's line without newline; 64
- * zeros for the first) and a "hashes" object for the step (batch, rollouts, rewards, weights). Wall-clock facts
- * (step_time, rates) are kept out of the chained record, in timings.jsonl, so that two equal runs have equal
- * bytes. On resume at step s, records after s are cut off.
+ * Chain: each record of metrics.jsonl ends with "prev" (hash of the previous record's line without newline;
+ * 64 zeros for the first) and a "hashes" object for the step (batch, rollouts, rewards, weights). Wall-clock
+ * facts (step_time, rates) are kept out of the chained record, in timings.jsonl, so that two equal runs have
+ * equal bytes. On resume at step s, records after s are cut off.
  */
 #ifndef BASE_RUNLOG_H
 #define BASE_RUNLOG_H
@@ -28,13 +28,14 @@ const char *runlog_dir(const struct runlog *r);
 
 int runlog_config(struct runlog *r, const char *yaml, struct err *e);
 /* The manifest is rewritten atomically at each call. Borrowed values are copied. */
-int runlog_input(struct runlog *r, const char *name, const char *path, struct err *e);  /* hashes file or folder */
+int runlog_input(struct runlog *r, const char *name, const char *path,
+                 struct err *e); /* hashes file or folder */
 int runlog_output(struct runlog *r, const char *name, const char *path, struct err *e);
 int runlog_note(struct runlog *r, const char *key, json_t *value_stolen, struct err *e);
 
 /* Append the record of one step. metrics and hashes are objects (borrowed); timings may be NULL. */
-int runlog_step(struct runlog *r, long step, const json_t *metrics, const json_t *hashes, const json_t *timings,
-                struct err *e);
+int runlog_step(struct runlog *r, long step, const json_t *metrics, const json_t *hashes,
+                const json_t *timings, struct err *e);
 int runlog_completions(struct runlog *r, long step, const json_t *records, struct err *e); /* array */
 /* Hash of the last record, for the final line of a run and for checkpoints. */
 void runlog_head(const struct runlog *r, char hex[HASH_HEX]);

@@ -1,16 +1,25 @@
-/* cmd.h: subcommands. One file, one row each (cmd_list.h); only this room writes results to standard output. */
+/* cmd.h: subcommands. One file, one row each (cmd_list.h); only this room writes results to standard output.
+ */
 #ifndef CMD_CMD_H
 #define CMD_CMD_H
 
 #include "base/err.h"
 #include "base/opt.h"
 
-enum cmd_exit { EXIT_DONE = 0, EXIT_FAIL = 1, EXIT_USAGE = 2, EXIT_MISMATCH = 3, EXIT_GATE = 4, EXIT_AGAIN = 75, EXIT_INTERRUPTED = 130 };
+enum cmd_exit {
+    EXIT_DONE = 0,
+    EXIT_FAIL = 1,
+    EXIT_USAGE = 2,
+    EXIT_MISMATCH = 3,
+    EXIT_GATE = 4,
+    EXIT_AGAIN = 75,
+    EXIT_INTERRUPTED = 130
+};
 
 struct cmd {
-    const char *name;    /* "data make" for a two-word command */
-    const char *summary; /* one line, for `openr1 --help` */
-    const char *details; /* a paragraph and examples, for `openr1 NAME --help` */
+    const char *name;                /* "data make" for a two-word command */
+    const char *summary;             /* one line, for `openr1 --help` */
+    const char *details;             /* a paragraph and examples, for `openr1 NAME --help` */
     const struct opt *const *tables; /* option tables, NULL at the end */
     /* 0, or -1 with e filled: main turns e->kind into the exit status. */
     int (*run)(struct conf *c, struct err *e);

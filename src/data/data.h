@@ -13,8 +13,8 @@
 
 /* ---- rows ---------------------------------------------------------------------------------------------- */
 
-/* All rows of a dataset: a JSONL file, or a folder (every *.jsonl in it, or SPLIT.jsonl / SPLIT-*.jsonl when a
- * split is named and such files exist). Rows are objects. */
+/* All rows of a dataset: a JSONL file, or a folder (every *.jsonl in it, or SPLIT.jsonl / SPLIT-*.jsonl when
+ * a split is named and such files exist). Rows are objects. */
 struct dataset {
     json_t *rows; /* array, owned */
     char *path;
@@ -22,7 +22,8 @@ struct dataset {
 int dataset_open(struct dataset *d, const char *path, const char *split, struct err *e);
 void dataset_release(struct dataset *d);
 
-/* ---- forms (one file, one row each: text.c, messages.c, prompt_completion.c, qa.c) ----------------------- */
+/* ---- forms (one file, one row each: text.c, messages.c, prompt_completion.c, qa.c) -----------------------
+ */
 
 /* What SFT trains on: ids with a mask (1: the token has loss). Caller releases both. */
 struct sft_example {
@@ -31,8 +32,8 @@ struct sft_example {
 };
 struct form_opts {
     const struct tokenizer *tok;
-    const char *text_field;    /* "text" */
-    int completion_only;       /* -1: as the form's default; 0, 1 */
+    const char *text_field; /* "text" */
+    int completion_only;    /* -1: as the form's default; 0, 1 */
     bool assistant_only;
     const char *system_prompt; /* or NULL; put in front when a conversation has no system message */
     const char *prompt_column; /* or NULL */
@@ -64,7 +65,8 @@ int prompt_encode(const json_t *row, const struct prompt_opts *o, struct ids *ou
  * ones. Ties go to the earlier example and the older bin. Returns the number of bins. */
 int pack_bfd(const int *lengths, int n, int max_length, int *bins);
 
-/* ---- generators (one file, one row each: gen_chain.c, gen_countdown.c, gen_arithmetic.c) ------------------ */
+/* ---- generators (one file, one row each: gen_chain.c, gen_countdown.c, gen_arithmetic.c) ------------------
+ */
 
 /* A generator makes problem `index` of a split as a row {"prompt","completion"?,"solution",...}; the same
  * (seed, split, index, params) give the same row. Train and held-out splits must not meet: the generator

@@ -11,7 +11,8 @@
 /* A task: where its items come from, how an item becomes a prompt, how a completion is scored. */
 struct task {
     const char *name, *help;
-    /* Rows of the task from --dataset_name (NULL: the task's own generator or standard file). New reference. */
+    /* Rows of the task from --dataset_name (NULL: the task's own generator or standard file). New reference.
+     */
     json_t *(*items)(const char *dataset, const char *split, struct err *e);
     /* Text or messages of an item; new reference: a string (used as it is) or an array of messages. */
     json_t *(*prompt)(const json_t *item, const json_t *params);
@@ -31,11 +32,12 @@ struct eval_opts {
     bool apply_chat;
     const json_t *params;
 };
-/* Result object: {"pass@1","stderr","pass@k" for k = powers of two up to n and n,"maj@n","n_items","n_samples",
- * "mean_length","clipped_ratio","undecided"}. Samples: array of {"id","prompt","completions":[...],...}. The standard error
- * is over items (of each item's mean), so that samples of one item do not count as independent. */
-int eval_task(struct engine *eng, struct model *m, const struct task *t, const struct eval_opts *o, json_t **result,
-              json_t **samples, struct err *e);
+/* Result object: {"pass@1","stderr","pass@k" for k = powers of two up to n and
+ * n,"maj@n","n_items","n_samples", "mean_length","clipped_ratio","undecided"}. Samples: array of
+ * {"id","prompt","completions":[...],...}. The standard error is over items (of each item's mean), so that
+ * samples of one item do not count as independent. */
+int eval_task(struct engine *eng, struct model *m, const struct task *t, const struct eval_opts *o,
+              json_t **result, json_t **samples, struct err *e);
 /* lm-eval's table shape, for standard output: |Tasks|Metric| |Value| |Stderr|. */
 void eval_table(const json_t *results, struct str *out);
 /* Unbiased pass@k of c right out of n (Chen et al. 2021): 1 - C(n-c,k)/C(n,k). */

@@ -2,8 +2,8 @@
  *
  * Continuous batching over a paged KV cache: a prompt is computed once for its whole group, its blocks are
  * shared by reference count, and finished sequences make room for waiting ones at once. A completion depends
- * only on the model, its prompt, its parameters and its key (seed, step, sequence): not on its neighbours, the
- * batch size or the number of threads.
+ * only on the model, its prompt, its parameters and its key (seed, step, sequence): not on its neighbours,
+ * the batch size or the number of threads.
  */
 #ifndef INFER_INFER_H
 #define INFER_INFER_H
@@ -17,15 +17,16 @@
 #include "text/text.h"
 
 struct sampling {
-    float temperature; /* 0: greedy */
-    int top_k;         /* 0: off */
-    float top_p;       /* 1: off */
-    float min_p;       /* 0: off */
+    float temperature;        /* 0: greedy */
+    int top_k;                /* 0: off */
+    float top_p;              /* 1: off */
+    float min_p;              /* 0: off */
     float repetition_penalty; /* 1: off; over prompt and completion, as Hugging Face */
     int max_new_tokens;
     const int *stop_ids; /* end-of-sequence ids; the stopping id is kept as the last token */
     int n_stop_ids;
-    const char *const *stop_strings; /* generation ends when the text contains one; kept in ids, cut from text */
+    const char *const
+        *stop_strings; /* generation ends when the text contains one; kept in ids, cut from text */
     int n_stop_strings;
 };
 void sampling_default(struct sampling *s); /* temperature 1, all else off, 256 tokens */
@@ -34,7 +35,8 @@ enum finish { FINISH_STOP, FINISH_LENGTH };
 
 struct completion {
     int *ids;
-    float *logps; /* log-prob of each id under softmax(z / T) (T = 1 when greedy), as the trainer computes it */
+    float
+        *logps; /* log-prob of each id under softmax(z / T) (T = 1 when greedy), as the trainer computes it */
     int n;
     enum finish finish;
     char *text; /* decoded, special tokens left out */
@@ -55,10 +57,10 @@ struct request {
 };
 
 struct engine_limits {
-    int max_running;   /* sequences decoded together */
-    int max_rows;      /* rows of one forward pass (prefill is cut into pieces of this size) */
-    int n_blocks;      /* KV blocks; 0: enough for max_running sequences of max_tokens */
-    int max_tokens;    /* longest prompt + completion */
+    int max_running; /* sequences decoded together */
+    int max_rows;    /* rows of one forward pass (prefill is cut into pieces of this size) */
+    int n_blocks;    /* KV blocks; 0: enough for max_running sequences of max_tokens */
+    int max_tokens;  /* longest prompt + completion */
 };
 struct engine;
 struct engine *engine_new(struct model *m, const struct engine_limits *limits, struct err *e);

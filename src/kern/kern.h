@@ -26,9 +26,9 @@ enum {
     KERN_KEYS = 32      /* keys in an attention block */
 };
 
-/* C[M,N] = A[M,K] * B (+ C if accumulate). A's element (m,k) is a[m*a_row + k*a_col]: a_col = 1 for a row-major
- * A, a_row = 1 for a transposed one. B is in panels: panels[((n / 16) * K + k) * 16 + n % 16], n padded to a
- * multiple of 16 with zeros. C's element (m,n) is c[m*c_row + n]; only n < N is written. */
+/* C[M,N] = A[M,K] * B (+ C if accumulate). A's element (m,k) is a[m*a_row + k*a_col]: a_col = 1 for a
+ * row-major A, a_row = 1 for a transposed one. B is in panels: panels[((n / 16) * K + k) * 16 + n % 16], n
+ * padded to a multiple of 16 with zeros. C's element (m,n) is c[m*c_row + n]; only n < N is written. */
 struct kern_gemm {
     int m, n, k;
     const float *a;
@@ -39,12 +39,12 @@ struct kern_gemm {
     bool accumulate;
 };
 
-/* One block of up to KERN_KEYS keys against nq query rows of one head group (flash attention, Dao et al. 2022).
- * Keys lie transposed and padded: kt[d*KERN_KEYS + j], v[j*hd + d]. valid[i] keys (0..KERN_KEYS) count for query
- * i; the others are as if absent. State per query: running max m[i] (start -inf), sum l[i] (start 0),
- * acc[i*hd + d] (start 0). For each i with valid[i] > 0:
- *   s_j = scale * sum_d q_d k_jd (in order over d); m' = max(m, max_j s_j); c = exp(m - m');
- *   p_j = exp(s_j - m'); l = l*c + sum_j p_j (8 lanes over j < valid); acc_d = acc_d*c, then fma(p_j, v_jd) in order. */
+/* One block of up to KERN_KEYS keys against nq query rows of one head group (flash attention, Dao et al.
+ * 2022). Keys lie transposed and padded: kt[d*KERN_KEYS + j], v[j*hd + d]. valid[i] keys (0..KERN_KEYS) count
+ * for query i; the others are as if absent. State per query: running max m[i] (start -inf), sum l[i] (start
+ * 0), acc[i*hd + d] (start 0). For each i with valid[i] > 0: s_j = scale * sum_d q_d k_jd (in order over d);
+ * m' = max(m, max_j s_j); c = exp(m - m'); p_j = exp(s_j - m'); l = l*c + sum_j p_j (8 lanes over j < valid);
+ * acc_d = acc_d*c, then fma(p_j, v_jd) in order. */
 struct kern_attn {
     int nq, hd;
     float scale;
@@ -106,18 +106,20 @@ struct kern {
     void (*add)(float *y, const float *a, const float *b, size_t n);
     void (*axpy)(float *y, float a, const float *x, size_t n); /* y = fma(a, x, y) */
     void (*scale)(float *y, float a, const float *x, size_t n);
-    float (*dot)(const float *a, const float *b, size_t n);    /* 8 lanes */
-    double (*sumsq)(const float *x, size_t n);                 /* 8 double lanes */
+    float (*dot)(const float *a, const float *b, size_t n); /* 8 lanes */
+    double (*sumsq)(const float *x, size_t n);              /* 8 double lanes */
     void (*exp)(float *y, const float *x, size_t n);
     void (*log)(float *y, const float *x, size_t n);
 
     /* One row: r = 1/sqrt(sum x^2 / n + eps); y = (x*r) * w. Returns r. */
     float (*rmsnorm)(float *y, const float *x, const float *w, int n, float eps);
     /* dx += r*(dy*w) - x * (r^3/n) * sum(dy*w*x); dw += dy * (x*r). dw may be NULL. */
-    void (*rmsnorm_back)(float *dx, float *dw, const float *dy, const float *x, const float *w, int n, float r);
+    void (*rmsnorm_back)(float *dx, float *dw, const float *dy, const float *x, const float *w, int n,
+                         float r);
     /* y = silu(g) * u, silu(g) = g / (1 + exp(-g)). */
     void (*swiglu)(float *y, const float *g, const float *u, size_t n);
-    void (*swiglu_back)(float *dg, float *du, const float *dy, const float *g, const float *u, size_t n); /* += */
+    void (*swiglu_back)(float *dg, float *du, const float *dy, const float *g, const float *u,
+                        size_t n); /* += */
     /* One head in place, halves rotated (x_i, x_{i+hd/2}); cs[2i] = cos, cs[2i+1] = sin for i < hd/2;
      * sign -1 rotates backward (the gradient). */
     void (*rope)(float *x, const float *cs, int hd, float sign);
@@ -126,14 +128,14 @@ struct kern {
     void (*attn_back)(const struct kern_attn_back *a);
 
     void (*logits)(struct kern_logits *r);
-    /* dz_v = inv_t * ( g_logp * (1[v = target] - p_v) - g_ent * p_v * (log p_v + H) ), p_v = exp(z inv_t - lse);
-     * target -1: no one-hot term. dz may be z. */
+    /* dz_v = inv_t * ( g_logp * (1[v = target] - p_v) - g_ent * p_v * (log p_v + H) ), p_v = exp(z inv_t -
+     * lse); target -1: no one-hot term. dz may be z. */
     void (*logits_back)(float *dz, const struct kern_logits *r, int target, float g_logp, float g_ent);
 
     void (*adamw)(const struct kern_adamw *a);
     void (*f16_to_f32)(float *y, const uint16_t *x, size_t n);
     void (*bf16_to_f32)(float *y, const uint16_t *x, size_t n);
-    void (*f32_to_f16)(uint16_t *y, const float *x, size_t n);  /* round to nearest even */
+    void (*f32_to_f16)(uint16_t *y, const float *x, size_t n); /* round to nearest even */
     void (*f32_to_bf16)(uint16_t *y, const float *x, size_t n);
 };
 

@@ -1,7 +1,7 @@
 /* model.h: architectures as data, one block that reads them, and weights in and out.
  *
- * A struct arch (llama.c, qwen2.c, ...) says how config.json names things, which weights exist under which names
- * and shapes, and which choices a block makes. block.c is the only forward pass.
+ * A struct arch (llama.c, qwen2.c, ...) says how config.json names things, which weights exist under which
+ * names and shapes, and which choices a block makes. block.c is the only forward pass.
  */
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
@@ -32,8 +32,9 @@ struct model_config {
 struct model;
 
 enum model_load_flag { MODEL_NO_WEIGHTS = 1, MODEL_RANDOM = 2 };
-/* path: a Hugging Face folder, a .gguf file, or a llama2.c .bin (with tok512.bin beside it). MODEL_RANDOM: draw
- * the weights from init_range with `seed` instead of reading them (a folder with only config.json will do). */
+/* path: a Hugging Face folder, a .gguf file, or a llama2.c .bin (with tok512.bin beside it). MODEL_RANDOM:
+ * draw the weights from init_range with `seed` instead of reading them (a folder with only config.json will
+ * do). */
 struct model *model_load(const char *path, int flags, uint64_t seed, struct err *e);
 void model_free(struct model *m);
 const struct model_config *model_config(const struct model *m);
@@ -57,9 +58,11 @@ struct model *model_copy(const struct model *m);
 /* SHA-256 over all weights in order (names, shapes, bytes). */
 void model_hash(const struct model *m, char hex[65]);
 
-/* Final hidden states [n_rows, D] after the last norm. checkpoint: keep only each layer's input for backward. */
+/* Final hidden states [n_rows, D] after the last norm. checkpoint: keep only each layer's input for backward.
+ */
 struct tensor *model_forward(struct model *m, struct tape *t, const struct batch *b, bool checkpoint);
-struct weight *model_head(struct model *m); /* the output matrix [V, D]: lm_head, or the embedding when tied */
+struct weight *
+model_head(struct model *m); /* the output matrix [V, D]: lm_head, or the embedding when tied */
 
 /* Hugging Face folder: config.json, model.safetensors (sharded above 5 GB), generation_config.json, tokenizer
  * files, README.md as given (NULL: none). dtype "float32", "bfloat16" or "float16". Written under a temporary
@@ -68,7 +71,20 @@ int model_save(struct model *m, const char *dir, const char *dtype, const char *
 
 /* ---- files of tensors ---------------------------------------------------------------------------------- */
 
-enum dtype { DT_F32, DT_F16, DT_BF16, DT_I32, DT_U8, DT_Q4_0, DT_Q4_1, DT_Q5_0, DT_Q5_1, DT_Q8_0, DT_Q4_K, DT_Q6_K };
+enum dtype {
+    DT_F32,
+    DT_F16,
+    DT_BF16,
+    DT_I32,
+    DT_U8,
+    DT_Q4_0,
+    DT_Q4_1,
+    DT_Q5_0,
+    DT_Q5_1,
+    DT_Q8_0,
+    DT_Q4_K,
+    DT_Q6_K
+};
 const char *dtype_name(enum dtype t);
 
 struct tensor_info {

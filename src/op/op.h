@@ -1,11 +1,11 @@
 /* op.h: tensors, the tape, the batch, and one function per op.
  *
- * Shapes: N rows (tokens) of a batch, D hidden, H query heads, KV key/value heads, hd head size, I intermediate,
- * V vocabulary. Everything is float32 and row-major. An activation is [N, columns].
+ * Shapes: N rows (tokens) of a batch, D hidden, H query heads, KV key/value heads, hd head size, I
+ * intermediate, V vocabulary. Everything is float32 and row-major. An activation is [N, columns].
  *
  * Tape: ops run at once. When the tape records, each leaves a node; tape_backward walks the nodes in reverse
- * and adds into gradients. A tape lives in one arena (step memory). When the arena is a plan (arena.h), ops only
- * work out shapes and sizes and touch no data: the memory of a step is known before it runs.
+ * and adds into gradients. A tape lives in one arena (step memory). When the arena is a plan (arena.h), ops
+ * only work out shapes and sizes and touch no data: the memory of a step is known before it runs.
  *
  * Registry: each op file exports one const struct op (op_rmsnorm, ...); OP_LIST in op_list.h names them. The
  * struct carries name, formula and test cases, so that one test walks the list with finite differences.
@@ -48,24 +48,24 @@ void weight_unpack(struct weight *w);
  * parent chain (a prompt that several completions share), then its own. Row r of the span has position
  * first_pos + r within its sequence, and attends to positions 0..its own.
  *
- * Without a cache (training, scoring): parent is the index of an earlier span, whose first_pos + len must equal
- * this span's first_pos; -1 for none (then first_pos is 0). Chains may be BATCH_DEPTH_MAX deep.
- * With a cache (generation): blocks is the sequence's block table; keys of positions before first_pos are
- * already in the cache, this span's are written to it, parent is -1. */
+ * Without a cache (training, scoring): parent is the index of an earlier span, whose first_pos + len must
+ * equal this span's first_pos; -1 for none (then first_pos is 0). Chains may be BATCH_DEPTH_MAX deep. With a
+ * cache (generation): blocks is the sequence's block table; keys of positions before first_pos are already in
+ * the cache, this span's are written to it, parent is -1. */
 enum { BATCH_DEPTH_MAX = 8 };
 struct span {
-    int row, len;       /* rows row..row+len-1 */
+    int row, len; /* rows row..row+len-1 */
     int first_pos;
     int parent;
-    const int *blocks;  /* NULL without a cache; block b holds positions b*KERN_KEYS .. */
+    const int *blocks; /* NULL without a cache; block b holds positions b*KERN_KEYS .. */
 };
 struct kv_cache;
 struct batch {
     int n_rows;
     const int *tokens; /* [n_rows] */
     int n_spans;
-    const struct span *spans;  /* in row order, covering all rows */
-    struct kv_cache *cache;    /* NULL: attention reads keys from the batch itself */
+    const struct span *spans; /* in row order, covering all rows */
+    struct kv_cache *cache;   /* NULL: attention reads keys from the batch itself */
 };
 /* Shape and index checks; aborts on a broken batch (a programming error). */
 void batch_check(const struct batch *b);
@@ -111,20 +111,22 @@ struct tensor *op_rmsnorm_run(struct tape *t, struct tensor *x, struct weight *w
 struct tensor *op_add_run(struct tape *t, struct tensor *a, struct tensor *b);
 struct tensor *op_swiglu_run(struct tape *t, struct tensor *gate, struct tensor *up);
 /* Rows of x hold heads side by side [N, heads*hd]; positions come from the batch. inv_freq[hd/2];
- * cos and sin are formed in double (fmath.h) from float angle products, times attn_factor, rounded to float. */
+ * cos and sin are formed in double (fmath.h) from float angle products, times attn_factor, rounded to float.
+ */
 struct rope {
     int hd;
     const double *inv_freq;
     float attn_factor;
 };
 struct tensor *op_rope_run(struct tape *t, struct tensor *x, const struct batch *b, const struct rope *r);
-/* Causal attention over the batch's spans; q [N, H*hd], k and v [N, KV*hd]; result [N, H*hd]. Query head h reads
- * kv head h / (H/KV). With a cache, k and v are first written to layer `layer` of it. */
+/* Causal attention over the batch's spans; q [N, H*hd], k and v [N, KV*hd]; result [N, H*hd]. Query head h
+ * reads kv head h / (H/KV). With a cache, k and v are first written to layer `layer` of it. */
 struct attn {
     int n_heads, n_kv, hd, layer;
     float scale;
 };
-struct tensor *op_attention_run(struct tape *t, struct tensor *qkv[3], const struct batch *b, const struct attn *a);
+struct tensor *op_attention_run(struct tape *t, struct tensor *qkv[3], const struct batch *b,
+                                const struct attn *a);
 
 /* Output head fused with log-softmax: for each selected row i of x, logits z = x_row W^T, never all at once.
  * logp_i = z_target/T - lse(z/T), entropy_i of softmax(z/T), and argmax. W is [V, D]. */
@@ -150,7 +152,8 @@ struct op {
     const char *name;
     const char *formula;
     /* Build the op on random inputs from case number c (0..n_cases-1) and return a tensor to differentiate;
-     * inputs and weights made through op_case_input / op_case_weight are checked against finite differences. */
+     * inputs and weights made through op_case_input / op_case_weight are checked against finite differences.
+     */
     int n_cases;
     struct tensor *(*build_case)(struct tape *t, int c);
 };

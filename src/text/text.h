@@ -1,10 +1,10 @@
 /* text.h: tokenizers and chat templates.
  *
  * A tokenizer is a pipeline read from tokenizer.json (or built from GGUF metadata): added tokens are cut out,
- * the text is normalised (NFC), pre-tokenised (regular expressions by PCRE2), each piece is merged (byte-level
- * BPE, ranks) or looked up (characters), and the template adds special tokens. Equal to Hugging Face
- * `tokenizers`, id for id. Input bytes may be anything: invalid UTF-8 is replaced by U+FFFD first, as Python
- * would with errors="replace".
+ * the text is normalised (NFC), pre-tokenised (regular expressions by PCRE2), each piece is merged
+ * (byte-level BPE, ranks) or looked up (characters), and the template adds special tokens. Equal to Hugging
+ * Face `tokenizers`, id for id. Input bytes may be anything: invalid UTF-8 is replaced by U+FFFD first, as
+ * Python would with errors="replace".
  */
 #ifndef TEXT_TEXT_H
 #define TEXT_TEXT_H
@@ -25,32 +25,34 @@ struct ids {
 void ids_release(struct ids *v);
 void ids_push(struct ids *v, int id);
 
-/* dir holds tokenizer.json, and perhaps tokenizer_config.json, special_tokens_map.json, chat_template.jinja. */
+/* dir holds tokenizer.json, and perhaps tokenizer_config.json, special_tokens_map.json, chat_template.jinja.
+ */
 struct tokenizer *tokenizer_load(const char *dir, struct err *e);
 /* From a vocabulary in memory (GGUF, llama2.c): see the fields. */
 struct vocab {
-    const char *model;   /* "gpt2" byte-level BPE, or "spm" with scores */
-    const char *pre;     /* GGUF tokenizer.ggml.pre: "smollm", "qwen2", "llama-bpe", "gpt-2", "default" */
+    const char *model; /* "gpt2" byte-level BPE, or "spm" with scores */
+    const char *pre;   /* GGUF tokenizer.ggml.pre: "smollm", "qwen2", "llama-bpe", "gpt-2", "default" */
     int n;
     const char *const *tokens;
-    const size_t *lengths;  /* NULL: NUL-terminated */
-    const float *scores;    /* spm only */
-    const int *types;       /* GGUF token_type, or NULL */
+    const size_t *lengths; /* NULL: NUL-terminated */
+    const float *scores;   /* spm only */
+    const int *types;      /* GGUF token_type, or NULL */
     int n_merges;
     const char *const *merges; /* "a b" */
-    int bos, eos, pad, unk; /* -1: none */
+    int bos, eos, pad, unk;    /* -1: none */
     bool add_bos;
     const char *chat_template; /* or NULL */
 };
 struct tokenizer *tokenizer_from_vocab(const struct vocab *v, struct err *e);
 /* One token a character of `alphabet` (UTF-8), plus specials; ids in order, specials first. */
-struct tokenizer *tokenizer_chars(const char *alphabet, const char *const *specials, int n_specials, struct err *e);
+struct tokenizer *tokenizer_chars(const char *alphabet, const char *const *specials, int n_specials,
+                                  struct err *e);
 void tokenizer_free(struct tokenizer *t);
-/* tokenizer.json, tokenizer_config.json, special_tokens_map.json, such that Hugging Face's library loads them and
- * gives the same ids. */
+/* tokenizer.json, tokenizer_config.json, special_tokens_map.json, such that Hugging Face's library loads them
+ * and gives the same ids. */
 int tokenizer_save(const struct tokenizer *t, const char *dir, struct err *e);
 
-int tokenizer_size(const struct tokenizer *t); /* largest id + 1 */
+int tokenizer_size(const struct tokenizer *t);                  /* largest id + 1 */
 int tokenizer_id(const struct tokenizer *t, const char *token); /* -1 if absent */
 const char *tokenizer_token(const struct tokenizer *t, int id); /* as in tokenizer.json; NULL if absent */
 bool tokenizer_is_special(const struct tokenizer *t, int id);
@@ -58,18 +60,23 @@ int tokenizer_bos(const struct tokenizer *t); /* -1: none */
 int tokenizer_eos(const struct tokenizer *t);
 int tokenizer_pad(const struct tokenizer *t);
 
-enum tok_flag { TOK_SPECIAL = 1 /* add bos/eos as the template says */, TOK_PLAIN = 2 /* added tokens are text */ };
+enum tok_flag {
+    TOK_SPECIAL = 1 /* add bos/eos as the template says */,
+    TOK_PLAIN = 2 /* added tokens are text */
+};
 /* Appends to out. Fails only when the text has more than 2^30 bytes. Thread-safe on one tokenizer. */
 int tokenizer_encode(const struct tokenizer *t, const char *text, size_t n, int flags, struct ids *out,
                      struct err *e);
 /* Appends the text of ids; unknown ids are skipped. skip_special leaves special tokens out. */
-void tokenizer_decode(const struct tokenizer *t, const int *ids, size_t n, bool skip_special, struct str *out);
+void tokenizer_decode(const struct tokenizer *t, const int *ids, size_t n, bool skip_special,
+                      struct str *out);
 /* Incremental: bytes held back until they form whole UTF-8 characters. */
 struct tok_stream {
     char held[8];
     int n_held;
 };
-void tok_stream_push(struct tok_stream *s, const struct tokenizer *t, int id, bool skip_special, struct str *out);
+void tok_stream_push(struct tok_stream *s, const struct tokenizer *t, int id, bool skip_special,
+                     struct str *out);
 void tok_stream_end(struct tok_stream *s, struct str *out); /* incomplete bytes come out as U+FFFD */
 
 /* Chat template: the Jinja source, or NULL. */
@@ -77,7 +84,7 @@ const char *tokenizer_template(const struct tokenizer *t);
 void tokenizer_set_template(struct tokenizer *t, const char *jinja);
 /* messages: array of {"role","content"}. For now ChatML (recognised by its markers in the template, with the
  * default system message the template has); other templates are an error that says so. */
-int chat_render(const struct tokenizer *t, const json_t *messages, bool add_generation_prompt, struct str *out,
-                struct err *e);
+int chat_render(const struct tokenizer *t, const json_t *messages, bool add_generation_prompt,
+                struct str *out, struct err *e);
 
 #endif

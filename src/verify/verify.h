@@ -1,8 +1,8 @@
 /* verify.h: is this answer the same as the gold answer? With a reason, within bounds, without a model.
  *
  * Numbers are compared as exact rationals: integers, decimals, fractions, percent,
- * thousands separators, currency, LaTeX \frac, \boxed. Where the numbers do not decide, text is compared after
- * normalisation. "Could not be judged" (no parseable gold) is a verdict of its own, never "wrong".
+ * thousands separators, currency, LaTeX \frac, \boxed. Where the numbers do not decide, text is compared
+ * after normalisation. "Could not be judged" (no parseable gold) is a verdict of its own, never "wrong".
  */
 #ifndef VERIFY_VERIFY_H
 #define VERIFY_VERIFY_H
@@ -15,8 +15,9 @@
 enum verdict { VERDICT_WRONG, VERDICT_CORRECT, VERDICT_UNDECIDED };
 
 enum extract_mode {
-    EXTRACT_ANY,   /* boxed, else an anchored answer, else the last number (gold, lenient evaluation) */
-    EXTRACT_LATEX  /* only \boxed{...} or a $...$ behind an answer anchor: what Open-R1's accuracy reward accepts */
+    EXTRACT_ANY,  /* boxed, else an anchored answer, else the last number (gold, lenient evaluation) */
+    EXTRACT_LATEX /* only \boxed{...} or a $...$ behind an answer anchor: what Open-R1's accuracy reward
+                     accepts */
 };
 
 struct verify_params {
@@ -32,7 +33,8 @@ struct receipt {
 };
 void verify_math(const char *gold, const char *answer, const struct verify_params *p, struct receipt *out);
 
-/* Find the answer in a text. False when there is none. The rule that matched is named in `rule` (static text). */
+/* Find the answer in a text. False when there is none. The rule that matched is named in `rule` (static
+ * text). */
 bool extract_answer(const char *text, enum extract_mode mode, char *out, size_t size, const char **rule);
 
 /* Evaluate an arithmetic expression of integers with + - * / and parentheses exactly, as countdown needs it.
