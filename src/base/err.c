@@ -1,0 +1,131 @@
+/* err.c: messages about outside causes, and the nearest known name to a misspelt one.
+ *
+ * The distance is Levenshtein's with adjacent transposition (optimal string alignment), over lower-cased
+ * bytes with '-' equal to '_', by rows. A name is near enough when it differs by at most a third of its
+ * length, rounded up, and by no more than four edits.
+ */
+#include "base/err.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define WORD_MAX 64
+
+static void message_set(struct err *e, enum err_kind kind, const char *fmt, va_list ap)
+{
+    if (!e) return;
+    e->kind = kind;
+    vsnprintf(e->msg, sizeof e->msg, fmt, ap);
+}
+
+int err_set(struct err *e, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    message_set(e, ERR_FAILED, fmt, ap);
+    va_end(ap);
+    return -1;
+}
+
+int err_usage(struct err *e, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    message_set(e, ERR_USAGE, fmt, ap);
+    va_end(ap);
+    return -1;
+}
+
+int err_kind_set(struct err *e, enum err_kind kind, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    message_set(e, kind, fmt, ap);
+    va_end(ap);
+    return -1;
+}
+
+int err_errno(struct err *e, const char *fmt, ...)
+{
+    int number = errno;
+    if (!e) return -1;
+    va_list ap;
+    va_start(ap, fmt);
+    message_set(e, ERR_FAILED, fmt, ap);
+    va_end(ap);
+    size_t n = strlen(e->msg);
+    snprintf(e->msg + n, sizeof e->msg - n, ": %s", strerror(number));
+    errno = number;
+    return -1;
+}
+
+int err_wrap(struct err *e, const char *fmt, ...)
+{
+    if (!e) return -1;
+    char front[sizeof e->msg];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(front, sizeof front - 2, fmt, ap);
+    va_end(ap);
+    size_t len = n < 0 ? 0 : (size_t)n;
+    if (len > sizeof front - 3) len = sizeof front - 3;
+    memcpy(front + len, ": ", 3);
+    len += 2;
+    /* Where both do not fit, the end of the old message is what goes. */
+    size_t old = strlen(e->msg), room = sizeof e->msg - 1 - len;
+    if (old > room) old = room;
+    memmove(e->msg + len, e->msg, old);
+    memcpy(e->msg, front, len);
+    e->msg[len + old] = 0;
+    if (e->kind == ERR_NONE) e->kind = ERR_FAILED;
+    return -1;
+}
+
+static int folded(char c)
+{
+    return c == '-' ? '_' : tolower((unsigned char)c);
+}
+
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static int edit_distance(const char *a, size_t na, const char *b, size_t nb)
+{
+    int rows[3][WORD_MAX + 1];
+    int *before = rows[0], *last = rows[1], *now = rows[2];
+    for (size_t j = 0; j <= nb; j++) last[j] = (int)j;
+    for (size_t i = 1; i <= na; i++) {
+        now[0] = (int)i;
+        for (size_t j = 1; j <= nb; j++) {
+            int ca = folded(a[i - 1]), cb = folded(b[j - 1]);
+            int d = last[j - 1] + (ca != cb);
+            d = least(d, least(last[j] + 1, now[j - 1] + 1));
+            if (i > 1 && j > 1 && ca == folded(b[j - 2]) && folded(a[i - 2]) == cb)
+                d = least(d, before[j - 2] + 1);
+            now[j] = d;
+        }
+        int *spare = before;
+        before = last, last = now, now = spare;
+    }
+    return last[nb];
+}
+
+const char *err_nearest(const char *word, const char *const *names, size_t n)
+{
+    size_t len = strlen(word);
+    if (!len || len > WORD_MAX) return NULL;
+    const char *best = NULL;
+    int best_distance = 5;
+    for (size_t i = 0; i < n; i++) {
+        size_t m = strlen(names[i]);
+        if (!m || m > WORD_MAX) continue;
+        int d = edit_distance(word, len, names[i], m);
+        if (d < best_distance && d <= (int)(m + 2) / 3) best = names[i], best_distance = d;
+    }
+    return best;
+}
