@@ -1,0 +1,404 @@
+/* file.c: reading, the atomic writer, folders.
+ *
+ * The writer's temporary is PATH.tmp.PID.N with O_EXCL, so that two processes never share one; a kill can
+ * leave it behind, under a name that no reader takes for the real one. fsync before rename, and fsync of the
+ * folder after it: without the first, a power cut can leave the new name with no bytes; without the second,
+ * the old name.
+ */
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/str.h"
+
+#define BUFFER_SIZE    ((size_t)1 << 20)
+#define READ_FIRST     ((size_t)1 << 16)
+#define TREE_DEPTH_MAX 64
+#define DIR_NAMES_MAX  ((size_t)1 << 24)
+
+static int open_retry(const char *path, int flags, mode_t mode)
+{
+    int fd;
+    do fd = open(path, flags | O_CLOEXEC, mode);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+static int write_all(int fd, const uint8_t *p, size_t n)
+{
+    while (n) {
+        ssize_t done = write(fd, p, n);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0) {
+            if (done == 0) errno = ENOSPC;
+            return -1;
+        }
+        p += done;
+        n -= (size_t)done;
+    }
+    return 0;
+}
+
+/* Pipes and some special files cannot be synced; they have nothing to lose either. */
+static int sync_fd(int fd)
+{
+    if (fsync(fd) == 0 || errno == EINVAL || errno == EROFS) return 0;
+    return -1;
+}
+
+static int sync_dir_of(const char *path, struct err *e)
+{
+    char *dir = path_dir(path);
+    int fd = open_retry(dir, O_RDONLY | O_DIRECTORY, 0), rc = 0;
+    if (fd < 0 || sync_fd(fd)) rc = err_errno(e, "cannot sync folder %s", dir);
+    if (fd >= 0) close(fd);
+    free(dir);
+    return rc;
+}
+
+int file_read(const char *path, size_t max, char **bytes, size_t *n, struct err *e)
+{
+    int rc = -1, fd = open_retry(path, O_RDONLY, 0);
+    if (fd < 0) return err_errno(e, "cannot open %s", path);
+    size_t cap = READ_FIRST, used = 0;
+    struct stat st;
+    if (fstat(fd, &st)) {
+        err_errno(e, "cannot read %s", path);
+        goto out_fd;
+    }
+    if (S_ISDIR(st.st_mode)) {
+        err_set(e, "%s is a folder, a file was expected", path);
+        goto out_fd;
+    }
+    if (S_ISREG(st.st_mode) && st.st_size > 0 && (size_t)st.st_size < max) cap = (size_t)st.st_size + 1;
+    char *buf = alloc_or_die(cap + 1);
+    for (;;) {
+        if (used == cap) buf = alloc_again(buf, (cap *= 2) + 1);
+        ssize_t got = read(fd, buf + used, cap - used);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) {
+            err_errno(e, "cannot read %s", path);
+            goto out;
+        }
+        if (got == 0) break;
+        used += (size_t)got;
+        if (used > max) {
+            err_set(e, "%s is larger than the %zu bytes allowed here", path, max);
+            goto out;
+        }
+    }
+    buf[used] = 0;
+    *bytes = buf;
+    *n = used;
+    buf = NULL;
+    rc = 0;
+out:
+    free(buf);
+out_fd:
+    close(fd);
+    return rc;
+}
+
+int file_map_open(struct file_map *m, const char *path, struct err *e)
+{
+    *m = (struct file_map){0};
+    int rc = -1, fd = open_retry(path, O_RDONLY, 0);
+    if (fd < 0) return err_errno(e, "cannot open %s", path);
+    struct stat st;
+    if (fstat(fd, &st)) {
+        err_errno(e, "cannot read %s", path);
+    } else if (!S_ISREG(st.st_mode)) {
+        err_set(e, "%s is not a regular file", path);
+    } else if (st.st_size <= 0) {
+        err_set(e, "%s is empty", path);
+    } else {
+        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (p == MAP_FAILED) {
+            err_errno(e, "cannot map %s", path);
+        } else {
+            *m = (struct file_map){p, (size_t)st.st_size};
+            rc = 0;
+        }
+    }
+    close(fd);
+    return rc;
+}
+
+void file_map_close(struct file_map *m)
+{
+    if (m->p) munmap((void *)m->p, m->n);
+    *m = (struct file_map){0};
+}
+
+int file_out_open(struct file_out *o, const char *path, struct err *e)
+{
+    static atomic_uint serial;
+    struct str tmp;
+    str_init(&tmp, 0);
+    str_addf(&tmp, "%s.tmp.%ld.%u", path, (long)getpid(), atomic_fetch_add(&serial, 1));
+    *o = (struct file_out){.fd = open_retry(tmp.p, O_WRONLY | O_CREAT | O_EXCL, 0666)};
+    if (o->fd < 0) {
+        err_errno(e, "cannot create %s", tmp.p);
+        str_release(&tmp);
+        return -1;
+    }
+    o->path = alloc_str(path);
+    o->tmp = str_take(&tmp);
+    str_release(&tmp);
+    o->buf = alloc_or_die(BUFFER_SIZE);
+    return 0;
+}
+
+static int out_flush(struct file_out *o, struct err *e)
+{
+    size_t n = o->used;
+    o->used = 0;
+    if (write_all(o->fd, o->buf, n)) return err_errno(e, "cannot write %s", o->tmp);
+    return 0;
+}
+
+int file_out_write(struct file_out *o, const void *bytes, size_t n, struct err *e)
+{
+    CHECK(o->fd >= 0 && o->buf, "writer is not open");
+    if (n >= BUFFER_SIZE) {
+        if (out_flush(o, e)) return -1;
+        if (write_all(o->fd, bytes, n)) return err_errno(e, "cannot write %s", o->tmp);
+        return 0;
+    }
+    size_t first = n < BUFFER_SIZE - o->used ? n : BUFFER_SIZE - o->used;
+    if (first) memcpy(o->buf + o->used, bytes, first);
+    o->used += first;
+    if (o->used == BUFFER_SIZE && out_flush(o, e)) return -1;
+    if (n > first) memcpy(o->buf, (const uint8_t *)bytes + first, n - first), o->used = n - first;
+    return 0;
+}
+
+static void out_release(struct file_out *o)
+{
+    free(o->path);
+    free(o->tmp);
+    free(o->buf);
+    *o = (struct file_out){.fd = -1};
+}
+
+int file_out_commit(struct file_out *o, struct err *e)
+{
+    CHECK(o->fd >= 0 && o->buf, "writer is not open");
+    int rc = out_flush(o, e);
+    if (!rc && sync_fd(o->fd)) rc = err_errno(e, "cannot sync %s", o->tmp);
+    if (close(o->fd) && !rc) rc = err_errno(e, "cannot close %s", o->tmp);
+    o->fd = -1;
+    if (!rc && rename(o->tmp, o->path)) rc = err_errno(e, "cannot rename %s to %s", o->tmp, o->path);
+    if (rc) {
+        unlink(o->tmp);
+    } else {
+        rc = sync_dir_of(o->path, e);
+    }
+    out_release(o);
+    return rc;
+}
+
+void file_out_abort(struct file_out *o)
+{
+    if (o->fd >= 0 && o->tmp) {
+        close(o->fd);
+        unlink(o->tmp);
+    }
+    out_release(o);
+}
+
+int file_write(const char *path, const void *bytes, size_t n, struct err *e)
+{
+    struct file_out o;
+    if (file_out_open(&o, path, e)) return -1;
+    if (file_out_write(&o, bytes, n, e)) {
+        file_out_abort(&o);
+        return -1;
+    }
+    return file_out_commit(&o, e);
+}
+
+int file_append(const char *path, const void *bytes, size_t n, struct err *e)
+{
+    int fd = open_retry(path, O_WRONLY | O_CREAT | O_APPEND, 0666);
+    if (fd < 0) return err_errno(e, "cannot open %s", path);
+    int rc = 0;
+    off_t before = lseek(fd, 0, SEEK_END);
+    if (write_all(fd, bytes, n) || sync_fd(fd)) {
+        rc = err_errno(e, "cannot append to %s", path);
+        /* Half a record must not stay; if even this fails the reader finds it at the end of the file. */
+        if (before >= 0 && ftruncate(fd, before)) err_wrap(e, "%s may end in half a record", path);
+    }
+    if (close(fd) && !rc) rc = err_errno(e, "cannot close %s", path);
+    return rc;
+}
+
+int file_mkdirs(const char *path, struct err *e)
+{
+    char *copy = alloc_str(path);
+    int rc = 0;
+    for (char *p = copy; !rc; p++) {
+        if (*p && *p != '/') continue;
+        char kept = *p;
+        *p = 0;
+        if (*copy && mkdir(copy, 0777) && !(errno == EEXIST && file_is_dir(copy))) {
+            if (errno == EEXIST) errno = ENOTDIR;
+            rc = err_errno(e, "cannot make folder %s", copy);
+        }
+        if (!kept) break;
+        *p = kept;
+    }
+    free(copy);
+    return rc;
+}
+
+bool file_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0;
+}
+
+bool file_is_dir(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+long long file_size(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? (long long)st.st_size : -1;
+}
+
+int file_copy(const char *from, const char *to, struct err *e)
+{
+    struct file_out o;
+    int rc = -1, fd = open_retry(from, O_RDONLY, 0);
+    if (fd < 0) return err_errno(e, "cannot open %s", from);
+    uint8_t *buf = alloc_or_die(BUFFER_SIZE);
+    if (file_out_open(&o, to, e)) goto out;
+    for (;;) {
+        ssize_t got = read(fd, buf, BUFFER_SIZE);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) err_errno(e, "cannot read %s", from);
+        if (got < 0 || (got > 0 && file_out_write(&o, buf, (size_t)got, e))) {
+            file_out_abort(&o);
+            goto out;
+        }
+        if (got == 0) break;
+    }
+    rc = file_out_commit(&o, e);
+out:
+    free(buf);
+    close(fd);
+    return rc;
+}
+
+static int tree_remove(int parent, const char *name, const char *shown, int depth, struct err *e)
+{
+    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT) return 0;
+    if (errno != EISDIR && errno != EPERM) return err_errno(e, "cannot remove %s", shown);
+    if (depth == 0) return err_set(e, "cannot remove %s: folders nest deeper than %d", shown, TREE_DEPTH_MAX);
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!dir) {
+        int rc = err_errno(e, "cannot open folder %s", shown);
+        if (fd >= 0) close(fd);
+        return rc;
+    }
+    int rc = 0;
+    for (struct dirent *d; !rc && (d = readdir(dir));) {
+        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0) continue;
+        char *inner = path_join(shown, d->d_name);
+        rc = tree_remove(fd, d->d_name, inner, depth - 1, e);
+        free(inner);
+    }
+    closedir(dir);
+    if (!rc && unlinkat(parent, name, AT_REMOVEDIR)) rc = err_errno(e, "cannot remove folder %s", shown);
+    return rc;
+}
+
+int file_remove_tree(const char *path, struct err *e)
+{
+    if (path[strspn(path, "/.")] == 0) return err_set(e, "refusing to remove \"%s\"", path);
+    return tree_remove(AT_FDCWD, path, path, TREE_DEPTH_MAX, e);
+}
+
+int file_rename(const char *from, const char *to, struct err *e)
+{
+    if (rename(from, to)) return err_errno(e, "cannot rename %s to %s", from, to);
+    return sync_dir_of(to, e);
+}
+
+char *path_join(const char *a, const char *b)
+{
+    struct str s;
+    str_init(&s, 0);
+    str_puts(&s, a);
+    while (s.len > 1 && s.p[s.len - 1] == '/') s.p[--s.len] = 0;
+    while (*b == '/' && *a) b++;
+    if (s.len && s.p[s.len - 1] != '/' && *b) str_puts(&s, "/");
+    str_puts(&s, b);
+    char *p = str_take(&s);
+    str_release(&s);
+    return p;
+}
+
+char *path_dir(const char *path)
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/') n--;
+    while (n > 0 && path[n - 1] != '/') n--;
+    while (n > 1 && path[n - 1] == '/') n--;
+    return n ? alloc_strn(path, n) : alloc_str(".");
+}
+
+const char *path_base(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static int name_compare(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int dir_list(const char *path, char ***names, size_t *n, struct err *e)
+{
+    *names = NULL;
+    *n = 0;
+    DIR *dir = opendir(path);
+    if (!dir) return err_errno(e, "cannot open folder %s", path);
+    size_t cap = 16, used = 0;
+    char **list = alloc_zero(cap, sizeof *list);
+    struct dirent *d;
+    for (errno = 0; (d = readdir(dir)) && used < DIR_NAMES_MAX; errno = 0) {
+        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0) continue;
+        if (used == cap) list = alloc_again(list, (cap *= 2) * sizeof *list);
+        list[used++] = alloc_str(d->d_name);
+    }
+    int rc = d       ? err_set(e, "folder %s holds more than %zu names", path, DIR_NAMES_MAX)
+             : errno ? err_errno(e, "cannot read folder %s", path)
+                     : 0;
+    closedir(dir);
+    if (rc) {
+        for (size_t i = 0; i < used; i++) free(list[i]);
+        free(list);
+        return rc;
+    }
+    qsort(list, used, sizeof *list, name_compare);
+    *names = list;
+    *n = used;
+    return 0;
+}

@@ -1,0 +1,211 @@
+/* json.c: Jansson with the messages and limits of this house.
+ *
+ * Integers are accepted where a real is wanted, and a real with no fraction where an integer is wanted (many
+ * writers print 1.0). Bytes that are not UTF-8 and \u0000 in strings are Jansson's to refuse or keep:
+ * JSON_ALLOW_NUL is on, because model output may hold it.
+ */
+#include "base/json.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/file.h"
+
+#define READ_FLAGS  (JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL)
+#define WRITE_FLAGS (JSON_ENCODE_ANY | JSON_REAL_PRECISION(17))
+
+json_t *json_read_bytes(const char *bytes, size_t n, const char *what, struct err *e)
+{
+    json_error_t je;
+    json_t *v = json_loadb(bytes, n, READ_FLAGS, &je);
+    if (v) return v;
+    if (je.line > 1)
+        err_set(e, "%s: line %d, column %d: %s", what, je.line, je.column, je.text);
+    else
+        err_set(e, "%s: column %d: %s", what, je.column, je.text);
+    return NULL;
+}
+
+json_t *json_read_file(const char *path, struct err *e)
+{
+    char *bytes;
+    size_t n;
+    if (file_read(path, JSON_FILE_MAX, &bytes, &n, e)) return NULL;
+    json_t *v = json_read_bytes(bytes, n, path, e);
+    free(bytes);
+    return v;
+}
+
+static const char *type_name(const json_t *v)
+{
+    static const char *const names[] = {"object", "array", "string", "integer",
+                                        "real",   "true",  "false",  "null"};
+    return v ? names[json_typeof(v)] : "nothing";
+}
+
+static int wrong_type(const json_t *v, const char *key, const char *what, const char *wanted, struct err *e)
+{
+    return err_set(e, "%s: field \"%s\" is %s; %s expected", what, key, v ? type_name(v) : "missing", wanted);
+}
+
+static int int_from(const json_t *v, const char *key, const char *what, long *out, struct err *e)
+{
+    if (json_is_integer(v)) {
+        *out = (long)json_integer_value(v);
+        return 0;
+    }
+    double x = json_real_value(v);
+    if (json_is_real(v) && x == floor(x) && fabs(x) < 0x1p53) {
+        *out = (long)x;
+        return 0;
+    }
+    return wrong_type(v, key, what, "an integer", e);
+}
+
+int json_get_int(const json_t *o, const char *key, const char *what, long *out, struct err *e)
+{
+    return int_from(json_object_get(o, key), key, what, out, e);
+}
+
+/* NULL when the key is absent or null. */
+static const json_t *present(const json_t *o, const char *key)
+{
+    const json_t *v = json_object_get(o, key);
+    return json_is_null(v) ? NULL : v;
+}
+
+int json_get_int_or(const json_t *o, const char *key, long fallback, long *out, struct err *e)
+{
+    const json_t *v = present(o, key);
+    *out = fallback;
+    return v ? int_from(v, key, "JSON", out, e) : 0;
+}
+
+int json_get_real_or(const json_t *o, const char *key, double fallback, double *out, struct err *e)
+{
+    const json_t *v = present(o, key);
+    *out = fallback;
+    if (!v) return 0;
+    if (!json_is_number(v)) return wrong_type(v, key, "JSON", "a number", e);
+    *out = json_number_value(v);
+    return 0;
+}
+
+int json_get_bool_or(const json_t *o, const char *key, bool fallback, bool *out, struct err *e)
+{
+    const json_t *v = present(o, key);
+    *out = fallback;
+    if (!v) return 0;
+    if (!json_is_boolean(v)) return wrong_type(v, key, "JSON", "true or false", e);
+    *out = json_is_true(v);
+    return 0;
+}
+
+int json_get_str(const json_t *o, const char *key, const char *what, const char **out, struct err *e)
+{
+    const json_t *v = json_object_get(o, key);
+    if (!json_is_string(v)) return wrong_type(v, key, what, "a string", e);
+    *out = json_string_value(v);
+    return 0;
+}
+
+const char *json_str_or(const json_t *o, const char *key, const char *fallback)
+{
+    const json_t *v = json_object_get(o, key);
+    return json_is_string(v) ? json_string_value(v) : fallback;
+}
+
+char *json_text(const json_t *v)
+{
+    char *text = json_dumps(v, WRITE_FLAGS | JSON_COMPACT);
+    CHECK(text, "value of type %s cannot be written as JSON", type_name(v));
+    return text;
+}
+
+int json_write_file(const json_t *v, const char *path, struct err *e)
+{
+    char *text = json_dumps(v, WRITE_FLAGS | JSON_INDENT(2));
+    CHECK(text, "value of type %s cannot be written as JSON", type_name(v));
+    struct file_out o;
+    int rc = file_out_open(&o, path, e);
+    if (!rc) {
+        if (file_out_write(&o, text, strlen(text), e) || file_out_write(&o, "\n", 1, e)) {
+            file_out_abort(&o);
+            rc = -1;
+        } else {
+            rc = file_out_commit(&o, e);
+        }
+    }
+    free(text);
+    return rc;
+}
+
+int jsonl_open(struct jsonl *r, const char *path, struct err *e)
+{
+    bool standard = strcmp(path, "-") == 0;
+    *r = (struct jsonl){0};
+    if (!standard && file_is_dir(path)) return err_set(e, "%s is a folder, a file was expected", path);
+    r->f = standard ? stdin : fopen(path, "re");
+    if (!r->f) return err_errno(e, "cannot open %s", path);
+    r->path = alloc_str(standard ? "standard input" : path);
+    return 0;
+}
+
+/* The next line without its newline into r->buf: its length, or -1 at the end of the file or on an error. */
+static long line_read(struct jsonl *r, struct err *e)
+{
+    size_t n = 0;
+    int c;
+    flockfile(r->f);
+    while ((c = getc_unlocked(r->f)) != EOF && c != '\n' && n <= JSON_FILE_MAX) {
+        if (n == r->cap) r->buf = alloc_again(r->buf, r->cap = r->cap ? r->cap * 2 : 4096);
+        r->buf[n++] = (char)c;
+    }
+    funlockfile(r->f);
+    if (c == EOF && ferror(r->f)) return err_errno(e, "%s: cannot read line %ld", r->path, r->line + 1);
+    if (c == EOF && n == 0) return -1;
+    r->line++;
+    if (n > JSON_FILE_MAX)
+        return err_set(e, "%s:%ld: line longer than %zu bytes", r->path, r->line, JSON_FILE_MAX);
+    return (long)n;
+}
+
+static bool is_blank(const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strchr(" \t\r", p[i]) || !p[i]) return false;
+    return true;
+}
+
+int jsonl_next(struct jsonl *r, json_t **out, struct err *e)
+{
+    *out = NULL;
+    for (;;) {
+        struct err local = {0};
+        long got = line_read(r, &local);
+        if (got < 0 && local.kind == ERR_NONE) return 0;
+        if (got < 0) {
+            if (e) *e = local;
+            return -1;
+        }
+        const char *p = r->buf;
+        size_t len = (size_t)got;
+        /* A byte-order mark that an editor left at the start of the file. */
+        if (r->line == 1 && len >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0) p += 3, len -= 3;
+        if (is_blank(p, len)) continue;
+        char where[4096];
+        snprintf(where, sizeof where, "%s:%ld", r->path, r->line);
+        *out = json_read_bytes(p, len, where, e);
+        return *out ? 1 : -1;
+    }
+}
+
+void jsonl_close(struct jsonl *r)
+{
+    if (r->f && r->f != stdin) fclose(r->f);
+    free(r->path);
+    free(r->buf);
+    *r = (struct jsonl){0};
+}
