@@ -1,4 +1,5 @@
-/* report.h: one self-contained HTML file that shows what runs did; opens from disk, no network. */
+/* report.h: one self-contained HTML file that shows what runs did; opens from
+ * disk, no network. */
 #ifndef REPORT_REPORT_H
 #define REPORT_REPORT_H
 
@@ -6,14 +7,17 @@
 
 #include "base/err.h"
 
-/* A report over a folder of runs (or one run). Reads what runlog.h and eval write:
- *   metrics.jsonl    curves: reward, accuracy, response length, KL, entropy, gradient norm, loss, learning
- * rate results.json     evaluations, shown as a before/after table with standard errors samples.jsonl
- * completions of the same problem side by side manifest.json    provenance stages: array of
- * {"name","dir","kind","eval"?:dir,"note"?} in story order; NULL: every run found under dir. */
-int report_write(const char *dir, const char *title, const json_t *stages, const char *out_path,
-                 struct err *e);
-/* The model card (README.md of a saved model): front matter, how it was made, metrics. New string, free it.
+/* A report over a folder of runs (or one run). Reads what runlog.h and eval
+ * write: metrics.jsonl    curves: reward, accuracy, response length, KL,
+ * entropy, gradient norm, loss, learning rate results.json     evaluations,
+ * shown as a before/after table with standard errors samples.jsonl completions
+ * of the same problem side by side manifest.json    provenance stages: array of
+ * {"name","dir","kind","eval"?:dir,"note"?} in story order; NULL: every run
+ * found under dir. */
+int report_write(const char *dir, const char *title, const json_t *stages,
+                 const char *out_path, struct err *e);
+/* The model card (README.md of a saved model): front matter, how it was made,
+ * metrics. New string, free it.
  */
 char *card_text(const json_t *facts);
 
