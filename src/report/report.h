@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "base/err.h"
+#include "base/str.h"
 
 /* A report over a folder of runs (or one run). Reads what runlog.h and eval
  * write: metrics.jsonl    curves: reward, accuracy, response length, KL,
@@ -16,6 +17,11 @@
  * found under dir. */
 int report_write(const char *dir, const char *title, const json_t *stages,
                  const char *out_path, struct err *e);
+/* The same stages as text for a terminal: table, reward and length curves, and,
+ * of the stages that have "transcript": true, the first problem's completion.
+ */
+int report_story(const json_t *stages, struct str *out, struct err *e);
+
 /* The model card (README.md of a saved model): front matter, how it was made,
  * metrics. New string, free it.
  */
