@@ -14,228 +14,217 @@
 #include "base/file.h"
 #include "base/json.h"
 
-enum {
-  REPORT_POINTS = 1000,
-  REPORT_SAMPLES = 24,
-  REPORT_DEPTH = 4,
-  REPORT_TEXT_MAX = 4000
-};
+enum { REPORT_POINTS = 1000, REPORT_SAMPLES = 24, REPORT_DEPTH = 4, REPORT_TEXT_MAX = 4000 };
 
 /* Object copies keep only numbers: curves need no hashes. */
-static json_t *numbers_only(const json_t *record) {
-  json_t *out = json_object();
-  const char *key;
-  json_t *value;
-  json_object_foreach((json_t *)record, key, value) {
-    if (json_is_number(value))
-      json_object_set(out, key, value);
-  }
-  return out;
+static json_t *numbers_only(const json_t *record)
+{
+    json_t *out = json_object();
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)record, key, value)
+    {
+        if (json_is_number(value)) json_object_set(out, key, value);
+    }
+    return out;
 }
 
-static json_t *thinned(json_t *all) {
-  size_t n = json_array_size(all);
-  if (n <= REPORT_POINTS)
-    return all;
-  json_t *some = json_array();
-  for (size_t i = 0; i < REPORT_POINTS; i++) {
-    json_array_append(some,
-                      json_array_get(all, i * (n - 1) / (REPORT_POINTS - 1)));
-  }
-  json_decref(all);
-  return some;
+static json_t *thinned(json_t *all)
+{
+    size_t n = json_array_size(all);
+    if (n <= REPORT_POINTS) return all;
+    json_t *some = json_array();
+    for (size_t i = 0; i < REPORT_POINTS; i++) {
+        json_array_append(some, json_array_get(all, i * (n - 1) / (REPORT_POINTS - 1)));
+    }
+    json_decref(all);
+    return some;
 }
 
 /* Records of a JSONL file; at most `limit` of them (0: all). NULL on error. */
-static json_t *read_records(const char *path, size_t limit,
-                            json_t *(*keep)(const json_t *), struct err *e) {
-  struct jsonl in;
-  if (jsonl_open(&in, path, e))
+static json_t *read_records(const char *path, size_t limit, json_t *(*keep)(const json_t *), struct err *e)
+{
+    struct jsonl in;
+    if (jsonl_open(&in, path, e)) return NULL;
+    json_t *all = json_array(), *record;
+    int more = 1;
+    while ((limit == 0 || json_array_size(all) < limit) && (more = jsonl_next(&in, &record, e)) == 1) {
+        json_array_append_new(all, keep(record));
+        json_decref(record);
+    }
+    jsonl_close(&in);
+    if (more == 1 || more == 0) return all;
+    json_decref(all);
     return NULL;
-  json_t *all = json_array(), *record;
-  int more = 1;
-  while ((limit == 0 || json_array_size(all) < limit) &&
-         (more = jsonl_next(&in, &record, e)) == 1) {
-    json_array_append_new(all, keep(record));
-    json_decref(record);
-  }
-  jsonl_close(&in);
-  if (more == 1 || more == 0)
-    return all;
-  json_decref(all);
-  return NULL;
 }
 
-static json_t *cut_text(const json_t *value) {
-  const char *text = json_string_value(value);
-  if (!text || json_string_length(value) <= REPORT_TEXT_MAX)
-    return json_deep_copy(value);
-  size_t n = REPORT_TEXT_MAX;
-  while (n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80)
-    n--;
-  return json_stringn(text, n);
+static json_t *cut_text(const json_t *value)
+{
+    const char *text = json_string_value(value);
+    if (!text || json_string_length(value) <= REPORT_TEXT_MAX) return json_deep_copy(value);
+    size_t n = REPORT_TEXT_MAX;
+    while (n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80) n--;
+    return json_stringn(text, n);
 }
 
 /* A sample with its completions' texts cut to a readable length and their ids
  * left out. */
-static json_t *sample_for_show(const json_t *sample) {
-  json_t *out = json_object(), *completions = json_array();
-  const char *key;
-  json_t *value;
-  json_object_foreach((json_t *)sample, key, value) {
-    if (strcmp(key, "completions"))
-      json_object_set_new(out, key, cut_text(value));
-  }
-  size_t i;
-  json_t *c;
-  json_array_foreach(json_object_get(sample, "completions"), i, c) {
-    if (i >= 2)
-      break;
-    if (json_is_string(c)) {
-      json_array_append_new(completions, cut_text(c));
-      continue;
+static json_t *sample_for_show(const json_t *sample)
+{
+    json_t *out = json_object(), *completions = json_array();
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)sample, key, value)
+    {
+        if (strcmp(key, "completions")) json_object_set_new(out, key, cut_text(value));
     }
-    json_t *shown = json_object();
-    json_object_foreach(c, key, value) {
-      if (strcmp(key, "ids") && strcmp(key, "logprobs"))
-        json_object_set_new(shown, key, cut_text(value));
+    size_t i;
+    json_t *c;
+    json_array_foreach(json_object_get(sample, "completions"), i, c)
+    {
+        if (i >= 2) break;
+        if (json_is_string(c)) {
+            json_array_append_new(completions, cut_text(c));
+            continue;
+        }
+        json_t *shown = json_object();
+        json_object_foreach(c, key, value)
+        {
+            if (strcmp(key, "ids") && strcmp(key, "logprobs"))
+                json_object_set_new(shown, key, cut_text(value));
+        }
+        json_array_append_new(completions, shown);
     }
-    json_array_append_new(completions, shown);
-  }
-  json_object_set_new(out, "completions", completions);
-  return out;
+    json_object_set_new(out, "completions", completions);
+    return out;
 }
 
 /* Put the evaluation in dir, if there is one, under `label` into list. */
-static int add_eval(json_t *list, const char *dir, const char *label,
-                    struct err *e) {
-  char *results = path_join(dir, "results.json"),
-       *samples = path_join(dir, "samples.jsonl");
-  int rc = 0;
-  if (file_exists(results)) {
-    json_t *one = json_object(), *r = json_read_file(results, e), *s = NULL;
-    rc = r ? 0 : -1;
-    if (!rc && file_exists(samples)) {
-      s = read_records(samples, REPORT_SAMPLES, sample_for_show, e);
-      rc = s ? 0 : -1;
+static int add_eval(json_t *list, const char *dir, const char *label, struct err *e)
+{
+    char *results = path_join(dir, "results.json"), *samples = path_join(dir, "samples.jsonl");
+    int rc = 0;
+    if (file_exists(results)) {
+        json_t *one = json_object(), *r = json_read_file(results, e), *s = NULL;
+        rc = r ? 0 : -1;
+        if (!rc && file_exists(samples)) {
+            s = read_records(samples, REPORT_SAMPLES, sample_for_show, e);
+            rc = s ? 0 : -1;
+        }
+        if (!rc) {
+            json_object_set_new(one, "label", json_string(label));
+            json_object_set(one, "results", json_object_get(r, "results"));
+            if (s) json_object_set(one, "samples", s);
+            json_array_append(list, one);
+        }
+        json_decref(one);
+        json_decref(r);
+        json_decref(s);
     }
-    if (!rc) {
-      json_object_set_new(one, "label", json_string(label));
-      json_object_set(one, "results", json_object_get(r, "results"));
-      if (s)
-        json_object_set(one, "samples", s);
-      json_array_append(list, one);
+    free(results);
+    free(samples);
+    return rc;
+}
+
+static int add_evals(json_t *out, const char *dir, struct err *e)
+{
+    json_t *list = json_array();
+    char **names = NULL;
+    size_t n = 0;
+    int rc = add_eval(list, dir, path_base(dir), e);
+    if (!rc) rc = dir_list(dir, &names, &n, e);
+    for (size_t i = 0; i < n; i++) {
+        char *sub = path_join(dir, names[i]);
+        if (!rc && file_is_dir(sub)) rc = add_eval(list, sub, names[i], e);
+        free(sub);
+        free(names[i]);
     }
-    json_decref(one);
-    json_decref(r);
-    json_decref(s);
-  }
-  free(results);
-  free(samples);
-  return rc;
+    free(names);
+    if (!rc && json_array_size(list) > 0) json_object_set(out, "evals", list);
+    json_decref(list);
+    return rc;
 }
 
-static int add_evals(json_t *out, const char *dir, struct err *e) {
-  json_t *list = json_array();
-  char **names = NULL;
-  size_t n = 0;
-  int rc = add_eval(list, dir, path_base(dir), e);
-  if (!rc)
-    rc = dir_list(dir, &names, &n, e);
-  for (size_t i = 0; i < n; i++) {
-    char *sub = path_join(dir, names[i]);
-    if (!rc && file_is_dir(sub))
-      rc = add_eval(list, sub, names[i], e);
-    free(sub);
-    free(names[i]);
-  }
-  free(names);
-  if (!rc && json_array_size(list) > 0)
-    json_object_set(out, "evals", list);
-  json_decref(list);
-  return rc;
-}
-
-static int add_curves(json_t *out, const char *dir, struct err *e) {
-  char *path = path_join(dir, "metrics.jsonl");
-  int rc = 0;
-  if (file_exists(path)) {
-    json_t *all = read_records(path, 0, numbers_only, e);
-    rc = all ? 0 : -1;
-    if (all && json_array_size(all) > 0) {
-      json_object_set_new(out, "metrics", thinned(all));
-    } else {
-      json_decref(all);
+static int add_curves(json_t *out, const char *dir, struct err *e)
+{
+    char *path = path_join(dir, "metrics.jsonl");
+    int rc = 0;
+    if (file_exists(path)) {
+        json_t *all = read_records(path, 0, numbers_only, e);
+        rc = all ? 0 : -1;
+        if (all && json_array_size(all) > 0) {
+            json_object_set_new(out, "metrics", thinned(all));
+        } else {
+            json_decref(all);
+        }
     }
-  }
-  free(path);
-  return rc;
+    free(path);
+    return rc;
 }
 
-static int add_manifest(json_t *out, const char *dir, struct err *e) {
-  char *path = path_join(dir, "manifest.json");
-  int rc = 0;
-  if (file_exists(path)) {
-    json_t *manifest = json_read_file(path, e);
-    rc = manifest ? 0 : -1;
-    if (manifest)
-      json_object_set_new(out, "manifest", manifest);
-  }
-  free(path);
-  return rc;
+static int add_manifest(json_t *out, const char *dir, struct err *e)
+{
+    char *path = path_join(dir, "manifest.json");
+    int rc = 0;
+    if (file_exists(path)) {
+        json_t *manifest = json_read_file(path, e);
+        rc = manifest ? 0 : -1;
+        if (manifest) json_object_set_new(out, "manifest", manifest);
+    }
+    free(path);
+    return rc;
 }
 
-json_t *report_collect(const json_t *stage, struct err *e) {
-  const char *dir = json_string_value(json_object_get(stage, "dir"));
-  CHECK(dir, "a stage without \"dir\"");
-  json_t *out = json_copy((json_t *)stage);
-  if (add_curves(out, dir, e) || add_manifest(out, dir, e) ||
-      add_evals(out, dir, e)) {
-    json_decref(out);
-    return NULL;
-  }
-  return out;
+json_t *report_collect(const json_t *stage, struct err *e)
+{
+    const char *dir = json_string_value(json_object_get(stage, "dir"));
+    CHECK(dir, "a stage without \"dir\"");
+    json_t *out = json_copy((json_t *)stage);
+    if (add_curves(out, dir, e) || add_manifest(out, dir, e) || add_evals(out, dir, e)) {
+        json_decref(out);
+        return NULL;
+    }
+    return out;
 }
 
-static bool holds(const char *dir, const char *name) {
-  char *path = path_join(dir, name);
-  bool found = file_exists(path);
-  free(path);
-  return found;
+static bool holds(const char *dir, const char *name)
+{
+    char *path = path_join(dir, name);
+    bool found = file_exists(path);
+    free(path);
+    return found;
 }
 
 /* Folders that hold a run's metrics are stages; an evaluation that stands alone
  * is one too. What lies inside a run's folder belongs to it. */
-static int find_below(json_t *list, const char *dir, const char *name,
-                      int depth, struct err *e) {
-  bool run = holds(dir, "metrics.jsonl");
-  if (run || holds(dir, "results.json")) {
-    json_array_append_new(list,
-                          json_pack("{s:s, s:s, s:s}", "name", name, "dir", dir,
-                                    "kind", run ? "run" : "eval"));
-    return 0;
-  }
-  if (depth == 0)
-    return 0;
-  char **names = NULL;
-  size_t n = 0;
-  int rc = dir_list(dir, &names, &n, e);
-  for (size_t i = 0; i < n; i++) {
-    char *sub = path_join(dir, names[i]);
-    if (!rc && file_is_dir(sub))
-      rc = find_below(list, sub, names[i], depth - 1, e);
-    free(sub);
-    free(names[i]);
-  }
-  free(names);
-  return rc;
+static int find_below(json_t *list, const char *dir, const char *name, int depth, struct err *e)
+{
+    bool run = holds(dir, "metrics.jsonl");
+    if (run || holds(dir, "results.json")) {
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s}", "name", name, "dir", dir, "kind", run ? "run" : "eval"));
+        return 0;
+    }
+    if (depth == 0) return 0;
+    char **names = NULL;
+    size_t n = 0;
+    int rc = dir_list(dir, &names, &n, e);
+    for (size_t i = 0; i < n; i++) {
+        char *sub = path_join(dir, names[i]);
+        if (!rc && file_is_dir(sub)) rc = find_below(list, sub, names[i], depth - 1, e);
+        free(sub);
+        free(names[i]);
+    }
+    free(names);
+    return rc;
 }
 
-json_t *report_find_stages(const char *dir, struct err *e) {
-  json_t *list = json_array();
-  if (find_below(list, dir, path_base(dir), REPORT_DEPTH, e)) {
-    json_decref(list);
-    return NULL;
-  }
-  return list;
+json_t *report_find_stages(const char *dir, struct err *e)
+{
+    json_t *list = json_array();
+    if (find_below(list, dir, path_base(dir), REPORT_DEPTH, e)) {
+        json_decref(list);
+        return NULL;
+    }
+    return list;
 }

@@ -15,8 +15,8 @@
  * of the same problem side by side manifest.json    provenance stages: array of
  * {"name","dir","kind","eval"?:dir,"note"?} in story order; NULL: every run
  * found under dir. */
-int report_write(const char *dir, const char *title, const json_t *stages,
-                 const char *out_path, struct err *e);
+int report_write(const char *dir, const char *title, const json_t *stages, const char *out_path,
+                 struct err *e);
 /* The same stages as text for a terminal: table, reward and length curves, and,
  * of the stages that have "transcript": true, the first problem's completion.
  */

@@ -16,154 +16,146 @@ enum { STORY_CURVE = 48 };
 
 /* The evaluation of a stage with more than one sample a problem (sampled), or
  * with one (greedy). */
-static const json_t *find_eval(const json_t *stage, bool sampled,
-                               const json_t **samples) {
-  size_t i;
-  json_t *eval, *r;
-  const char *task;
-  json_array_foreach(json_object_get(stage, "evals"), i, eval) {
-    json_object_foreach(json_object_get(eval, "results"), task, r) {
-      if ((json_integer_value(json_object_get(r, "n_samples")) > 1) ==
-          sampled) {
-        if (samples)
-          *samples = json_object_get(eval, "samples");
-        return r;
-      }
+static const json_t *find_eval(const json_t *stage, bool sampled, const json_t **samples)
+{
+    size_t i;
+    json_t *eval, *r;
+    const char *task;
+    json_array_foreach(json_object_get(stage, "evals"), i, eval)
+    {
+        json_object_foreach(json_object_get(eval, "results"), task, r)
+        {
+            if ((json_integer_value(json_object_get(r, "n_samples")) > 1) == sampled) {
+                if (samples) *samples = json_object_get(eval, "samples");
+                return r;
+            }
+        }
     }
-  }
-  return NULL;
+    return NULL;
 }
 
-static void add_percent(struct str *out, const json_t *r, const char *key,
-                        const char *error_key) {
-  const json_t *v = json_object_get(r, key),
-               *se = error_key ? json_object_get(r, error_key) : NULL;
-  if (!json_is_number(v)) {
-    str_addf(out, " %14s", "-");
-  } else if (se) {
-    str_addf(out, "   %5.1f ± %-4.1f", 100 * json_number_value(v),
-             100 * json_number_value(se));
-  } else {
-    str_addf(out, "  %5.1f", 100 * json_number_value(v));
-  }
+static void add_percent(struct str *out, const json_t *r, const char *key, const char *error_key)
+{
+    const json_t *v = json_object_get(r, key), *se = error_key ? json_object_get(r, error_key) : NULL;
+    if (!json_is_number(v)) {
+        str_addf(out, " %14s", "-");
+    } else if (se) {
+        str_addf(out, "   %5.1f ± %-4.1f", 100 * json_number_value(v), 100 * json_number_value(se));
+    } else {
+        str_addf(out, "  %5.1f", 100 * json_number_value(v));
+    }
 }
 
-static void add_table(struct str *out, const json_t *stages) {
-  str_addf(out, "%-34s %14s %14s %7s %9s\n", "stage (held-out accuracy, %)",
-           "greedy", "mean@8", "pass@8", "tokens");
-  size_t i;
-  json_t *stage;
-  json_array_foreach(stages, i, stage) {
-    const json_t *greedy = find_eval(stage, false, NULL),
-                 *sampled = find_eval(stage, true, NULL);
-    if (!greedy && !sampled)
-      continue;
-    str_addf(out, "%-34.34s", json_str_or(stage, "name", ""));
-    add_percent(out, greedy, "pass@1", "stderr");
-    add_percent(out, sampled, "pass@1", "stderr");
-    add_percent(out, sampled, "pass@8", NULL);
-    str_addf(out, " %9.1f\n",
-             json_number_value(
-                 json_object_get(greedy ? greedy : sampled, "mean_length")));
-  }
+static void add_table(struct str *out, const json_t *stages)
+{
+    str_addf(out, "%-34s %14s %14s %7s %9s\n", "stage (held-out accuracy, %)", "greedy", "mean@8", "pass@8",
+             "tokens");
+    size_t i;
+    json_t *stage;
+    json_array_foreach(stages, i, stage)
+    {
+        const json_t *greedy = find_eval(stage, false, NULL), *sampled = find_eval(stage, true, NULL);
+        if (!greedy && !sampled) continue;
+        str_addf(out, "%-34.34s", json_str_or(stage, "name", ""));
+        add_percent(out, greedy, "pass@1", "stderr");
+        add_percent(out, sampled, "pass@1", "stderr");
+        add_percent(out, sampled, "pass@8", NULL);
+        str_addf(out, " %9.1f\n",
+                 json_number_value(json_object_get(greedy ? greedy : sampled, "mean_length")));
+    }
 }
 
 /* A curve in one line of block characters, each the mean of its share of the
  * steps. */
-static void add_curve(struct str *out, const json_t *metrics, const char *key,
-                      double hi) {
-  static const char *const blocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
-  size_t n = json_array_size(metrics),
-         width = n < STORY_CURVE ? n : STORY_CURVE;
-  for (size_t c = 0; c < width; c++) {
-    double sum = 0;
-    size_t from = c * n / width, to = (c + 1) * n / width;
-    for (size_t i = from; i < to; i++) {
-      sum +=
-          json_number_value(json_object_get(json_array_get(metrics, i), key));
+static void add_curve(struct str *out, const json_t *metrics, const char *key, double hi)
+{
+    static const char *const blocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+    size_t n = json_array_size(metrics), width = n < STORY_CURVE ? n : STORY_CURVE;
+    for (size_t c = 0; c < width; c++) {
+        double sum = 0;
+        size_t from = c * n / width, to = (c + 1) * n / width;
+        for (size_t i = from; i < to; i++) {
+            sum += json_number_value(json_object_get(json_array_get(metrics, i), key));
+        }
+        double level = sum / (double)(to - from) / hi * 7.999;
+        str_puts(out, blocks[level < 0 ? 0 : level > 7 ? 7 : (int)level]);
     }
-    double level = sum / (double)(to - from) / hi * 7.999;
-    str_puts(out, blocks[level < 0 ? 0 : level > 7 ? 7 : (int)level]);
-  }
 }
 
-static double largest(const json_t *metrics, const char *key) {
-  double hi = 1e-9;
-  size_t i;
-  json_t *m;
-  json_array_foreach(metrics, i, m) {
-    double v = json_number_value(json_object_get(m, key));
-    if (v > hi)
-      hi = v;
-  }
-  return hi;
-}
-
-static void add_curves(struct str *out, const json_t *stages) {
-  size_t i;
-  json_t *stage;
-  json_array_foreach(stages, i, stage) {
-    const json_t *metrics = json_object_get(stage, "metrics");
-    size_t n = json_array_size(metrics);
-    if (n == 0 || !json_object_get(json_array_get(metrics, 0), "reward"))
-      continue;
-    const json_t *first = json_array_get(metrics, 0),
-                 *last = json_array_get(metrics, n - 1);
-    const char *length = "completions/mean_length";
-    double hi = largest(metrics, length);
-    str_addf(out, "\n%s, %zu steps\n  reward  ", json_str_or(stage, "name", ""),
-             n);
-    add_curve(out, metrics, "reward", 1.0);
-    str_addf(out, "  %.2f -> %.2f\n  length  ",
-             json_number_value(json_object_get(first, "reward")),
-             json_number_value(json_object_get(last, "reward")));
-    add_curve(out, metrics, length, hi);
-    str_addf(out, "  %.1f -> %.1f tokens\n",
-             json_number_value(json_object_get(first, length)),
-             json_number_value(json_object_get(last, length)));
-  }
-}
-
-static void add_transcripts(struct str *out, const json_t *stages) {
-  size_t i;
-  json_t *stage;
-  bool first = true;
-  json_array_foreach(stages, i, stage) {
-    if (!json_is_true(json_object_get(stage, "transcript")))
-      continue;
-    const json_t *samples = NULL;
-    if (!find_eval(stage, false, &samples))
-      continue;
-    const json_t *sample = json_array_get(samples, 0);
-    const json_t *c = json_array_get(json_object_get(sample, "completions"), 0);
-    if (first)
-      str_addf(out, "\nOne held-out problem: %s\n",
-               json_str_or(sample, "prompt", ""));
-    first = false;
-    str_addf(out, "  %-32.32s %s  (%s)\n", json_str_or(stage, "name", ""),
-             json_str_or(c, "text", ""),
-             json_is_true(json_object_get(c, "correct")) ? "correct" : "wrong");
-  }
-}
-
-int report_story(const json_t *stages, struct str *out, struct err *e) {
-  json_t *full = json_array();
-  int rc = 0;
-  size_t i;
-  json_t *stage;
-  json_array_foreach(stages, i, stage) {
-    json_t *one = rc ? NULL : report_collect(stage, e);
-    if (one) {
-      json_array_append_new(full, one);
-    } else {
-      rc = -1;
+static double largest(const json_t *metrics, const char *key)
+{
+    double hi = 1e-9;
+    size_t i;
+    json_t *m;
+    json_array_foreach(metrics, i, m)
+    {
+        double v = json_number_value(json_object_get(m, key));
+        if (v > hi) hi = v;
     }
-  }
-  if (!rc) {
-    add_table(out, full);
-    add_curves(out, full);
-    add_transcripts(out, full);
-  }
-  json_decref(full);
-  return rc;
+    return hi;
+}
+
+static void add_curves(struct str *out, const json_t *stages)
+{
+    size_t i;
+    json_t *stage;
+    json_array_foreach(stages, i, stage)
+    {
+        const json_t *metrics = json_object_get(stage, "metrics");
+        size_t n = json_array_size(metrics);
+        if (n == 0 || !json_object_get(json_array_get(metrics, 0), "reward")) continue;
+        const json_t *first = json_array_get(metrics, 0), *last = json_array_get(metrics, n - 1);
+        const char *length = "completions/mean_length";
+        double hi = largest(metrics, length);
+        str_addf(out, "\n%s, %zu steps\n  reward  ", json_str_or(stage, "name", ""), n);
+        add_curve(out, metrics, "reward", 1.0);
+        str_addf(out, "  %.2f -> %.2f\n  length  ", json_number_value(json_object_get(first, "reward")),
+                 json_number_value(json_object_get(last, "reward")));
+        add_curve(out, metrics, length, hi);
+        str_addf(out, "  %.1f -> %.1f tokens\n", json_number_value(json_object_get(first, length)),
+                 json_number_value(json_object_get(last, length)));
+    }
+}
+
+static void add_transcripts(struct str *out, const json_t *stages)
+{
+    size_t i;
+    json_t *stage;
+    bool first = true;
+    json_array_foreach(stages, i, stage)
+    {
+        if (!json_is_true(json_object_get(stage, "transcript"))) continue;
+        const json_t *samples = NULL;
+        if (!find_eval(stage, false, &samples)) continue;
+        const json_t *sample = json_array_get(samples, 0);
+        const json_t *c = json_array_get(json_object_get(sample, "completions"), 0);
+        if (first) str_addf(out, "\nOne held-out problem: %s\n", json_str_or(sample, "prompt", ""));
+        first = false;
+        str_addf(out, "  %-32.32s %s  (%s)\n", json_str_or(stage, "name", ""), json_str_or(c, "text", ""),
+                 json_is_true(json_object_get(c, "correct")) ? "correct" : "wrong");
+    }
+}
+
+int report_story(const json_t *stages, struct str *out, struct err *e)
+{
+    json_t *full = json_array();
+    int rc = 0;
+    size_t i;
+    json_t *stage;
+    json_array_foreach(stages, i, stage)
+    {
+        json_t *one = rc ? NULL : report_collect(stage, e);
+        if (one) {
+            json_array_append_new(full, one);
+        } else {
+            rc = -1;
+        }
+    }
+    if (!rc) {
+        add_table(out, full);
+        add_curves(out, full);
+        add_transcripts(out, full);
+    }
+    json_decref(full);
+    return rc;
 }
