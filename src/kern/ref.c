@@ -1,0 +1,304 @@
+/* ref.c: every slot in plain C: the definition of the bits. */
+#include "kern/kern_int.h"
+
+static bool ref_usable(void)
+{
+    return true;
+}
+
+static float lanes_sum(const float s[8])
+{
+    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
+static void ref_pack_rows(float *panels, const float *b, ptrdiff_t ld, int n, int k)
+{
+    for (int p = 0; p < n; p += KERN_PANEL)
+        for (int i = 0; i < k; i++)
+            for (int j = 0; j < KERN_PANEL; j++) *panels++ = p + j < n ? b[(p + j) * ld + i] : 0.0F;
+}
+
+static void ref_pack_cols(float *panels, const float *b, ptrdiff_t ld, int n, int k)
+{
+    for (int p = 0; p < n; p += KERN_PANEL)
+        for (int i = 0; i < k; i++)
+            for (int j = 0; j < KERN_PANEL; j++) *panels++ = p + j < n ? b[i * ld + p + j] : 0.0F;
+}
+
+static void ref_gemm(const struct kern_gemm *g)
+{
+    for (int m = 0; m < g->m; m++) {
+        for (int n = 0; n < g->n; n += KERN_PANEL) {
+            const float *panel = g->panels + (ptrdiff_t)n * g->k;
+            int width = g->n - n < KERN_PANEL ? g->n - n : KERN_PANEL;
+            float *c = g->c + m * g->c_row + n;
+            for (int k0 = 0; k0 < g->k; k0 += KERN_K_BLOCK) {
+                int k1 = k0 + KERN_K_BLOCK < g->k ? k0 + KERN_K_BLOCK : g->k;
+                float acc[KERN_PANEL] = {0};
+                for (int k = k0; k < k1; k++) {
+                    float a = g->a[m * g->a_row + k * g->a_col];
+                    for (int j = 0; j < KERN_PANEL; j++) acc[j] = fmaf(a, panel[k * KERN_PANEL + j], acc[j]);
+                }
+                for (int j = 0; j < width; j++) c[j] = k0 || g->accumulate ? c[j] + acc[j] : acc[j];
+            }
+        }
+    }
+}
+
+static void ref_add(float *y, const float *a, const float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) y[i] = a[i] + b[i];
+}
+
+static void ref_axpy(float *y, float a, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) y[i] = fmaf(a, x[i], y[i]);
+}
+
+static void ref_scale(float *y, float a, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) y[i] = a * x[i];
+}
+
+static float ref_dot(const float *a, const float *b, size_t n)
+{
+    float s[8] = {0};
+    for (size_t i = 0; i < n; i++) s[i % 8] = fmaf(a[i], b[i], s[i % 8]);
+    return lanes_sum(s);
+}
+
+static double ref_sumsq(const float *x, size_t n)
+{
+    double s[8] = {0};
+    for (size_t i = 0; i < n; i++) s[i % 8] = fma((double)x[i], (double)x[i], s[i % 8]);
+    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
+static void ref_exp(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) y[i] = kern_exp1(x[i]);
+}
+
+static void ref_log(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) y[i] = kern_log1(x[i]);
+}
+
+static float ref_rmsnorm(float *y, const float *x, const float *w, int n, float eps)
+{
+    float r = 1.0F / sqrtf(ref_dot(x, x, (size_t)n) / (float)n + eps);
+    for (int i = 0; i < n; i++) y[i] = (x[i] * r) * w[i];
+    return r;
+}
+
+static void ref_rmsnorm_back(float *dx, float *dw, const float *dy, const float *x, const float *w, int n,
+                             float r)
+{
+    float s[8] = {0};
+    for (int i = 0; i < n; i++) s[i % 8] = fmaf(dy[i] * w[i], x[i], s[i % 8]);
+    float c = ((r * r) * r) / (float)n * lanes_sum(s);
+    for (int i = 0; i < n; i++) dx[i] = dx[i] + fmaf(r, dy[i] * w[i], -(c * x[i]));
+    if (!dw) return;
+    for (int i = 0; i < n; i++) dw[i] = fmaf(dy[i], x[i] * r, dw[i]);
+}
+
+static void ref_swiglu(float *y, const float *g, const float *u, size_t n)
+{
+    for (size_t i = 0; i < n; i++) y[i] = g[i] / (1.0F + kern_exp1(-g[i])) * u[i];
+}
+
+static void ref_swiglu_back(float *dg, float *du, const float *dy, const float *g, const float *u, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float s = 1.0F / (1.0F + kern_exp1(-g[i]));
+        float silu = g[i] * s;
+        float slope = fmaf(silu, 1.0F - s, s);
+        dg[i] = fmaf(dy[i] * u[i], slope, dg[i]);
+        du[i] = fmaf(dy[i], silu, du[i]);
+    }
+}
+
+static void ref_rope(float *x, const float *cs, int hd, float sign)
+{
+    for (int i = 0; i < hd / 2; i++) {
+        float a = x[i], b = x[i + hd / 2], c = cs[2 * i], s = sign * cs[2 * i + 1];
+        x[i] = fmaf(a, c, -(b * s));
+        x[i + hd / 2] = fmaf(b, c, a * s);
+    }
+}
+
+static void ref_scores(float *s, const float *q, const float *kt, int hd, int valid, float scale)
+{
+    for (int j = 0; j < valid; j++) {
+        float acc = 0;
+        for (int d = 0; d < hd; d++) acc = fmaf(q[d], kt[d * KERN_KEYS + j], acc);
+        s[j] = scale * acc;
+    }
+}
+
+static void ref_attn(const struct kern_attn *a)
+{
+    for (int i = 0; i < a->nq; i++) {
+        int valid = a->valid[i];
+        if (!valid) continue;
+        float s[KERN_KEYS], l[8] = {0}, m = a->m[i], *acc = a->acc + (ptrdiff_t)i * a->hd;
+        ref_scores(s, a->q + i * a->q_row, a->kt, a->hd, valid, a->scale);
+        for (int j = 0; j < valid; j++)
+            if (!(s[j] <= m)) m = s[j];
+        float c = kern_exp1(a->m[i] - m);
+        for (int j = 0; j < valid; j++) {
+            s[j] = kern_exp1(s[j] - m);
+            l[j % 8] += s[j];
+        }
+        a->m[i] = m;
+        a->l[i] = a->l[i] * c + lanes_sum(l);
+        for (int d = 0; d < a->hd; d++) {
+            float sum = acc[d] * c;
+            for (int j = 0; j < valid; j++) sum = fmaf(s[j], a->v[j * a->hd + d], sum);
+            acc[d] = sum;
+        }
+    }
+}
+
+static void ref_attn_back(const struct kern_attn_back *a)
+{
+    for (int i = 0; i < a->nq; i++) {
+        const float *q = a->q + i * a->q_row, *dout = a->dout + i * a->dout_row;
+        float s[KERN_KEYS], *dq = a->dq + i * a->q_row;
+        ref_scores(s, q, a->kt, a->hd, a->valid[i], a->scale);
+        for (int j = 0; j < a->valid[i]; j++) {
+            float p = kern_exp1(s[j] - a->lse[i]), dp = 0;
+            float *dk = a->dk + j * a->hd, *dv = a->dv + j * a->hd;
+            for (int d = 0; d < a->hd; d++) dp = fmaf(dout[d], a->v[j * a->hd + d], dp);
+            float ds = (p * (dp - a->delta[i])) * a->scale;
+            for (int d = 0; d < a->hd; d++) {
+                dv[d] = fmaf(p, dout[d], dv[d]);
+                dq[d] = fmaf(ds, a->kt[d * KERN_KEYS + j], dq[d]);
+                dk[d] = fmaf(ds, q[d], dk[d]);
+            }
+        }
+    }
+}
+
+static void ref_logits(struct kern_logits *r)
+{
+    r->max = -INFINITY;
+    r->argmax = 0;
+    r->bad = false;
+    for (int i = 0; i < r->n; i++) {
+        float y = r->z[i] * r->inv_t;
+        if (!(y < INFINITY)) r->bad = true;
+        if (y > r->max) {
+            r->max = y;
+            r->argmax = i;
+        }
+    }
+    float s[8] = {0}, t[8] = {0};
+    for (int i = 0; i < r->n; i++) {
+        float y = r->z[i] * r->inv_t - r->max, p = kern_exp1(y);
+        s[i % 8] += p;
+        t[i % 8] = fmaf(p, y, t[i % 8]);
+        if (r->prob) r->prob[i] = p;
+    }
+    r->sum = lanes_sum(s);
+    float log_sum = kern_log1(r->sum);
+    r->lse = r->max + log_sum;
+    r->entropy = log_sum - lanes_sum(t) / r->sum;
+}
+
+static void ref_logits_back(float *dz, const struct kern_logits *r, int target, float g_logp, float g_ent)
+{
+    for (int i = 0; i < r->n; i++) {
+        float lp = r->z[i] * r->inv_t - r->lse, p = kern_exp1(lp);
+        float onehot = i == target ? g_logp : 0.0F;
+        float d = fmaf(-g_logp, target >= 0 ? p : 0.0F, onehot);
+        dz[i] = r->inv_t * fmaf(-(g_ent * p), lp + r->entropy, d);
+    }
+}
+
+static void ref_adamw(const struct kern_adamw *a)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        float g = a->g[i] * a->g_scale, w = a->w[i];
+        w = fmaf(-(a->lr * a->wd), w, w);
+        a->m[i] = fmaf(a->b1, a->m[i], (1.0F - a->b1) * g);
+        a->v[i] = fmaf(a->b2, a->v[i], ((1.0F - a->b2) * g) * g);
+        float denom = fmaf(sqrtf(a->v[i]), a->inv_sqrt_c2, a->eps);
+        a->w[i] = fmaf(-a->step_size, a->m[i] / denom, w);
+    }
+}
+
+static float half_to_float(uint16_t h)
+{
+    uint32_t sign = (uint32_t)(h & 0x8000U) << 16, e = (h >> 10) & 31U, f = h & 0x3FFU;
+    if (e == 31) return bits_to_float(sign | 0x7F800000U | (f ? f << 13 | 0x400000U : 0));
+    if (e) return bits_to_float(sign | (e + 112) << 23 | f << 13);
+    float tiny = (float)f * 5.9604644775390625e-8F; /* 2^-24 */
+    return sign ? -tiny : tiny;
+}
+
+static uint16_t float_to_half(float x)
+{
+    uint32_t u = float_to_bits(x), sign = u >> 16 & 0x8000U, a = u & 0x7FFFFFFFU;
+    if (a > 0x7F800000U) return (uint16_t)(sign | 0x7E00U | (a >> 13 & 0x3FFU));
+    if (a >= 0x477FF000U) return (uint16_t)(sign | 0x7C00U);
+    if (a < 0x38800000U) { /* denormal: let the adder round to a multiple of 2^-24 */
+        float r = bits_to_float(a) + 0.5F;
+        return (uint16_t)(sign | (float_to_bits(r) - 0x3F000000U));
+    }
+    a += 0xFFFU + (a >> 13 & 1U);
+    return (uint16_t)(sign | (a - 0x38000000U) >> 13);
+}
+
+static void ref_f16_to_f32(float *y, const uint16_t *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) y[i] = half_to_float(x[i]);
+}
+
+static void ref_bf16_to_f32(float *y, const uint16_t *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) y[i] = bits_to_float((uint32_t)x[i] << 16);
+}
+
+static void ref_f32_to_f16(uint16_t *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) y[i] = float_to_half(x[i]);
+}
+
+static void ref_f32_to_bf16(uint16_t *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t u = float_to_bits(x[i]);
+        bool nan = (u & 0x7FFFFFFFU) > 0x7F800000U;
+        y[i] = (uint16_t)((nan ? u | 0x400000U : u + 0x7FFFU + (u >> 16 & 1U)) >> 16);
+    }
+}
+
+const struct kern kern_ref = {
+    .name = "ref",
+    .usable = ref_usable,
+    .pack_rows = ref_pack_rows,
+    .pack_cols = ref_pack_cols,
+    .gemm = ref_gemm,
+    .add = ref_add,
+    .axpy = ref_axpy,
+    .scale = ref_scale,
+    .dot = ref_dot,
+    .sumsq = ref_sumsq,
+    .exp = ref_exp,
+    .log = ref_log,
+    .rmsnorm = ref_rmsnorm,
+    .rmsnorm_back = ref_rmsnorm_back,
+    .swiglu = ref_swiglu,
+    .swiglu_back = ref_swiglu_back,
+    .rope = ref_rope,
+    .attn = ref_attn,
+    .attn_back = ref_attn_back,
+    .logits = ref_logits,
+    .logits_back = ref_logits_back,
+    .adamw = ref_adamw,
+    .f16_to_f32 = ref_f16_to_f32,
+    .bf16_to_f32 = ref_bf16_to_f32,
+    .f32_to_f16 = ref_f32_to_f16,
+    .f32_to_bf16 = ref_f32_to_bf16,
+};
