@@ -40,12 +40,16 @@ struct opt {
 };
 
 struct conf;
-/* Tables are joined; each ends with a row whose key is NULL. argv holds what follows the command's name.
- * Handles --config F, --key value, --key=value, -h/--help (conf_help_wanted). NULL and e on failure. */
+/* Tables are joined; each ends with a row whose key is NULL. Of two rows with one key the first holds, so a
+ * command's own table comes first. argv holds what follows the command's name. Handles --config F, --key
+ * value,
+ * --key=value, --flag, --no_flag, -h/--help (conf_help_wanted: then nothing else has been read). A null is
+ * refused where a scalar has a default, so only options without one can be unset. NULL and e on failure. */
 struct conf *conf_new(const struct opt *const *tables, int n_tables, int argc, char **argv, struct err *e);
 void conf_free(struct conf *c);
 bool conf_help_wanted(const struct conf *c);
 
+/* Asking for a key that no table has, or an unset number, aborts. */
 bool conf_is_set(struct conf *c, const char *key); /* has any value, default included; counts as reading */
 bool conf_given(struct conf *c, const char *key);  /* the user set it */
 bool conf_bool(struct conf *c, const char *key);
@@ -61,7 +65,7 @@ int conf_set(struct conf *c, const char *key, const char *value, struct err *e);
 /* Bare words after positional options are filled. */
 size_t conf_rest(struct conf *c, const char *const **words);
 
-void conf_yaml(struct conf *c, struct str *out);   /* the resolved config, every key, sorted */
+void conf_yaml(struct conf *c, struct str *out);   /* the resolved config, sorted; noted keys if given */
 void conf_noted(struct conf *c, struct str *out);  /* "accepted without effect: ..." or empty */
 void conf_unread(struct conf *c, struct str *out); /* keys set but never read, or empty */
 void opt_help(const struct opt *const *tables, int n_tables, struct str *out);
