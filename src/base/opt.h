@@ -68,6 +68,9 @@ size_t conf_rest(struct conf *c, const char *const **words);
 void conf_yaml(struct conf *c, struct str *out);   /* the resolved config, sorted; noted keys if given */
 void conf_noted(struct conf *c, struct str *out);  /* "accepted without effect: ..." or empty */
 void conf_unread(struct conf *c, struct str *out); /* keys set but never read, or empty */
+/* A YAML file, one mapping, as a new JSON object, under the same rules as a recipe; NULL and e on failure. */
+struct json_t *yaml_read_file(const char *path, struct err *e);
+
 void opt_help(const struct opt *const *tables, int n_tables, struct str *out);
 
 #endif

@@ -211,28 +211,52 @@ out:
     return rc;
 }
 
-static int document_read(struct reader *r)
+/* Up to the event that begins the document's value; *empty when there is none. */
+static int document_open(struct reader *r, bool *empty)
 {
     do { /* the start of the stream, and the start of the document if there is one */
         if (next_event(r)) return -1;
-        if (r->event.type == YAML_STREAM_END_EVENT) return 0;
+        *empty = r->event.type == YAML_STREAM_END_EVENT;
+        if (*empty) return 0;
     } while (r->event.type == YAML_STREAM_START_EVENT || r->event.type == YAML_DOCUMENT_START_EVENT);
-    bool empty = r->event.type == YAML_SCALAR_EVENT && !*scalar_text(r);
-    if (!empty && r->event.type != YAML_MAPPING_START_EVENT)
-        return err_usage(r->e, "%s:%d: a mapping of options (key: value) is expected", r->path, line_of(r));
+    *empty = r->event.type == YAML_SCALAR_EVENT && !*scalar_text(r);
+    if (!*empty && r->event.type != YAML_MAPPING_START_EVENT)
+        return err_usage(r->e, "%s:%d: a mapping (key: value) is expected", r->path, line_of(r));
+    return 0;
+}
+
+static int document_close(struct reader *r)
+{
+    while (r->event.type != YAML_STREAM_END_EVENT) {
+        if (next_event(r)) return -1;
+        if (r->event.type != YAML_DOCUMENT_END_EVENT && r->event.type != YAML_STREAM_END_EVENT)
+            return err_usage(r->e, "%s:%d: a second document; one is expected", r->path, line_of(r));
+    }
+    return 0;
+}
+
+static int options_read(struct reader *r)
+{
+    bool empty;
+    if (document_open(r, &empty)) return -1;
     while (!empty) {
         if (next_event(r)) return -1;
         if (r->event.type == YAML_MAPPING_END_EVENT) break;
         if (pair_read(r)) return -1;
     }
-    do {
-        if (next_event(r)) return -1;
-    } while (r->event.type == YAML_DOCUMENT_END_EVENT);
-    if (r->event.type == YAML_STREAM_END_EVENT) return 0;
-    return err_usage(r->e, "%s:%d: a second document; a recipe is one", r->path, line_of(r));
+    return document_close(r);
 }
 
-int opt_read_yaml(struct conf *c, const char *path, struct err *e)
+static int tree_read(struct reader *r, json_t **out)
+{
+    bool empty;
+    if (document_open(r, &empty)) return -1;
+    *out = empty ? json_object() : map_read(r, 1);
+    return *out ? document_close(r) : -1;
+}
+
+/* Into the options of c, or, if c is NULL, as a tree. */
+static int file_parse(const char *path, struct conf *c, json_t **tree, struct err *e)
 {
     struct err own = {0};
     struct reader r = {.conf = c, .path = path, .e = &own};
@@ -242,11 +266,24 @@ int opt_read_yaml(struct conf *c, const char *path, struct err *e)
     if (!rc) {
         CHECK(yaml_parser_initialize(&r.parser), "libyaml has no memory");
         yaml_parser_set_input_string(&r.parser, (const unsigned char *)bytes, n);
-        rc = document_read(&r);
+        rc = c ? options_read(&r) : tree_read(&r, tree);
         if (r.has_event) yaml_event_delete(&r.event);
         yaml_parser_delete(&r.parser);
         free(bytes);
     }
     if (rc) err_usage(e, "%s", own.msg);
     return rc;
+}
+
+int opt_read_yaml(struct conf *c, const char *path, struct err *e)
+{
+    return file_parse(path, c, NULL, e);
+}
+
+json_t *yaml_read_file(const char *path, struct err *e)
+{
+    json_t *tree = NULL;
+    if (!file_parse(path, NULL, &tree, e)) return tree;
+    json_decref(tree);
+    return NULL;
 }
