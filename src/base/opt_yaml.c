@@ -221,7 +221,8 @@ static int document_open(struct reader *r, bool *empty)
     } while (r->event.type == YAML_STREAM_START_EVENT || r->event.type == YAML_DOCUMENT_START_EVENT);
     *empty = r->event.type == YAML_SCALAR_EVENT && !*scalar_text(r);
     if (!*empty && r->event.type != YAML_MAPPING_START_EVENT)
-        return err_usage(r->e, "%s:%d: a mapping (key: value) is expected", r->path, line_of(r));
+        return err_usage(r->e, "%s:%d: %s (key: value) is expected", r->path, line_of(r),
+                         r->conf ? "a mapping of options" : "a mapping");
     return 0;
 }
 
