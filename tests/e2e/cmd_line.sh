@@ -1,0 +1,40 @@
+# The program from outside: help, version, unknown words, exit statuses, a full disk on standard output.
+set -u
+bad=0
+say() { echo "FAILED: $*"; bad=1; }
+expect() { # STATUS PATTERN COMMAND...: exit status and a pattern in what both streams say
+  want=$1 pattern=$2
+  shift 2
+  text=$("$@" 2>&1)
+  got=$?
+  [ "$got" = "$want" ] || say "$* exits $got, not $want: $text"
+  printf '%s\n' "$text" | grep -q -e "$pattern" || say "$* does not say $pattern: $text"
+}
+expect 0 '^openr1 [0-9.]* (' "$OPENR1" --version
+expect 0 '^  completion ' "$OPENR1" --help
+expect 0 '^  completion ' "$OPENR1" help
+expect 2 '^usage: openr1 COMMAND' "$OPENR1"
+expect 0 'usage: openr1 completion \[SHELL\]' "$OPENR1" completion --help
+expect 0 'usage: openr1 completion \[SHELL\]' "$OPENR1" help completion
+expect 2 'did you mean "completion"' "$OPENR1" compeltion
+expect 2 'unknown command "qqqqqqqqq"' "$OPENR1" qqqqqqqqq
+expect 2 'did you mean --shell' "$OPENR1" completion --shel bash
+expect 2 'one of bash|zsh' "$OPENR1" completion fish
+expect 0 'complete -o default -F _openr1 openr1' "$OPENR1" completion --threads 1
+expect 2 'from 1 to 1024' "$OPENR1" completion --threads 0
+
+if [ -e /dev/full ]; then
+  "$OPENR1" --help >/dev/full 2>/tmp/openr1-full.$$ && say "a full disk on standard output goes unnoticed"
+  grep -q 'standard output: No space left' /tmp/openr1-full.$$ || say "the full disk is not told"
+  rm -f /tmp/openr1-full.$$
+fi
+[ -z "$("$OPENR1" --help 2>/dev/null | true)" ] || say "output after a closed pipe"
+
+if command -v bash >/dev/null; then
+  words=$(bash -c 'eval "$("$OPENR1" completion bash)"
+    COMP_WORDS=(openr1 comp) COMP_CWORD=1; _openr1; echo "${COMPREPLY[@]}"
+    COMP_WORDS=(openr1 completion --sh) COMP_CWORD=2; _openr1; echo "${COMPREPLY[@]}"')
+  [ "$words" = "completion
+--shell" ] || say "completion offers: $words"
+fi
+exit $bad
