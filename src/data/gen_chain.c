@@ -1,0 +1,105 @@
+/* gen_chain.c: a chain of digits, worked out from left to right modulo ten.
+ *
+ * "5-8+7*8+0*5=" : r = 5; r = (5-8) mod 10 = 7; (7+7) mod 10 = 4; ... There is no precedence. Six digits and
+ * five operators make some 2.4 * 10^8 problems: too many to learn by heart, hard to answer at once, easy step
+ * by step. A worked completion copies each operator and operand and writes the running result:
+ *   readable  <think>-8=7 +7=4 *8=2 +0=2 *5=0</think>0
+ *   compact   <think>-87+74*82+02*50</think>0
+ * A plain completion is the final digit alone.
+ */
+#include <string.h>
+
+#include "data/data_int.h"
+
+#define DIGITS_MAX 32
+
+struct chain {
+    int n;
+    int digit[DIGITS_MAX];
+    char op[DIGITS_MAX]; /* op[i] stands before digit[i]; op[0] unused */
+};
+
+static void chain_draw(struct chain *c, struct rng_at *at)
+{
+    for (int i = 0; i < c->n; i++) {
+        c->digit[i] = (int)gen_below(at, 10);
+        c->op[i] = "+-*"[gen_below(at, 3)];
+    }
+}
+
+static int chain_step(int r, char op, int d)
+{
+    int v = op == '+' ? r + d : op == '-' ? r - d : r * d;
+    return (v % 10 + 10) % 10;
+}
+
+static void chain_prompt(const struct chain *c, struct str *out)
+{
+    str_clear(out);
+    for (int i = 0; i < c->n; i++) {
+        if (i) str_add(out, &c->op[i], 1);
+        str_addf(out, "%d", c->digit[i]);
+    }
+    str_puts(out, "=");
+}
+
+static int chain_solve(const struct chain *c, bool compact, struct str *steps)
+{
+    int r = c->digit[0];
+    for (int i = 1; i < c->n; i++) {
+        r = chain_step(r, c->op[i], c->digit[i]);
+        if (compact)
+            str_addf(steps, "%c%d%d", c->op[i], c->digit[i], r);
+        else
+            str_addf(steps, "%s%c%d=%d", i > 1 ? " " : "", c->op[i], c->digit[i], r);
+    }
+    return r;
+}
+
+static json_t *chain_make(const struct rng_at *at, bool held_out, const json_t *params, struct err *e)
+{
+    static const char *const known[] = {"n_digits", "worked", "style", NULL};
+    long n;
+    double worked;
+    const json_t *style = json_object_get(params, "style");
+    const char *name = style ? json_string_value(style) : "readable";
+    if (gen_params_check(params, known, "chain", e) || gen_int(params, "n_digits", 6, 2, DIGITS_MAX, &n, e) ||
+        gen_share(params, "worked", 1, &worked, e))
+        return NULL;
+    bool compact = name && strcmp(name, "compact") == 0;
+    if (!compact && !(name && strcmp(name, "readable") == 0)) {
+        err_usage(e, "setting \"style\" of chain must be \"readable\" or \"compact\"");
+        return NULL;
+    }
+    struct rng_at place = *at;
+    place.position = 0;
+    bool shown = gen_chance(&place, worked);
+    struct chain c = {.n = (int)n};
+    struct str prompt, text;
+    str_init(&prompt, 1024);
+    str_init(&text, 1024);
+    for (uint32_t attempt = 1; attempt <= GEN_ATTEMPTS; attempt++) {
+        place.position = attempt * GEN_PLACES;
+        chain_draw(&c, &place);
+        chain_prompt(&c, &prompt);
+        if (gen_held_out(prompt.p) == held_out) break;
+    }
+    str_puts(&text, shown ? "<think>" : "");
+    int r = chain_solve(&c, compact, &text);
+    if (!shown) str_clear(&text);
+    str_addf(&text, "%s%d", shown ? "</think>" : "", r);
+    char solution[2] = {(char)('0' + r), 0};
+    json_t *row = json_pack("{s:s,s:s,s:s,s:b}", "prompt", prompt.p, "completion", text.p, "solution",
+                            solution, "worked", shown);
+    str_release(&prompt);
+    str_release(&text);
+    return row;
+}
+
+const struct datagen gen_chain = {
+    .name = "chain",
+    .help = "digits joined by + - *, worked out from left to right modulo ten: 5-8+7*8+0*5=",
+    .make = chain_make,
+    .params_help = "n_digits (6): digits in a problem; worked (1): share of completions that show the steps; "
+                   "style (readable): readable \"-8=7 +7=4\" or compact \"-87+74\"",
+};

@@ -1,0 +1,96 @@
+/* dataset_open: files, folders, splits, and messages that say what is wrong. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "data/data.h"
+#include "base/scratch.h"
+
+static void put(const char *dir, const char *name, const char *text)
+{
+    struct err e = {0};
+    char *path = path_join(dir, name);
+    if (file_write(path, text, strlen(text), &e)) fail_msg("%s", e.msg);
+    free(path);
+}
+
+static size_t rows_of(const char *name, const char *split)
+{
+    struct err e = {0};
+    struct dataset d;
+    if (dataset_open(&d, scratch(name), split, &e)) fail_msg("%s", e.msg);
+    size_t n = json_array_size(d.rows);
+    dataset_release(&d);
+    return n;
+}
+
+static void refused(const char *name, const char *split, const char *says)
+{
+    struct err e = {0};
+    struct dataset d;
+    assert_int_equal(dataset_open(&d, scratch(name), split, &e), -1);
+    if (!strstr(e.msg, says)) fail_msg("\"%s\" does not say \"%s\"", e.msg, says);
+}
+
+static void files_and_splits_are_found(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const char *sub = scratch("set");
+    assert_int_equal(file_mkdirs(sub, &e), 0);
+    put(sub, "train-00001.jsonl", "{\"a\":1}\n{\"a\":2}\n");
+    put(sub, "train-00002.jsonl", "{\"a\":3}\n\n");
+    put(sub, "test.jsonl", "{\"a\":4}\n");
+    put(sub, "notes.txt", "not rows");
+    assert_int_equal(rows_of("set", "train"), 3);
+    assert_int_equal(rows_of("set", "test"), 1);
+    assert_int_equal(rows_of("set", NULL), 4);
+    assert_int_equal(rows_of("set/test.jsonl", "train"), 1);
+    refused("set", "validation", "files of other splits");
+}
+
+static void a_folder_without_splits_is_one_set(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const char *sub = scratch("plain");
+    assert_int_equal(file_mkdirs(sub, &e), 0);
+    put(sub, "b.jsonl", "{\"a\":2}\n");
+    put(sub, "a.jsonl", "{\"a\":1}\n");
+    struct dataset d;
+    assert_int_equal(dataset_open(&d, sub, "train", &e), 0);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(d.rows, 0), "a")), 1);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(d.rows, 1), "a")), 2);
+    dataset_release(&d);
+}
+
+static void what_is_wrong_is_said(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const char *sub = scratch("none");
+    assert_int_equal(file_mkdirs(sub, &e), 0);
+    put(scratch_dir, "list.jsonl", "{\"a\":1}\n[1,2]\n");
+    put(scratch_dir, "empty.jsonl", "\n");
+    put(scratch_dir, "broken.jsonl", "{\"a\":1}\n{\"a\":\n");
+    refused("none", NULL, "no *.jsonl");
+    refused("list.jsonl", NULL, "list.jsonl:2: a row must be a JSON object");
+    refused("empty.jsonl", NULL, "has no rows");
+    refused("broken.jsonl", NULL, "broken.jsonl:2");
+    refused("absent.jsonl", NULL, "no such file or folder");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_and_splits_are_found),
+        cmocka_unit_test(a_folder_without_splits_is_one_set),
+        cmocka_unit_test(what_is_wrong_is_said),
+    };
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
+}
