@@ -22,10 +22,13 @@
 
 /* ---- tensors ------------------------------------------------------------------------------------------- */
 
+struct grad_buffer; /* tape.c */
 struct tensor {
     int rows, cols;
     float *data;
-    float *grad; /* NULL: no gradient wanted; else zeroed before its first accumulation by the tape */
+    float *grad;     /* what has arrived so far in backward; NULL: nothing yet. Read only: see op_int.h */
+    bool wants_grad; /* false: nothing above it can learn, so backward does not go there */
+    struct grad_buffer *buffer, *spare;
 };
 
 /* A parameter: [rows, cols] as Hugging Face stores it ([out, in] for a linear layer, [V, D] for an embedding,
@@ -75,6 +78,7 @@ void batch_check(const struct batch *b);
 struct kv_cache {
     int n_layers, n_kv, hd, n_blocks;
     float *data;
+    void *memory; /* what data lies in */
 };
 struct kv_cache *kv_cache_new(int n_layers, int n_kv, int hd, int n_blocks, struct err *e);
 void kv_cache_free(struct kv_cache *c);
@@ -84,6 +88,9 @@ void kv_cache_copy(struct kv_cache *c, int from, int to);
 
 /* ---- the tape ------------------------------------------------------------------------------------------ */
 
+/* Everything that ops are given by pointer (batch, spans, ids, rope, ...) must stay as it is until backward is
+ * done, or until the next tape_start. Data lies in the borrowed arena; tensor headers, nodes and small tables
+ * lie in memory of the tape's own (tape_own_bytes: a few hundred bytes a node), which is real in a plan too. */
 struct tape;
 struct tape *tape_new(struct arena *arena); /* borrowed arena; the tape itself is freed with tape_free */
 void tape_free(struct tape *t);
@@ -91,28 +98,33 @@ void tape_start(struct tape *t, bool record); /* forget everything; arena is res
 bool tape_recording(const struct tape *t);
 bool tape_planning(const struct tape *t);
 struct arena *tape_arena(struct tape *t);
-struct tensor *tape_tensor(struct tape *t, int rows, int cols); /* grad buffer made lazily if recording */
-/* Back from the given outputs, whose grad must have been filled (tape_seed) by the caller. */
-float *tape_seed(struct tape *t, struct tensor *y); /* zeroed gradient buffer of y to fill */
+size_t tape_own_bytes(const struct tape *t);
+struct tensor *tape_tensor(struct tape *t, int rows, int cols); /* data not zeroed; wants no gradient */
+/* Zeroed gradient of y to fill before tape_backward; at most once for each y. */
+float *tape_seed(struct tape *t, struct tensor *y);
+/* Back from all seeded tensors. A tensor's gradient is gone as soon as it has been passed on (its memory is used
+ * again); those of weights, and of tensors that no op made, stay. */
 void tape_backward(struct tape *t);
 
 /* Run f now without recording and keep only its input; during backward run it again, recording, and go back
- * through it. f must be a pure function of x, ctx and weights, and must return a tensor of x's shape class
- * (it may differ in columns). (Chen et al. 2016, "Training deep nets with sublinear memory cost".) */
+ * through it. f must be a pure function of x, ctx and weights, and must return a new tensor of x's shape.
+ * When the tape does not record, this still frees at once what f made, so run layers through it always.
+ * (Chen et al. 2016, "Training deep nets with sublinear memory cost".) */
 typedef struct tensor *(*tape_block)(struct tape *t, struct tensor *x, void *ctx);
 struct tensor *tape_checkpoint(struct tape *t, tape_block f, struct tensor *x, void *ctx);
 
 /* ---- ops ----------------------------------------------------------------------------------------------- */
 
 struct tensor *op_embed_run(struct tape *t, struct weight *table, const int *ids, int n);
-/* y = x W^T + bias. bias may be NULL. */
+/* y = x W^T + bias. bias [1, out] may be NULL. */
 struct tensor *op_linear_run(struct tape *t, struct tensor *x, struct weight *w, struct weight *bias);
+/* w [1, D]. x may be [N, D], or [N, heads*D]: then each head is normalised for itself. */
 struct tensor *op_rmsnorm_run(struct tape *t, struct tensor *x, struct weight *w, float eps);
 struct tensor *op_add_run(struct tape *t, struct tensor *a, struct tensor *b);
 struct tensor *op_swiglu_run(struct tape *t, struct tensor *gate, struct tensor *up);
 /* Rows of x hold heads side by side [N, heads*hd]; positions come from the batch. inv_freq[hd/2];
- * cos and sin are formed in double (fmath.h) from float angle products, times attn_factor, rounded to float.
- */
+ * cos and sin are formed in double (fmath.h) from float angle products, rounded to float, times attn_factor
+ * (as transformers does it). The table is made once per batch and kept by the tape. */
 struct rope {
     int hd;
     const double *inv_freq;
@@ -143,7 +155,8 @@ struct head_out {
     int bad_row;            /* first i whose logits hold NaN or inf, or -1 */
 };
 struct head_out op_head_run(struct tape *t, struct tensor *x, struct weight *w, const struct head_rows *rows);
-/* Plain logits of chosen rows, out [n, V]; no gradient. For the sampler and `logits`. */
+/* Plain logits of chosen rows, out [n, V]; no gradient. For the sampler and `logits`. In a plan out may be
+ * NULL. */
 void op_logits_run(struct tape *t, struct tensor *x, struct weight *w, const int *rows, int n, float *out);
 
 /* ---- registry ------------------------------------------------------------------------------------------ */
@@ -159,6 +172,23 @@ struct op {
 };
 struct tensor *op_case_input(struct tape *t, int rows, int cols, float scale);
 struct weight *op_case_weight(struct tape *t, int rows, int cols, float scale);
+/* What the test sees of a case: the inputs in order of creation, and which element of which input to move by
+ * how much. Set it after tape_start and before build_case; without one, a case just runs. */
+enum { OP_PROBE_MAX = 8 };
+struct op_probe {
+    uint32_t seed;
+    int leaf;    /* input to disturb, -1: none */
+    size_t at;   /* its element */
+    float delta; /* added to it */
+    int n;       /* inputs made so far */
+    struct {
+        size_t count;
+        float scale;
+        struct tensor *tensor; /* or NULL, and then */
+        struct weight *weight; /* its grad (tensor's or weight's) is valid until the next tape_start */
+    } leaves[OP_PROBE_MAX];
+};
+void op_case_probe(struct tape *t, struct op_probe *p);
 const struct op *const *op_all(void); /* NULL at the end */
 
 #endif

@@ -1,0 +1,293 @@
+/* head.c: output matrix, log-softmax, log-probability of a target and entropy, fused over pieces of the logits.
+ *
+ *   z = x W^T, y = z / T, lse = log sum_v exp y_v, logp = y_target - lse, H = lse - sum_v p_v y_v
+ *   dz_v = (1/T) (dlogp (1[v = target] - p_v) - dH p_v (log p_v + H));  dx += dz W;  dW += dz^T x
+ *
+ * Forward goes by pieces of rows, since the sums over a row need all of it. Backward goes by pieces of the
+ * vocabulary: given lse and H each dz_v stands alone, so W is read once for all rows. Nothing depends on the
+ * size of the pieces: those of the vocabulary end at multiples of KERN_K_BLOCK, so dx adds the same blocks;
+ * dW adds blocks of KERN_K_BLOCK rows, numbered over the selected rows whose dlogp or dH is not zero (the
+ * others add nothing and are left out before anything is worked out).
+ */
+#include <string.h>
+
+#include "base/check.h"
+#include "op/op_int.h"
+
+enum {
+    HEAD_ROWS_MAX = 256,
+    HEAD_ROWS_MIN = 32,
+    HEAD_FORWARD_FLOATS = 1 << 24, /* logits at a time, about */
+    HEAD_BACKWARD_FLOATS = 1 << 22,
+    HEAD_COLUMNS_MAX = 4096,
+    HEAD_ROW_COST = 24 /* steps for one logit of a row */
+};
+
+struct head_run {
+    struct tensor *x;
+    struct weight *w;
+    struct head_rows rows;
+    float inv_t;
+    struct tensor *logp, *entropy;
+    float *lse; /* [n] */
+    int *argmax, *bad;
+    /* the piece at hand */
+    int first, n_active;
+    const int *active;
+    float *z;
+    int z_row;
+    float *xs; /* gathered rows of x */
+    float *dxs;
+};
+
+struct head_node {
+    struct node node;
+    struct head_run run;
+};
+
+static int clamp_int(int x, int low, int high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+static int round_down(int x, int to)
+{
+    return x / to * to;
+}
+
+/* ---- gathering rows ------------------------------------------------------------------------------------- */
+
+struct head_gather {
+    const struct tensor *x;
+    const int *rows, *pick; /* row of x: rows[pick[i]], or rows[i] */
+    float *out;
+};
+
+static void head_gather_range(void *ctx, struct range r)
+{
+    const struct head_gather *g = ctx;
+    size_t cols = (size_t)g->x->cols;
+    for (size_t i = r.from; i < r.to; i++) {
+        int row = g->rows[g->pick ? g->pick[i] : (int)i];
+        CHECK(row >= 0 && row < g->x->rows, "row %d of %d", row, g->x->rows);
+        memcpy(g->out + i * cols, g->x->data + (size_t)row * cols, cols * sizeof(float));
+    }
+}
+
+static void head_gather(const struct head_gather *g, int n)
+{
+    struct head_gather copy = *g;
+    work_over((size_t)n, 1, (double)g->x->cols * 8, head_gather_range, &copy);
+}
+
+/* ---- forward -------------------------------------------------------------------------------------------- */
+
+static void head_forward_rows(void *ctx, struct range r)
+{
+    const struct head_run *h = ctx;
+    int vocab = h->w->rows;
+    for (size_t i = r.from; i < r.to; i++) {
+        size_t at = (size_t)h->first + i;
+        int target = h->rows.targets[at];
+        CHECK(target >= 0 && target < vocab, "target %d of %d", target, vocab);
+        struct kern_logits l = {.z = h->z + i * (size_t)vocab, .n = vocab, .inv_t = h->inv_t};
+        kern()->logits(&l);
+        h->logp->data[at] = l.z[target] * h->inv_t - l.lse;
+        h->entropy->data[at] = l.entropy;
+        h->lse[at] = l.lse;
+        h->argmax[at] = l.argmax;
+        h->bad[at] = l.bad;
+    }
+}
+
+static struct kern_gemm head_gemm(const struct weight *w, const float *xs, int n, const float *panels,
+                                  float *z)
+{
+    return (struct kern_gemm){.m = n,
+                              .n = w->rows,
+                              .k = w->cols,
+                              .a = xs,
+                              .a_row = w->cols,
+                              .a_col = 1,
+                              .panels = panels,
+                              .c = z,
+                              .c_row = w->rows};
+}
+
+static void head_forward(struct tape *t, struct head_run *h)
+{
+    int n = h->rows.n, vocab = h->w->rows;
+    int piece = clamp_int(HEAD_FORWARD_FLOATS / vocab, HEAD_ROWS_MIN, HEAD_ROWS_MAX);
+    if (piece > n) piece = n;
+    const float *panels = matmul_panels(t, h->w);
+    h->xs = tape_floats(t, (size_t)piece * (size_t)h->w->cols);
+    h->z = tape_floats(t, (size_t)piece * (size_t)vocab);
+    if (tape_planning(t)) return;
+    for (h->first = 0; h->first < n; h->first += piece) {
+        int m = n - h->first < piece ? n - h->first : piece;
+        head_gather(&(struct head_gather){h->x, h->rows.rows + h->first, NULL, h->xs}, m);
+        struct kern_gemm g = head_gemm(h->w, h->xs, m, panels, h->z);
+        matmul_run(&g, NULL, NULL);
+        work_over((size_t)m, 1, (double)vocab * HEAD_ROW_COST, head_forward_rows, h);
+    }
+}
+
+/* ---- backward ------------------------------------------------------------------------------------------- */
+
+/* Turn a tile of logits into their gradients. */
+static void head_backward_tile(void *ctx, const struct kern_gemm *tile, int row, int col)
+{
+    const struct head_run *h = ctx;
+    col += h->first;
+    for (int i = 0; i < tile->m; i++) {
+        int at = h->active[row + i], target = h->rows.targets[at] - col;
+        float *z = tile->c + i * tile->c_row;
+        struct kern_logits l = {
+            .z = z, .n = tile->n, .inv_t = h->inv_t, .lse = h->lse[at], .entropy = h->entropy->data[at]};
+        kern()->logits_back(z, &l, target >= 0 && target < tile->n ? target : -1,
+                            h->logp->grad ? h->logp->grad[at] : 0,
+                            h->entropy->grad ? h->entropy->grad[at] : 0);
+    }
+}
+
+/* Add the gathered gradient to x's, in order (a row of x may be selected twice), for columns c. */
+static void head_backward_scatter(void *ctx, struct range c)
+{
+    const struct head_run *h = ctx;
+    size_t cols = (size_t)h->x->cols;
+    for (int i = 0; i < h->n_active; i++) {
+        float *to = h->x->grad + (size_t)h->rows.rows[h->active[i]] * cols + c.from;
+        kern()->add(to, to, h->dxs + (size_t)i * cols + c.from, c.to - c.from);
+    }
+}
+
+/* Selected rows with a gradient; when planning, all may have one. */
+static void head_backward_active(struct tape *t, struct head_run *h)
+{
+    int *active = arena_alloc(tape_arena(t), (size_t)h->rows.n * sizeof *active);
+    h->active = active;
+    h->n_active = 0;
+    for (int i = 0; !tape_planning(t) && i < h->rows.n; i++)
+        if ((h->logp->grad && h->logp->grad[i] != 0) || (h->entropy->grad && h->entropy->grad[i] != 0))
+            active[h->n_active++] = i;
+}
+
+/* One piece of the vocabulary: columns h->first.. of the logits, n of them. */
+static void head_backward_piece(struct head_run *h, float *panels, const float *x_panels, int n)
+{
+    int d = h->w->cols, m = h->n_active;
+    const float *w = h->w->data + (size_t)h->first * (size_t)d;
+    const float *own = panels;
+    if (h->w->panels && h->w->panels_fresh)
+        own = h->w->panels + (size_t)h->first * (size_t)d;
+    else
+        matmul_pack_rows(panels, w, d, n, d);
+    struct kern_gemm z = {.m = m, .n = n, .k = d, .a = h->xs, .a_row = d, .a_col = 1, .panels = own};
+    z.c = h->z, z.c_row = h->z_row;
+    matmul_run(&z, head_backward_tile, h);
+    if (h->dxs) {
+        matmul_pack_cols(panels, w, d, d, n);
+        struct kern_gemm dx = {.m = m, .n = d, .k = n, .a = h->z, .a_row = h->z_row, .a_col = 1};
+        dx.panels = panels, dx.c = h->dxs, dx.c_row = d, dx.accumulate = h->first > 0;
+        matmul_run(&dx, NULL, NULL);
+    }
+    if (!h->w->grad) return;
+    struct kern_gemm dw = {.m = n, .n = d, .k = m, .a = h->z, .a_row = 1, .a_col = h->z_row};
+    dw.panels = x_panels, dw.c = h->w->grad + (size_t)h->first * (size_t)d, dw.c_row = d,
+    dw.accumulate = true;
+    matmul_run(&dw, NULL, NULL);
+}
+
+static void head_backward_run(struct tape *t, struct head_run *h)
+{
+    int n = h->rows.n, vocab = h->w->rows, d = h->w->cols;
+    /* The piece follows from n, not from n_active, so that a plan knows it. */
+    int piece = clamp_int(HEAD_BACKWARD_FLOATS / n, KERN_K_BLOCK, HEAD_COLUMNS_MAX);
+    piece = round_down(piece, KERN_K_BLOCK);
+    if (piece > vocab) piece = vocab;
+    h->z_row = piece;
+    h->xs = tape_floats(t, (size_t)n * (size_t)d);
+    h->dxs = h->x->wants_grad ? tape_floats(t, (size_t)n * (size_t)d) : NULL;
+    h->z = tape_floats(t, (size_t)n * (size_t)piece);
+    size_t rows = kern_panels_floats(piece, d), cols = kern_panels_floats(d, piece);
+    float *panels = tape_floats(t, rows > cols ? rows : cols);
+    float *x_panels = h->w->grad ? tape_floats(t, kern_panels_floats(d, n)) : NULL;
+    if (tape_planning(t)) return;
+    head_gather(&(struct head_gather){h->x, h->rows.rows, h->active, h->xs}, h->n_active);
+    if (x_panels) matmul_pack_cols(x_panels, h->xs, d, d, h->n_active);
+    for (h->first = 0; h->first < vocab; h->first += piece)
+        head_backward_piece(h, panels, x_panels, vocab - h->first < piece ? vocab - h->first : piece);
+    if (h->dxs) work_over((size_t)d, KERN_PANEL, (double)h->n_active * 8, head_backward_scatter, h);
+}
+
+static void head_backward(struct tape *t, struct node *node)
+{
+    struct head_run *h = &((struct head_node *)node)->run;
+    if (h->logp->grad || h->entropy->grad) {
+        tape_grad_zeroed(t, h->x);
+        struct arena_mark mark = arena_here(tape_arena(t));
+        head_backward_active(t, h);
+        if (h->n_active || tape_planning(t)) head_backward_run(t, h);
+        arena_back(tape_arena(t), mark);
+    }
+    tape_grad_drop(t, h->logp);
+    tape_grad_drop(t, h->entropy);
+}
+
+/* ---- the ops -------------------------------------------------------------------------------------------- */
+
+struct head_out op_head_run(struct tape *t, struct tensor *x, struct weight *w, const struct head_rows *rows)
+{
+    CHECK(x->cols == w->cols, "%s [%d, %d] times x [%d, %d]", w->name, w->rows, w->cols, x->rows, x->cols);
+    CHECK(rows->n >= 1 && rows->temperature > 0, "%d rows at temperature %g", rows->n,
+          (double)rows->temperature);
+    struct head_run h = {.x = x, .w = w, .rows = *rows, .inv_t = 1 / rows->temperature};
+    bool wants = x->wants_grad || w->grad;
+    h.logp = tape_result(t, rows->n, 1, wants);
+    h.entropy = tape_result(t, rows->n, 1, wants);
+    h.lse = tape_floats(t, (size_t)rows->n);
+    h.argmax = arena_alloc(tape_arena(t), (size_t)rows->n * sizeof(int));
+    struct head_out out = {h.logp, h.entropy, h.argmax, -1};
+    struct arena_mark mark = arena_here(tape_arena(t));
+    h.bad = arena_alloc(tape_arena(t), (size_t)rows->n * sizeof(int));
+    head_forward(t, &h);
+    for (int i = rows->n - 1; !tape_planning(t) && i >= 0; i--)
+        if (h.bad[i]) out.bad_row = i;
+    arena_back(tape_arena(t), mark);
+    if (!tape_records(t, h.logp)) return out;
+    struct head_node *n = tape_node(t, sizeof *n, NULL, head_backward);
+    n->run = h;
+    return out;
+}
+
+void op_logits_run(struct tape *t, struct tensor *x, struct weight *w, const int *rows, int n, float *out)
+{
+    CHECK(x->cols == w->cols, "%s [%d, %d] times x [%d, %d]", w->name, w->rows, w->cols, x->rows, x->cols);
+    struct arena_mark mark = arena_here(tape_arena(t));
+    const float *panels = matmul_panels(t, w);
+    float *xs = tape_floats(t, (size_t)n * (size_t)w->cols);
+    if (!tape_planning(t)) {
+        head_gather(&(struct head_gather){x, rows, NULL, xs}, n);
+        struct kern_gemm g = head_gemm(w, xs, n, panels, out);
+        matmul_run(&g, NULL, NULL);
+    }
+    arena_back(tape_arena(t), mark);
+}
+
+static struct tensor *head_case(struct tape *t, int c)
+{
+    /* Row 4 is selected twice; case 2 has more of the vocabulary than one contraction block. */
+    static const int select[] = {4, 0, 2, 4}, targets[] = {1, 6, 0, 3};
+    static const struct head_rows rows[] = {
+        {4, select, targets, 1}, {4, select, targets, 0.7F}, {4, select, targets, 1.5F}};
+    struct tensor *x = op_case_input(t, 5, 6, 1);
+    struct head_out out = op_head_run(t, x, op_case_weight(t, c == 2 ? 270 : 7, 6, 1), &rows[c]);
+    return c == 0 ? out.logp : c == 1 ? out.entropy : op_add_run(t, out.logp, out.entropy);
+}
+
+const struct op op_head = {
+    .name = "head",
+    .formula = "logp = z_target / T - lse(z / T), entropy = lse - sum p z / T, z = x W^T",
+    .n_cases = 3,
+    .build_case = head_case,
+};

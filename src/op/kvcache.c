@@ -1,0 +1,62 @@
+/* kvcache.c: memory of keys and values. Float address of (block, layer, kv head), each 2 * hd * KERN_KEYS long:
+ *
+ *   data + ((block * n_layers + layer) * n_kv + head) * 2 * hd * KERN_KEYS
+ *
+ * All of a block lies together, so that copying one for a branch is one move. The memory is asked for zeroed
+ * and touched only where blocks are used.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "op/op_int.h"
+
+static size_t block_floats(int n_layers, int n_kv, int hd)
+{
+    return (size_t)n_layers * (size_t)n_kv * (size_t)hd * 2 * KERN_KEYS;
+}
+
+size_t kv_cache_bytes(int n_layers, int n_kv, int hd, int n_blocks)
+{
+    return block_floats(n_layers, n_kv, hd) * (size_t)n_blocks * sizeof(float);
+}
+
+struct kv_cache *kv_cache_new(int n_layers, int n_kv, int hd, int n_blocks, struct err *e)
+{
+    CHECK(n_layers > 0 && n_kv > 0 && hd > 0 && n_blocks > 0, "cache of %d layers, %d heads of %d, %d blocks",
+          n_layers, n_kv, hd, n_blocks);
+    struct kv_cache *c = alloc_zero(1, sizeof *c);
+    *c = (struct kv_cache){.n_layers = n_layers, .n_kv = n_kv, .hd = hd, .n_blocks = n_blocks};
+    size_t bytes = kv_cache_bytes(n_layers, n_kv, hd, n_blocks);
+    void *p = NULL;
+    /* calloc leaves the pages of unused blocks untouched; 64 extra bytes to align. */
+    if (bytes / (size_t)n_blocks == block_floats(n_layers, n_kv, hd) * sizeof(float))
+        p = calloc(1, bytes + 64);
+    if (!p) {
+        err_set(
+            e,
+            "key-value cache of %.1f MiB (%d blocks of %d tokens) could not be allocated: use fewer running "
+            "sequences or shorter ones",
+            (double)bytes / (1 << 20), n_blocks, KERN_KEYS);
+        free(c);
+        return NULL;
+    }
+    c->memory = p;
+    c->data = (float *)(((uintptr_t)p + 63) & ~(uintptr_t)63);
+    return c;
+}
+
+void kv_cache_free(struct kv_cache *c)
+{
+    if (!c) return;
+    free(c->memory);
+    free(c);
+}
+
+void kv_cache_copy(struct kv_cache *c, int from, int to)
+{
+    CHECK(from >= 0 && from < c->n_blocks && to >= 0 && to < c->n_blocks, "copy block %d to %d of %d", from,
+          to, c->n_blocks);
+    size_t n = block_floats(c->n_layers, c->n_kv, c->hd);
+    if (from != to) memcpy(c->data + (size_t)to * n, c->data + (size_t)from * n, n * sizeof(float));
+}

@@ -1,0 +1,154 @@
+/* linear.c: y = x W^T + b, with W [out, in] as Hugging Face stores it.
+ *
+ *   dx += dy W           contraction over out features
+ *   dW += dy^T x         contraction over rows, in order, in blocks of KERN_K_BLOCK rows
+ *   db += sum_r dy_r     in the same blocks
+ *
+ * All three are products of kern.h's one form, with the second factor packed: W by rows forward (once after an
+ * update if the model asks for it), W by columns and x by columns backward.
+ */
+#include <string.h>
+
+#include "base/check.h"
+#include "op/op_int.h"
+
+struct linear_node {
+    struct node node;
+    struct tensor *x;
+    struct weight *w, *bias;
+};
+
+static void linear_add_bias(void *ctx, const struct kern_gemm *tile, int row, int col)
+{
+    (void)row;
+    const struct weight *bias = ctx;
+    for (int r = 0; r < tile->m; r++) {
+        float *c = tile->c + r * tile->c_row;
+        kern()->add(c, c, bias->data + col, (size_t)tile->n);
+    }
+}
+
+static void linear_forward(struct tape *t, const struct linear_node *n)
+{
+    struct arena_mark mark = arena_here(tape_arena(t));
+    const float *panels = matmul_panels(t, n->w);
+    struct kern_gemm g = {.m = n->x->rows,
+                          .n = n->w->rows,
+                          .k = n->w->cols,
+                          .a = n->x->data,
+                          .a_row = n->w->cols,
+                          .a_col = 1,
+                          .panels = panels,
+                          .c = n->node.y->data,
+                          .c_row = n->w->rows};
+    if (!tape_planning(t)) matmul_run(&g, n->bias ? linear_add_bias : NULL, n->bias);
+    arena_back(tape_arena(t), mark);
+}
+
+static void linear_backward_x(struct tape *t, const struct linear_node *n)
+{
+    bool first;
+    float *dx = tape_grad(t, n->x, &first);
+    if (!dx) return;
+    struct arena_mark mark = arena_here(tape_arena(t));
+    float *panels = tape_floats(t, kern_panels_floats(n->w->cols, n->w->rows));
+    struct kern_gemm g = {.m = n->x->rows,
+                          .n = n->w->cols,
+                          .k = n->w->rows,
+                          .a = n->node.y->grad,
+                          .a_row = n->w->rows,
+                          .a_col = 1,
+                          .panels = panels,
+                          .c = dx,
+                          .c_row = n->w->cols,
+                          .accumulate = !first};
+    if (!tape_planning(t)) {
+        matmul_pack_cols(panels, n->w->data, n->w->cols, n->w->cols, n->w->rows);
+        matmul_run(&g, NULL, NULL);
+    }
+    arena_back(tape_arena(t), mark);
+}
+
+static void linear_backward_w(struct tape *t, const struct linear_node *n)
+{
+    if (!n->w->grad) return;
+    struct arena_mark mark = arena_here(tape_arena(t));
+    float *panels = tape_floats(t, kern_panels_floats(n->w->cols, n->x->rows));
+    struct kern_gemm g = {.m = n->w->rows,
+                          .n = n->w->cols,
+                          .k = n->x->rows,
+                          .a = n->node.y->grad,
+                          .a_row = 1,
+                          .a_col = n->w->rows,
+                          .panels = panels,
+                          .c = n->w->grad,
+                          .c_row = n->w->cols,
+                          .accumulate = true};
+    if (!tape_planning(t)) {
+        matmul_pack_cols(panels, n->x->data, n->w->cols, n->w->cols, n->x->rows);
+        matmul_run(&g, NULL, NULL);
+    }
+    arena_back(tape_arena(t), mark);
+}
+
+enum { BIAS_COLUMNS = 64 };
+
+/* Column sums of rows in blocks, for columns c. */
+static void linear_backward_bias(void *ctx, struct range c)
+{
+    const struct linear_node *n = ctx;
+    const struct tensor *y = n->node.y;
+    for (size_t from = c.from; from < c.to; from += BIAS_COLUMNS) {
+        size_t width = c.to - from < BIAS_COLUMNS ? c.to - from : BIAS_COLUMNS;
+        for (int block = 0; block < y->rows; block += KERN_K_BLOCK) {
+            int end = block + KERN_K_BLOCK < y->rows ? block + KERN_K_BLOCK : y->rows;
+            float sum[BIAS_COLUMNS] = {0};
+            for (int r = block; r < end; r++)
+                kern()->add(sum, sum, y->grad + (size_t)r * (size_t)y->cols + from, width);
+            kern()->add(n->bias->grad + from, n->bias->grad + from, sum, width);
+        }
+    }
+}
+
+static void linear_backward(struct tape *t, struct node *node)
+{
+    struct linear_node *n = (struct linear_node *)node;
+    linear_backward_x(t, n);
+    linear_backward_w(t, n);
+    if (!n->bias || !n->bias->grad || tape_planning(t)) return;
+    work_over((size_t)node->y->cols, BIAS_COLUMNS, (double)node->y->rows * 8, linear_backward_bias, n);
+}
+
+struct tensor *op_linear_run(struct tape *t, struct tensor *x, struct weight *w, struct weight *bias)
+{
+    CHECK(x->cols == w->cols, "%s [%d, %d] times x [%d, %d]", w->name, w->rows, w->cols, x->rows, x->cols);
+    CHECK(!bias || (bias->rows == 1 && bias->cols == w->rows), "bias %s [%d, %d] of %s [%d, %d]", bias->name,
+          bias->rows, bias->cols, w->name, w->rows, w->cols);
+    struct tensor *y = tape_result(t, x->rows, w->rows, x->wants_grad || w->grad || (bias && bias->grad));
+    struct linear_node saved = {{.y = y}, x, w, bias};
+    linear_forward(t, &saved);
+    if (!tape_records(t, y)) return y;
+    struct linear_node *n = tape_node(t, sizeof *n, y, linear_backward);
+    n->x = x;
+    n->w = w;
+    n->bias = bias;
+    return y;
+}
+
+static struct tensor *linear_case(struct tape *t, int c)
+{
+    static const struct {
+        int rows, in, out;
+        bool bias;
+    } shapes[] = {{5, 7, 3, false}, {1, 16, 33, true}, {9, 20, 17, true}, {261, 3, 2, true}};
+    struct tensor *x = op_case_input(t, shapes[c].rows, shapes[c].in, 1);
+    struct weight *w = op_case_weight(t, shapes[c].out, shapes[c].in, 0.5F);
+    return op_linear_run(t, x, w, shapes[c].bias ? op_case_weight(t, 1, shapes[c].out, 1) : NULL);
+}
+
+const struct op op_linear = {
+    .name = "linear",
+    .formula = "y = x W^T + b",
+    .n_cases = 4,
+    .build_case = linear_case,
+};

@@ -1,0 +1,90 @@
+/* op_int.h: what the files of this room share: nodes of the tape, gradients of tensors, threads, products.
+ *
+ * An op's run function works out its result, and then, when tape_records(t, y) says so, leaves a node: a
+ * struct that begins with struct node and holds what backward needs. In backward it asks tape_grad for each
+ * input's gradient BEFORE it takes scratch memory behind an arena mark.
+ */
+#ifndef OP_OP_INT_H
+#define OP_OP_INT_H
+
+#include "kern/kern.h"
+#include "op/op.h"
+
+/* ---- tape.c: memory ------------------------------------------------------------------------------------- */
+
+/* Tape's own memory: real also in a plan; freed with the scope (checkpoint) in which it was taken. */
+void *tape_own(struct tape *t, size_t bytes);
+/* Own memory that lives until the next tape_start. */
+void *tape_keep(struct tape *t, size_t bytes);
+/* Step memory, not zeroed; must not be touched when planning. */
+float *tape_floats(struct tape *t, size_t count);
+
+/* Things worked out once per step and kept until the next tape_start (rope tables, attention's plan), found by
+ * maker (any address that is the maker's alone) and key bytes (no padding with chance contents). */
+void *tape_memo_find(const struct tape *t, const void *maker, const void *key, size_t size);
+void tape_memo_add(struct tape *t, const void *maker, const void *key, size_t size, void *value);
+
+struct op_probe *tape_probe(const struct tape *t);
+
+/* ---- tape.c: nodes and gradients ------------------------------------------------------------------------ */
+
+struct node {
+    void (*back)(struct tape *t, struct node *n);
+    struct node *prev;
+    struct tensor *y; /* result; NULL: the op looks after several results by itself */
+};
+/* Result of an op whose inputs (tensors or weights) want gradients if `wants`. */
+struct tensor *tape_result(struct tape *t, int rows, int cols, bool wants);
+bool tape_records(const struct tape *t, const struct tensor *y);
+/* New last node, `size` bytes, zeroed behind the struct node. back is skipped if y has no gradient. */
+void *tape_node(struct tape *t, size_t size, struct tensor *y, void (*back)(struct tape *, struct node *));
+
+/* The buffer to add x's gradient to. *first: it holds nothing yet and must be stored to (every element).
+ * NULL if x wants none. */
+float *tape_grad(struct tape *t, struct tensor *x, bool *first);
+/* The same, zeroed when nothing had arrived. */
+float *tape_grad_zeroed(struct tape *t, struct tensor *x);
+/* x's gradient is y's own (y = x + ...): share the buffer, or add. */
+void tape_grad_pass(struct tape *t, struct tensor *x, const struct tensor *y);
+/* x's gradient is y's, changed element for element: if x has none yet and nobody else holds y's buffer, x
+ * takes it over and true is returned; the caller then works in place on x->grad. */
+bool tape_grad_take(struct tensor *x, const struct tensor *y);
+/* y's gradient has been passed on. The tape does it for a node's y. */
+void tape_grad_drop(struct tape *t, struct tensor *y);
+
+/* ---- work.c: splitting work ----------------------------------------------------------------------------- */
+
+/* Items for `work` steps (about one fused multiply-add of a vector unit each): enough to share among the
+ * threads, none so small that waking them costs more; 1..max. Results never depend on it. */
+int work_items(double work, int max);
+/* Bounds of part i of n of 0..total-1, at multiples of `align`. */
+struct range {
+    size_t from, to;
+};
+struct range work_range(size_t total, size_t align, int i, int n);
+/* f over ranges of 0..total-1, where one element costs `cost` steps. */
+void work_over(size_t total, size_t align, double cost, void (*f)(void *ctx, struct range r), void *ctx);
+
+/* y = a + b, y += a, y = 0, y = x for large arrays, on all threads. */
+void work_add(float *y, const float *a, const float *b, size_t n);
+void work_zero(float *y, size_t n);
+void work_copy(float *y, const float *x, size_t n);
+
+/* ---- matmul.c: products on all threads ------------------------------------------------------------------ */
+
+/* C = A * B, split in tiles of C. `after` (or NULL) is called with each finished tile, from the thread that made
+ * it: row and col say where in C it begins; it may change the tile's elements. */
+typedef void (*matmul_after)(void *ctx, const struct kern_gemm *tile, int row, int col);
+void matmul_run(const struct kern_gemm *g, matmul_after after, void *ctx);
+/* Panels of w for y = x W^T: its own if they are fresh, else packed into step memory. NULL in a plan. */
+const float *matmul_panels(struct tape *t, const struct weight *w);
+/* Pack rows of a [n, k] matrix, or a [k, n] matrix as it is; ld is its row stride. */
+void matmul_pack_rows(float *panels, const float *b, ptrdiff_t ld, int n, int k);
+void matmul_pack_cols(float *panels, const float *b, ptrdiff_t ld, int n, int k);
+
+/* ---- batch.c -------------------------------------------------------------------------------------------- */
+
+/* The span that row r belongs to. */
+int batch_span_at(const struct batch *b, int row);
+
+#endif
