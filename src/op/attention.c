@@ -1,5 +1,5 @@
-/* attention.c: causal attention over spans, in blocks of keys, never with the whole score matrix (FlashAttention:
- * Dao et al. 2022).
+/* attention.c: causal attention over spans, in blocks of keys, never with the whole score matrix
+ * (FlashAttention: Dao et al. 2022).
  *
  *   o_i = sum_j p_ij v_j,  p_ij = exp(scale q_i.k_j - lse_i),  j <= i
  *   dv_j = sum_i p_ij do_i;  ds_ij = p_ij (do_i.v_j - do_i.o_i) scale;  dq_i = sum_j ds_ij k_j;  dk_j = sum_i
@@ -73,7 +73,7 @@ struct attention_node {
     struct tensor *q, *k, *v;
 };
 
-/* ---- plan ----------------------------------------------------------------------------------------------- */
+/* ---- plan --------------------------------------------------------------------------------------------- */
 
 static int span_first_block(const struct span *s)
 {
@@ -190,7 +190,7 @@ static const struct attention_plan *attention_plan_for(struct tape *t, const str
     return p;
 }
 
-/* ---- blocks --------------------------------------------------------------------------------------------- */
+/* ---- blocks ------------------------------------------------------------------------------------------- */
 
 /* Index of the block that holds positions 32*block.. as span s sees them. */
 static int block_index(const struct attention_run *a, int s, int block)
@@ -249,7 +249,7 @@ static int keys_valid(int pos, int block)
     return n < 0 ? 0 : n < KERN_KEYS ? n : KERN_KEYS;
 }
 
-/* ---- forward -------------------------------------------------------------------------------------------- */
+/* ---- forward ------------------------------------------------------------------------------------------ */
 
 /* n queries that see the same blocks: rows of one head (pos_step 1), or the heads of one row (pos_step 0). */
 struct attention_queries {
@@ -351,7 +351,7 @@ static void attention_forward(struct tape *t, struct attention_run *a)
     arena_back(tape_arena(t), mark);
 }
 
-/* ---- backward ------------------------------------------------------------------------------------------- */
+/* ---- backward ----------------------------------------------------------------------------------------- */
 
 static void attention_delta(void *ctx, struct range r)
 {
@@ -508,7 +508,7 @@ static void attention_backward(struct tape *t, struct node *node)
     arena_back(tape_arena(t), mark);
 }
 
-/* ---- the op --------------------------------------------------------------------------------------------- */
+/* ---- the op ------------------------------------------------------------------------------------------- */
 
 static void attention_check(struct tensor *qkv[3], const struct batch *b, const struct attn *a)
 {

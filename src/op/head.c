@@ -1,4 +1,5 @@
-/* head.c: output matrix, log-softmax, log-probability of a target and entropy, fused over pieces of the logits.
+/* head.c: output matrix, log-softmax, log-probability of a target and entropy, fused over pieces of the
+ * logits.
  *
  *   z = x W^T, y = z / T, lse = log sum_v exp y_v, logp = y_target - lse, H = lse - sum_v p_v y_v
  *   dz_v = (1/T) (dlogp (1[v = target] - p_v) - dH p_v (log p_v + H));  dx += dz W;  dW += dz^T x
@@ -55,7 +56,7 @@ static int round_down(int x, int to)
     return x / to * to;
 }
 
-/* ---- gathering rows ------------------------------------------------------------------------------------- */
+/* ---- gathering rows ----------------------------------------------------------------------------------- */
 
 struct head_gather {
     const struct tensor *x;
@@ -80,7 +81,7 @@ static void head_gather(const struct head_gather *g, int n)
     work_over((size_t)n, 1, (double)g->x->cols * 8, head_gather_range, &copy);
 }
 
-/* ---- forward -------------------------------------------------------------------------------------------- */
+/* ---- forward ------------------------------------------------------------------------------------------ */
 
 static void head_forward_rows(void *ctx, struct range r)
 {
@@ -132,7 +133,7 @@ static void head_forward(struct tape *t, struct head_run *h)
     }
 }
 
-/* ---- backward ------------------------------------------------------------------------------------------- */
+/* ---- backward ----------------------------------------------------------------------------------------- */
 
 /* Turn a tile of logits into their gradients. */
 static void head_backward_tile(void *ctx, const struct kern_gemm *tile, int row, int col)
@@ -140,12 +141,13 @@ static void head_backward_tile(void *ctx, const struct kern_gemm *tile, int row,
     const struct head_run *h = ctx;
     col += h->first;
     for (int i = 0; i < tile->m; i++) {
+        /* A target outside the tile is one that no column meets; -1 would mean that there is none at all. */
         int at = h->active[row + i], target = h->rows.targets[at] - col;
+        if (target < 0 || target >= tile->n) target = tile->n;
         float *z = tile->c + i * tile->c_row;
         struct kern_logits l = {
             .z = z, .n = tile->n, .inv_t = h->inv_t, .lse = h->lse[at], .entropy = h->entropy->data[at]};
-        kern()->logits_back(z, &l, target >= 0 && target < tile->n ? target : -1,
-                            h->logp->grad ? h->logp->grad[at] : 0,
+        kern()->logits_back(z, &l, target, h->logp->grad ? h->logp->grad[at] : 0,
                             h->entropy->grad ? h->entropy->grad[at] : 0);
     }
 }
@@ -234,7 +236,7 @@ static void head_backward(struct tape *t, struct node *node)
     tape_grad_drop(t, h->entropy);
 }
 
-/* ---- the ops -------------------------------------------------------------------------------------------- */
+/* ---- the ops ------------------------------------------------------------------------------------------ */
 
 struct head_out op_head_run(struct tape *t, struct tensor *x, struct weight *w, const struct head_rows *rows)
 {

@@ -1,4 +1,5 @@
-/* kvcache.c: memory of keys and values. Float address of (block, layer, kv head), each 2 * hd * KERN_KEYS long:
+/* kvcache.c: memory of keys and values. Float address of (block, layer, kv head), each 2 * hd * KERN_KEYS
+ * long:
  *
  *   data + ((block * n_layers + layer) * n_kv + head) * 2 * hd * KERN_KEYS
  *

@@ -4,8 +4,8 @@
  *   dW += dy^T x         contraction over rows, in order, in blocks of KERN_K_BLOCK rows
  *   db += sum_r dy_r     in the same blocks
  *
- * All three are products of kern.h's one form, with the second factor packed: W by rows forward (once after an
- * update if the model asks for it), W by columns and x by columns backward.
+ * All three are products of kern.h's one form, with the second factor packed: W by rows forward (once after
+ * an update if the model asks for it), W by columns and x by columns backward.
  */
 #include <string.h>
 

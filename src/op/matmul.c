@@ -74,7 +74,7 @@ void matmul_run(const struct kern_gemm *g, matmul_after after, void *ctx)
     pool_for(row_tiles * col_tiles, matmul_item, &p);
 }
 
-/* ---- packing -------------------------------------------------------------------------------------------- */
+/* ---- packing ------------------------------------------------------------------------------------------ */
 
 struct matmul_pack {
     void (*pack)(float *, const float *, ptrdiff_t, int, int);

@@ -88,9 +88,10 @@ void kv_cache_copy(struct kv_cache *c, int from, int to);
 
 /* ---- the tape ------------------------------------------------------------------------------------------ */
 
-/* Everything that ops are given by pointer (batch, spans, ids, rope, ...) must stay as it is until backward is
- * done, or until the next tape_start. Data lies in the borrowed arena; tensor headers, nodes and small tables
- * lie in memory of the tape's own (tape_own_bytes: a few hundred bytes a node), which is real in a plan too. */
+/* Everything that ops are given by pointer (batch, spans, ids, rope, ...) must stay as it is until backward
+ * is done, or until the next tape_start. Data lies in the borrowed arena; tensor headers, nodes and small
+ * tables lie in memory of the tape's own (tape_own_bytes: a few hundred bytes a node), which is real in a
+ * plan too. */
 struct tape;
 struct tape *tape_new(struct arena *arena); /* borrowed arena; the tape itself is freed with tape_free */
 void tape_free(struct tape *t);
@@ -102,8 +103,8 @@ size_t tape_own_bytes(const struct tape *t);
 struct tensor *tape_tensor(struct tape *t, int rows, int cols); /* data not zeroed; wants no gradient */
 /* Zeroed gradient of y to fill before tape_backward; at most once for each y. */
 float *tape_seed(struct tape *t, struct tensor *y);
-/* Back from all seeded tensors. A tensor's gradient is gone as soon as it has been passed on (its memory is used
- * again); those of weights, and of tensors that no op made, stay. */
+/* Back from all seeded tensors. A tensor's gradient is gone as soon as it has been passed on (its memory is
+ * used again); those of weights, and of tensors that no op made, stay. */
 void tape_backward(struct tape *t);
 
 /* Run f now without recording and keep only its input; during backward run it again, recording, and go back

@@ -10,7 +10,7 @@
 #include "kern/kern.h"
 #include "op/op.h"
 
-/* ---- tape.c: memory ------------------------------------------------------------------------------------- */
+/* ---- tape.c: memory ----------------------------------------------------------------------------------- */
 
 /* Tape's own memory: real also in a plan; freed with the scope (checkpoint) in which it was taken. */
 void *tape_own(struct tape *t, size_t bytes);
@@ -19,14 +19,14 @@ void *tape_keep(struct tape *t, size_t bytes);
 /* Step memory, not zeroed; must not be touched when planning. */
 float *tape_floats(struct tape *t, size_t count);
 
-/* Things worked out once per step and kept until the next tape_start (rope tables, attention's plan), found by
- * maker (any address that is the maker's alone) and key bytes (no padding with chance contents). */
+/* Things worked out once per step and kept until the next tape_start (rope tables, attention's plan), found
+ * by maker (any address that is the maker's alone) and key bytes (no padding with chance contents). */
 void *tape_memo_find(const struct tape *t, const void *maker, const void *key, size_t size);
 void tape_memo_add(struct tape *t, const void *maker, const void *key, size_t size, void *value);
 
 struct op_probe *tape_probe(const struct tape *t);
 
-/* ---- tape.c: nodes and gradients ------------------------------------------------------------------------ */
+/* ---- tape.c: nodes and gradients ---------------------------------------------------------------------- */
 
 struct node {
     void (*back)(struct tape *t, struct node *n);
@@ -52,7 +52,7 @@ bool tape_grad_take(struct tensor *x, const struct tensor *y);
 /* y's gradient has been passed on. The tape does it for a node's y. */
 void tape_grad_drop(struct tape *t, struct tensor *y);
 
-/* ---- work.c: splitting work ----------------------------------------------------------------------------- */
+/* ---- work.c: splitting work --------------------------------------------------------------------------- */
 
 /* Items for `work` steps (about one fused multiply-add of a vector unit each): enough to share among the
  * threads, none so small that waking them costs more; 1..max. Results never depend on it. */
@@ -70,10 +70,10 @@ void work_add(float *y, const float *a, const float *b, size_t n);
 void work_zero(float *y, size_t n);
 void work_copy(float *y, const float *x, size_t n);
 
-/* ---- matmul.c: products on all threads ------------------------------------------------------------------ */
+/* ---- matmul.c: products on all threads ---------------------------------------------------------------- */
 
-/* C = A * B, split in tiles of C. `after` (or NULL) is called with each finished tile, from the thread that made
- * it: row and col say where in C it begins; it may change the tile's elements. */
+/* C = A * B, split in tiles of C. `after` (or NULL) is called with each finished tile, from the thread that
+ * made it: row and col say where in C it begins; it may change the tile's elements. */
 typedef void (*matmul_after)(void *ctx, const struct kern_gemm *tile, int row, int col);
 void matmul_run(const struct kern_gemm *g, matmul_after after, void *ctx);
 /* Panels of w for y = x W^T: its own if they are fresh, else packed into step memory. NULL in a plan. */
@@ -82,7 +82,7 @@ const float *matmul_panels(struct tape *t, const struct weight *w);
 void matmul_pack_rows(float *panels, const float *b, ptrdiff_t ld, int n, int k);
 void matmul_pack_cols(float *panels, const float *b, ptrdiff_t ld, int n, int k);
 
-/* ---- batch.c -------------------------------------------------------------------------------------------- */
+/* ---- batch.c ------------------------------------------------------------------------------------------ */
 
 /* The span that row r belongs to. */
 int batch_span_at(const struct batch *b, int row);

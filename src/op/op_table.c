@@ -1,7 +1,8 @@
 /* op_table.c: the registry (op_list.h) as an array, and the inputs of test cases.
  *
- * A case builds its op on inputs that depend only on the probe's seed and on the order in which they are made,
- * so that a test can build it again with one element of one input moved and so form central differences.
+ * A case builds its op on inputs that depend only on the probe's seed and on the order in which they are
+ * made, so that a test can build it again with one element of one input moved and so form central
+ * differences.
  */
 #include "base/check.h"
 #include "base/rng.h"

@@ -23,7 +23,8 @@ static void swiglu_forward(void *ctx, struct range r)
     kern()->swiglu(n->node.y->data + r.from, n->gate->data + r.from, n->up->data + r.from, r.to - r.from);
 }
 
-/* In pieces that stay in the first-level cache between zeroing and adding; an unwanted gradient goes nowhere. */
+/* In pieces that stay in the first-level cache between zeroing and adding; an unwanted gradient goes
+ * nowhere. */
 static void swiglu_backward_range(void *ctx, struct range r)
 {
     const struct swiglu_node *n = ctx;

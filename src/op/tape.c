@@ -5,9 +5,9 @@
  * next gradient of the same size. Buffers are counted references: in a residual connection y = x + f(x) both
  * inputs just hold y's buffer, and who wants to add to a buffer that another holds makes a copy first.
  *
- * A checkpoint is a scope: forward runs f and frees all it made but a copy of its result; backward opens a new
- * scope, records f, walks it and frees it whole. Within the scope nothing may stay behind in its memory, so
- * the gradient of the scope's input gets its buffer (`spare`) before the scope opens.
+ * A checkpoint is a scope: forward runs f and frees all it made but a copy of its result; backward opens a
+ * new scope, records f, walks it and frees it whole. Within the scope nothing may stay behind in its memory,
+ * so the gradient of the scope's input gets its buffer (`spare`) before the scope opens.
  *
  * Memory: `data` is the caller's arena (activations, gradients, scratch; only counted in a plan). `own` holds
  * headers and nodes and is real in a plan; `kept` holds what lives for the whole step.
@@ -104,7 +104,7 @@ struct op_probe *tape_probe(const struct tape *t)
     return t->probe;
 }
 
-/* ---- memory --------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------------------- */
 
 void *tape_own(struct tape *t, size_t bytes)
 {
@@ -137,7 +137,7 @@ void tape_memo_add(struct tape *t, const void *maker, const void *key, size_t si
     t->memos = m;
 }
 
-/* ---- tensors and nodes ---------------------------------------------------------------------------------- */
+/* ---- tensors and nodes -------------------------------------------------------------------------------- */
 
 struct tensor *tape_tensor(struct tape *t, int rows, int cols)
 {
@@ -171,7 +171,7 @@ void *tape_node(struct tape *t, size_t size, struct tensor *y, void (*back)(stru
     return n;
 }
 
-/* ---- gradients of tensors ------------------------------------------------------------------------------- */
+/* ---- gradients of tensors ----------------------------------------------------------------------------- */
 
 static size_t tensor_count(const struct tensor *x)
 {
@@ -298,7 +298,7 @@ void tape_backward(struct tape *t)
     tape_walk(t);
 }
 
-/* ---- checkpoints ---------------------------------------------------------------------------------------- */
+/* ---- checkpoints -------------------------------------------------------------------------------------- */
 
 struct scope {
     struct arena_mark data, own;

@@ -126,8 +126,8 @@ static inline struct tensor *stack_forward(struct tape *t, struct stack *m, cons
     return op_rmsnorm_run(t, x, &m->norm, 1e-5F);
 }
 
-/* Log-probability of every next token, and its gradient with weights that differ from row to row. The tape must
- * have been started, recording. */
+/* Log-probability of every next token, and its gradient with weights that differ from row to row. The tape
+ * must have been started, recording. */
 static inline struct head_out stack_step(struct tape *t, struct stack *m, const struct batch *b,
                                          const struct head_rows *rows, bool checkpoint)
 {

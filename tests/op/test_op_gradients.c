@@ -59,8 +59,8 @@ static struct tensor *case_backward(struct tape *t, const struct op *op, int c, 
     return y;
 }
 
-/* Largest difference between a leaf's gradient and central differences, relative to the leaf's root mean square
- * gradient. */
+/* Largest difference between a leaf's gradient and central differences, relative to the leaf's root mean
+ * square gradient. */
 static double leaf_error(struct tape *t, const struct op *op, int c, struct op_probe *p, const float *grad)
 {
     size_t n = p->leaves[p->leaf].count;

@@ -1,5 +1,5 @@
-/* The tape over a small model: checkpoints change no bit, a plan counts just the bytes of the run, steps after
- * the first take no memory, threads change no bit, what is frozen costs nothing. */
+/* The tape over a small model: checkpoints change no bit, a plan counts just the bytes of the run, steps
+ * after the first take no memory, threads change no bit, what is frozen costs nothing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
