@@ -71,19 +71,27 @@ int model_save(struct model *m, const char *dir, const char *dtype, const char *
 
 /* ---- files of tensors ---------------------------------------------------------------------------------- */
 
-enum dtype {
-    DT_F32,
-    DT_F16,
-    DT_BF16,
-    DT_I32,
-    DT_U8,
-    DT_Q4_0,
-    DT_Q4_1,
-    DT_Q5_0,
-    DT_Q5_1,
-    DT_Q8_0,
-    DT_Q4_K,
-    DT_Q6_K
+enum dtype { /* one row each in gguf_quants.c */
+             DT_F32,
+             DT_F16,
+             DT_BF16,
+             DT_F64,
+             DT_BOOL,
+             DT_U8,
+             DT_I8,
+             DT_I16,
+             DT_I32,
+             DT_I64,
+             DT_F8_E4M3,
+             DT_F8_E5M2,
+             DT_Q4_0,
+             DT_Q4_1,
+             DT_Q5_0,
+             DT_Q5_1,
+             DT_Q8_0,
+             DT_Q4_K,
+             DT_Q5_K,
+             DT_Q6_K
 };
 const char *dtype_name(enum dtype t);
 

@@ -1,0 +1,59 @@
+/* block.c: the forward pass. There is no other.
+ *
+ *   x = embed[token]
+ *   per layer:  x = x + O Attn(rope(Q h), rope(K h), V h),  h = norm(x)
+ *               x = x + Down(silu(Gate h) * Up h),          h = norm(x)
+ *   result:     norm(x)
+ *
+ * Which weights there are is the description's business (model_int.h). The batch says where each row stands,
+ * what it attends to and whether keys and values go through a cache, so training, scoring, prefill and
+ * decoding are this one course of ops and give the same bits.
+ */
+#include "model/model_int.h"
+
+static struct tensor *linear(struct tape *t, struct tensor *x, const struct layer *l, enum arch_slot slot)
+{
+    return op_linear_run(t, x, l->w[slot], l->w[slot + 1]); /* a matrix's bias has the next slot */
+}
+
+static struct tensor *attention(struct tape *t, struct tensor *x, const struct block_ctx *c)
+{
+    struct model *m = c->model;
+    const struct layer *l = &m->layers[c->layer];
+    struct tensor *h = op_rmsnorm_run(t, x, l->w[SLOT_ATTN_NORM], m->config.rms_eps);
+    struct tensor *qkv[3] = {linear(t, h, l, SLOT_Q), linear(t, h, l, SLOT_K), linear(t, h, l, SLOT_V)};
+    if (l->w[SLOT_Q_NORM]) qkv[0] = op_rmsnorm_run(t, qkv[0], l->w[SLOT_Q_NORM], m->config.rms_eps);
+    if (l->w[SLOT_K_NORM]) qkv[1] = op_rmsnorm_run(t, qkv[1], l->w[SLOT_K_NORM], m->config.rms_eps);
+    qkv[0] = op_rope_run(t, qkv[0], c->batch, &m->rope);
+    qkv[1] = op_rope_run(t, qkv[1], c->batch, &m->rope);
+    return linear(t, op_attention_run(t, qkv, c->batch, &l->attn), l, SLOT_O);
+}
+
+static struct tensor *mlp(struct tape *t, struct tensor *x, const struct block_ctx *c)
+{
+    const struct layer *l = &c->model->layers[c->layer];
+    struct tensor *h = op_rmsnorm_run(t, x, l->w[SLOT_MLP_NORM], c->model->config.rms_eps);
+    struct tensor *gate = linear(t, h, l, SLOT_GATE);
+    return linear(t, op_swiglu_run(t, gate, linear(t, h, l, SLOT_UP)), l, SLOT_DOWN);
+}
+
+static struct tensor *block(struct tape *t, struct tensor *x, void *ctx)
+{
+    x = op_add_run(t, x, attention(t, x, ctx));
+    return op_add_run(t, x, mlp(t, x, ctx));
+}
+
+struct tensor *model_forward(struct model *m, struct tape *t, const struct batch *b, bool checkpoint)
+{
+    CHECK(m->data || tape_planning(t), "%s has no weights", m->path);
+    struct tensor *x = op_embed_run(t, m->outer[SLOT_EMBED], b->tokens, b->n_rows);
+    for (int i = 0; i < m->config.layers; i++) {
+        struct block_ctx *c = arena_alloc(tape_arena(t), sizeof *c);
+        if (tape_planning(t)) c = &m->plan[i];
+        *c = (struct block_ctx){m, b, i};
+        /* When nothing is recorded the checkpoint frees at once what the layer made. */
+        bool whole = tape_recording(t) && !checkpoint;
+        x = whole ? block(t, x, c) : tape_checkpoint(t, block, x, c);
+    }
+    return op_rmsnorm_run(t, x, m->outer[SLOT_FINAL_NORM], m->config.rms_eps);
+}

@@ -1,0 +1,186 @@
+/* config.c: config.json into struct model_config, by the tables of the architecture it names.
+ *
+ * Every size has bounds, so that no later product can overflow and no file can ask for absurd memory unseen.
+ * What would change the result and is not done here (another activation, a sliding window, a quantised
+ * checkpoint) is refused rather than ignored. Keys of both generations of transformers are read:
+ * `rope_theta` with `rope_scaling`, or `rope_parameters`; `torch_dtype` or `dtype` matter only when saving.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model/model_int.h"
+
+static int read_key(struct model_config *c, const struct arch_key *k, const json_t *raw, const char *what,
+                    struct err *e)
+{
+    const json_t *v = json_object_get(raw, k->hf);
+    char *at = (char *)c + k->at;
+    double x = k->fallback;
+    if (v && !json_is_null(v)) {
+        if (k->type == KEY_BOOL ? !json_is_boolean(v) : !json_is_number(v))
+            return err_set(e, "%s: \"%s\" must be %s", what, k->hf,
+                           k->type == KEY_BOOL ? "true or false" : "a number");
+        x = k->type == KEY_BOOL ? json_is_true(v) : json_number_value(v);
+        if (!(x >= k->lo && x <= k->hi))
+            return err_set(e, "%s: \"%s\" is %g; it must be between %g and %g", what, k->hf, x, k->lo, k->hi);
+        if (k->type == KEY_INT && x != floor(x))
+            return err_set(e, "%s: \"%s\" is %g; it must be a whole number", what, k->hf, x);
+    } else if (isnan(x)) {
+        return err_set(e, "%s: \"%s\" is missing", what, k->hf);
+    }
+    switch (k->type) {
+    case KEY_INT: memcpy(at, &(int){(int)x}, sizeof(int)); break;
+    case KEY_FLOAT: memcpy(at, &(float){(float)x}, sizeof(float)); break;
+    case KEY_DOUBLE: memcpy(at, &x, sizeof x); break;
+    case KEY_BOOL: memcpy(at, &(bool){x != 0}, sizeof(bool)); break;
+    }
+    return 0;
+}
+
+static bool demand_met(const json_t *v, const char *want)
+{
+    char text[32];
+    if (!v || json_is_null(v)) return true;
+    if (json_is_string(v)) return !strcmp(json_string_value(v), want);
+    if (json_is_boolean(v)) return !strcmp(json_is_true(v) ? "true" : "false", want);
+    if (json_is_number(v)) {
+        snprintf(text, sizeof text, "%.17g", json_number_value(v));
+        return !strcmp(text, want);
+    }
+    if (!json_is_array(v)) return false;
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        const json_t *item = json_array_get(v, i);
+        if (json_is_array(item) || !demand_met(item, want)) return false;
+    }
+    return true;
+}
+
+static int check_demands(const struct arch *a, const json_t *raw, const char *what, struct err *e)
+{
+    for (const struct arch_demand *d = a->demands; d->key; d++) {
+        const json_t *v = json_object_get(raw, d->key);
+        if (demand_met(v, d->value)) continue;
+        char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+        err_set(e, "%s: \"%s\" is %.200s; for model_type %s this program does only %s", what, d->key,
+                text ? text : "?", a->model_type, d->value);
+        free(text);
+        return -1;
+    }
+    for (const struct arch_weight *w = a->weights; w->name; w++) {
+        const json_t *v = w->when ? json_object_get(raw, w->when) : NULL;
+        if (v && !json_is_null(v) && !json_is_boolean(v))
+            return err_set(e, "%s: \"%s\" must be true or false", what, w->when);
+    }
+    const json_t *quantised = json_object_get(raw, "quantization_config");
+    if (quantised && !json_is_null(quantised))
+        return err_set(e,
+                       "%s: the checkpoint is quantised (\"quantization_config\"); "
+                       "give the float checkpoint or a GGUF file",
+                       what);
+    return 0;
+}
+
+static int check_class(const struct arch *a, const json_t *raw, const char *what, struct err *e)
+{
+    const json_t *list = json_object_get(raw, "architectures");
+    if (!list || json_is_null(list)) return 0;
+    if (!json_is_array(list)) return err_set(e, "%s: \"architectures\" must be a list", what);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        if (name && !strcmp(name, a->class_name)) return 0;
+    }
+    if (json_array_size(list) == 0) return 0;
+    const char *found = json_string_value(json_array_get(list, 0));
+    return err_set(e, "%s: \"architectures\" names %.100s; for model_type %s only %s is known", what,
+                   found ? found : "no string", a->model_type, a->class_name);
+}
+
+/* A token id that may be a number, a list (its first counts), null or absent; below zero means none. */
+static int read_id(const json_t *raw, const char *key, int vocab, const char *what, int *id, struct err *e)
+{
+    const json_t *v = json_object_get(raw, key);
+    if (json_is_array(v)) v = json_array_get(v, 0);
+    *id = -1;
+    if (!v || json_is_null(v)) return 0;
+    if (!json_is_integer(v)) return err_set(e, "%s: \"%s\" must be a token id", what, key);
+    if (json_integer_value(v) >= vocab)
+        return err_set(e, "%s: \"%s\" is %lld; the vocabulary has %d tokens", what, key,
+                       (long long)json_integer_value(v), vocab);
+    if (json_integer_value(v) >= 0) *id = (int)json_integer_value(v);
+    return 0;
+}
+
+/* Sizes that follow from others, and how they must fit together. */
+static int derive(struct model_config *c, const char *what, struct err *e)
+{
+    if (c->kv_heads == 0) c->kv_heads = c->heads;
+    if (c->head_dim == 0) {
+        if (c->hidden % c->heads)
+            return err_set(e,
+                           "%s: hidden_size %d is no multiple of num_attention_heads %d, "
+                           "and there is no head_dim",
+                           what, c->hidden, c->heads);
+        c->head_dim = c->hidden / c->heads;
+    }
+    if (c->head_dim % 2 || c->head_dim > 1024)
+        return err_set(e, "%s: the head size is %d; it must be even and at most 1024", what, c->head_dim);
+    if (c->heads % c->kv_heads)
+        return err_set(e, "%s: num_attention_heads %d is no multiple of num_key_value_heads %d", what,
+                       c->heads, c->kv_heads);
+    return 0;
+}
+
+int config_parse(struct model_config *c, json_t *raw, const char *what, struct err *e)
+{
+    const char *model_type;
+    memset(c, 0, sizeof *c);
+    if (!json_is_object(raw)) return err_set(e, "%s: must hold one JSON object", what);
+    if (json_get_str(raw, "model_type", what, &model_type, e)) return -1;
+    c->arch = arch_find(model_type, what, e);
+    if (!c->arch) return -1;
+    c->raw = json_incref(raw);
+    if (check_class(c->arch, raw, what, e) || check_demands(c->arch, raw, what, e)) return -1;
+    for (const struct arch_key *k = c->arch->keys; k->hf; k++)
+        if (read_key(c, k, raw, what, e)) return -1;
+    if (derive(c, what, e)) return -1;
+    if (read_id(raw, "bos_token_id", c->vocab, what, &c->bos, e)) return -1;
+    if (read_id(raw, "eos_token_id", c->vocab, what, &c->eos, e)) return -1;
+    if (read_id(raw, "pad_token_id", c->vocab, what, &c->pad, e)) return -1;
+    return rope_config(raw, what, &c->rope_theta, &c->rope_scaling, e);
+}
+
+void config_copy(struct model_config *to, const struct model_config *from)
+{
+    *to = *from;
+    to->raw = from->raw ? json_deep_copy(from->raw) : NULL;
+    to->rope_scaling = from->rope_scaling ? json_deep_copy(from->rope_scaling) : NULL;
+}
+
+void config_release(struct model_config *c)
+{
+    json_decref(c->raw);
+    json_decref(c->rope_scaling);
+    c->raw = c->rope_scaling = NULL;
+}
+
+bool config_has(const struct model_config *c, const struct arch_weight *w)
+{
+    if (!w->when) return true;
+    if (!strcmp(w->when, "untied")) return !c->tied;
+    return json_is_true(json_object_get(c->raw, w->when));
+}
+
+int config_size(const struct model_config *c, char symbol)
+{
+    switch (symbol) {
+    case '1': return 1;
+    case 'V': return c->vocab;
+    case 'D': return c->hidden;
+    case 'I': return c->intermediate;
+    case 'Q': return c->heads * c->head_dim;
+    case 'H': return c->head_dim;
+    case 'K': return c->kv_heads * c->head_dim;
+    }
+    CHECK(false, "symbol %c", symbol);
+}

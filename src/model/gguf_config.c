@@ -1,0 +1,221 @@
+/* gguf_config.c: GGUF metadata into what a Hugging Face folder would hold: config.json and the tokenizer.
+ *
+ * The keys come from the architecture's table (arch_key.gguf), so a new architecture needs nothing here. A
+ * model is tied when there is no output tensor. Llama 3's frequency scaling is not in the metadata but in a
+ * tensor of divisors, rope_freqs; its parameters are found again from it.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "model/model_int.h"
+#include "text/text.h"
+
+/* A float32 as the shortest decimal that means it, so that 1e-05f is written 1e-05. */
+static json_t *tidy_real(const json_t *v)
+{
+    char text[32];
+    float f = (float)json_number_value(v);
+    for (int digits = 6; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)f);
+        if (strtof(text, NULL) == f) break;
+    }
+    return json_real(strtod(text, NULL));
+}
+
+static json_t *meta_get(const struct tensor_file *f, const char *key)
+{
+    char full[ARCH_NAME_MAX];
+    snprintf(full, sizeof full, "%s.%s", f->gguf->gguf, key);
+    return json_object_get(f->meta, full);
+}
+
+static void set_token_id(json_t *config, const struct tensor_file *f, const char *hf, const char *key)
+{
+    const json_t *v = json_object_get(f->meta, key);
+    json_object_set_new(config, hf, json_is_integer(v) ? json_deep_copy(v) : json_null());
+}
+
+static int set_scaling(json_t *config, struct tensor_file *f, struct err *e)
+{
+    const json_t *type = meta_get(f, "rope.scaling.type");
+    const struct tensor_info *t = tensor_file_find(f, "rope_freqs.weight");
+    if (json_is_string(type) && strcmp(json_string_value(type), "none")) {
+        /* config_parse says what it thinks of types other than linear */
+        const json_t *factor = meta_get(f, "rope.scaling.factor");
+        json_object_set_new(config, "rope_scaling",
+                            json_pack("{s:s, s:f}", "rope_type", json_string_value(type), "factor",
+                                      json_number_value(factor)));
+    }
+    if (!t) return 0;
+    double theta = json_number_value(json_object_get(config, "rope_theta"));
+    if (t->n_dims != 1 || t->shape[0] < 1 || t->shape[0] > 512 || !dtype_info(t->dtype)->decode)
+        return err_set(e, "%s: tensor rope_freqs.weight must be one row of divisors", f->path);
+    float divisors[512];
+    if (tensor_file_rows(f, t, 0, 1, divisors, e)) return -1;
+    json_t *scaling = theta >= 1 ? rope_scaling_from_divisors(divisors, (int)t->shape[0], theta) : NULL;
+    if (!scaling)
+        return err_set(e, "%s: tensor rope_freqs.weight holds divisors that are not those of Llama 3",
+                       f->path);
+    json_object_set_new(config, "rope_scaling", scaling);
+    return 0;
+}
+
+static void set_keys(json_t *config, const struct tensor_file *f)
+{
+    for (const struct arch_key *k = f->gguf->keys; k->hf; k++) {
+        json_t *v = k->gguf ? meta_get(f, k->gguf) : NULL;
+        if (v)
+            json_object_set_new(config, k->hf, json_is_real(v) ? tidy_real(v) : json_deep_copy(v));
+        else if (!k->gguf && k->type != KEY_BOOL)
+            json_object_set_new(config, k->hf, json_real(k->fallback));
+    }
+    /* The activation and the like: a file of this architecture has no other. */
+    for (const struct arch_demand *d = f->gguf->demands; d->key; d++)
+        if (!strcmp(d->key, "hidden_act")) json_object_set_new(config, d->key, json_string(d->value));
+}
+
+/* Metadata that would change the result and has no place in the architecture's keys. */
+static int check_rest(const json_t *config, const struct tensor_file *f, struct err *e)
+{
+    const json_t *turned = meta_get(f, "rope.dimension_count");
+    json_int_t heads = json_integer_value(json_object_get(config, "num_attention_heads"));
+    json_int_t head_dim = json_integer_value(json_object_get(config, "head_dim"));
+    if (!head_dim && heads) head_dim = json_integer_value(json_object_get(config, "hidden_size")) / heads;
+    if (turned && json_integer_value(turned) != head_dim)
+        return err_set(e,
+                       "%s: rope.dimension_count is %lld, a head has %lld; a part of a head cannot be "
+                       "turned here",
+                       f->path, (long long)json_integer_value(turned), (long long)head_dim);
+    if (json_integer_value(meta_get(f, "attention.sliding_window")) > 0)
+        return err_set(e, "%s: attention.sliding_window is set; only full attention is known here", f->path);
+    return 0;
+}
+
+json_t *gguf_config(struct tensor_file *f, struct err *e)
+{
+    const json_t *name = json_object_get(f->meta, "general.architecture");
+    if (!json_is_string(name)) {
+        err_set(e, "%s: metadata has no general.architecture", f->path);
+        return NULL;
+    }
+    f->gguf = arch_find_gguf(json_string_value(name), f->path, e);
+    if (!f->gguf) return NULL;
+    f->permuted = f->gguf->gguf_permuted;
+
+    json_t *config =
+        json_pack("{s:[s], s:s}", "architectures", f->gguf->class_name, "model_type", f->gguf->model_type);
+    set_keys(config, f);
+    const struct tensor_info *embed = tensor_file_find(f, "token_embd.weight");
+    if (embed && embed->n_dims == 2) json_object_set_new(config, "vocab_size", json_integer(embed->shape[0]));
+    json_object_set_new(config, "tie_word_embeddings", json_boolean(!tensor_file_find(f, "output.weight")));
+    json_t *theta = meta_get(f, "rope.freq_base");
+    json_object_set_new(config, "rope_theta", theta ? tidy_real(theta) : json_real(10000));
+    set_token_id(config, f, "bos_token_id", "tokenizer.ggml.bos_token_id");
+    set_token_id(config, f, "eos_token_id", "tokenizer.ggml.eos_token_id");
+    set_token_id(config, f, "pad_token_id", "tokenizer.ggml.padding_token_id");
+    if (!set_scaling(config, f, e) && !check_rest(config, f, e)) return config;
+    json_decref(config);
+    return NULL;
+}
+
+/* ---- tokenizer ----------------------------------------------------------------------------------------- */
+
+struct lists { /* arrays of struct vocab, to be freed */
+    const char **tokens, **merges;
+    size_t *lengths;
+    float *scores;
+    int *types;
+};
+
+static const json_t *meta_array(const struct tensor_file *f, const char *key, size_t want, struct err *e)
+{
+    const json_t *a = json_object_get(f->meta, key);
+    if (!a) return NULL;
+    if (json_is_array(a) && json_array_size(a) == want) return a;
+    err_set(e, "%s: %s must be an array of %zu", f->path, key, want);
+    return NULL;
+}
+
+static const char **string_list(const json_t *a, size_t *lengths)
+{
+    size_t n = json_array_size(a);
+    const char **list = alloc_zero(n + 1, sizeof *list);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *v = json_array_get(a, i);
+        if (!json_is_string(v)) {
+            free(list);
+            return NULL;
+        }
+        list[i] = json_string_value(v);
+        if (lengths) lengths[i] = json_string_length(v);
+    }
+    return list;
+}
+
+static int read_lists(const struct tensor_file *f, struct vocab *v, struct lists *l, struct err *e)
+{
+    const json_t *tokens = json_object_get(f->meta, "tokenizer.ggml.tokens");
+    const json_t *merges = json_object_get(f->meta, "tokenizer.ggml.merges");
+    size_t n = json_array_size(tokens);
+    struct err bad = {0};
+    const json_t *types = meta_array(f, "tokenizer.ggml.token_type", n, &bad);
+    const json_t *scores = meta_array(f, "tokenizer.ggml.scores", n, &bad);
+    if (bad.kind) return err_set(e, "%s", bad.msg);
+    l->lengths = alloc_zero(n + 1, sizeof *l->lengths);
+    l->tokens = string_list(tokens, l->lengths);
+    l->merges = string_list(merges, NULL);
+    if (!n || !l->tokens || !l->merges)
+        return err_set(e, "%s: tokenizer.ggml.tokens and .merges must be arrays of strings", f->path);
+    l->types = types ? alloc_zero(n, sizeof *l->types) : NULL;
+    l->scores = scores ? alloc_zero(n, sizeof *l->scores) : NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (types) l->types[i] = (int)json_integer_value(json_array_get(types, i));
+        if (scores) l->scores[i] = (float)json_number_value(json_array_get(scores, i));
+    }
+    v->n = (int)n;
+    v->tokens = l->tokens;
+    v->lengths = l->lengths;
+    v->types = l->types;
+    v->scores = l->scores;
+    v->merges = l->merges;
+    v->n_merges = (int)json_array_size(merges);
+    return 0;
+}
+
+static int token_id(const struct tensor_file *f, const char *key, int n)
+{
+    const json_t *v = json_object_get(f->meta, key);
+    json_int_t id = json_is_integer(v) ? json_integer_value(v) : -1;
+    return id >= 0 && id < n ? (int)id : -1;
+}
+
+int gguf_tokenizer(struct tensor_file *f, struct tokenizer **out, struct err *e)
+{
+    const char *model = json_str_or(f->meta, "tokenizer.ggml.model", NULL);
+    struct vocab v = {.pre = json_str_or(f->meta, "tokenizer.ggml.pre", "default"),
+                      .chat_template = json_str_or(f->meta, "tokenizer.chat_template", NULL)};
+    const json_t *add_bos = json_object_get(f->meta, "tokenizer.ggml.add_bos_token");
+    struct lists l = {0};
+    if (!model || !strcmp(model, "none")) return 0;
+    int result = read_lists(f, &v, &l, e);
+    if (!result) {
+        v.model = !strcmp(model, "llama") ? "spm" : model;
+        /* What llama.cpp assumes where the file does not say. */
+        v.add_bos = add_bos ? json_is_true(add_bos) : !strcmp(model, "llama") || !strcmp(v.pre, "llama-bpe");
+        v.bos = token_id(f, "tokenizer.ggml.bos_token_id", v.n);
+        v.eos = token_id(f, "tokenizer.ggml.eos_token_id", v.n);
+        v.pad = token_id(f, "tokenizer.ggml.padding_token_id", v.n);
+        v.unk = token_id(f, "tokenizer.ggml.unknown_token_id", v.n);
+        *out = tokenizer_from_vocab(&v, e);
+        if (!*out) result = err_wrap(e, "%s", f->path);
+    }
+    free(l.tokens);
+    free(l.merges);
+    free(l.lengths);
+    free(l.scores);
+    free(l.types);
+    return result;
+}

@@ -1,0 +1,266 @@
+/* model.c: a model in memory: its weights by the description's table, gradients, copies, hash.
+ *
+ * All numbers of a model lie in one block, each weight at a multiple of 16 floats, and all gradients in
+ * another of the same layout, so that clearing, summing and reducing them are single sweeps.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fmath.h"
+#include "base/hash.h"
+#include "base/pool.h"
+#include "base/rng.h"
+#include "model/model_int.h"
+#include "text/text.h"
+
+enum { ALIGN_FLOATS = 16 };
+
+/* ---- layout -------------------------------------------------------------------------------------------- */
+
+char *arch_name(const char *pattern, int layer)
+{
+    char name[ARCH_NAME_MAX];
+    const char *star = strchr(pattern, '*');
+    int n = star ? snprintf(name, sizeof name, "%.*s%d%s", (int)(star - pattern), pattern, layer, star + 1)
+                 : snprintf(name, sizeof name, "%s", pattern);
+    CHECK(n > 0 && n < (int)sizeof name, "name %s", pattern);
+    return alloc_str(name);
+}
+
+static void add_weight(struct model *m, const struct arch_weight *row, int layer)
+{
+    struct weight *w = &m->weights[m->n_weights];
+    *w = (struct weight){.name = arch_name(row->name, layer),
+                         .rows = config_size(&m->config, row->shape[0]),
+                         .cols = config_size(&m->config, row->shape[1])};
+    m->placed[m->n_weights++] = (struct placed){row, layer};
+    if (strchr(row->name, '*'))
+        m->layers[layer].w[row->slot] = w;
+    else
+        m->outer[row->slot] = w;
+    size_t n = (size_t)w->rows * (size_t)w->cols;
+    m->n_floats += (n + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
+}
+
+static int count_weights(const struct model_config *c)
+{
+    int n = 0;
+    for (const struct arch_weight *row = c->arch->weights; row->name; row++)
+        if (config_has(c, row)) n += strchr(row->name, '*') ? c->layers : 1;
+    return n;
+}
+
+static void set_up_layers(struct model *m)
+{
+    const struct model_config *c = &m->config;
+    m->inv_freq = alloc_zero((size_t)c->head_dim / 2, sizeof *m->inv_freq);
+    m->rope = (struct rope){c->head_dim, m->inv_freq, rope_frequencies(c, m->inv_freq)};
+    for (int i = 0; i < c->layers; i++)
+        m->layers[i].attn =
+            (struct attn){c->heads, c->kv_heads, c->head_dim, i, (float)(1 / fm_sqrt(c->head_dim))};
+}
+
+void model_layout(struct model *m)
+{
+    const struct model_config *c = &m->config;
+    int n = count_weights(c);
+    m->weights = alloc_zero((size_t)n, sizeof *m->weights);
+    m->placed = alloc_zero((size_t)n, sizeof *m->placed);
+    m->layers = alloc_zero((size_t)c->layers, sizeof *m->layers);
+    m->plan = alloc_zero((size_t)c->layers, sizeof *m->plan);
+    for (const struct arch_weight *row = c->arch->weights; row->name;) {
+        const struct arch_weight *end = row;
+        while (end->name && strchr(end->name, '*')) end++;
+        for (int layer = 0; end > row && layer < c->layers; layer++)
+            for (const struct arch_weight *r = row; r < end; r++)
+                if (config_has(c, r)) add_weight(m, r, layer);
+        if (end == row && config_has(c, end++)) add_weight(m, row, 0);
+        row = end;
+    }
+    CHECK(m->n_weights == n, "%d weights counted, %d laid out", n, m->n_weights);
+    set_up_layers(m);
+}
+
+/* ---- numbers ------------------------------------------------------------------------------------------- */
+
+static void point_weights(struct model *m, float *block, bool grad)
+{
+    size_t at = 0;
+    for (int i = 0; i < m->n_weights; i++) {
+        struct weight *w = &m->weights[i];
+        size_t n = (size_t)w->rows * (size_t)w->cols;
+        *(grad ? &w->grad : &w->data) = block ? block + at : NULL;
+        at += (n + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
+    }
+    CHECK(at == m->n_floats, "%zu floats laid out, %zu counted", at, m->n_floats);
+}
+
+int model_allocate(struct model *m, struct err *e)
+{
+    double need = (double)m->n_floats * sizeof(float);
+    double have = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    if (need > have)
+        return err_set(e, "%s: the weights of this model take %.1f GB as float32; this machine has %.1f GB",
+                       m->path, need / 1e9, have / 1e9);
+    m->data = alloc_floats(m->n_floats);
+    point_weights(m, m->data, false);
+    return 0;
+}
+
+struct draw {
+    const struct weight *w;
+    struct rng_at at;
+    float std;
+};
+
+static void draw_row(void *ctx, int row)
+{
+    const struct draw *d = ctx;
+    struct rng_at at = d->at;
+    at.sequence = (uint32_t)row;
+    rng_normal(&at, d->w->data + (size_t)row * (size_t)d->w->cols, (size_t)d->w->cols, 0, d->std);
+}
+
+/* Row r of weight i comes from (seed, RNG_INIT, step i, sequence r). */
+void model_draw(struct model *m, uint64_t seed)
+{
+    for (int i = 0; i < m->n_weights; i++) {
+        const struct weight *w = &m->weights[i];
+        enum arch_kind kind = m->placed[i].row->kind;
+        size_t n = (size_t)w->rows * (size_t)w->cols;
+        struct draw d = {
+            w, {.seed = seed, .purpose = RNG_INIT, .step = (uint32_t)i}, (float)m->config.init_range};
+        if (kind == WEIGHT_MATRIX) pool_for(w->rows, draw_row, &d);
+        for (size_t j = 0; j < n && kind != WEIGHT_MATRIX; j++) w->data[j] = kind == WEIGHT_NORM ? 1 : 0;
+    }
+}
+
+void model_train(struct model *m, bool on)
+{
+    free(m->grad);
+    m->grad = on ? alloc_floats(m->n_floats) : NULL;
+    point_weights(m, m->grad, true);
+}
+
+void model_zero_grad(struct model *m)
+{
+    CHECK(m->grad, "%s has no gradients", m->path);
+    memset(m->grad, 0, m->n_floats * sizeof *m->grad);
+}
+
+void model_pack(struct model *m)
+{
+    for (int i = 0; i < m->n_weights; i++) {
+        enum arch_slot slot = m->placed[i].row->slot;
+        bool multiplied = m->placed[i].row->kind == WEIGHT_MATRIX && (slot != SLOT_EMBED || m->config.tied);
+        if (multiplied) weight_pack(&m->weights[i]);
+    }
+}
+
+void model_unpack(struct model *m)
+{
+    for (int i = 0; i < m->n_weights; i++) weight_unpack(&m->weights[i]);
+}
+
+void model_hash(const struct model *m, char hex[65])
+{
+    struct hash *h = hash_new();
+    CHECK(m->data, "%s has no weights", m->path);
+    for (int i = 0; i < m->n_weights; i++) {
+        const struct weight *w = &m->weights[i];
+        char bytes[HASH_HEX], head[ARCH_NAME_MAX + 64];
+        hash_array(w->data, (size_t)w->rows * (size_t)w->cols * sizeof *w->data, bytes);
+        int n = snprintf(head, sizeof head, "%s %d %d %s\n", w->name, w->rows, w->cols, bytes);
+        hash_add(h, head, (size_t)n);
+    }
+    hash_end(h, hex);
+}
+
+/* ---- life ---------------------------------------------------------------------------------------------- */
+
+struct model *model_copy(const struct model *m)
+{
+    struct model *c = alloc_zero(1, sizeof *c);
+    config_copy(&c->config, &m->config);
+    c->path = alloc_str(m->path);
+    c->generation = m->generation ? json_deep_copy(m->generation) : NULL;
+    c->n_eos = m->n_eos;
+    c->eos = alloc_zero((size_t)m->n_eos + 1, sizeof *c->eos);
+    memcpy(c->eos, m->eos, (size_t)m->n_eos * sizeof *c->eos);
+    model_layout(c);
+    if (m->data) {
+        c->data = alloc_floats(c->n_floats);
+        memcpy(c->data, m->data, c->n_floats * sizeof *c->data);
+        point_weights(c, c->data, false);
+    }
+    return c;
+}
+
+void model_free(struct model *m)
+{
+    if (!m) return;
+    model_unpack(m);
+    for (int i = 0; i < m->n_weights; i++) free((char *)m->weights[i].name);
+    free(m->weights);
+    free(m->placed);
+    free(m->layers);
+    free(m->plan);
+    free(m->inv_freq);
+    free(m->data);
+    free(m->grad);
+    free(m->eos);
+    free(m->path);
+    json_decref(m->generation);
+    if (m->tokenizer) tokenizer_free(m->tokenizer);
+    config_release(&m->config);
+    free(m);
+}
+
+/* ---- what others ask ----------------------------------------------------------------------------------- */
+
+const struct model_config *model_config(const struct model *m)
+{
+    return &m->config;
+}
+
+struct tokenizer *model_tokenizer(struct model *m)
+{
+    return m->tokenizer;
+}
+
+int model_eos(const struct model *m, const int **ids)
+{
+    *ids = m->eos;
+    return m->n_eos;
+}
+
+int model_n_weights(const struct model *m)
+{
+    return m->n_weights;
+}
+
+struct weight *model_weight(struct model *m, int i)
+{
+    CHECK(i >= 0 && i < m->n_weights, "weight %d of %d", i, m->n_weights);
+    return &m->weights[i];
+}
+
+struct weight *model_find(struct model *m, const char *hf_name)
+{
+    for (int i = 0; i < m->n_weights; i++)
+        if (!strcmp(m->weights[i].name, hf_name)) return &m->weights[i];
+    return NULL;
+}
+
+int64_t model_n_params(const struct model *m)
+{
+    int64_t n = 0;
+    for (int i = 0; i < m->n_weights; i++) n += (int64_t)m->weights[i].rows * m->weights[i].cols;
+    return n;
+}
+
+struct weight *model_head(struct model *m)
+{
+    return m->outer[m->config.tied ? SLOT_EMBED : SLOT_HEAD];
+}

@@ -1,0 +1,215 @@
+/* model_int.h: what the description of an architecture says, and the insides of a model and of a tensor file.
+ *
+ * An architecture is one const struct arch in one file (llama.c, qwen2.c) and one row in model_list.h. It has
+ * three tables: the keys of config.json and of GGUF metadata (arch_key), the weights with their names and
+ * shapes (arch_weight), and the values that other keys of config.json must have for the description to hold
+ * (arch_demand). config.c, load.c, save.c and block.c read these tables; none of them knows an architecture.
+ *
+ * A block is a fixed course (block.c) with slots for weights. A slot that the description leaves empty is
+ * a step that is left out: no bias, no norm. So Qwen2's biases are three more rows, not another block.
+ */
+#ifndef MODEL_MODEL_INT_H
+#define MODEL_MODEL_INT_H
+
+#include "base/check.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "model/model.h"
+
+enum { ARCH_NAME_MAX = 160 }; /* longest tensor name, and longest key, of a description */
+
+/* Where block.c uses a weight. */
+enum arch_slot {
+    SLOT_EMBED,
+    SLOT_ATTN_NORM,
+    SLOT_Q,
+    SLOT_Q_BIAS,
+    SLOT_K,
+    SLOT_K_BIAS,
+    SLOT_V,
+    SLOT_V_BIAS,
+    SLOT_O,
+    SLOT_O_BIAS,
+    SLOT_Q_NORM, /* over each head, [1, head_dim] */
+    SLOT_K_NORM,
+    SLOT_MLP_NORM,
+    SLOT_GATE,
+    SLOT_GATE_BIAS,
+    SLOT_UP,
+    SLOT_UP_BIAS,
+    SLOT_DOWN,
+    SLOT_DOWN_BIAS,
+    SLOT_FINAL_NORM,
+    SLOT_HEAD,
+    SLOT_COUNT
+};
+
+enum arch_kind { WEIGHT_MATRIX, WEIGHT_NORM, WEIGHT_BIAS }; /* drawn from the normal; ones; zeros */
+
+struct arch_weight {
+    enum arch_slot slot;
+    enum arch_kind kind;
+    const char *name; /* Hugging Face name; '*' stands for the layer's number, then the row is per layer */
+    const char *gguf; /* the same in GGUF */
+    /* Rows and columns by symbol: V vocabulary, D hidden, I intermediate, Q heads*head_dim,
+     * K kv_heads*head_dim, H head_dim, 1 one. A norm or bias is "1x" here and [x] in files. */
+    const char *shape;
+    /* NULL: always there. "untied": only with an output matrix of its own. Otherwise a boolean key of
+     * config.json that brings the weight into being. */
+    const char *when;
+    bool rotary; /* its outputs are turned by RoPE: permuted in files that interleave the pairs */
+};
+
+enum arch_type { KEY_INT, KEY_FLOAT, KEY_DOUBLE, KEY_BOOL };
+
+struct arch_key {
+    const char *hf;   /* key of config.json */
+    const char *gguf; /* key of GGUF metadata behind "ARCH.", or NULL */
+    enum arch_type type;
+    size_t at; /* offsetof(struct model_config, ...) */
+    double lo, hi;
+    double fallback; /* when the key is absent or null; NAN: the key is required */
+};
+
+/* config.json may lack `key`, or must have this value ("silu", "false", "1"); of a list, every item. */
+struct arch_demand {
+    const char *key, *value;
+};
+
+struct arch {
+    const char *model_type;            /* config.json: model_type */
+    const char *class_name;            /* config.json: architectures */
+    const char *gguf;                  /* GGUF: general.architecture */
+    bool gguf_permuted;                /* GGUF stores q and k rows with RoPE's pairs interleaved */
+    const struct arch_key *keys;       /* ends with a NULL name, as do the others */
+    const struct arch_weight *weights; /* in the order of model_weight; rows of a layer stand together */
+    const struct arch_demand *demands;
+    const char *const *ignored; /* tensors that a checkpoint may hold and that mean nothing */
+};
+const struct arch *const *arch_all(void); /* NULL at the end */
+/* By model_type, or by the GGUF name; an error lists what there is. `what` names the file. */
+const struct arch *arch_find(const char *model_type, const char *what, struct err *e);
+const struct arch *arch_find_gguf(const char *name, const char *what, struct err *e);
+
+/* ---- configuration (config.c, rope_scaling.c) ---------------------------------------------------------- */
+
+/* Read and check. raw is borrowed (a reference is kept). c may be released after a failure. */
+int config_parse(struct model_config *c, json_t *raw, const char *what, struct err *e);
+void config_copy(struct model_config *to, const struct model_config *from);
+void config_release(struct model_config *c);
+/* Is the weight of this row there under this configuration? */
+bool config_has(const struct model_config *c, const struct arch_weight *w);
+/* A size by its symbol (arch_weight.shape). */
+int config_size(const struct model_config *c, char symbol);
+
+/* rope_scaling or rope_parameters of config.json -> *theta and *scaling (new reference or NULL). */
+int rope_config(const json_t *raw, const char *what, double *theta, json_t **scaling, struct err *e);
+/* inv_freq[head_dim/2], each rounded to float; returns the factor on cos and sin. */
+float rope_frequencies(const struct model_config *c, double *inv_freq);
+/* The "llama3" scaling that gives these divisors of inv_freq (GGUF's rope_freqs), or NULL. */
+json_t *rope_scaling_from_divisors(const float *divisors, int n, double theta);
+
+/* ---- the model ----------------------------------------------------------------------------------------- */
+
+struct block_ctx { /* what one layer's run needs besides its input; lives until backward */
+    struct model *model;
+    const struct batch *batch;
+    int layer;
+};
+
+struct layer {
+    struct weight *w[SLOT_COUNT]; /* NULL: the step is left out */
+    struct attn attn;
+};
+
+struct placed { /* what the description says of a weight */
+    const struct arch_weight *row;
+    int layer;
+};
+
+struct model {
+    struct model_config config;
+    char *path;
+    json_t *generation; /* generation_config.json, or NULL */
+    struct tokenizer *tokenizer;
+    int *eos, n_eos;
+
+    struct weight *weights; /* [n_weights] */
+    struct placed *placed;  /* [n_weights] */
+    int n_weights;
+    size_t n_floats; /* of data, and of grad: every weight starts on a multiple of 16 floats */
+    float *data, *grad;
+
+    struct weight *outer[SLOT_COUNT]; /* those outside the layers */
+    struct layer *layers;             /* [config.layers] */
+    double *inv_freq;                 /* [head_dim / 2] */
+    struct rope rope;
+    struct block_ctx *plan; /* [layers] contexts of a planning pass, whose arena must not be written */
+};
+
+/* A row's name in a layer: '*' becomes the number. Caller frees. */
+char *arch_name(const char *pattern, int layer);
+/* Names, shapes and slots of all weights from m->config; no numbers yet. */
+void model_layout(struct model *m);
+/* The block of numbers, unset. Fails when it is more than the machine's memory. */
+int model_allocate(struct model *m, struct err *e);
+/* Matrices from normal(0, init_range), norms 1, biases 0. */
+void model_draw(struct model *m, uint64_t seed);
+/* Allocate, and take every weight from the file; whatever else the file holds is an error. */
+int model_fill(struct model *m, struct tensor_file *f, struct err *e);
+int model_save_sharded(struct model *m, const char *dir, const char *dtype, const char *card,
+                       uint64_t shard_bytes, struct err *e);
+
+/* ---- tensor files -------------------------------------------------------------------------------------- */
+
+struct dtype_info {
+    const char *name;                                          /* as safetensors or ggml spells it */
+    bool safetensors;                                          /* safetensors has it */
+    int ggml;                                                  /* ggml_type, or -1 */
+    int block, bytes;                                          /* elements in a block, and its size */
+    void (*decode)(const uint8_t *p, size_t blocks, float *y); /* NULL: can be listed but not read */
+};
+const struct dtype_info *dtype_info(enum dtype t);
+int dtype_find(const char *name);   /* by safetensors' name; -1 */
+int dtype_find_ggml(uint32_t type); /* -1 */
+
+enum tensor_format { FORMAT_SAFETENSORS, FORMAT_GGUF, FORMAT_LLAMA2C };
+
+struct tensor_file {
+    char *path;
+    enum tensor_format format;
+    struct file_map *maps; /* [n_maps] */
+    char **map_paths;
+    int n_maps;
+    bool borrowed; /* maps[0] belongs to the caller */
+    struct tensor_info *tensors;
+    int n, cap;
+    int *by_name; /* indices of tensors, sorted by name */
+    json_t *meta;
+    const struct arch *gguf; /* names are GGUF's of this architecture; NULL: Hugging Face's */
+    bool permuted;           /* rows of rotary weights interleave the pairs */
+};
+
+/* From bytes in memory, which must outlive the reader: safetensors or GGUF by their first bytes. */
+struct tensor_file *tensor_file_from_bytes(const uint8_t *p, size_t n, const char *what, struct err *e);
+/* Append a tensor (the name is copied). shape, dtype and file are set; bytes is worked out and checked. The
+ * offset counts from the start of the file. */
+int tensor_file_add(struct tensor_file *f, const struct tensor_info *t, struct err *e);
+/* Number of elements of all dimensions, or -1 when it does not fit 62 bits. */
+int64_t shape_count(const int64_t *shape, int n_dims);
+
+/* Parsers of map number `file`; each adds tensors and says what is wrong. */
+int safetensors_parse(struct tensor_file *f, int file, struct err *e);
+int safetensors_parse_folder(struct tensor_file *f, const char *index_path, struct err *e);
+int gguf_parse(struct tensor_file *f, struct err *e);
+int llama2c_parse(struct tensor_file *f, struct err *e);
+int tensor_file_map(struct tensor_file *f, const char *path, struct err *e); /* its number, or -1 */
+
+/* A config.json that Hugging Face accepts, and the tokenizer, from metadata. */
+json_t *gguf_config(struct tensor_file *f, struct err *e);
+/* *out stays NULL when the file has none. */
+int gguf_tokenizer(struct tensor_file *f, struct tokenizer **out, struct err *e);
+json_t *llama2c_config(struct tensor_file *f, struct err *e);
+int llama2c_tokenizer(struct tensor_file *f, int vocab, struct tokenizer **out, struct err *e);
+
+#endif

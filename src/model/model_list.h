@@ -1,0 +1,3 @@
+/* model_list.h: the architectures. One file and one row each. */
+ARCH(llama)
+ARCH(qwen2)

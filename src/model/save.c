@@ -1,0 +1,271 @@
+/* save.c: a model as a Hugging Face folder, which transformers, vLLM, llama.cpp's converter and this program
+ * load.
+ *
+ *   config.json               as it was read (or built), with the dtype of the weights written
+ *   model.safetensors         or, above 5 GB, model-00001-of-0000N.safetensors with
+ *                             model.safetensors.index.json {"metadata", "weight_map"}
+ *   generation_config.json, tokenizer files, README.md
+ *
+ * The folder is written beside its place and renamed as a whole, so a reader sees the old model or the new
+ * one. Only what looks like a saved model is ever replaced: a wrong --out must not cost somebody's files.
+ */
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "model/model_int.h"
+#include "text/text.h"
+
+static const uint64_t shard_bytes_default = 5000000000;
+
+struct numbers {
+    const char *name;
+    enum dtype type;
+    double max; /* the largest that does not round to infinity */
+};
+
+static const struct numbers *find_numbers(const char *dtype, struct err *e)
+{
+    static const struct numbers known[] = {
+        {"float32", DT_F32, 0x1.fffffep127}, {"bfloat16", DT_BF16, 0x1.fep127}, {"float16", DT_F16, 65504}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(dtype, known[i].name)) return &known[i];
+    err_usage(e, "dtype \"%.60s\": choose float32, bfloat16 or float16", dtype);
+    return NULL;
+}
+
+/* ---- weights ------------------------------------------------------------------------------------------- */
+
+static struct safetensors_entry entry_of(const struct model *m, int i, enum dtype type)
+{
+    const struct weight *w = &m->weights[i];
+    struct safetensors_entry t = {.name = w->name, .dtype = type, .n_dims = 2, .data = w->data};
+    t.shape[0] = w->rows;
+    t.shape[1] = w->cols;
+    if (m->placed[i].row->kind != WEIGHT_MATRIX) {
+        t.n_dims = 1;
+        t.shape[0] = w->cols;
+    }
+    return t;
+}
+
+static uint64_t bytes_of(const struct model *m, int i, enum dtype type)
+{
+    return (uint64_t)m->weights[i].rows * (uint64_t)m->weights[i].cols * (uint64_t)dtype_info(type)->bytes;
+}
+
+static int check_numbers(const struct model *m, const struct numbers *numbers, struct err *e)
+{
+    for (int i = 0; i < m->n_weights; i++) {
+        const struct weight *w = &m->weights[i];
+        size_t n = (size_t)w->rows * (size_t)w->cols;
+        for (size_t j = 0; j < n; j++)
+            if (!(fabs((double)w->data[j]) <= numbers->max))
+                return err_set(e, "%s[%zu] is %g, which %s cannot hold; nothing was saved", w->name, j,
+                               (double)w->data[j], numbers->name);
+    }
+    return 0;
+}
+
+/* shard[i] of every weight, filled in order up to the limit; returns the number of shards. */
+static int assign_shards(const struct model *m, enum dtype type, uint64_t limit, int *shard)
+{
+    uint64_t used = 0;
+    int n = 1;
+    for (int i = 0; i < m->n_weights; i++) {
+        uint64_t bytes = bytes_of(m, i, type);
+        if (used > 0 && bytes > limit - used) {
+            n++;
+            used = 0;
+        }
+        shard[i] = n;
+        used += bytes < limit ? bytes : limit;
+    }
+    return n;
+}
+
+static int write_shards(const struct model *m, const char *dir, enum dtype type, uint64_t limit,
+                        struct err *e)
+{
+    int *shard = alloc_zero((size_t)m->n_weights, sizeof *shard);
+    struct safetensors_entry *entries = alloc_zero((size_t)m->n_weights, sizeof *entries);
+    int n = assign_shards(m, type, limit, shard), result = 0;
+    json_t *places = json_object();
+    uint64_t total = 0;
+    for (int s = 1; s <= n && !result; s++) {
+        char name[64] = "model.safetensors";
+        int count = 0;
+        if (n > 1) snprintf(name, sizeof name, "model-%05d-of-%05d.safetensors", s, n);
+        for (int i = 0; i < m->n_weights; i++) {
+            if (shard[i] != s) continue;
+            entries[count++] = entry_of(m, i, type);
+            json_object_set_new(places, m->weights[i].name, json_string(name));
+            total += bytes_of(m, i, type);
+        }
+        char *path = path_join(dir, name);
+        result = safetensors_write(path, entries, count, e);
+        free(path);
+    }
+    if (n > 1 && !result) {
+        char *path = path_join(dir, "model.safetensors.index.json");
+        json_t *index =
+            json_pack("{s:{s:I}, s:O}", "metadata", "total_size", (json_int_t)total, "weight_map", places);
+        result = json_write_file(index, path, e);
+        json_decref(index);
+        free(path);
+    }
+    json_decref(places);
+    free(shard);
+    free(entries);
+    return result;
+}
+
+/* ---- the small files ----------------------------------------------------------------------------------- */
+
+static int write_json(const char *dir, const char *name, json_t *stolen, struct err *e)
+{
+    char *path = path_join(dir, name);
+    int result = json_write_file(stolen, path, e);
+    json_decref(stolen);
+    free(path);
+    return result;
+}
+
+static json_t *config_to_save(const struct model *m, const char *dtype)
+{
+    json_t *c = json_deep_copy(m->config.raw);
+    bool newer = json_object_get(c, "dtype"), older = json_object_get(c, "torch_dtype");
+    json_object_set_new(c, "architectures", json_pack("[s]", m->config.arch->class_name));
+    if (newer) json_object_set_new(c, "dtype", json_string(dtype));
+    if (older || !newer) json_object_set_new(c, "torch_dtype", json_string(dtype));
+    return c;
+}
+
+static json_t *generation_to_save(const struct model *m)
+{
+    static const char *const keys[] = {"bos_token_id", "eos_token_id", "pad_token_id"};
+    if (m->generation) return json_deep_copy(m->generation);
+    json_t *g = json_pack("{s:b}", "_from_model_config", 1);
+    for (int i = 0; i < 3; i++) {
+        json_t *v = json_object_get(m->config.raw, keys[i]);
+        if (v && !json_is_null(v)) json_object_set(g, keys[i], v);
+    }
+    return g;
+}
+
+static int write_folder(struct model *m, const char *dir, const struct numbers *numbers, const char *card,
+                        uint64_t shard_bytes, struct err *e)
+{
+    if (file_mkdirs(dir, e)) return -1;
+    if (write_shards(m, dir, numbers->type, shard_bytes, e)) return -1;
+    if (write_json(dir, "config.json", config_to_save(m, numbers->name), e)) return -1;
+    if (write_json(dir, "generation_config.json", generation_to_save(m), e)) return -1;
+    if (m->tokenizer && tokenizer_save(m->tokenizer, dir, e)) return -1;
+    if (!card) return 0;
+    char *path = path_join(dir, "README.md");
+    int result = file_write(path, card, strlen(card), e);
+    free(path);
+    return result;
+}
+
+/* ---- in one piece -------------------------------------------------------------------------------------- */
+
+static bool belongs_to_model(const char *name)
+{
+    static const char *const known[] = {"README.md",
+                                        "added_tokens.json",
+                                        "chat_template.jinja",
+                                        "config.json",
+                                        "generation_config.json",
+                                        "merges.txt",
+                                        "model.safetensors",
+                                        "model.safetensors.index.json",
+                                        "special_tokens_map.json",
+                                        "tokenizer.json",
+                                        "tokenizer.model",
+                                        "tokenizer_config.json",
+                                        "vocab.json"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(name, known[i])) return true;
+    return str_starts(name, "model-") && str_ends(name, ".safetensors");
+}
+
+static int check_place(const char *dir, struct err *e)
+{
+    char **names;
+    size_t n;
+    int result = 0;
+    if (!file_exists(dir)) return 0;
+    if (!file_is_dir(dir)) return err_set(e, "%s: is a file; a model is saved as a folder", dir);
+    if (dir_list(dir, &names, &n, e)) return -1;
+    for (size_t i = 0; i < n; i++) {
+        if (!result && !belongs_to_model(names[i]))
+            result =
+                err_set(e, "%s: holds %.100s, which is no part of a saved model; give an empty or new folder",
+                        dir, names[i]);
+        free(names[i]);
+    }
+    free(names);
+    return result;
+}
+
+static int sync_parent(const char *path, struct err *e)
+{
+    char *dir = path_dir(path);
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int failed = fd < 0 || fsync(fd);
+    if (failed) err_errno(e, "cannot sync %s", dir);
+    if (fd >= 0) close(fd);
+    free(dir);
+    return failed ? -1 : 0;
+}
+
+/* Put `tmp` in the place of `dir`. Where the system can exchange two names, there is no moment without a
+ * model; elsewhere the old one stands under `old` for that moment. */
+static int put_in_place(const char *tmp, const char *dir, const char *old, struct err *e)
+{
+    if (!file_exists(dir)) return file_rename(tmp, dir, e);
+    if (!renameat2(AT_FDCWD, tmp, AT_FDCWD, dir, RENAME_EXCHANGE))
+        return sync_parent(dir, e) || file_remove_tree(tmp, e) ? -1 : 0;
+    if (file_rename(dir, old, e) || file_rename(tmp, dir, e)) return -1;
+    return file_remove_tree(old, e);
+}
+
+int model_save_sharded(struct model *m, const char *dir, const char *dtype, const char *card,
+                       uint64_t shard_bytes, struct err *e)
+{
+    const struct numbers *numbers = find_numbers(dtype, e);
+    if (!numbers) return -1;
+    CHECK(m->data, "%s has no weights to save", m->path);
+    if (check_numbers(m, numbers, e)) return err_wrap(e, "%s", dir);
+
+    size_t n = strlen(dir);
+    while (n > 1 && dir[n - 1] == '/') n--;
+    struct str place, tmp, old;
+    str_init(&place, 0);
+    str_init(&tmp, 0);
+    str_init(&old, 0);
+    str_add(&place, dir, n);
+    str_addf(&tmp, "%s.partial", place.p);
+    str_addf(&old, "%s.old", place.p);
+    int result = check_place(place.p, e);
+    if (!result && file_exists(tmp.p)) result = file_remove_tree(tmp.p, e);
+    if (!result) {
+        result = write_folder(m, tmp.p, numbers, card, shard_bytes, e);
+        if (!result) result = put_in_place(tmp.p, place.p, old.p, e);
+        if (result && file_exists(tmp.p)) file_remove_tree(tmp.p, NULL);
+    }
+    str_release(&place);
+    str_release(&tmp);
+    str_release(&old);
+    return result ? -1 : 0;
+}
+
+int model_save(struct model *m, const char *dir, const char *dtype, const char *card, struct err *e)
+{
+    return model_save_sharded(m, dir, dtype, card, shard_bytes_default, e);
+}
