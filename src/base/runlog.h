@@ -1,15 +1,17 @@
 /* runlog.h: a run is a folder.
  *
  *   DIR/config.yaml     resolved configuration, every default
- *   DIR/manifest.json   program version and commit, command, seed, machine, hashes of inputs and outputs,
- * parents DIR/metrics.jsonl   one record a step: TRL's metric names, and the hash chain (see below)
+ *   DIR/manifest.json   program version and commit, command, seed, machine, hashes of inputs and outputs
+ *   DIR/metrics.jsonl   one record a step: TRL's metric names, and the hash chain (see below)
+ *   DIR/timings.jsonl   one record a step: the clock, step_time, rates
  *   DIR/tensorboard/    events.out.tfevents.*
  *   DIR/completions/    completions_00010.jsonl, one record a completion
  *
- * Chain: each record of metrics.jsonl ends with "prev" (hash of the previous record's line without newline;
- * 64 zeros for the first) and a "hashes" object for the step (batch, rollouts, rewards, weights). Wall-clock
+ * Chain: each record of metrics.jsonl ends with a "hashes" object for the step (batch, rollouts, rewards,
+ * weights) and "prev" (hash of the previous record's line without newline; 64 zeros for the first). Wall-clock
  * facts (step_time, rates) are kept out of the chained record, in timings.jsonl, so that two equal runs have
- * equal bytes. On resume at step s, records after s are cut off.
+ * equal bytes. On resume at step s the chain is checked (ERR_MISMATCH when it is broken) and everything of later
+ * steps is cut off.
  */
 #ifndef BASE_RUNLOG_H
 #define BASE_RUNLOG_H
