@@ -12,12 +12,17 @@
 
 #include "base/err.h"
 #include "base/opt.h"
+#include "base/str.h"
 #include "model/model.h"
 
+struct train_hooks {
+    char *(*card)(const json_t *facts); /* text of a model card (report.h); NULL: none is written */
+};
 struct algo {
     const char *name, *help;
     const struct opt *options; /* its own keys; the shared ones are train_options */
-    int (*run)(struct conf *c, struct err *e);
+    /* out receives what is for standard output: the plan of a dry run, or one JSON object about the run. */
+    int (*run)(struct conf *c, const struct train_hooks *hooks, struct str *out, struct err *e);
 };
 const struct algo *const *algo_all(void);
 extern const struct opt train_options[]; /* TrainingArguments' keys (spec: names and defaults of TRL) */

@@ -1,0 +1,199 @@
+/* checkpoint.c: all that a run needs to go on as if it had never stopped.
+ *
+ *   checkpoint-N/  the model in Hugging Face layout, float32     optimizer.safetensors  AdamW's moments
+ *                  trainer_state.json  step, counters, hashes    what the algorithm adds (GRPO: rollouts in use)
+ * The folder is made under another name, synced, and renamed: one that is called checkpoint-N is whole. The order of
+ * the data and every random number are functions of the step, so no generator state is kept. Loading checks the
+ * hash of the weights.
+ */
+#include "train/train_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/file.h"
+#include "base/json.h"
+
+#define PREFIX "checkpoint-"
+
+/* N of a name "checkpoint-N", or -1. */
+static long step_of(const char *name)
+{
+    if (!str_starts(name, PREFIX)) return -1;
+    const char *digits = name + strlen(PREFIX);
+    if (!*digits || strlen(digits) > 9 || strspn(digits, "0123456789") != strlen(digits)) return -1;
+    return strtol(digits, NULL, 10);
+}
+
+static int long_compare(const void *a, const void *b)
+{
+    long x = *(const long *)a, y = *(const long *)b;
+    return (x > y) - (x < y);
+}
+
+/* Steps of the checkpoints in dir, ascending (free() them). */
+static long *list_steps(const char *dir, size_t *n)
+{
+    char **names = NULL;
+    size_t count = 0;
+    *n = 0;
+    if (!file_is_dir(dir) || dir_list(dir, &names, &count, NULL)) return NULL;
+    long *steps = alloc_zero(count + 1, sizeof *steps);
+    for (size_t i = 0; i < count; i++) {
+        long step = step_of(names[i]);
+        if (step >= 0) steps[(*n)++] = step;
+        free(names[i]);
+    }
+    free(names);
+    qsort(steps, *n, sizeof *steps, long_compare);
+    return steps;
+}
+
+static char *step_path(const char *dir, long step, const char *suffix)
+{
+    char name[64];
+    snprintf(name, sizeof name, PREFIX "%ld%s", step, suffix);
+    return path_join(dir, name);
+}
+
+char *checkpoint_newest(const char *dir)
+{
+    size_t n;
+    long *steps = list_steps(dir, &n);
+    char *path = n ? step_path(dir, steps[n - 1], "") : NULL;
+    free(steps);
+    return path;
+}
+
+/* Renamed first, so that a kill never leaves half a folder under the name of a whole one. */
+static int remove_step(const char *dir, long step, struct err *e)
+{
+    char *path = step_path(dir, step, ""), *doomed = step_path(dir, step, ".old");
+    int failed = file_remove_tree(doomed, NULL);
+    failed = file_rename(path, doomed, e) || file_remove_tree(doomed, e);
+    free(path);
+    free(doomed);
+    return failed ? -1 : 0;
+}
+
+int checkpoint_prune(const char *dir, int keep, struct err *e)
+{
+    size_t n;
+    int failed = 0;
+    long *steps = list_steps(dir, &n);
+    for (size_t i = 0; i + (size_t)keep < n && !failed; i++) failed = remove_step(dir, steps[i], e);
+    free(steps);
+    return failed;
+}
+
+/* ---- saving --------------------------------------------------------------------------------------------- */
+
+static int write_state(struct trainer *t, const char *dir, struct err *e)
+{
+    char head[HASH_HEX];
+    char *path = path_join(dir, "trainer_state.json");
+    runlog_head(t->log, head);
+    if (!t->last_hash[0]) model_hash(t->model, t->last_hash);
+    json_t *state =
+        json_pack("{s:I, s:f, s:I, s:f, s:s, s:s, s:s}", "global_step", (json_int_t)t->step, "epoch",
+                  trainer_epoch(t), "max_steps", (json_int_t)t->total_steps, "num_tokens", t->num_tokens,
+                  "config", t->config_hash, "log_head", head, "weights", t->last_hash);
+    CHECK(state, "state of step %ld", t->step);
+    int failed = json_write_file(state, path, e);
+    json_decref(state);
+    free(path);
+    return failed;
+}
+
+static int write_parts(struct trainer *t, const char *dir, struct err *e)
+{
+    char *moments = path_join(dir, "optimizer.safetensors");
+    int failed = model_save(t->model, dir, "float32", NULL, e);
+    if (!failed && !conf_bool(t->conf, "save_only_model")) failed = optimiser_save(t->opt, moments, e);
+    if (!failed && t->learner->save) failed = t->learner->save(t->self, dir, e);
+    if (!failed) failed = write_state(t, dir, e);
+    free(moments);
+    return failed;
+}
+
+int checkpoint_save(struct trainer *t, struct err *e)
+{
+    char *path = step_path(t->dir, t->step, ""), *fresh = step_path(t->dir, t->step, ".new");
+    int failed = 0;
+    if (!file_exists(path)) {
+        if (file_exists(fresh)) failed = file_remove_tree(fresh, e);
+        if (!failed) failed = write_parts(t, fresh, e);
+        if (!failed) failed = file_rename(fresh, path, e);
+        if (!failed && t->save_limit > 0) failed = checkpoint_prune(t->dir, t->save_limit, e);
+    }
+    if (failed) err_wrap(e, "checkpoint of step %ld", t->step);
+    free(path);
+    free(fresh);
+    return failed ? -1 : 0;
+}
+
+/* ---- loading -------------------------------------------------------------------------------------------- */
+
+static int read_weight(struct tensor_file *f, struct weight *w, const char *path, struct err *e)
+{
+    const struct tensor_info *info = tensor_file_find(f, w->name);
+    if (!info) return err_set(e, "%s: no tensor '%s'", path, w->name);
+    int64_t total = 1;
+    for (int d = 0; d < info->n_dims; d++) total *= info->shape[d];
+    if (info->n_dims < 1 || info->shape[info->n_dims - 1] != w->cols || total != (int64_t)w->rows * w->cols)
+        return err_set(e, "%s: tensor '%s' is not %d x %d as the model's", path, w->name, w->rows, w->cols);
+    w->panels_fresh = false;
+    return tensor_file_rows(f, info, 0, w->rows, w->data, e);
+}
+
+static int read_weights(struct trainer *t, const char *path, struct err *e)
+{
+    struct tensor_file *f = tensor_file_open(path, e);
+    if (!f) return -1;
+    int failed = 0;
+    for (int i = 0; i < model_n_weights(t->model) && !failed; i++)
+        failed = read_weight(f, model_weight(t->model, i), path, e);
+    tensor_file_close(f);
+    return failed;
+}
+
+static int read_state(struct trainer *t, const json_t *state, const char *path, struct err *e)
+{
+    const char *weights, *head;
+    if (json_get_int(state, "global_step", path, &t->step, e)) return -1;
+    if (json_get_str(state, "weights", path, &weights, e)) return -1;
+    if (json_get_str(state, "log_head", path, &head, e)) return -1;
+    snprintf(t->resumed_head, sizeof t->resumed_head, "%s", head);
+    if (json_get_real_or(state, "num_tokens", 0, &t->num_tokens, e)) return -1;
+    if (t->step < 0 || t->step > t->total_steps)
+        return err_set(e, "%s: is at step %ld, this run has %ld", path, t->step, t->total_steps);
+    model_hash(t->model, t->last_hash);
+    if (strcmp(t->last_hash, weights) != 0)
+        return err_kind_set(
+            e, ERR_MISMATCH,
+            "%s: the weights' hash is %.12s..., trainer_state.json says %.12s...: the checkpoint was "
+            "changed or damaged; resume from another one",
+            path, t->last_hash, weights);
+    return 0;
+}
+
+int checkpoint_load(struct trainer *t, const char *path, struct err *e)
+{
+    char *state_path = path_join(path, "trainer_state.json"),
+         *moments = path_join(path, "optimizer.safetensors");
+    json_t *state = json_read_file(state_path, e);
+    int failed = state ? 0 : -1;
+    if (!failed) failed = read_weights(t, path, e);
+    if (!failed) failed = read_state(t, state, path, e);
+    if (!failed && !file_exists(moments))
+        failed =
+            err_set(e, "%s: has no optimizer.safetensors (save_only_model), so it cannot be resumed", path);
+    if (!failed) failed = optimiser_load(t->opt, moments, e);
+    if (!failed && t->learner->load) failed = t->learner->load(t->self, path, e);
+    json_decref(state);
+    free(state_path);
+    free(moments);
+    return failed ? -1 : 0;
+}

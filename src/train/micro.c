@@ -1,0 +1,64 @@
+/* micro.c: a microbatch: tokens side by side without padding, spans that say who may see whom, and the rows whose
+ * predictions have loss. The buffers are made once, for the largest microbatch of the run.
+ */
+#include "train/train_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+void micro_init(struct micro *b, int max_rows, int max_spans, int max_heads)
+{
+    *b = (struct micro){.max_rows = max_rows, .max_spans = max_spans, .max_heads = max_heads};
+    b->tokens = alloc_zero((size_t)max_rows, sizeof *b->tokens);
+    b->spans = alloc_zero((size_t)max_spans, sizeof *b->spans);
+    b->rows = alloc_zero((size_t)max_heads, sizeof *b->rows);
+    b->targets = alloc_zero((size_t)max_heads, sizeof *b->targets);
+}
+
+void micro_release(struct micro *b)
+{
+    free(b->tokens);
+    free(b->spans);
+    free(b->rows);
+    free(b->targets);
+    *b = (struct micro){0};
+}
+
+void micro_clear(struct micro *b)
+{
+    b->n_rows = b->n_spans = b->n_heads = 0;
+}
+
+int micro_span(struct micro *b, const int *ids, int n, int parent)
+{
+    CHECK(n > 0 && n <= b->max_rows - b->n_rows && b->n_spans < b->max_spans,
+          "span of %d rows, %d of %d rows and %d of %d spans in use", n, b->n_rows, b->max_rows, b->n_spans,
+          b->max_spans);
+    const struct span *p = parent < 0 ? NULL : &b->spans[parent];
+    b->spans[b->n_spans] = (struct span){
+        .row = b->n_rows, .len = n, .first_pos = p ? p->first_pos + p->len : 0, .parent = parent};
+    memcpy(b->tokens + b->n_rows, ids, (size_t)n * sizeof *ids);
+    b->n_rows += n;
+    return b->n_spans++;
+}
+
+void micro_head(struct micro *b, int row, int target)
+{
+    CHECK(b->n_heads < b->max_heads && row >= 0 && row < b->n_rows, "row %d of %d, head %d of %d", row,
+          b->n_rows, b->n_heads, b->max_heads);
+    b->rows[b->n_heads] = row;
+    b->targets[b->n_heads++] = target;
+}
+
+void micro_forward(const struct micro *b, struct model *m, struct tape *t, bool checkpoint, struct forward *f)
+{
+    f->batch =
+        (struct batch){.n_rows = b->n_rows, .tokens = b->tokens, .n_spans = b->n_spans, .spans = b->spans};
+    f->rows.n = b->n_heads;
+    f->rows.rows = b->rows;
+    f->rows.targets = b->targets;
+    struct tensor *x = model_forward(m, t, &f->batch, checkpoint);
+    f->out = op_head_run(t, x, model_head(m), &f->rows);
+}

@@ -1,0 +1,88 @@
+/* plan.c: what a run will need, worked out before it needs it.
+ *
+ * Activations are measured, not guessed: the very functions of the step run on an arena that only counts
+ * (base/arena.h), over the largest microbatch there can be.
+ */
+#include "train/train_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/file.h"
+
+void plan_add(struct plan *p, const char *what, size_t bytes)
+{
+    CHECK(p->n < PLAN_ROWS, "row '%s' of a plan of %d", what, PLAN_ROWS);
+    p->rows[p->n].what = what;
+    p->rows[p->n++].bytes = bytes;
+}
+
+size_t plan_total(const struct plan *p)
+{
+    size_t total = 0;
+    for (int i = 0; i < p->n; i++) total += p->rows[i].bytes;
+    return total;
+}
+
+static void add_row(struct str *out, const char *what, size_t bytes)
+{
+    const char *unit = "MB";
+    double x = (double)bytes / 1e6;
+    if (x >= 1000) {
+        x /= 1000;
+        unit = "GB";
+    }
+    str_addf(out, "  %-34s %8.2f %s\n", what, x, unit);
+}
+
+void plan_text(const struct plan *p, size_t limit, struct str *out)
+{
+    str_puts(out, "memory plan\n");
+    for (int i = 0; i < p->n; i++)
+        if (p->rows[i].bytes) add_row(out, p->rows[i].what, p->rows[i].bytes);
+    add_row(out, "total", plan_total(p));
+    add_row(out, "may be used", limit);
+}
+
+size_t plan_micro(const struct micro *b, struct model *m, bool checkpoint, bool learn)
+{
+    struct arena counted;
+    struct forward f = {.rows = {.temperature = 1}};
+    arena_init_plan(&counted);
+    struct tape *t = tape_new(&counted);
+    tape_start(t, learn);
+    micro_forward(b, m, t, checkpoint, &f);
+    if (learn) {
+        tape_seed(t, f.out.logp);
+        tape_backward(t);
+    }
+    size_t peak = counted.peak;
+    tape_free(t);
+    arena_release(&counted);
+    return peak;
+}
+
+/* Bytes that the control group allows, or SIZE_MAX. */
+static size_t group_limit(void)
+{
+    static const char *const files[] = {"/sys/fs/cgroup/memory.max",
+                                        "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
+    size_t least = SIZE_MAX;
+    for (int i = 0; i < 2; i++) {
+        FILE *f = fopen(files[i], "r");
+        unsigned long long value;
+        if (!f) continue;
+        if (fscanf(f, "%20llu", &value) == 1 && value < least) least = (size_t)value;
+        fclose(f);
+    }
+    return least;
+}
+
+size_t plan_limit(struct conf *c)
+{
+    if (conf_is_set(c, "max_memory_gb")) return (size_t)(conf_real(c, "max_memory_gb") * 1e9);
+    size_t group = group_limit(), all = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    return all < group ? all : group;
+}

@@ -1,0 +1,204 @@
+/* train_int.h: what the files of this room share.
+ *
+ * One struct trainer carries a run. An algorithm (sft.c, grpo.c) is a struct learner: it works out the gradient of
+ * one optimiser step, microbatch by microbatch, and knows how to put what it needs for resuming into a checkpoint.
+ * Everything else (order of steps, clipping, the optimiser, records, checkpoints, signals, the end) is loop.c's.
+ */
+#ifndef TRAIN_TRAIN_INT_H
+#define TRAIN_TRAIN_INT_H
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/runlog.h"
+#include "base/str.h"
+#include "data/data.h"
+#include "train/train.h"
+
+/* ---- options.c ------------------------------------------------------------------------------------------ */
+
+struct refusal { /* a key that must stay at its neutral value */
+    const char *key;
+    enum opt_type type;
+    double neutral;
+    const char *why;
+};
+int train_refuse(struct conf *c, const struct refusal *list, struct err *e);
+int train_check_shared(struct conf *c, struct err *e);
+
+/* ---- micro.c: a microbatch, laid out as the model reads it ------------------------------------------------ */
+
+struct micro {
+    int max_rows, max_spans, max_heads;
+    int n_rows, n_spans, n_heads;
+    int *tokens;         /* [max_rows] */
+    struct span *spans;  /* [max_spans] */
+    int *rows, *targets; /* [max_heads]: predictions that are wanted */
+};
+void micro_init(struct micro *b, int max_rows, int max_spans, int max_heads);
+void micro_release(struct micro *b);
+void micro_clear(struct micro *b);
+/* Append a span of n tokens whose positions follow those of `parent` (-1: start at 0). Returns its index. */
+int micro_span(struct micro *b, const int *ids, int n, int parent);
+void micro_head(struct micro *b, int row, int target);
+
+struct forward {
+    struct batch batch;
+    struct head_rows rows;
+    struct head_out out;
+};
+/* Forward of the microbatch on the tape, from scratch; `f` must live until backward is done. */
+void micro_forward(const struct micro *b, struct model *m, struct tape *t, bool checkpoint,
+                   struct forward *f);
+
+/* ---- grad_tree.c: the sum over microbatches along one fixed binary tree ----------------------------------- */
+
+enum { TREE_LEVELS = 24 };
+struct grad_tree {
+    struct model *model;
+    struct tree_chunk *chunks;
+    int n_chunks;
+    size_t n_floats;
+    float *levels[TREE_LEVELS];
+    bool full[TREE_LEVELS];
+    int n_levels;
+    long next, count; /* microbatch to come; of how many */
+    int at;           /* level that a chunk loop works on */
+};
+/* For up to max_count microbatches; with one, no memory is taken. */
+void grad_tree_init(struct grad_tree *g, struct model *m, long max_count);
+void grad_tree_release(struct grad_tree *g);
+size_t grad_tree_bytes(const struct model *m, long max_count);
+void grad_tree_begin(struct grad_tree *g, long count);
+/* Take the gradients in the model as those of the next microbatch (present), or none (its gradient is 0). After the
+ * last one the model holds the sum. Between microbatches the model's gradients must be zeroed by the caller. */
+void grad_tree_push(struct grad_tree *g, bool present);
+
+/* ---- plan.c: memory before the first step ---------------------------------------------------------------- */
+
+enum { PLAN_ROWS = 12 };
+struct plan {
+    struct {
+        const char *what;
+        size_t bytes;
+    } rows[PLAN_ROWS];
+    int n;
+};
+void plan_add(struct plan *p, const char *what, size_t bytes);
+size_t plan_total(const struct plan *p);
+void plan_text(const struct plan *p, size_t limit, struct str *out);
+/* Bytes of activations and gradients of a forward (and backward when `learn`) over this microbatch. */
+size_t plan_micro(const struct micro *b, struct model *m, bool checkpoint, bool learn);
+/* What the run may use: max_memory_gb, else physical memory, or less when a control group says so. */
+size_t plan_limit(struct conf *c);
+
+/* dataset.c: dataset_name or dataset_mixture of a configuration. paths: to note in the manifest. */
+struct trainer;
+struct rows {
+    json_t *rows; /* array of objects, owned */
+    char *paths[32];
+    int n_paths;
+};
+int rows_open(struct rows *r, struct trainer *t, struct err *e);
+void rows_release(struct rows *r);
+
+/* ---- the trainer ----------------------------------------------------------------------------------------- */
+
+struct step_out { /* what a step tells; objects owned by the loop */
+    json_t *metrics, *hashes, *timings;
+    double loss;
+    char note[96]; /* for the progress bar */
+};
+
+struct learner {
+    const char *name; /* "sft" */
+    /* Leave the gradient of optimiser step t->step in the model. ERR_STOPPED: a signal came; nothing was changed. */
+    int (*step)(void *self, struct trainer *t, struct step_out *out, struct err *e);
+    /* After the update, when the console line of this step is due; or NULL. */
+    void (*show)(void *self, struct trainer *t);
+    /* Write what else a checkpoint needs into dir; read it again. May be NULL. */
+    int (*save)(void *self, const char *dir, struct err *e);
+    int (*load)(void *self, const char *dir, struct err *e);
+};
+
+struct average { /* of a metric, over the steps since the last console line */
+    char key[64];
+    double sum, last;
+    long n;
+};
+enum { AVERAGES_MAX = 96 };
+
+struct trainer {
+    struct conf *conf;
+    const struct learner *learner;
+    void *self;
+    struct model *model;
+    struct arena arena; /* step memory */
+    struct tape *tape;
+    struct grad_tree tree;
+    struct optimiser *opt;
+    struct schedule schedule;
+    struct runlog *log;
+    struct plan plan;
+    const char *dir; /* output_dir */
+    uint64_t seed, data_seed;
+    long step, total_steps, steps_per_epoch;
+    long max_micro;     /* microbatches of a step, at most */
+    double num_tokens;  /* seen so far, for the metric; kept in checkpoints */
+    int accumulation;   /* gradient_accumulation_steps */
+    bool checkpointing; /* gradient checkpointing */
+    bool keep_packed;   /* renew the packed panels after each update (an engine samples from them) */
+    long log_every, save_every, hash_every;
+    int save_limit;    /* 0: all */
+    size_t step_bytes; /* of the largest microbatch, planned */
+    char config_hash[HASH_HEX];
+    char last_hash[HASH_HEX];    /* of the weights, when known */
+    char resumed_head[HASH_HEX]; /* of the log, as the checkpoint has it */
+    json_t *last_metrics;        /* of the newest step, for the model card */
+    const struct train_hooks *hooks;
+    struct average averages[AVERAGES_MAX];
+    int n_averages;
+    double started_s, loss_sum;
+    long steps_here; /* in this process */
+};
+
+/* trainer.c. trainer_open: conf -> model, seeds, intervals; the caller has set learner and self. Then the algorithm
+ * reads its data, sets steps_per_epoch and max_micro, adds its rows to the plan and calls trainer_plan_micro. Then
+ * trainer_go does the rest: plan, dry run, start or resume, all steps, the final model. */
+int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *hooks, struct err *e);
+void trainer_release(struct trainer *t);
+/* Decide on gradient checkpointing for the largest microbatch and put its memory into the plan. */
+void trainer_plan_micro(struct trainer *t, const struct micro *largest);
+/* out: what goes to standard output (the dry run's text, or one JSON object about the run). */
+int trainer_go(struct trainer *t, const struct rows *data, struct str *out, struct err *e);
+
+/* loop.c */
+int trainer_run(struct trainer *t, struct err *e);
+double trainer_epoch(const struct trainer *t); /* epochs done, as logged */
+
+/* run_state.c: what output_dir says about an earlier run. */
+enum run_status { RUN_NONE, RUN_OTHER, RUN_UNFINISHED, RUN_STOPPED, RUN_FINISHED };
+void run_config_hash(struct conf *c, char hex[HASH_HEX]);
+enum run_status run_status_read(const char *dir, const char *config_hash);
+int run_status_write(const char *dir, enum run_status status, const char *config_hash, long step,
+                     struct err *e);
+/* Say which keys differ between the stored config.yaml and this one. */
+void run_config_diff(const char *dir, struct conf *c, struct str *out);
+
+/* checkpoint.c: DIR/checkpoint-N, whole or absent. */
+int checkpoint_save(struct trainer *t, struct err *e);
+int checkpoint_load(struct trainer *t, const char *path, struct err *e);
+/* Path of the newest whole checkpoint (free() it), or NULL. */
+char *checkpoint_newest(const char *dir);
+/* Remove all checkpoints (a fresh start), or all but the newest `keep`. */
+int checkpoint_prune(const char *dir, int keep, struct err *e);
+
+/* console.c: the line every logging_steps and what it averages. */
+void console_collect(struct trainer *t, const json_t *metrics);
+void console_line(struct trainer *t);
+bool console_due(const struct trainer *t);
+
+/* A number for a record: NaN and infinities become null. */
+json_t *number_json(double x);
+
+#endif

@@ -1,0 +1,369 @@
+/* trainer.c: a run from its configuration to its saved model; the steps themselves are loop.c's.
+ *
+ * Order of a start: check the options, load the model, let the algorithm read its data, plan the memory, then look at
+ * output_dir: go on with an unfinished run of the same configuration, say that a finished one is done, refuse to mix
+ * two configurations, or begin. Nothing in output_dir is touched before all that has passed.
+ */
+#include "train/train_int.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/version.h"
+#include "text/text.h"
+
+/* ---- opening -------------------------------------------------------------------------------------------- */
+
+static int set_template(struct trainer *t, struct err *e)
+{
+    const char *jinja = conf_str(t->conf, "chat_template");
+    struct tokenizer *tok = model_tokenizer(t->model);
+    if (!tok)
+        return err_set(e, "%s: has no tokenizer (tokenizer.json), which training needs",
+                       conf_str(t->conf, "model_name_or_path"));
+    if (jinja && *jinja) tokenizer_set_template(tok, jinja);
+    return 0;
+}
+
+int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *hooks, struct err *e)
+{
+    t->conf = c;
+    t->hooks = hooks;
+    if (train_check_shared(c, e)) return -1;
+    t->dir = conf_str(c, "output_dir");
+    t->seed = (uint64_t)conf_int(c, "seed");
+    t->data_seed = conf_is_set(c, "data_seed") ? (uint64_t)conf_int(c, "data_seed") : t->seed;
+    t->accumulation = (int)conf_int(c, "gradient_accumulation_steps");
+    t->hash_every = conf_int(c, "hash_every");
+    t->save_limit = conf_is_set(c, "save_total_limit") ? (int)conf_int(c, "save_total_limit") : 0;
+    t->max_micro = t->accumulation;
+    t->model = model_load(conf_str(c, "model_name_or_path"), conf_bool(c, "from_scratch") ? MODEL_RANDOM : 0,
+                          t->seed, e);
+    if (!t->model || set_template(t, e)) return -1;
+    model_train(t->model, true);
+    size_t weights = (size_t)model_n_params(t->model) * sizeof(float);
+    plan_add(&t->plan, "weights", weights);
+    plan_add(&t->plan, "gradients", weights);
+    plan_add(&t->plan, "optimiser moments", 2 * weights);
+    return 0;
+}
+
+void trainer_release(struct trainer *t)
+{
+    runlog_close(t->log);
+    optimiser_free(t->opt);
+    grad_tree_release(&t->tree);
+    tape_free(t->tape);
+    arena_release(&t->arena);
+    model_free(t->model);
+    json_decref(t->last_metrics);
+}
+
+/* ---- the plan ------------------------------------------------------------------------------------------- */
+
+void trainer_plan_micro(struct trainer *t, const struct micro *largest)
+{
+    size_t limit = plan_limit(t->conf), rest = plan_total(&t->plan) + grad_tree_bytes(t->model, t->max_micro);
+    size_t plain = plan_micro(largest, t->model, false, true);
+    bool told = conf_is_set(t->conf, "gradient_checkpointing");
+    t->checkpointing = told ? conf_bool(t->conf, "gradient_checkpointing") : rest + plain > limit / 2;
+    plan_add(&t->plan, "gradient sums over microbatches", grad_tree_bytes(t->model, t->max_micro));
+    t->step_bytes = t->checkpointing ? plan_micro(largest, t->model, true, true) : plain;
+    plan_add(&t->plan, t->checkpointing ? "activations (checkpointed) and head" : "activations and head",
+             t->step_bytes);
+}
+
+/* Steps from a number of steps, or a share of all when below 1. */
+static long steps_from(double value, long total)
+{
+    if (value >= 1) return (long)value;
+    return -(long)floor(-value * (double)total);
+}
+
+static int plan_steps(struct trainer *t, struct err *e)
+{
+    struct conf *c = t->conf;
+    long max_steps = conf_int(c, "max_steps");
+    double epochs = conf_real(c, "num_train_epochs");
+    CHECK(t->steps_per_epoch > 0, "an epoch of %ld steps", t->steps_per_epoch);
+    t->total_steps = max_steps > 0 ? max_steps : -(long)floor(-epochs * (double)t->steps_per_epoch);
+    if (t->total_steps < 1)
+        return err_usage(e, "nothing to do: num_train_epochs %g and max_steps %ld", epochs, max_steps);
+    const char *logging = conf_str(c, "logging_strategy"), *saving = conf_str(c, "save_strategy");
+    t->log_every = strcmp(logging, "no") == 0 ? 0
+                   : strcmp(logging, "epoch") == 0
+                       ? t->steps_per_epoch
+                       : steps_from(conf_real(c, "logging_steps"), t->total_steps);
+    t->save_every = strcmp(saving, "no") == 0      ? 0
+                    : strcmp(saving, "epoch") == 0 ? t->steps_per_epoch
+                                                   : steps_from(conf_real(c, "save_steps"), t->total_steps);
+    double warmup = conf_real(c, "warmup_steps"), ratio = conf_real(c, "warmup_ratio");
+    json_t *kwargs = conf_map(c, "lr_scheduler_kwargs");
+    int failed =
+        schedule_init(&t->schedule, conf_str(c, "lr_scheduler_type"), conf_real(c, "learning_rate"),
+                      steps_from(warmup > 0 ? warmup : ratio, t->total_steps), t->total_steps, kwargs, e);
+    json_decref(kwargs);
+    return failed;
+}
+
+static void say_lines(const char *text)
+{
+    for (size_t n; *text; text += n + (text[n] == '\n')) {
+        n = strcspn(text, "\n");
+        log_info("%.*s", (int)n, text);
+    }
+}
+
+static int check_plan(struct trainer *t, struct err *e)
+{
+    size_t limit = plan_limit(t->conf), total = plan_total(&t->plan);
+    if (total <= limit) return 0;
+    return err_usage(
+        e,
+        "this run plans %.2f GB and %.2f GB may be used (max_memory_gb). What helps: %sa smaller "
+        "per_device_train_batch_size with a larger gradient_accumulation_steps, shorter sequences "
+        "(max_length, max_completion_length), a smaller model",
+        (double)total / 1e9, (double)limit / 1e9, t->checkpointing ? "" : "gradient_checkpointing: true, ");
+}
+
+static void dry_text(struct trainer *t, struct str *out)
+{
+    conf_yaml(t->conf, out);
+    str_puts(out, "\n");
+    plan_text(&t->plan, plan_limit(t->conf), out);
+    str_addf(out, "steps: %ld (%ld an epoch)\n", t->total_steps, t->steps_per_epoch);
+}
+
+/* ---- starting ------------------------------------------------------------------------------------------- */
+
+/* The checkpoint to go on from (free() it) into *from, NULL: begin. Returns 1 when there is nothing left to do. */
+static int decide(struct trainer *t, char **from, struct err *e)
+{
+    const char *asked = conf_str(t->conf, "resume_from_checkpoint");
+    enum run_status status = run_status_read(t->dir, t->config_hash);
+    *from = NULL;
+    if (asked && *asked && strcmp(asked, "false") != 0) {
+        *from = strcmp(asked, "true") == 0 ? checkpoint_newest(t->dir) : alloc_str(asked);
+        if (!*from) return err_usage(e, "resume_from_checkpoint: %s holds no checkpoint", t->dir);
+        if (status == RUN_OTHER) {
+            struct str keys;
+            str_init(&keys, 1024);
+            run_config_diff(t->dir, t->conf, &keys);
+            log_warn("resuming with another configuration; changed: %s", keys.p);
+            str_release(&keys);
+        }
+        return 0;
+    }
+    if (conf_bool(t->conf, "overwrite_output_dir") && status != RUN_STOPPED) return 0;
+    if (status == RUN_FINISHED) return 1;
+    if (status == RUN_OTHER) {
+        struct str keys;
+        str_init(&keys, 1024);
+        run_config_diff(t->dir, t->conf, &keys);
+        err_usage(
+            e,
+            "%s holds a run with another configuration (changed: %s); give another output_dir, or "
+            "overwrite_output_dir: true to start anew, or resume_from_checkpoint: true to go on regardless",
+            t->dir, keys.p);
+        str_release(&keys);
+        return -1;
+    }
+    if (status != RUN_NONE) *from = checkpoint_newest(t->dir);
+    return 0;
+}
+
+static int open_log(struct trainer *t, bool resumed, const struct rows *data, struct err *e)
+{
+    char head[HASH_HEX];
+    struct str yaml;
+    t->log = runlog_open(t->dir, resumed ? t->step : -1, e);
+    if (!t->log) return -1;
+    runlog_head(t->log, head);
+    if (resumed && strcmp(head, t->resumed_head) != 0)
+        return err_kind_set(
+            e, ERR_MISMATCH,
+            "%s/metrics.jsonl up to step %ld is not the log that the checkpoint belongs to (hash "
+            "%.12s..., expected %.12s...)",
+            t->dir, t->step, head, t->resumed_head);
+    str_init(&yaml, 0);
+    conf_yaml(t->conf, &yaml);
+    int failed = runlog_config(t->log, yaml.p, e);
+    str_release(&yaml);
+    if (!failed) failed = runlog_input(t->log, "model", conf_str(t->conf, "model_name_or_path"), e);
+    for (int i = 0; i < data->n_paths && !failed; i++)
+        failed = runlog_input(t->log, "dataset", data->paths[i], e);
+    if (!failed) failed = runlog_note(t->log, "algorithm", json_string(t->learner->name), e);
+    if (!failed) failed = runlog_note(t->log, "seed", json_integer((json_int_t)t->seed), e);
+    if (!failed && conf_str(t->conf, "run_name"))
+        failed = runlog_note(t->log, "run_name", json_string(conf_str(t->conf, "run_name")), e);
+    return failed;
+}
+
+static void take_memory(struct trainer *t)
+{
+    struct adamw_opts o = {.b1 = conf_real(t->conf, "adam_beta1"),
+                           .b2 = conf_real(t->conf, "adam_beta2"),
+                           .eps = conf_real(t->conf, "adam_epsilon"),
+                           .weight_decay = conf_real(t->conf, "weight_decay"),
+                           .max_grad_norm = conf_real(t->conf, "max_grad_norm")};
+    t->opt = optimiser_new(t->model, &o);
+    grad_tree_init(&t->tree, t->model, t->max_micro);
+    /* One chunk as large as the largest step: later steps take no more. Pages are the system's until touched. */
+    arena_init(&t->arena, plan_limit(t->conf));
+    arena_alloc(&t->arena, t->step_bytes + t->step_bytes / 8);
+    arena_reset(&t->arena);
+    t->tape = tape_new(&t->arena);
+}
+
+/* 0: go on; 1: finished before. */
+static int start(struct trainer *t, const struct rows *data, struct err *e)
+{
+    char *from = NULL;
+    run_config_hash(t->conf, t->config_hash);
+    int decided = decide(t, &from, e);
+    if (decided) return decided;
+    take_memory(t);
+    int failed = file_mkdirs(t->dir, e);
+    if (!failed && from) {
+        failed = checkpoint_load(t, from, e);
+        if (!failed) log_info("resumed from %s at step %ld of %ld", from, t->step, t->total_steps);
+    } else if (!failed) {
+        failed = checkpoint_prune(t->dir, 0, e);
+    }
+    if (!failed) failed = run_status_write(t->dir, RUN_UNFINISHED, t->config_hash, t->step, e);
+    if (!failed) failed = open_log(t, from, data, e);
+    if (!failed && t->keep_packed) model_pack(t->model);
+    free(from);
+    return failed ? -1 : 0;
+}
+
+/* ---- the end -------------------------------------------------------------------------------------------- */
+
+static char *card(struct trainer *t, const struct rows *data)
+{
+    struct str yaml;
+    if (!t->hooks || !t->hooks->card) return NULL;
+    const char *name = conf_str(t->conf, "run_name");
+    json_t *facts = json_object(), *datasets = json_array();
+    str_init(&yaml, 0);
+    conf_yaml(t->conf, &yaml);
+    for (int i = 0; i < data->n_paths; i++) json_array_append_new(datasets, json_string(data->paths[i]));
+    json_object_set_new(facts, "name", json_string(name ? name : path_base(t->dir)));
+    json_object_set_new(facts, "base_model", json_string(conf_str(t->conf, "model_name_or_path")));
+    json_object_set_new(facts, "algorithm", json_string(t->learner->name));
+    json_object_set_new(facts, "datasets", datasets);
+    json_object_set_new(facts, "config", json_string(yaml.p));
+    json_object_set_new(facts, "commit", json_string(openr1_commit));
+    json_object_set_new(facts, "hash", json_string(t->last_hash));
+    if (t->last_metrics) json_object_set(facts, "metrics", t->last_metrics);
+    char *text = t->hooks->card(facts);
+    json_decref(facts);
+    str_release(&yaml);
+    return text;
+}
+
+/* Give `key` of a JSON file in dir this value, if the file is there. */
+static int patch_json(const char *dir, const char *file, const char *key, json_t *value_stolen, struct err *e)
+{
+    int failed = 0;
+    char *path = path_join(dir, file);
+    if (file_exists(path)) {
+        json_t *o = json_read_file(path, e);
+        failed = o ? 0 : -1;
+        if (o) {
+            json_object_set(o, key, value_stolen);
+            failed = json_write_file(o, path, e);
+        }
+        json_decref(o);
+    }
+    json_decref(value_stolen);
+    free(path);
+    return failed;
+}
+
+/* eos_token: the saved model ends with this token from now on. */
+static int patch_eos(struct trainer *t, const char *dir, struct err *e)
+{
+    const char *eos = conf_str(t->conf, "eos_token");
+    if (!eos || !*eos) return 0;
+    int id = tokenizer_id(model_tokenizer(t->model), eos);
+    if (patch_json(dir, "generation_config.json", "eos_token_id", json_integer(id), e)) return -1;
+    if (patch_json(dir, "config.json", "eos_token_id", json_integer(id), e)) return -1;
+    return patch_json(dir, "tokenizer_config.json", "eos_token", json_string(eos), e);
+}
+
+static int save_model(struct trainer *t, const struct rows *data, struct err *e)
+{
+    char *path = path_join(t->dir, "model"), *fresh = path_join(t->dir, "model.new"), *text = card(t, data);
+    char *old = path_join(t->dir, "model.old");
+    int failed = 0;
+    if (file_exists(fresh)) failed = file_remove_tree(fresh, e);
+    if (!failed) failed = model_save(t->model, fresh, conf_str(t->conf, "save_dtype"), text, e);
+    if (!failed) failed = patch_eos(t, fresh, e);
+    if (!failed && file_exists(old)) failed = file_remove_tree(old, e);
+    if (!failed && file_exists(path)) failed = file_rename(path, old, e);
+    if (!failed) failed = file_rename(fresh, path, e);
+    if (!failed && file_exists(old)) failed = file_remove_tree(old, e);
+    if (!failed) failed = runlog_output(t->log, "model", path, e);
+    free(path);
+    free(fresh);
+    free(old);
+    free(text);
+    return failed ? -1 : 0;
+}
+
+static int finish(struct trainer *t, const struct rows *data, struct str *out, struct err *e)
+{
+    char head[HASH_HEX];
+    if (!t->last_hash[0]) model_hash(t->model, t->last_hash);
+    if (save_model(t, data, e)) return -1;
+    if (runlog_note(t->log, "weights", json_string(t->last_hash), e)) return -1;
+    if (run_status_write(t->dir, RUN_FINISHED, t->config_hash, t->step, e)) return -1;
+    runlog_head(t->log, head);
+    double seconds = clock_s() - t->started_s, steps = (double)(t->steps_here > 0 ? t->steps_here : 1);
+    log_info("{'train_runtime': %.1f, 'train_steps_per_second': %.3f, 'train_loss': %.4g}", seconds,
+             (double)t->steps_here / (seconds > 0 ? seconds : 1), t->loss_sum / steps);
+    json_t *summary = json_pack("{s:s, s:I, s:s, s:s}", "output_dir", t->dir, "global_step",
+                                (json_int_t)t->step, "weights", t->last_hash, "log_head", head);
+    CHECK(summary, "summary of %s", t->dir);
+    char *text = json_text(summary);
+    str_addf(out, "%s\n", text);
+    free(text);
+    json_decref(summary);
+    return 0;
+}
+
+static int check_eos(struct trainer *t, struct err *e)
+{
+    const char *eos = conf_str(t->conf, "eos_token");
+    if (!eos || !*eos || tokenizer_id(model_tokenizer(t->model), eos) >= 0) return 0;
+    return err_usage(e, "eos_token '%s' is not in the tokenizer's vocabulary", eos);
+}
+
+int trainer_go(struct trainer *t, const struct rows *data, struct str *out, struct err *e)
+{
+    struct str text;
+    if (check_eos(t, e) || plan_steps(t, e)) return -1;
+    if (conf_bool(t->conf, "dry_run")) {
+        dry_text(t, out);
+        return check_plan(t, e);
+    }
+    str_init(&text, 1 << 16);
+    plan_text(&t->plan, plan_limit(t->conf), &text);
+    say_lines(text.p);
+    str_release(&text);
+    if (check_plan(t, e)) return -1;
+    t->started_s = clock_s();
+    int started = start(t, data, e);
+    if (started < 0) return -1;
+    if (started > 0) {
+        log_info("%s: this run is finished; overwrite_output_dir: true would start it anew", t->dir);
+        return 0;
+    }
+    return trainer_run(t, e) || finish(t, data, out, e) ? -1 : 0;
+}
