@@ -1,2 +1,3 @@
 /* cmd_list.h: one row a subcommand, in the order in which `openr1 --help` lists them. */
+CMD(loss_grpo)
 CMD(completion)

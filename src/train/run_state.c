@@ -28,6 +28,7 @@ static const char *const free_keys[] = {
     "save_total_limit",
     "num_completions_to_print",
     "max_memory_gb",
+    "threads",
     "run_name",
     NULL,
 };

@@ -1,0 +1,2 @@
+/* One row an algorithm: ALGO(x) is algo_x in x.c. */
+ALGO(sft)

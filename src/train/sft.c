@@ -1,0 +1,271 @@
+/* sft.c: supervised fine-tuning: the negative log-likelihood of the tokens that have loss,
+ *
+ *     L = - (1/N) sum_t log p(y_t | y_<t),   N = tokens with loss in the whole optimiser step,
+ *
+ * so that the split into micro-steps changes nothing but the order of sums. loss_type dft weighs each term with the
+ * probability itself, held fixed (Wu et al. 2025). Documents lie side by side, each a span of its own: packed or not,
+ * no document sees another. The output head works only where the next token has loss.
+ */
+#include "train/sft_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/fmath.h"
+
+static const struct refusal sft_refused[] = {
+    {"chat_template_path", OPT_STR, 0, "only chat_template (Jinja source) is built"},
+    {NULL, OPT_BOOL, 0, NULL},
+};
+
+struct sft {
+    struct rows rows;
+    struct examples data;
+    struct micro micro;
+    int batch;       /* bins of a micro-step */
+    long n_micro;    /* micro-steps of an epoch */
+    uint32_t *order; /* [n_bins] of the epoch at hand */
+    long epoch;      /* of `order`; -1: none */
+    bool shuffled, dft;
+};
+
+struct sums {
+    double loss, entropy, correct, targets, tokens;
+};
+
+static void set_order(struct sft *s, const struct trainer *t, long epoch)
+{
+    if (s->epoch == epoch) return;
+    struct rng_at at = {.seed = t->data_seed, .purpose = RNG_SHUFFLE, .step = (uint32_t)epoch};
+    if (s->shuffled)
+        rng_permutation(&at, s->order, (uint32_t)s->data.n_bins);
+    else
+        for (int i = 0; i < s->data.n_bins; i++) s->order[i] = (uint32_t)i;
+    s->epoch = epoch;
+}
+
+/* Bins [from, to) of micro-step j of the epoch, as places in `order`. */
+static void micro_range(const struct sft *s, long j, int *from, int *to)
+{
+    long end = (j + 1) * s->batch;
+    *from = (int)(j * s->batch);
+    *to = end < s->data.n_bins ? (int)end : s->data.n_bins;
+}
+
+static double window_targets(const struct sft *s, long first, long count)
+{
+    double total = 0;
+    for (long j = first; j < first + count; j++) {
+        int from, to;
+        micro_range(s, j, &from, &to);
+        for (int i = from; i < to; i++) {
+            const struct examples *x = &s->data;
+            int bin = (int)s->order[i];
+            for (int k = x->first[bin]; k < x->first[bin + 1]; k++) total += x->list[x->docs[k]].n_loss;
+        }
+    }
+    return total;
+}
+
+static void fill(struct sft *s, long j, struct sums *sums)
+{
+    int from, to;
+    micro_range(s, j, &from, &to);
+    micro_clear(&s->micro);
+    for (int i = from; i < to; i++) {
+        const struct examples *x = &s->data;
+        int bin = (int)s->order[i];
+        examples_add(x, bin, &s->micro);
+        for (int k = x->first[bin]; k < x->first[bin + 1]; k++) sums->tokens += x->list[x->docs[k]].n;
+    }
+}
+
+/* The dataset row that a prediction belongs to, for messages. */
+static long row_of_head(const struct sft *s, long j, int head)
+{
+    int from, to;
+    micro_range(s, j, &from, &to);
+    for (int i = from; i < to; i++) {
+        const struct examples *x = &s->data;
+        int bin = (int)s->order[i];
+        for (int k = x->first[bin]; k < x->first[bin + 1]; k++) {
+            const struct example *ex = &x->list[x->docs[k]];
+            if (head < ex->n_loss) return ex->row;
+            head -= ex->n_loss;
+        }
+    }
+    return -1;
+}
+
+static void seed_loss(const struct sft *s, struct tape *t, const struct forward *f, double n,
+                      struct sums *sums)
+{
+    float *grad = tape_seed(t, f->out.logp);
+    for (int i = 0; i < f->rows.n; i++) {
+        double logp = (double)f->out.logp->data[i], weight = s->dft ? fm_exp(logp) / n : 1 / n;
+        grad[i] = (float)-weight;
+        sums->loss -= weight * logp;
+        sums->entropy += (double)f->out.entropy->data[i];
+        sums->correct += f->out.argmax[i] == f->rows.targets[i];
+    }
+    sums->targets += f->rows.n;
+}
+
+static int run_micro(struct sft *s, struct trainer *t, long j, double n, struct sums *sums, struct err *e)
+{
+    struct forward f = {.rows = {.temperature = 1}};
+    if (stop_signal()) return err_kind_set(e, ERR_STOPPED, "stopped");
+    model_zero_grad(t->model);
+    tape_start(t->tape, true);
+    micro_forward(&s->micro, t->model, t->tape, t->checkpointing, &f);
+    if (f.out.bad_row >= 0)
+        return err_set(e, "the logits for dataset row %ld are not finite", row_of_head(s, j, f.out.bad_row));
+    seed_loss(s, t->tape, &f, n, sums);
+    tape_backward(t->tape);
+    grad_tree_push(&t->tree, true);
+    return 0;
+}
+
+static void hash_micro(const struct micro *b, struct hash *h)
+{
+    hash_add(h, b->tokens, (size_t)b->n_rows * sizeof *b->tokens);
+    hash_add(h, b->rows, (size_t)b->n_heads * sizeof *b->rows);
+    hash_add(h, b->targets, (size_t)b->n_heads * sizeof *b->targets);
+}
+
+static int sft_step(void *self, struct trainer *t, struct step_out *out, struct err *e)
+{
+    struct sft *s = self;
+    struct sums sums = {0};
+    char hex[HASH_HEX];
+    long first = t->step % t->steps_per_epoch * t->accumulation, count = s->n_micro - first;
+    if (count > t->accumulation) count = t->accumulation;
+    set_order(s, t, t->step / t->steps_per_epoch);
+    double n = window_targets(s, first, count);
+    struct hash *h = hash_new();
+    int failed = 0;
+    grad_tree_begin(&t->tree, count);
+    for (long j = first; j < first + count && !failed; j++) {
+        fill(s, j, &sums);
+        hash_micro(&s->micro, h);
+        failed = run_micro(s, t, j, n, &sums, e);
+    }
+    hash_end(h, hex);
+    if (failed) return -1;
+    out->loss = sums.loss;
+    t->num_tokens += sums.tokens;
+    json_object_set_new(out->hashes, "batch", json_string(hex));
+    json_object_set_new(out->metrics, "mean_token_accuracy", number_json(sums.correct / sums.targets));
+    json_object_set_new(out->metrics, "entropy", number_json(sums.entropy / sums.targets));
+    snprintf(out->note, sizeof out->note, "loss=%.3f acc=%.3f", sums.loss, sums.correct / sums.targets);
+    return 0;
+}
+
+static const struct learner sft_learner = {.name = "sft", .step = sft_step};
+
+/* ---- set-up --------------------------------------------------------------------------------------------- */
+
+static int read_data(struct sft *s, struct trainer *t, struct err *e)
+{
+    struct conf *c = t->conf;
+    struct example_opts o = {.form = {.tok = model_tokenizer(t->model),
+                                      .text_field = conf_str(c, "dataset_text_field"),
+                                      .completion_only = conf_is_set(c, "completion_only_loss")
+                                                             ? conf_bool(c, "completion_only_loss")
+                                                             : -1,
+                                      .assistant_only = conf_bool(c, "assistant_only_loss"),
+                                      .system_prompt = conf_str(c, "system_prompt"),
+                                      .prompt_column = conf_str(c, "dataset_prompt_column")},
+                             .max_length = conf_is_set(c, "max_length") ? (int)conf_int(c, "max_length") : 0,
+                             .keep_end = strcmp(conf_str(c, "truncation_mode"), "keep_end") == 0,
+                             .packing = conf_bool(c, "packing"),
+                             .shuffle = conf_bool(c, "shuffle_dataset"),
+                             .seed = t->data_seed,
+                             .eos = -1};
+    const char *eos = conf_str(c, "eos_token");
+    if (eos && *eos) o.eos = tokenizer_id(o.form.tok, eos);
+    o.n_stops = model_eos(t->model, &o.stops);
+    if (o.eos >= 0) o.stops = &o.eos, o.n_stops = 1;
+    if (o.packing && o.max_length == 0) return err_usage(e, "packing needs max_length");
+    if (rows_open(&s->rows, t, e)) return -1;
+    if (examples_read(&s->data, s->rows.rows, &o, e)) return -1;
+    int limit = model_config(t->model)->max_positions;
+    if (limit > 0 && s->data.longest > limit)
+        log_warn("the longest example has %d tokens; the model's config.json speaks of %d positions",
+                 s->data.longest, limit);
+    return 0;
+}
+
+struct sized {
+    int bin, rows;
+};
+
+static int larger_first(const void *a, const void *b)
+{
+    const struct sized *x = a, *y = b;
+    return x->rows != y->rows ? (x->rows < y->rows) - (x->rows > y->rows)
+                              : (x->bin > y->bin) - (x->bin < y->bin);
+}
+
+/* Buffers for, and the plan of, the largest micro-step that chance could put together. */
+static void size_up(struct sft *s, struct trainer *t)
+{
+    const struct examples *x = &s->data;
+    int n = x->n_bins, rows = 0, docs = 1, batch = s->batch < n ? s->batch : n;
+    struct sized *list = alloc_zero((size_t)n, sizeof *list);
+    for (int i = 0; i < n; i++) {
+        list[i] = (struct sized){i, examples_bin_rows(x, i)};
+        if (x->first[i + 1] - x->first[i] > docs) docs = x->first[i + 1] - x->first[i];
+    }
+    qsort(list, (size_t)n, sizeof *list, larger_first);
+    for (int i = 0; i < batch; i++) rows += list[i].rows;
+    micro_init(&s->micro, rows, docs * batch, rows);
+    for (int i = 0; i < batch; i++) examples_add(x, list[i].bin, &s->micro);
+    trainer_plan_micro(t, &s->micro);
+    free(list);
+}
+
+static int set_up(struct sft *s, struct trainer *t, struct err *e)
+{
+    struct conf *c = t->conf;
+    if (read_data(s, t, e)) return -1;
+    s->batch = (int)conf_int(c, "per_device_train_batch_size");
+    s->shuffled = strcmp(conf_str(c, "train_sampling_strategy"), "random") == 0;
+    s->dft = strcmp(conf_str(c, "loss_type"), "dft") == 0;
+    s->epoch = -1;
+    s->order = alloc_zero((size_t)s->data.n_bins, sizeof *s->order);
+    s->n_micro = conf_bool(c, "dataloader_drop_last") ? s->data.n_bins / s->batch
+                                                      : (s->data.n_bins + s->batch - 1) / s->batch;
+    if (s->n_micro == 0)
+        return err_usage(e, "dataloader_drop_last leaves nothing: %d rows, batches of %d", s->data.n_bins,
+                         s->batch);
+    t->steps_per_epoch = (s->n_micro + t->accumulation - 1) / t->accumulation;
+    if (t->max_micro > s->n_micro) t->max_micro = s->n_micro;
+    size_up(s, t);
+    return 0;
+}
+
+static int sft_run(struct conf *c, const struct train_hooks *hooks, struct str *out, struct err *e)
+{
+    struct sft s = {0};
+    struct trainer t = {.learner = &sft_learner, .self = &s};
+    int failed = train_refuse(c, sft_refused, e);
+    if (!failed) failed = trainer_open(&t, c, hooks, e);
+    if (!failed) failed = set_up(&s, &t, e);
+    if (!failed) failed = trainer_go(&t, &s.rows, out, e);
+    trainer_release(&t);
+    rows_release(&s.rows);
+    examples_release(&s.data);
+    micro_release(&s.micro);
+    free(s.order);
+    return failed;
+}
+
+const struct algo algo_sft = {
+    .name = "sft",
+    .help = "supervised fine-tuning on text, conversations, or prompts with completions",
+    .options = sft_options,
+    .run = sft_run,
+};

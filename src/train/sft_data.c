@@ -1,0 +1,185 @@
+/* sft_data.c: dataset rows become examples (ids with a loss mask), cut to max_length, and put into bins when packing.
+ *
+ * Order as in TRL: encode, truncate, drop what has no trained token left, pack best-fit decreasing. What was cut and
+ * what was dropped is counted and said; data in which nothing is trained is an error, not a silent loss of 0. Masks
+ * go by position: an end-of-sequence token has loss even where the padding token has the same id.
+ */
+#include "train/sft_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+void examples_release(struct examples *x)
+{
+    free(x->ids);
+    free(x->mask);
+    free(x->list);
+    free(x->first);
+    free(x->docs);
+    *x = (struct examples){0};
+}
+
+static void make_room(struct examples *x, size_t more)
+{
+    if (x->n_ids + more <= x->cap) return;
+    x->cap = x->cap * 2 + more + 4096;
+    x->ids = alloc_again(x->ids, x->cap * sizeof *x->ids);
+    x->mask = alloc_again(x->mask, x->cap * sizeof *x->mask);
+}
+
+/* The rows of the model that an example needs: up to the one that predicts its last trained token. */
+static void measure(const struct examples *x, struct example *ex)
+{
+    const unsigned char *mask = x->mask + ex->at;
+    ex->n_rows = ex->n_loss = 0;
+    for (int p = 1; p < ex->n; p++)
+        if (mask[p]) {
+            ex->n_rows = p;
+            ex->n_loss++;
+        }
+}
+
+static void add_example(struct examples *x, const struct sft_example *s, const struct example_opts *o,
+                        long row)
+{
+    size_t n = s->ids.n, skip = 0;
+    x->n_seen++;
+    if (o->max_length > 0 && n > (size_t)o->max_length) {
+        if (o->keep_end) skip = n - (size_t)o->max_length;
+        n = (size_t)o->max_length;
+        x->n_truncated++;
+    }
+    make_room(x, n);
+    struct example ex = {.at = x->n_ids, .n = (int)n, .row = row};
+    for (size_t i = 0; i < n; i++) {
+        x->ids[x->n_ids + i] = s->ids.p[skip + i];
+        x->mask[x->n_ids + i] = s->mask.p[skip + i] != 0;
+    }
+    measure(x, &ex);
+    if (ex.n_loss == 0) {
+        x->n_dropped++;
+        return;
+    }
+    x->n_ids += n;
+    x->list[x->n++] = ex;
+    x->n_loss += (size_t)ex.n_loss;
+    if (ex.n > x->longest) x->longest = ex.n;
+    int last = x->ids[ex.at + (size_t)ex.n_rows];
+    for (int i = 0; i < o->n_stops && s->ids.n == n; i++) x->n_ending += last == o->stops[i];
+}
+
+static int encode_row(struct examples *x, const json_t *row, long index, const struct example_opts *o,
+                      struct err *e)
+{
+    struct sft_example s = {0};
+    const struct data_form *form = data_form_of(row, &o->form, e);
+    int failed = form ? form->encode(row, &o->form, &s, e) : -1;
+    if (!failed && s.ids.n != s.mask.n)
+        failed = err_set(e, "%zu tokens but a mask of %zu", s.ids.n, s.mask.n);
+    if (!failed && s.ids.n >= (size_t)1 << 30) failed = err_set(e, "%zu tokens in one row", s.ids.n);
+    if (!failed) {
+        bool plain = strcmp(form->name, "text") == 0 || json_is_string(json_object_get(row, "completion"));
+        if (plain && o->eos >= 0 && s.ids.n && s.ids.p[s.ids.n - 1] == tokenizer_eos(o->form.tok))
+            s.ids.p[s.ids.n - 1] = o->eos;
+        add_example(x, &s, o, index);
+    } else {
+        err_wrap(e, "dataset row %ld", index);
+    }
+    ids_release(&s.ids);
+    ids_release(&s.mask);
+    return failed;
+}
+
+static void say_counts(const struct examples *x)
+{
+    log_info("data: %d examples, %zu tokens, %zu with loss, longest %d", x->n, x->n_ids, x->n_loss,
+             x->longest);
+    if (x->n_truncated)
+        log_warn("%ld of %ld examples were cut to max_length (%.1f %%)", x->n_truncated, x->n_seen,
+                 100.0 * (double)x->n_truncated / (double)x->n_seen);
+    if (x->n_dropped)
+        log_warn("%ld of %ld examples have no token with loss (cut off, or masked) and are left out",
+                 x->n_dropped, x->n_seen);
+    if (x->n_ending == 0)
+        log_warn(
+            "no example trains an end-of-sequence token: the model will not learn to stop. Look at the chat "
+            "template, eos_token and the loss mask");
+}
+
+static void one_bin_each(struct examples *x)
+{
+    x->n_bins = x->n;
+    for (int i = 0; i < x->n; i++) x->first[i] = x->docs[i] = i;
+    x->first[x->n] = x->n;
+}
+
+static void pack(struct examples *x, int max_length)
+{
+    int *lengths = alloc_zero((size_t)x->n, sizeof *lengths), *bins = alloc_zero((size_t)x->n, sizeof *bins);
+    for (int i = 0; i < x->n; i++) lengths[i] = x->list[i].n;
+    x->n_bins = pack_bfd(lengths, x->n, max_length, bins);
+    for (int i = 0; i < x->n; i++) {
+        CHECK(bins[i] >= 0 && bins[i] < x->n_bins, "example %d of length %d in bin %d of %d", i, lengths[i],
+              bins[i], x->n_bins);
+        x->first[bins[i] + 1]++;
+    }
+    for (int b = 0; b < x->n_bins; b++) x->first[b + 1] += x->first[b];
+    for (int i = 0; i < x->n; i++) x->docs[x->first[bins[i]]++] = i;
+    for (int b = x->n_bins; b > 0; b--) x->first[b] = x->first[b - 1];
+    x->first[0] = 0;
+    log_info("packed into %d rows of at most %d tokens, %.1f %% full", x->n_bins, max_length,
+             100.0 * (double)x->n_ids / ((double)x->n_bins * max_length));
+    free(lengths);
+    free(bins);
+}
+
+int examples_read(struct examples *x, json_t *rows, const struct example_opts *o, struct err *e)
+{
+    size_t n = json_array_size(rows), i;
+    uint32_t *order = alloc_zero(n + 1, sizeof *order);
+    x->list = alloc_zero(n + 1, sizeof *x->list);
+    int failed = n < (size_t)1 << 30 ? 0 : err_set(e, "%zu rows", n);
+    for (i = 0; i < n; i++) order[i] = (uint32_t)i;
+    struct rng_at at = {.seed = o->seed, .purpose = RNG_SHUFFLE, .sequence = UINT32_MAX};
+    if (o->shuffle && !failed) rng_permutation(&at, order, (uint32_t)n);
+    for (i = 0; i < n && !failed; i++)
+        failed = encode_row(x, json_array_get(rows, order[i]), (long)order[i], o, e);
+    free(order);
+    if (failed) return -1;
+    if (x->n == 0)
+        return err_set(
+            e,
+            "none of the %ld rows has a token with loss: %ld were cut to max_length; look at max_length, "
+            "completion_only_loss and assistant_only_loss",
+            x->n_seen, x->n_truncated);
+    say_counts(x);
+    x->first = alloc_zero((size_t)x->n + 1, sizeof *x->first);
+    x->docs = alloc_zero((size_t)x->n, sizeof *x->docs);
+    if (o->packing)
+        pack(x, o->max_length);
+    else
+        one_bin_each(x);
+    return 0;
+}
+
+int examples_bin_rows(const struct examples *x, int bin)
+{
+    int total = 0;
+    for (int i = x->first[bin]; i < x->first[bin + 1]; i++) total += x->list[x->docs[i]].n_rows;
+    return total;
+}
+
+void examples_add(const struct examples *x, int bin, struct micro *b)
+{
+    for (int i = x->first[bin]; i < x->first[bin + 1]; i++) {
+        const struct example *ex = &x->list[x->docs[i]];
+        const int *ids = x->ids + ex->at;
+        const unsigned char *mask = x->mask + ex->at;
+        int row = b->n_rows;
+        micro_span(b, ids, ex->n_rows, -1);
+        for (int p = 1; p <= ex->n_rows; p++)
+            if (mask[p]) micro_head(b, row + p - 1, ids[p]);
+    }
+}
