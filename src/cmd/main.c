@@ -13,34 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/version.h"
-#include "cmd/cmd.h"
-
-#define TABLES_MAX 16
-
-static const struct opt common_opts[] = {
-    {"threads", OPT_INT, NULL,
-     "threads to use; no result depends on it (default: OPENR1_THREADS or one per CPU)", 1, 1024, NULL, 0,
-     NULL},
-    {NULL, 0, NULL, NULL, 0, 0, NULL, 0, NULL}};
+#include "cmd/cmd_int.h"
 
 static const char *const exit_help =
     "Exit status: 0 done; 1 failed; 2 usage or configuration; 3 hashes or replay differ; 4 a gate refused;\n"
     "75 stopped by SIGTERM or SIGUSR1 with its state saved, run again to go on; 130 interrupted.\n";
-
-static int tables_of(const struct cmd *cmd, const struct opt *tables[TABLES_MAX])
-{
-    int n = 0;
-    for (; cmd->tables && cmd->tables[n]; n++) {
-        CHECK(n + 1 < TABLES_MAX, "%s has more than %d option tables", cmd->name, TABLES_MAX - 1);
-        tables[n] = cmd->tables[n];
-    }
-    tables[n++] = common_opts;
-    return n;
-}
 
 /* Lists the commands whose name begins with `group` (all if NULL); returns how many. */
 static int commands_print(FILE *f, const char *group)
@@ -66,8 +46,8 @@ static void overview_print(FILE *f)
 
 static void usage_print(const struct cmd *cmd)
 {
-    const struct opt *tables[TABLES_MAX];
-    int n = tables_of(cmd, tables);
+    const struct opt *tables[CMD_TABLES_MAX];
+    int n = cmd_tables(cmd, tables);
     printf("openr1 %s: %s\n\nusage: openr1 %s", cmd->name, cmd->summary, cmd->name);
     for (int t = 0; t < n; t++) {
         for (const struct opt *o = tables[t]; o->key; o++) {
@@ -158,24 +138,15 @@ static int exit_status(const struct err *e)
 
 static int command_run(const struct cmd *cmd, int argc, char **argv)
 {
-    const struct opt *tables[TABLES_MAX];
     struct err e = {0};
-    struct conf *c = conf_new(tables, tables_of(cmd, tables), argc, argv, &e);
+    struct conf *c = cmd_configure(cmd, argc, argv, &e);
     int rc = c ? 0 : -1;
     if (c && conf_help_wanted(c)) {
         usage_print(cmd);
     } else if (c) {
-        struct str note;
-        str_init(&note, 0);
-        conf_noted(c, &note);
-        if (note.len) log_info("note: %s", note.p);
         pool_start(conf_is_set(c, "threads") ? (int)conf_int(c, "threads") : 0);
-        rc = cmd->run(c, &e);
+        rc = cmd_execute(cmd, c, &e);
         pool_stop();
-        str_clear(&note);
-        if (!rc) conf_unread(c, &note);
-        if (note.len) log_warn("%s", note.p);
-        str_release(&note);
     }
     conf_free(c);
     if (!rc) return EXIT_DONE;

@@ -1,0 +1,64 @@
+/* cmd_run.c: `openr1 run PIPELINE.yaml`: a recipe of several stages, then its report. */
+#include "cmd/cmd_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "report/report.h"
+
+int pipeline_finish(const struct pipeline *p, struct err *e)
+{
+    json_t *stages = pipeline_stages(p);
+    char *page = path_join(p->root, "report.html"), hex[65];
+    struct str story;
+    str_init(&story, 0);
+    int rc = 0;
+    if (json_array_size(stages) > 0) {
+        rc = report_write(p->root, json_str_or(p->spec, "title", "openr1 run"), stages, page, e);
+        if (!rc) rc = report_story(stages, &story, e);
+        if (!rc) rc = pipeline_hash(p, hex, e);
+        if (!rc) printf("%s\nreport      %s\nfinal hash  %s\n", story.p, page, hex);
+    }
+    str_release(&story);
+    json_decref(stages);
+    free(page);
+    return rc;
+}
+
+static int run_run(struct conf *c, struct err *e)
+{
+    struct pipeline p;
+    int rc = pipeline_open(&p, conf_str(c, "pipeline"), e);
+    if (!rc && conf_given(c, "seed")) {
+        p.seed = conf_int(c, "seed");
+        json_object_set_new(p.spec, "seed", json_integer(p.seed));
+    }
+    if (!rc) rc = pipeline_run(&p, e);
+    if (!rc) rc = pipeline_finish(&p, e);
+    pipeline_release(&p);
+    return rc;
+}
+
+static const struct opt run_options[] = {{.key = "pipeline",
+                                          .type = OPT_STR,
+                                          .flags = OPT_REQUIRED | OPT_POSITIONAL,
+                                          .help = "the pipeline file (YAML)"},
+                                         {.key = "seed",
+                                          .type = OPT_INT,
+                                          .help = "instead of the pipeline's own seed",
+                                          .lo = 0,
+                                          .hi = 4294967295.0},
+                                         {0}};
+static const struct opt *const run_tables[] = {run_options, NULL};
+
+const struct cmd cmd_run = {
+    .name = "run",
+    .summary = "a recipe of several stages; finished stages are kept, the rest resumes",
+    .details = "Runs the stages of a pipeline file in order, evaluates those that ask for it, writes\n"
+               "ROOT/report.html and prints the table, the curves and the final hash.\n\n"
+               "  openr1 run recipes/tiny-chain/pipeline.yaml",
+    .tables = run_tables,
+    .run = run_run};

@@ -1,0 +1,331 @@
+/* pipeline.c: a recipe of several stages, each an ordinary subcommand with an ordinary recipe file.
+ *
+ * A stage that finished leaves ROOT/.stages/NAME, which holds the hash of everything that decided its result: the
+ * program's version, the command, the recipe's text, the arguments, and the hash of the stage before. When the
+ * hash is the same the stage is kept, so that a killed pipeline goes on where it stopped.
+ */
+#include "cmd/cmd_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/version.h"
+
+enum { PIPELINE_STAGES_MAX = 256, PIPELINE_ARGS_MAX = 64, RECIPE_MAX = 1 << 20 };
+
+static const char *stage_str(const json_t *stage, const char *key)
+{
+    return json_str_or(stage, key, NULL);
+}
+
+static int check_stage(const json_t *stage, const char *path, struct err *e)
+{
+    const char *name = stage_str(stage, "name"), *command = stage_str(stage, "command");
+    if (!name || !*name || strchr(name, '/')) {
+        return err_usage(e, "%s: every stage needs a name (a plain word, it becomes a folder)", path);
+    }
+    if (command && !cmd_find(command))
+        return err_usage(e, "%s: stage %s: no command \"%s\"", path, name, command);
+    if (!command && !json_is_true(json_object_get(stage, "evaluate"))) {
+        return err_usage(e, "%s: stage %s has neither a command nor evaluate: true", path, name);
+    }
+    if (json_object_size(json_object_get(stage, "args")) > PIPELINE_ARGS_MAX / 2) {
+        return err_usage(e, "%s: stage %s: more than %d arguments", path, name, PIPELINE_ARGS_MAX / 2);
+    }
+    return 0;
+}
+
+int pipeline_open(struct pipeline *p, const char *path, struct err *e)
+{
+    memset(p, 0, sizeof *p);
+    p->folder = path_dir(path);
+    p->spec = yaml_read_file(path, e);
+    if (!p->spec) return -1;
+    const json_t *stages = json_object_get(p->spec, "stages");
+    if (!json_is_array(stages) || json_array_size(stages) == 0 ||
+        json_array_size(stages) > PIPELINE_STAGES_MAX) {
+        return err_usage(e, "%s: \"stages\" must be a list of 1 to %d stages", path, PIPELINE_STAGES_MAX);
+    }
+    p->root = stage_str(p->spec, "root");
+    if (!p->root) return err_usage(e, "%s: \"root\" is missing: the folder that the run goes to", path);
+    if (json_get_int_or(p->spec, "seed", 42, &p->seed, e)) return err_wrap(e, "%s", path);
+    size_t i;
+    json_t *stage;
+    json_array_foreach(stages, i, stage)
+    {
+        if (check_stage(stage, path, e)) return -1;
+    }
+    return 0;
+}
+
+void pipeline_release(struct pipeline *p)
+{
+    json_decref(p->spec);
+    free(p->folder);
+    memset(p, 0, sizeof *p);
+}
+
+/* ---- one stage ------------------------------------------------------------------------------------------- */
+
+/* The command line of a stage, as strings that the caller frees. */
+struct words {
+    char *v[PIPELINE_ARGS_MAX + 8];
+    int n;
+};
+
+static void words_add(struct words *w, const char *option, const char *value)
+{
+    CHECK(w->n + 2 <= PIPELINE_ARGS_MAX + 8, "%d words", w->n);
+    struct str s;
+    str_init(&s, 0);
+    str_addf(&s, "--%s", option);
+    w->v[w->n++] = str_take(&s);
+    w->v[w->n++] = alloc_str(value);
+}
+
+static void words_release(struct words *w)
+{
+    for (int i = 0; i < w->n; i++) free(w->v[i]);
+    w->n = 0;
+}
+
+static bool takes_option(const struct cmd *cmd, const char *key)
+{
+    for (const struct opt *const *t = cmd->tables; *t; t++) {
+        for (const struct opt *o = *t; o->key; o++) {
+            if (!strcmp(o->key, key)) return true;
+        }
+    }
+    return false;
+}
+
+/* --config first, then the stage's arguments, then the pipeline's seed where the stage does not set its own. */
+static void stage_words(const struct pipeline *p, const json_t *stage, const struct cmd *cmd, struct words *w)
+{
+    const char *config = stage_str(stage, "config");
+    if (config) {
+        char *path = path_join(p->folder, config);
+        words_add(w, "config", path);
+        free(path);
+    }
+    const json_t *args = json_object_get(stage, "args");
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)args, key, value)
+    {
+        char *text = json_is_string(value) ? alloc_str(json_string_value(value)) : json_text(value);
+        words_add(w, key, text);
+        free(text);
+    }
+    if (takes_option(cmd, "seed") && !json_object_get(args, "seed")) {
+        char *text = json_text(json_object_get(p->spec, "seed"));
+        if (json_object_get(p->spec, "seed")) words_add(w, "seed", text);
+        free(text);
+    }
+}
+
+static int stage_hash(const struct pipeline *p, const json_t *stage, const char *before, char hex[HASH_HEX],
+                      struct err *e)
+{
+    struct hash *h = hash_new();
+    char *text = json_text(stage), *bytes = NULL;
+    size_t n = 0;
+    int rc = 0;
+    const char *config = stage_str(stage, "config");
+    if (config) {
+        char *path = path_join(p->folder, config);
+        rc = file_read(path, RECIPE_MAX, &bytes, &n, e);
+        free(path);
+    }
+    char seed[32];
+    snprintf(seed, sizeof seed, "%ld", p->seed);
+    hash_add(h, openr1_version, strlen(openr1_version) + 1);
+    hash_add(h, before, strlen(before) + 1);
+    hash_add(h, seed, strlen(seed) + 1);
+    hash_add(h, text, strlen(text) + 1);
+    hash_add(h, bytes ? bytes : "", n);
+    hash_end(h, hex);
+    free(text);
+    free(bytes);
+    return rc;
+}
+
+static char *stamp_path(const struct pipeline *p, const char *name)
+{
+    char *dir = path_join(p->root, ".stages"), *path = path_join(dir, name);
+    free(dir);
+    return path;
+}
+
+static bool stamp_matches(const char *path, const char *hex)
+{
+    char *bytes = NULL;
+    size_t n = 0;
+    bool same = file_exists(path) && !file_read(path, 4096, &bytes, &n, NULL) && n >= HASH_HEX - 1 &&
+                !strncmp(bytes, hex, HASH_HEX - 1);
+    free(bytes);
+    return same;
+}
+
+/* Standard output is for the pipeline's own result: what a stage prints there goes to standard error. */
+static int run_words(const char *command, struct words *w, struct err *e)
+{
+    const struct cmd *cmd = cmd_find(command);
+    CHECK(cmd, "%s", command);
+    struct conf *c = cmd_configure(cmd, w->n, w->v, e);
+    if (!c) return -1;
+    fflush(stdout);
+    int saved = dup(STDOUT_FILENO), rc = -1;
+    if (saved < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
+        err_errno(e, "standard output");
+    } else {
+        rc = cmd_execute(cmd, c, e);
+        fflush(stdout);
+        dup2(saved, STDOUT_FILENO);
+    }
+    if (saved >= 0) close(saved);
+    conf_free(c);
+    return rc;
+}
+
+static int evaluate_stage(const struct pipeline *p, const json_t *stage, struct err *e)
+{
+    const char *name = stage_str(stage, "name"), *given = stage_str(stage, "model");
+    char *dir = path_join(p->root, name), *model = given ? alloc_str(given) : path_join(dir, "model");
+    int rc = 0;
+    size_t i;
+    json_t *evaluation;
+    json_array_foreach(json_object_get(p->spec, "evaluations"), i, evaluation)
+    {
+        const char *label = json_str_or(evaluation, "name", "eval"),
+                   *config = stage_str(evaluation, "config");
+        if (rc) break;
+        if (!config) {
+            rc = err_usage(e, "evaluation %s: \"config\" is missing", label);
+            break;
+        }
+        struct words w = {.n = 0};
+        char *path = path_join(p->folder, config), *out = path_join(dir, label);
+        words_add(&w, "config", path);
+        words_add(&w, "model", model);
+        words_add(&w, "out", out);
+        rc = run_words("eval", &w, e);
+        words_release(&w);
+        free(path);
+        free(out);
+    }
+    free(dir);
+    free(model);
+    return rc;
+}
+
+static int run_stage(const struct pipeline *p, const json_t *stage, struct err *e)
+{
+    const char *command = stage_str(stage, "command");
+    int rc = 0;
+    if (command) {
+        struct words w = {.n = 0};
+        stage_words(p, stage, cmd_find(command), &w);
+        rc = run_words(command, &w, e);
+        words_release(&w);
+    }
+    if (!rc && json_is_true(json_object_get(stage, "evaluate"))) rc = evaluate_stage(p, stage, e);
+    return rc;
+}
+
+int pipeline_run(struct pipeline *p, struct err *e)
+{
+    const json_t *stages = json_object_get(p->spec, "stages");
+    char before[HASH_HEX] = "";
+    char *stamps = path_join(p->root, ".stages");
+    int rc = file_mkdirs(stamps, e);
+    free(stamps);
+    size_t n = json_array_size(stages);
+    for (size_t i = 0; !rc && i < n; i++) {
+        const json_t *stage = json_array_get(stages, i);
+        const char *name = stage_str(stage, "name"), *label = json_str_or(stage, "label", name);
+        char hex[HASH_HEX], *stamp = stamp_path(p, name);
+        rc = stage_hash(p, stage, before, hex, e);
+        if (!rc && stamp_matches(stamp, hex)) {
+            log_info("[%zu/%zu] %s: done before, kept", i + 1, n, label);
+        } else if (!rc) {
+            double start_s = clock_s();
+            log_info("[%zu/%zu] %s", i + 1, n, label);
+            rc = run_stage(p, stage, e);
+            if (!rc) rc = file_write(stamp, hex, HASH_HEX - 1, e);
+            if (!rc) log_info("[%zu/%zu] %s: %.1f s", i + 1, n, label, clock_s() - start_s);
+        }
+        if (rc) err_wrap(e, "stage %s", name);
+        memcpy(before, hex, sizeof before);
+        free(stamp);
+    }
+    return rc;
+}
+
+/* ---- what is shown --------------------------------------------------------------------------------------- */
+
+json_t *pipeline_stages(const struct pipeline *p)
+{
+    json_t *list = json_array();
+    size_t i;
+    json_t *stage;
+    json_array_foreach(json_object_get(p->spec, "stages"), i, stage)
+    {
+        const char *name = stage_str(stage, "name");
+        char *dir = path_join(p->root, name);
+        if (file_is_dir(dir) && json_object_get(stage, "label")) {
+            json_t *one = json_pack("{s:s, s:s, s:s}", "name", json_str_or(stage, "label", name), "dir", dir,
+                                    "kind", json_str_or(stage, "command", "eval"));
+            if (json_is_true(json_object_get(stage, "transcript"))) {
+                json_object_set_new(one, "transcript", json_true());
+            }
+            json_array_append_new(list, one);
+        }
+        free(dir);
+    }
+    return list;
+}
+
+static int hash_part(struct hash *h, const char *dir, const char *file, struct err *e)
+{
+    char *path = path_join(dir, file), hex[HASH_HEX];
+    int rc = 0;
+    if (file_exists(path)) {
+        rc = hash_file(path, hex, e);
+        if (!rc) hash_add(h, hex, HASH_HEX - 1);
+    }
+    free(path);
+    return rc;
+}
+
+int pipeline_hash(const struct pipeline *p, char hex[65], struct err *e)
+{
+    struct hash *h = hash_new();
+    json_t *stages = pipeline_stages(p), *stage;
+    int rc = 0;
+    size_t i;
+    json_array_foreach(stages, i, stage)
+    {
+        const char *dir = json_str_or(stage, "dir", "");
+        if (!rc) rc = hash_part(h, dir, "model/model.safetensors", e);
+        size_t k;
+        json_t *evaluation;
+        json_array_foreach(json_object_get(p->spec, "evaluations"), k, evaluation)
+        {
+            char *sub = path_join(dir, json_str_or(evaluation, "name", "eval"));
+            if (!rc) rc = hash_part(h, sub, "results.json", e);
+            free(sub);
+        }
+    }
+    hash_end(h, hex);
+    json_decref(stages);
+    return rc;
+}
