@@ -1,11 +1,12 @@
 /* runlog.c: the run folder and its chain.
  *
- *   line_k = {"step": s, metrics..., "hashes": {...}, "prev": SHA-256(line_{k-1})}     prev of the first: 64 zeros
+ *   line_k = {"step": s, metrics..., "hashes": {...}, "prev": SHA-256(line_{k-1})}
+ *   prev of the first line: 64 zeros
  *
- * so the hash of the last line vouches for every number of the run. On resume the chain is walked up to the step
- * of the checkpoint and checked; what lies behind it (and half a line that a kill left) is cut off everywhere:
- * metrics, timings, events, completions. Only metrics.jsonl is synced at every step; timings and events are
- * conveniences.
+ * so the hash of the last line vouches for every number of the run. On resume the chain is walked up to the
+ * step of the checkpoint and checked; what lies behind it (and half a line that a kill left) is cut off
+ * everywhere: metrics, timings, events, completions. Only metrics.jsonl is synced at every step; timings and
+ * events are conveniences.
  */
 #include "base/runlog.h"
 
@@ -111,7 +112,8 @@ static bool line_step(const char *line, size_t n, long *step, json_t **record)
     return *record && json_get_int(*record, "step", "", step, NULL) == 0;
 }
 
-/* Length of the lines up to last_step. With head: walk the chain, leave the hash of the last kept line there. */
+/* Length of the lines up to last_step. With head: walk the chain, leave the hash of the last kept line there.
+ * */
 static int lines_keep(const char *bytes, size_t n, long last_step, char *head, size_t *kept)
 {
     *kept = 0;

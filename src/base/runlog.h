@@ -8,10 +8,10 @@
  *   DIR/completions/    completions_00010.jsonl, one record a completion
  *
  * Chain: each record of metrics.jsonl ends with a "hashes" object for the step (batch, rollouts, rewards,
- * weights) and "prev" (hash of the previous record's line without newline; 64 zeros for the first). Wall-clock
- * facts (step_time, rates) are kept out of the chained record, in timings.jsonl, so that two equal runs have
- * equal bytes. On resume at step s the chain is checked (ERR_MISMATCH when it is broken) and everything of later
- * steps is cut off.
+ * weights) and "prev" (hash of the previous record's line without newline; 64 zeros for the first).
+ * Wall-clock facts (step_time, rates) are kept out of the chained record, in timings.jsonl, so that two equal
+ * runs have equal bytes. On resume at step s the chain is checked (ERR_MISMATCH when it is broken) and
+ * everything of later steps is cut off.
  */
 #ifndef BASE_RUNLOG_H
 #define BASE_RUNLOG_H

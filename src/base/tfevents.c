@@ -6,7 +6,8 @@
  *   Summary  1: repeated Value;   Value  1: string tag  2: float simple_value
  *
  * (tensorflow/core/lib/io/record_writer.cc, util/event.proto, framework/summary.proto.) The first event holds
- * the version "brain.Event:2". Events are appended without a sync: what a power cut takes is in metrics.jsonl.
+ * the version "brain.Event:2". Events are appended without a sync: what a power cut takes is in
+ * metrics.jsonl.
  */
 #include "base/tfevents.h"
 

@@ -1,10 +1,10 @@
-/* cmd.h: subcommands. One file cmd_NAME.c, one row each in cmd_list.h; only this room writes results to standard
- * output.
+/* cmd.h: subcommands. One file cmd_NAME.c, one row each in cmd_list.h; only this room writes results to
+ * standard output.
  *
  * To add a command: write src/cmd/cmd_NAME.c, which exports one `const struct cmd cmd_NAME`, and add the row
- * CMD(NAME). Main has parsed the line, printed help if asked, ignored SIGPIPE and started the thread pool before it
- * calls `run`; afterwards it checks that standard output took everything. A long loop that can stop at a safe point
- * calls stop_install (base/log.h) and returns ERR_STOPPED.
+ * CMD(NAME). Main has parsed the line, printed help if asked, ignored SIGPIPE and started the thread pool
+ * before it calls `run`; afterwards it checks that standard output took everything. A long loop that can stop
+ * at a safe point calls stop_install (base/log.h) and returns ERR_STOPPED.
  */
 #ifndef CMD_CMD_H
 #define CMD_CMD_H

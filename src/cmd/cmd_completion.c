@@ -1,7 +1,7 @@
 /* cmd_completion.c: a completion script for the shell, from the command table and the option tables.
  *
- * bash and zsh share one script (zsh through bashcompinit). Words of commands are offered first, then options,
- * else file names.
+ * bash and zsh share one script (zsh through bashcompinit). Words of commands are offered first, then
+ * options, else file names.
  */
 #include <stdio.h>
 #include <string.h>

@@ -2,9 +2,9 @@
  *
  *   openr1 COMMAND [--config FILE.yaml] [--key value ...]     COMMAND is one word or two ("data make")
  *
- * Results are on standard output, everything for people on standard error. SIGPIPE is ignored, because a reward
- * process or an HTTP peer that goes away must not end a training run; so standard output is checked at the end, and
- * a full disk or a closed pipe there is an error.
+ * Results are on standard output, everything for people on standard error. SIGPIPE is ignored, because a
+ * reward process or an HTTP peer that goes away must not end a training run; so standard output is checked at
+ * the end, and a full disk or a closed pipe there is an error.
  */
 #include <ctype.h>
 #include <errno.h>
