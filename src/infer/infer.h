@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/str.h"
 #include "model/model.h"
 #include "text/text.h"
 
@@ -25,11 +26,28 @@ struct sampling {
     int max_new_tokens;
     const int *stop_ids; /* end-of-sequence ids; the stopping id is kept as the last token */
     int n_stop_ids;
-    const char *const
-        *stop_strings; /* generation ends when the text contains one; kept in ids, cut from text */
+    /* Generation ends when the text contains one; kept in ids, cut from text. One that is a special token by
+     * itself ("<|im_end|>") acts as a stop id. */
+    const char *const *stop_strings;
     int n_stop_strings;
 };
 void sampling_default(struct sampling *s); /* temperature 1, all else off, 256 tokens */
+/* What is out of range, with the field's name. */
+int sampling_check(const struct sampling *s, struct err *e);
+
+/* The text of a completion while it grows: for streaming, and for the engine's own search for stop strings. */
+struct text_stream {
+    struct tok_stream tok;
+    struct str text;
+    bool stopped;   /* a stop string was found and cut off, with what came after it */
+    size_t certain; /* bytes of text that can be shown: the rest may become a stop string */
+};
+void text_stream_init(struct text_stream *s);
+void text_stream_release(struct text_stream *s);
+/* Add the text of one token. */
+void text_stream_push(struct text_stream *s, const struct tokenizer *t, const struct sampling *how, int id);
+/* No more tokens: all of the text is certain. */
+void text_stream_end(struct text_stream *s);
 
 enum finish { FINISH_STOP, FINISH_LENGTH };
 
@@ -57,12 +75,14 @@ struct request {
 };
 
 struct engine_limits {
-    int max_running; /* sequences decoded together */
-    int max_rows;    /* rows of one forward pass (prefill is cut into pieces of this size) */
+    int max_running; /* sequences decoded together; at most max_rows are */
+    int max_rows;    /* rows of one forward pass (prefill is cut into pieces that fit) */
     int n_blocks;    /* KV blocks; 0: enough for max_running sequences of max_tokens */
     int max_tokens;  /* longest prompt + completion */
 };
 struct engine;
+/* Takes all the memory it will ever need, but for results. Weights are packed (model_pack) unless they are
+ * packed and fresh already; engine_run packs again when they have changed. */
 struct engine *engine_new(struct model *m, const struct engine_limits *limits, struct err *e);
 void engine_free(struct engine *e);
 size_t engine_bytes(const struct model *m, const struct engine_limits *limits); /* for the memory plan */
@@ -81,8 +101,11 @@ struct engine_hooks {
     engine_token token;
     void *ctx;
 };
-/* Run all requests to the end; groups[i] belongs to requests[i]; release each. A request that does not fit
- * (prompt + max_new_tokens > max_tokens) is an error before anything runs. */
+/* Run all requests to the end; groups[i] belongs to requests[i]; release each. Requests enter in order: a
+ * completion is let in when a place is free and the KV blocks of its worst case can be set aside, so that what
+ * runs never has to give way. A request that does not fit (prompt + max_new_tokens > max_tokens) is an error
+ * before anything runs. After a failure all groups are empty; logits that hold NaN or infinity are one, naming
+ * request, completion and position. */
 int engine_run(struct engine *e, const struct request *requests, int n, struct group *groups,
                const struct engine_hooks *hooks, struct err *err);
 

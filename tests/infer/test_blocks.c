@@ -1,0 +1,113 @@
+/* Reference counts, promises and copies of KV blocks. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "infer/infer_int.h"
+
+struct three {
+    struct blocks b;
+    struct table a, c, d;
+    int memory[3][8];
+};
+
+static void three_init(struct three *t, int n)
+{
+    *t = (struct three){.a = {0}};
+    blocks_init(&t->b, n, NULL);
+    t->a.block = t->memory[0];
+    t->c.block = t->memory[1];
+    t->d.block = t->memory[2];
+}
+
+static void test_promised_blocks_cannot_be_promised_again(void **state)
+{
+    (void)state;
+    struct three t;
+    three_init(&t, 5);
+    assert_true(blocks_promise(&t.b, &t.a, 3));
+    assert_false(blocks_promise(&t.b, &t.c, 3));
+    assert_true(blocks_promise(&t.b, &t.c, 2));
+    assert_false(blocks_promise(&t.b, &t.d, 1));
+    assert_true(blocks_promise(&t.b, &t.d, 0));
+    blocks_write(&t.b, &t.a, 0);
+    assert_false(blocks_promise(&t.b, &t.d, 1)); /* taking one changes nothing for the others */
+    blocks_drop(&t.b, &t.a);
+    assert_true(blocks_promise(&t.b, &t.d, 3));
+    blocks_release(&t.b);
+}
+
+static void test_shared_block_is_copied_by_whoever_writes_while_others_hold_it(void **state)
+{
+    (void)state;
+    struct three t;
+    three_init(&t, 6);
+    assert_true(blocks_promise(&t.b, &t.a, 2));
+    blocks_write(&t.b, &t.a, 0);
+    blocks_write(&t.b, &t.a, KERN_KEYS);
+    blocks_share(&t.b, &t.c, &t.a);
+    blocks_share(&t.b, &t.d, &t.a);
+    assert_int_equal(t.b.n_free, 4);
+    assert_int_equal(t.c.block[1], t.a.block[1]);
+    blocks_drop(&t.b, &t.a);
+    assert_int_equal(t.b.n_free, 4);
+    assert_true(blocks_promise(&t.b, &t.c, 1));
+    blocks_write(&t.b, &t.c, KERN_KEYS + 5); /* d holds it too: a copy */
+    assert_int_not_equal(t.c.block[1], t.d.block[1]);
+    assert_int_equal(t.c.block[0], t.d.block[0]);
+    int kept = t.d.block[1];
+    blocks_write(&t.b, &t.d, KERN_KEYS + 5); /* nobody else any more: in place, without a promise */
+    assert_int_equal(t.d.block[1], kept);
+    assert_int_equal(t.b.n_free, 3);
+    blocks_drop(&t.b, &t.c);
+    blocks_drop(&t.b, &t.d);
+    assert_int_equal(t.b.n_free, 6);
+    assert_int_equal(t.b.n_promised, 0);
+    blocks_release(&t.b);
+}
+
+static void test_copy_carries_keys_and_values_of_all_layers(void **state)
+{
+    (void)state;
+    struct err e;
+    struct kv_cache *cache = kv_cache_new(3, 2, 4, 3, &e);
+    assert_non_null(cache);
+    struct three t;
+    three_init(&t, 3);
+    t.b.cache = cache;
+    assert_true(blocks_promise(&t.b, &t.a, 1));
+    blocks_write(&t.b, &t.a, 0);
+    size_t one = 3 * 2 * 4 * 2 * KERN_KEYS;
+    float *from = cache->data + (size_t)t.a.block[0] * one;
+    for (size_t i = 0; i < one; i++) from[i] = (float)i + 1;
+    blocks_share(&t.b, &t.c, &t.a);
+    assert_true(blocks_promise(&t.b, &t.c, 1));
+    blocks_write(&t.b, &t.c, 7);
+    assert_int_not_equal(t.c.block[0], t.a.block[0]);
+    assert_memory_equal(cache->data + (size_t)t.c.block[0] * one, from, one * sizeof(float));
+    blocks_release(&t.b);
+    kv_cache_free(cache);
+}
+
+static void test_blocks_for_counts_begun_blocks(void **state)
+{
+    (void)state;
+    assert_int_equal(blocks_for(0), 0);
+    assert_int_equal(blocks_for(1), 1);
+    assert_int_equal(blocks_for(KERN_KEYS), 1);
+    assert_int_equal(blocks_for(KERN_KEYS + 1), 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_promised_blocks_cannot_be_promised_again),
+        cmocka_unit_test(test_shared_block_is_copied_by_whoever_writes_while_others_hold_it),
+        cmocka_unit_test(test_copy_carries_keys_and_values_of_all_layers),
+        cmocka_unit_test(test_blocks_for_counts_begun_blocks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
