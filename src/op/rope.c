@@ -161,14 +161,16 @@ static struct tensor *rope_case(struct tape *t, int c)
                                            {.n_rows = 3, .n_spans = 2, .spans = far}};
     static const struct rope ropes[] = {{.hd = 6, .inv_freq = inv_freq, .attn_factor = 1},
                                         {.hd = 4, .inv_freq = inv_freq, .attn_factor = 1.25F}};
-    struct tensor *x = op_case_input(t, batches[c].n_rows, 12, 1);
-    struct tensor *y = op_rope_run(t, x, &batches[c], &ropes[c]);
-    return c ? op_add_run(t, y, x) : y; /* x's gradient comes twice */
+    int which = c % 2;
+    struct tensor *x = op_case_input(t, batches[which].n_rows, 12, 1);
+    struct tensor *y = op_rope_run(t, x, &batches[which], &ropes[which]);
+    /* Then: x's gradient comes twice; y's gradient is another's too. */
+    return c == 0 ? y : op_add_run(t, y, c == 1 ? x : op_case_input(t, batches[which].n_rows, 12, 1));
 }
 
 const struct op op_rope = {
     .name = "rope",
     .formula = "(y_i, y_{i+hd/2}) = (x_i, x_{i+hd/2}) rotated by pos * inv_freq_i",
-    .n_cases = 2,
+    .n_cases = 3,
     .build_case = rope_case,
 };

@@ -229,6 +229,53 @@ static void bits_do_not_depend_on_threads_or_kernels(void **state)
     free(w);
 }
 
+/* sum_k a[k*a_step] b[k*b_step] in blocks of KERN_K_BLOCK. */
+static float sum_in_blocks(const float *a, int a_step, const float *b, int b_step, int n)
+{
+    float total = 0;
+    for (int from = 0; from < n; from += KERN_K_BLOCK) {
+        float acc = 0;
+        for (int k = from; k < n && k < from + KERN_K_BLOCK; k++)
+            acc = fmaf(a[(size_t)k * (size_t)a_step], b[(size_t)k * (size_t)b_step], acc);
+        total += acc;
+    }
+    return total;
+}
+
+/* dx is summed over blocks of the vocabulary and dW over blocks of selected rows, whatever the pieces are. */
+static void gradients_are_the_sums_in_blocks_that_kern_defines(void **state)
+{
+    (void)state;
+    struct world *w = alloc_zero(1, sizeof *w);
+    world_make(w);
+    struct head_out out = forward(w, 0, N, 1, true);
+    float *dz = alloc_floats((size_t)N * V), *xs = alloc_floats((size_t)N * D);
+    op_logits_run(w->t, w->x, &w->w, w->rows, N, dz);
+    for (int i = 0; i < N; i++) {
+        float *z = dz + (size_t)i * V;
+        struct kern_logits l = {.z = z, .n = V, .inv_t = 1};
+        kern()->logits(&l);
+        kern()->logits_back(z, &l, w->targets[i], w->dlogp[i], w->dentropy[i]);
+        memcpy(xs + (size_t)i * D, w->x->data + (size_t)w->rows[i] * D, D * sizeof(float));
+    }
+    backward(w, &out);
+    for (int i = 0; i < N * D; i++) {
+        float want = sum_in_blocks(dz + (size_t)(i / D) * V, 1, w->w.data + i % D, D, V);
+        float got = w->x->grad[(size_t)w->rows[i / D] * D + (size_t)(i % D)];
+        if (memcmp(&want, &got, sizeof want))
+            fail_msg("dx %d: %a, expected %a", i, (double)got, (double)want);
+    }
+    for (int i = 0; i < V * D; i++) {
+        float want = sum_in_blocks(dz + i / D, V, xs + i % D, D, N);
+        if (memcmp(&want, &w->w.grad[i], sizeof want))
+            fail_msg("dW %d: %a, expected %a", i, (double)w->w.grad[i], (double)want);
+    }
+    free(dz);
+    free(xs);
+    world_release(w);
+    free(w);
+}
+
 /* The matrix is also the embedding: both uses add to one gradient. */
 static void tied_weight_collects_both_gradients(void **state)
 {
@@ -303,6 +350,7 @@ int main(void)
         cmocka_unit_test(a_row_does_not_depend_on_the_others),
         cmocka_unit_test(rows_without_gradient_are_as_if_not_selected),
         cmocka_unit_test(bits_do_not_depend_on_threads_or_kernels),
+        cmocka_unit_test(gradients_are_the_sums_in_blocks_that_kern_defines),
         cmocka_unit_test(tied_weight_collects_both_gradients),
         cmocka_unit_test(first_row_with_bad_logits_is_named),
         cmocka_unit_test(plain_logits_are_the_ones_the_head_uses),

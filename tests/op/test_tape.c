@@ -94,6 +94,41 @@ static void checkpoints_threads_and_panels_change_no_bit(void **state)
     stack_free(w.m);
 }
 
+/* The first layers checkpointed, the later ones not: what those leave free is not lost or mixed up. */
+static void checkpoints_mix_with_plain_layers(void **state)
+{
+    (void)state;
+    struct world w;
+    world_make(&w);
+    float *grads[3];
+    size_t count = (size_t)shape.vocab * (size_t)shape.d;
+    for (int depth = 0; depth < 3; depth++) {
+        struct arena arena;
+        arena_init(&arena, SIZE_MAX);
+        struct tape *t = tape_new(&arena);
+        tape_start(t, true);
+        stack_zero(w.m);
+        w.m->batch = &w.b;
+        struct tensor *x = op_embed_run(t, &w.m->embed, w.tokens, N_ROWS);
+        for (int i = 0; i < shape.layers; i++)
+            x = i < depth ? tape_checkpoint(t, stack_block, x, &w.m->steps[i])
+                          : stack_block(t, x, &w.m->steps[i]);
+        float *seed = tape_seed(t, x);
+        for (int i = 0; i < N_ROWS * shape.d; i++) seed[i] = (float)(i % 5) - 2;
+        tape_backward(t);
+        grads[depth] = alloc_floats(count);
+        memcpy(grads[depth], w.m->embed.grad, count * sizeof(float));
+        tape_free(t);
+        arena_release(&arena);
+    }
+    for (int depth = 1; depth < 3; depth++) {
+        assert_same_bits(grads[0], grads[depth], count);
+        free(grads[depth]);
+    }
+    free(grads[0]);
+    stack_free(w.m);
+}
+
 /* f within f: checkpoints nest. */
 static struct tensor *two_layers(struct tape *t, struct tensor *x, void *ctx)
 {
@@ -257,6 +292,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(checkpoints_threads_and_panels_change_no_bit),
+        cmocka_unit_test(checkpoints_mix_with_plain_layers),
         cmocka_unit_test(checkpoints_nest),
         cmocka_unit_test(a_plan_counts_just_the_bytes_of_the_run),
         cmocka_unit_test(steps_after_the_first_take_no_memory),
