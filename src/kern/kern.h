@@ -8,10 +8,13 @@
  *  - a product over K (matmul) runs in order over k in blocks of KERN_K_BLOCK: acc = 0; acc = fma(a, b, acc)
  *    over the block; then c = c + acc (the first block of a non-accumulating product stores acc itself).
  *    Vector lanes run over outputs, so their width does not matter;
- *  - where lanes must run over the summed index there are always 8: lane i takes elements i, i+8, ...; the
- *    tail is added to lanes 0.. in order; lanes combine as ((0+4)+(2+6)) + ((1+5)+(3+7));
- *  - exp and log are the polynomials of kern_int.h; max is exact in any order; no denormal flushing.
- * NaN: comparisons are written so that a NaN input gives a NaN output somewhere the caller checks.
+ *  - where lanes must run over the summed index there are always KERN_LANES, four vectors of AVX2 so that
+ *    additions overlap: lane i takes elements i, i+32, ...; lanes combine by halves (0+16, 1+17, ...; then
+ *    0+8, ...; down to 0+1);
+ *  - exp and log are the polynomials of kern_int.h; max is exact in any order, and of two zeros the positive;
+ *    no denormal flushing.
+ * NaN: max passes over a NaN, but every sum that met one is NaN, and that is what callers check. The sign and
+ * payload of a NaN are the one thing that may differ between instruction sets.
  */
 #ifndef KERN_KERN_H
 #define KERN_KERN_H
@@ -23,7 +26,9 @@
 enum {
     KERN_K_BLOCK = 256, /* contraction block of a matrix product */
     KERN_PANEL = 16,    /* outputs in a packed panel */
-    KERN_KEYS = 32      /* keys in an attention block */
+    KERN_KEYS = 32,     /* keys in an attention block */
+    KERN_LANES = 32,    /* partial sums of a reduction */
+    KERN_LOGITS = 1024  /* logits summed in float; the blocks are added in double */
 };
 
 /* C[M,N] = A[M,K] * B (+ C if accumulate). A's element (m,k) is a[m*a_row + k*a_col]: a_col = 1 for a
@@ -43,7 +48,7 @@ struct kern_gemm {
  * 2022). Keys lie transposed and padded: kt[d*KERN_KEYS + j], v[j*hd + d]. valid[i] keys (0..KERN_KEYS) count
  * for query i; the others are as if absent. State per query: running max m[i] (start -inf), sum l[i] (start
  * 0), acc[i*hd + d] (start 0). For each i with valid[i] > 0: s_j = scale * sum_d q_d k_jd (in order over d);
- * m' = max(m, max_j s_j); c = exp(m - m'); p_j = exp(s_j - m'); l = l*c + sum_j p_j (8 lanes over j < valid);
+ * m' = max(m, max_j s_j); c = exp(m - m'); p_j = exp(s_j - m'); l = l*c + sum_j p_j (one lane each);
  * acc_d = acc_d*c, then fma(p_j, v_jd) in order. */
 struct kern_attn {
     int nq, hd;
@@ -70,9 +75,10 @@ struct kern_attn_back {
     float *dk, *dv;
 };
 
-/* One row of logits z[0..n): y = z * inv_t. out: max, lse = max + log(sum exp(y - max)), entropy
- * H = lse - sum p y, argmax (lowest index on ties), nan = some z is NaN or +inf. prob, if not NULL, receives
- * exp(y - max) unnormalised, and sum their total. */
+/* One row of logits z[0..n): y = z * inv_t, inv_t > 0. out: max, lse = max + log(sum exp(y - max)), entropy
+ * H = lse - sum p y, argmax of z (lowest index on ties), bad = no distribution: some z is NaN or +inf, or all
+ * are -inf. A single -inf is a token that cannot be chosen: it adds nothing to any of them. prob, if not NULL,
+ * receives exp(y - max) unnormalised, and sum their total. */
 struct kern_logits {
     const float *z;
     int n;
@@ -106,8 +112,8 @@ struct kern {
     void (*add)(float *y, const float *a, const float *b, size_t n);
     void (*axpy)(float *y, float a, const float *x, size_t n); /* y = fma(a, x, y) */
     void (*scale)(float *y, float a, const float *x, size_t n);
-    float (*dot)(const float *a, const float *b, size_t n); /* 8 lanes */
-    double (*sumsq)(const float *x, size_t n);              /* 8 double lanes */
+    float (*dot)(const float *a, const float *b, size_t n); /* KERN_LANES lanes */
+    double (*sumsq)(const float *x, size_t n);              /* KERN_LANES double lanes */
     void (*exp)(float *y, const float *x, size_t n);
     void (*log)(float *y, const float *x, size_t n);
 
@@ -129,7 +135,7 @@ struct kern {
 
     void (*logits)(struct kern_logits *r);
     /* dz_v = inv_t * ( g_logp * (1[v = target] - p_v) - g_ent * p_v * (log p_v + H) ), p_v = exp(z inv_t -
-     * lse); target -1: no one-hot term. dz may be z. */
+     * lse); target -1: as if g_logp were 0; target >= n: 1[] is 0 throughout. dz may be z. */
     void (*logits_back)(float *dz, const struct kern_logits *r, int target, float g_logp, float g_ent);
 
     void (*adamw)(const struct kern_adamw *a);

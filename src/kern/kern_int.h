@@ -1,8 +1,9 @@
 /* kern_int.h: the scalar definitions that every instruction set follows, operation for operation.
  *
- * exp: x = n ln2 + r with |r| <= ln2/2 (Cody-Waite, two-part ln2), exp(r) by a polynomial of degree 7 in Horner
- * form, scaled by 2^n in two exact steps so that denormal results round once. log: x = 2^e m with m in
- * [sqrt(1/2), sqrt(2)), log(m) by a polynomial in f = m - 1 (Cephes' coefficients).
+ * exp: x = n ln2 + r with |r| <= ln2/2 (Cody-Waite, ln2 in two parts), n rounded by adding 3*2^22, exp(r) by a
+ * polynomial of degree 7 in Horner form (Cephes' expf), times 2^n in two exact steps, so that a denormal
+ * result rounds once. log: x = 2^e m with m in [sqrt(1/2), sqrt(2)), log(m) by a polynomial in f = m - 1
+ * (Cephes' logf). Both within about one ulp; tests/kern measure it against double.
  */
 #ifndef KERN_KERN_INT_H
 #define KERN_KERN_INT_H
@@ -10,9 +11,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/fmath.h"
 #include "kern/kern.h"
 
+/* One per instruction set, in kern_X.c; what each needs of the CPU is asked in kern_table.c. */
 extern const struct kern kern_ref;
+bool kern_ref_usable(void);
 
 static inline float bits_to_float(uint32_t u)
 {
@@ -28,55 +32,87 @@ static inline uint32_t float_to_bits(float f)
     return u;
 }
 
+/* Below the floor exp is 0, above the ceiling infinite; a NaN passes both comparisons. */
+#define EXP_FLOOR   -104.0F
+#define EXP_CEILING 89.0F
+#define EXP_LOG2E   1.44269504F
+/* 3*2^22: a sum with it has no fraction. 254: its low bits are then n + 2*127, two biased exponents. */
+#define EXP_ROUND  (12582912.0F + 254.0F)
+#define EXP_LN2_HI 0.693359375F
+#define EXP_LN2_LO -2.12194440e-4F
+#define EXP_P0     1.9875691500e-4F
+#define EXP_P1     1.3981999507e-3F
+#define EXP_P2     8.3334519073e-3F
+#define EXP_P3     4.1665795894e-2F
+#define EXP_P4     1.6666665459e-1F
+#define EXP_P5     5.0000001201e-1F
+
+static inline float kern_exp_floor(float x)
+{
+    return EXP_FLOOR > x ? EXP_FLOOR : x;
+}
+
 static inline float kern_exp1(float x)
 {
-    if (!(x < 88.722839F)) return x != x ? x : bits_to_float(0x7F800000U);
-    if (x < -103.97208F) return 0.0F;
-    float n = rintf(x * 1.44269504F);
-    float r = fmaf(n, -0.693359375F, x);
-    r = fmaf(n, 2.12194440e-4F, r);
-    float p = 1.9875691500e-4F;
-    p = fmaf(p, r, 1.3981999507e-3F);
-    p = fmaf(p, r, 8.3334519073e-3F);
-    p = fmaf(p, r, 4.1665795894e-2F);
-    p = fmaf(p, r, 1.6666665459e-1F);
-    p = fmaf(p, r, 5.0000001201e-1F);
+    x = kern_exp_floor(x);
+    x = EXP_CEILING < x ? EXP_CEILING : x;
+    float t = fmaf(x, EXP_LOG2E, EXP_ROUND), n = t - EXP_ROUND;
+    float r = fmaf(n, -EXP_LN2_HI, x);
+    r = fmaf(n, -EXP_LN2_LO, r);
+    float p = fmaf(EXP_P0, r, EXP_P1);
+    p = fmaf(p, r, EXP_P2);
+    p = fmaf(p, r, EXP_P3);
+    p = fmaf(p, r, EXP_P4);
+    p = fmaf(p, r, EXP_P5);
     float y = fmaf(p, r * r, r) + 1.0F;
-    int k = (int)n, half = k / 2;
-    y *= bits_to_float((uint32_t)(half + 127) << 23);
-    return y * bits_to_float((uint32_t)(k - half + 127) << 23);
+    uint32_t u = float_to_bits(t) << 22, half = u & 0xFF800000U;
+    return y * bits_to_float(half) * bits_to_float((u << 1) - half);
 }
+
+#define LOG_MIN_NORMAL 1.17549435e-38F
+#define LOG_TWO23      8388608.0F
+#define LOG_SQRT_HALF  0x3F3504F3
+#define LOG_P0         7.0376836292e-2F
+#define LOG_P1         -1.1514610310e-1F
+#define LOG_P2         1.1676998740e-1F
+#define LOG_P3         -1.2420140846e-1F
+#define LOG_P4         1.4249322787e-1F
+#define LOG_P5         -1.6668057665e-1F
+#define LOG_P6         2.0000714765e-1F
+#define LOG_P7         -2.4999993993e-1F
+#define LOG_P8         3.3333331174e-1F
 
 static inline float kern_log1(float x)
 {
     if (!(x > 0.0F)) return x == 0.0F ? -INFINITY : NAN;
     if (x == INFINITY) return x;
-    int e = 0;
-    if (x < 1.17549435e-38F) {
-        x *= 8388608.0F;
-        e = -23;
-    }
-    uint32_t u = float_to_bits(x);
-    e += (int)(u >> 23) - 126;
-    float m = bits_to_float((u & 0x7FFFFFU) | 0x3F000000U); /* [1/2, 1) */
-    if (m < 0.707106781F) {
-        e--;
-        m += m;
-    }
-    float f = m - 1.0F, z = f * f, n = (float)e;
-    float p = 7.0376836292e-2F;
-    p = fmaf(p, f, -1.1514610310e-1F);
-    p = fmaf(p, f, 1.1676998740e-1F);
-    p = fmaf(p, f, -1.2420140846e-1F);
-    p = fmaf(p, f, 1.4249322787e-1F);
-    p = fmaf(p, f, -1.6668057665e-1F);
-    p = fmaf(p, f, 2.0000714765e-1F);
-    p = fmaf(p, f, -2.4999993993e-1F);
-    p = fmaf(p, f, 3.3333331174e-1F);
+    bool tiny = x < LOG_MIN_NORMAL;
+    int32_t u = (int32_t)float_to_bits(tiny ? x * LOG_TWO23 : x);
+    int32_t e = (u - LOG_SQRT_HALF) >> 23;
+    float f = bits_to_float((uint32_t)u - ((uint32_t)e << 23)) - 1.0F, z = f * f;
+    float n = (float)e - (tiny ? 23.0F : 0.0F);
+    float p = fmaf(LOG_P0, f, LOG_P1);
+    p = fmaf(p, f, LOG_P2);
+    p = fmaf(p, f, LOG_P3);
+    p = fmaf(p, f, LOG_P4);
+    p = fmaf(p, f, LOG_P5);
+    p = fmaf(p, f, LOG_P6);
+    p = fmaf(p, f, LOG_P7);
+    p = fmaf(p, f, LOG_P8);
     float y = (p * f) * z;
-    y = fmaf(n, -2.12194440e-4F, y);
+    y = fmaf(n, EXP_LN2_LO, y);
     y = fmaf(-0.5F, z, y);
-    return fmaf(n, 0.693359375F, f + y);
+    return fmaf(n, EXP_LN2_HI, f + y);
+}
+
+/* The last step of a row of logits: sum = sum exp(y - max), mean = sum exp(y - max) (y - max). */
+static inline void kern_logits_end(struct kern_logits *r, double sum, double mean)
+{
+    double log_sum = fm_log(sum);
+    r->sum = (float)sum;
+    r->lse = (float)((double)r->max + log_sum);
+    r->entropy = (float)(log_sum - mean / sum);
+    r->bad = !(sum > 0.0); /* infinity less infinity, or a NaN that was there */
 }
 
 #endif

@@ -1,12 +1,26 @@
-/* kern_table.c: the tables that were built, and the choice among them. */
+/* kern_table.c: the tables that were built, best first, and the choice among them.
+ *
+ * What a CPU can run is asked here and not in the files of the instruction sets: those are compiled with flags
+ * that let the compiler use the very instructions in question.
+ */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
 #include "kern/kern_int.h"
 
-static const struct kern *const tables[] = {&kern_ref, NULL};
-static const struct kern *chosen;
+static const struct kern *const tables[] = {
+    &kern_ref,
+    NULL,
+};
+
+static _Atomic(const struct kern *) chosen;
+
+bool kern_ref_usable(void)
+{
+    return true;
+}
 
 const struct kern *const *kern_tables(void)
 {
@@ -15,22 +29,26 @@ const struct kern *const *kern_tables(void)
 
 int kern_choose(const char *name, char *msg, size_t size)
 {
+    char usable[80] = "";
     for (int i = 0; tables[i]; i++) {
-        if (name && strcmp(name, tables[i]->name)) continue;
         if (!tables[i]->usable()) continue;
-        chosen = tables[i];
-        return 0;
+        if (!name || !strcmp(name, tables[i]->name)) {
+            chosen = tables[i];
+            return 0;
+        }
+        size_t used = strlen(usable);
+        snprintf(usable + used, sizeof usable - used, " %s", tables[i]->name);
     }
-    snprintf(msg, size, "no usable instruction set \"%s\"; usable: ref", name);
+    snprintf(msg, size, "no instruction set \"%.40s\" here; usable:%s", name, usable);
     return -1;
 }
 
 const struct kern *kern(void)
 {
-    if (!chosen) {
-        char msg[160];
-        int rc = kern_choose(getenv("OPENR1_ISA"), msg, sizeof msg);
-        CHECK(rc == 0, "OPENR1_ISA: %s", msg);
-    }
+    const struct kern *k = atomic_load_explicit(&chosen, memory_order_relaxed);
+    if (k) return k;
+    char msg[160];
+    int rc = kern_choose(getenv("OPENR1_ISA"), msg, sizeof msg);
+    CHECK(rc == 0, "OPENR1_ISA: %s", msg);
     return chosen;
 }

@@ -1,14 +1,16 @@
-/* ref.c: every slot in plain C: the definition of the bits. */
+/* ref.c: every slot in plain C: the definition of the bits.
+ *
+ * Written to be read, not to be fast: one statement per rounding, in the order that the rules of kern.h fix. The
+ * other instruction sets (lanes_*.h under the bodies of gemm_body.h, attn_body.h and vec_body.h) must give the
+ * same bits, and tests/kern walks every slot to see that they do.
+ */
 #include "kern/kern_int.h"
 
-static bool ref_usable(void)
+static float lanes_sum(float s[KERN_LANES])
 {
-    return true;
-}
-
-static float lanes_sum(const float s[8])
-{
-    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+    for (int w = KERN_LANES / 2; w; w /= 2)
+        for (int i = 0; i < w; i++) s[i] += s[i + w];
+    return s[0];
 }
 
 static void ref_pack_rows(float *panels, const float *b, ptrdiff_t ld, int n, int k)
@@ -62,16 +64,18 @@ static void ref_scale(float *y, float a, const float *x, size_t n)
 
 static float ref_dot(const float *a, const float *b, size_t n)
 {
-    float s[8] = {0};
-    for (size_t i = 0; i < n; i++) s[i % 8] = fmaf(a[i], b[i], s[i % 8]);
+    float s[KERN_LANES] = {0};
+    for (size_t i = 0; i < n; i++) s[i % KERN_LANES] = fmaf(a[i], b[i], s[i % KERN_LANES]);
     return lanes_sum(s);
 }
 
 static double ref_sumsq(const float *x, size_t n)
 {
-    double s[8] = {0};
-    for (size_t i = 0; i < n; i++) s[i % 8] = fma((double)x[i], (double)x[i], s[i % 8]);
-    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+    double s[KERN_LANES] = {0};
+    for (size_t i = 0; i < n; i++) s[i % KERN_LANES] = fma((double)x[i], (double)x[i], s[i % KERN_LANES]);
+    for (int w = KERN_LANES / 2; w; w /= 2)
+        for (int i = 0; i < w; i++) s[i] += s[i + w];
+    return s[0];
 }
 
 static void ref_exp(float *y, const float *x, size_t n)
@@ -94,8 +98,8 @@ static float ref_rmsnorm(float *y, const float *x, const float *w, int n, float 
 static void ref_rmsnorm_back(float *dx, float *dw, const float *dy, const float *x, const float *w, int n,
                              float r)
 {
-    float s[8] = {0};
-    for (int i = 0; i < n; i++) s[i % 8] = fmaf(dy[i] * w[i], x[i], s[i % 8]);
+    float s[KERN_LANES] = {0};
+    for (int i = 0; i < n; i++) s[i % KERN_LANES] = fmaf(dy[i] * w[i], x[i], s[i % KERN_LANES]);
     float c = ((r * r) * r) / (float)n * lanes_sum(s);
     for (int i = 0; i < n; i++) dx[i] = dx[i] + fmaf(r, dy[i] * w[i], -(c * x[i]));
     if (!dw) return;
@@ -141,17 +145,14 @@ static void ref_attn(const struct kern_attn *a)
     for (int i = 0; i < a->nq; i++) {
         int valid = a->valid[i];
         if (!valid) continue;
-        float s[KERN_KEYS], l[8] = {0}, m = a->m[i], *acc = a->acc + (ptrdiff_t)i * a->hd;
+        float s[KERN_KEYS], p[KERN_LANES] = {0}, m = a->m[i], *acc = a->acc + (ptrdiff_t)i * a->hd;
         ref_scores(s, a->q + i * a->q_row, a->kt, a->hd, valid, a->scale);
-        for (int j = 0; j < valid; j++)
-            if (!(s[j] <= m)) m = s[j];
+        for (int j = 0; j < valid; j++) m = s[j] > m ? s[j] : m;
+        m += 0.0F; /* of two zeros the positive one, whichever came first */
+        for (int j = 0; j < valid; j++) s[j] = p[j] = kern_exp1(s[j] - m);
         float c = kern_exp1(a->m[i] - m);
-        for (int j = 0; j < valid; j++) {
-            s[j] = kern_exp1(s[j] - m);
-            l[j % 8] += s[j];
-        }
         a->m[i] = m;
-        a->l[i] = a->l[i] * c + lanes_sum(l);
+        a->l[i] = a->l[i] * c + lanes_sum(p);
         for (int d = 0; d < a->hd; d++) {
             float sum = acc[d] * c;
             for (int j = 0; j < valid; j++) sum = fmaf(s[j], a->v[j * a->hd + d], sum);
@@ -182,36 +183,35 @@ static void ref_attn_back(const struct kern_attn_back *a)
 
 static void ref_logits(struct kern_logits *r)
 {
-    r->max = -INFINITY;
+    float z_max = -INFINITY;
     r->argmax = 0;
-    r->bad = false;
     for (int i = 0; i < r->n; i++) {
-        float y = r->z[i] * r->inv_t;
-        if (!(y < INFINITY)) r->bad = true;
-        if (y > r->max) {
-            r->max = y;
-            r->argmax = i;
+        if (!(r->z[i] > z_max)) continue;
+        z_max = r->z[i];
+        r->argmax = i;
+    }
+    r->max = z_max * r->inv_t + 0.0F;
+    double sum = 0, mean = 0;
+    for (int from = 0; from < r->n; from += KERN_LOGITS) {
+        float s[KERN_LANES] = {0}, t[KERN_LANES] = {0};
+        for (int i = from; i < r->n && i < from + KERN_LOGITS; i++) {
+            float y = kern_exp_floor(r->z[i] * r->inv_t - r->max), p = kern_exp1(y);
+            s[i % KERN_LANES] += p;
+            t[i % KERN_LANES] = fmaf(p, y, t[i % KERN_LANES]);
+            if (r->prob) r->prob[i] = p;
         }
+        sum += (double)lanes_sum(s);
+        mean += (double)lanes_sum(t);
     }
-    float s[8] = {0}, t[8] = {0};
-    for (int i = 0; i < r->n; i++) {
-        float y = r->z[i] * r->inv_t - r->max, p = kern_exp1(y);
-        s[i % 8] += p;
-        t[i % 8] = fmaf(p, y, t[i % 8]);
-        if (r->prob) r->prob[i] = p;
-    }
-    r->sum = lanes_sum(s);
-    float log_sum = kern_log1(r->sum);
-    r->lse = r->max + log_sum;
-    r->entropy = log_sum - lanes_sum(t) / r->sum;
+    kern_logits_end(r, sum, mean);
 }
 
 static void ref_logits_back(float *dz, const struct kern_logits *r, int target, float g_logp, float g_ent)
 {
+    if (target < 0) g_logp = 0.0F;
     for (int i = 0; i < r->n; i++) {
-        float lp = r->z[i] * r->inv_t - r->lse, p = kern_exp1(lp);
-        float onehot = i == target ? g_logp : 0.0F;
-        float d = fmaf(-g_logp, target >= 0 ? p : 0.0F, onehot);
+        float lp = kern_exp_floor(r->z[i] * r->inv_t - r->lse), p = kern_exp1(lp);
+        float d = fmaf(-g_logp, p, i == target ? g_logp : 0.0F);
         dz[i] = r->inv_t * fmaf(-(g_ent * p), lp + r->entropy, d);
     }
 }
@@ -276,7 +276,7 @@ static void ref_f32_to_bf16(uint16_t *y, const float *x, size_t n)
 
 const struct kern kern_ref = {
     .name = "ref",
-    .usable = ref_usable,
+    .usable = kern_ref_usable,
     .pack_rows = ref_pack_rows,
     .pack_cols = ref_pack_cols,
     .gemm = ref_gemm,
