@@ -120,7 +120,7 @@ size_t engine_bytes(const struct model *model, const struct engine_limits *limit
     size_t bytes = kv_cache_bytes(c->layers, c->kv_heads, c->head_dim, l.n_blocks) + step_bytes_max(m, &l);
     bytes += sampler_bytes(c->vocab, pool_threads()) + (weights_packed(m) ? 0 : panels_bytes(m));
     bytes += ((size_t)logits_rows(c->vocab, l.max_running) + 1) * vocab * sizeof(float);
-    bytes += rows * (sizeof(int) + sizeof(struct span)) + (size_t)l.n_blocks * 2 * sizeof(int);
+    bytes += rows * (sizeof(int) + sizeof(struct span)) + blocks_bytes(l.n_blocks);
     bytes += (2 * running + 1) * (size_t)blocks_for(l.max_tokens) * sizeof(int);
     return bytes + running * (sizeof(struct sequence) + sizeof(struct prompt) + sizeof(struct entry) +
                               sizeof(struct draw) + sizeof(int));
@@ -245,15 +245,31 @@ static void pass_add_decoding(struct run *r)
     }
 }
 
+/* What another sequence has worked out already, or works out in this pass (a layer's keys and values are all
+ * written before any is read). The last row is always our own: its logits are wanted. */
+static void prompt_reuse(struct run *r, struct prompt *p)
+{
+    const struct request *q = &r->requests[p->request];
+    while (p->n_done % KERN_KEYS == 0 && p->n_done + KERN_KEYS < q->n_prompt &&
+           blocks_reuse(&r->e->blocks, &p->table, q->prompt + p->n_done)) {
+        p->n_done += KERN_KEYS;
+        r->progress.prompt_reused += KERN_KEYS;
+    }
+}
+
 /* The next piece of a prompt; with its last row, those who wait for it. */
 static void pass_add_prompt(struct run *r, struct prompt *p)
 {
     struct engine *e = r->e;
     const struct request *q = &r->requests[p->request];
-    int n = min_int(q->n_prompt - p->n_done, e->limits.max_rows - e->n_rows);
+    prompt_reuse(r, p);
+    int n = min_int(q->n_prompt - p->n_done, e->limits.max_rows - e->n_rows), from = p->n_done;
     if (n <= 0) return;
-    pass_add_span(e, &p->table, p->n_done, q->prompt + p->n_done, n);
+    pass_add_span(e, &p->table, from, q->prompt + from, n);
     p->n_done += n;
+    r->progress.prompt_tokens += n;
+    for (int i = from / KERN_KEYS; (i + 1) * KERN_KEYS <= p->n_done; i++)
+        blocks_know(&e->blocks, &p->table, i, q->prompt + i * KERN_KEYS);
     if (p->n_done < q->n_prompt) return;
     p->complete = true;
     int head = pass_add_head(e, e->n_rows - 1);
@@ -355,6 +371,11 @@ static int pass_take(struct run *r, struct err *err)
     return 0;
 }
 
+void engine_reset(struct engine *e)
+{
+    blocks_forget(&e->blocks);
+}
+
 /* ---- a run --------------------------------------------------------------------------------------------- */
 
 static int run_passes(struct run *r, struct err *err)
@@ -381,6 +402,7 @@ int engine_run(struct engine *e, const struct request *requests, int n, struct g
     struct run r = {.e = e, .requests = requests, .n = n, .groups = groups, .hooks = hooks};
     for (int i = 0; i < n; i++) groups[i] = (struct group){0};
     if (run_check(&r, err)) return -1;
+    if (!e->limits.keep_prompts || !weights_packed(e->model)) engine_reset(e);
     if (!weights_packed(e->model)) model_pack(e->model);
     run_groups(&r);
     int failed = run_passes(&r, err);

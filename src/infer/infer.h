@@ -79,6 +79,10 @@ struct engine_limits {
     int max_rows;    /* rows of one forward pass (prefill is cut into pieces that fit) */
     int n_blocks;    /* KV blocks; 0: enough for max_running sequences of max_tokens */
     int max_tokens;  /* longest prompt + completion */
+    /* Keep what is in the KV cache from one engine_run to the next, for prompts that begin as others did (turns
+     * of a conversation). Then engine_reset must be called when the weights have changed. Within one run
+     * prompts share their common beginnings always. */
+    bool keep_prompts;
 };
 struct engine;
 /* Takes all the memory it will ever need, but for results. Weights are packed (model_pack) unless they are
@@ -91,6 +95,7 @@ void engine_reset(struct engine *e);
 
 struct engine_progress {
     long tokens, done_sequences, total_sequences, running;
+    long prompt_tokens, prompt_reused; /* positions of prompts worked out, and found in the cache */
 };
 /* Called after each forward pass; return true to stop early (then engine_run fails with ERR_STOPPED). */
 typedef bool (*engine_watch)(void *ctx, const struct engine_progress *p);

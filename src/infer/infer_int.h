@@ -16,10 +16,22 @@
 
 /* ---- blocks.c ------------------------------------------------------------------------------------------ */
 
+struct block {
+    int refs;          /* tables that hold it */
+    int before, after; /* in the list of free blocks */
+    /* A name stands for the tokens of this block and all before it; 0: none. */
+    uint64_t name, name_before;
+    bool known; /* can be found by name_before and tokens */
+    int tokens[KERN_KEYS];
+    int in_bucket; /* the next one */
+};
+enum { BLOCK_START = 1 }; /* the name before a sequence's first block */
 struct blocks {
     int n, n_free, n_promised;
-    int *refs;              /* [n] tables that hold the block */
-    int *free;              /* [n_free] a stack */
+    struct block *block;       /* [n] */
+    int first_free, last_free; /* taken from the front */
+    int *buckets;              /* [n] */
+    uint64_t last_name;
     struct kv_cache *cache; /* borrowed; where copies are made. NULL: only count (tests) */
 };
 /* The blocks of one sequence: block[i] holds positions i*KERN_KEYS .. (i+1)*KERN_KEYS-1. */
@@ -29,6 +41,7 @@ struct table {
 };
 void blocks_init(struct blocks *b, int n, struct kv_cache *cache);
 void blocks_release(struct blocks *b);
+size_t blocks_bytes(int n);
 /* Blocks that hold n positions. */
 int blocks_for(int n_positions);
 /* Set n blocks aside for t; false, and nothing done, when so many are not to be had now. */
@@ -39,6 +52,11 @@ void blocks_write(struct blocks *b, struct table *t, int pos);
 void blocks_share(struct blocks *b, struct table *t, const struct table *from);
 /* Give back everything, promises too. */
 void blocks_drop(struct blocks *b, struct table *t);
+/* Block i of t is full with these KERN_KEYS tokens, and will not be written to again. */
+void blocks_know(struct blocks *b, const struct table *t, int i, const int *tokens);
+/* If a block is known that continues t with these KERN_KEYS tokens, add it in place of a promised one. */
+bool blocks_reuse(struct blocks *b, struct table *t, const int *tokens);
+void blocks_forget(struct blocks *b);
 
 /* ---- sampler.c, select.c ------------------------------------------------------------------------------- */
 

@@ -185,6 +185,21 @@ static bool sequence_ends(const struct run *r, struct sequence *s, int id)
     return s->out->n == how->max_new_tokens;
 }
 
+/* The next turn of a conversation may begin with all of this. */
+static void sequence_know(struct run *r, const struct sequence *s)
+{
+    if (!r->e->limits.keep_prompts) return;
+    const struct request *q = &r->requests[s->request];
+    int tokens[KERN_KEYS];
+    for (int i = q->n_prompt / KERN_KEYS; (i + 1) * KERN_KEYS <= s->n_pos; i++) {
+        for (int j = 0; j < KERN_KEYS; j++) {
+            int pos = i * KERN_KEYS + j;
+            tokens[j] = pos < q->n_prompt ? q->prompt[pos] : s->out->ids[pos - q->n_prompt];
+        }
+        blocks_know(&r->e->blocks, &s->table, i, tokens);
+    }
+}
+
 void sequence_take(struct run *r, struct sequence *s, const struct draw *d)
 {
     completion_add(s, d->id, d->logp);
@@ -193,6 +208,7 @@ void sequence_take(struct run *r, struct sequence *s, const struct draw *d)
     if (r->hooks && r->hooks->token) r->hooks->token(r->hooks->ctx, s->request, s->index, d->id);
     if (!s->ended) return;
     completion_text(r, s);
+    sequence_know(r, s);
     blocks_drop(&r->e->blocks, &s->table);
     r->progress.done_sequences++;
 }
@@ -239,5 +255,6 @@ void run_abandon(struct run *r)
     for (int i = 0; i < e->n_running; i++) blocks_drop(&e->blocks, &e->sequences[i]->table);
     e->n_running = 0;
     prompts_drop(r, true);
+    engine_reset(e); /* what is in the cache may be as bad as what came of it */
     for (int i = 0; i < r->n; i++) group_release(&r->groups[i]);
 }
