@@ -24,7 +24,7 @@ static void random_logits(float *z, int n, uint32_t trial, float scale)
     rng_normal(&(struct rng_at){12, RNG_TEST, trial, 0, 0}, z, (size_t)n, 0, scale);
 }
 
-/* ---- the plain sampler ---------------------------------------------------------------------------------- */
+/* ---- the plain sampler --------------------------------------------------------------------------------- */
 
 struct plain {
     int n, order[VOCAB_MAX]; /* token by rank */
@@ -94,7 +94,7 @@ static void plain_run(struct plain *r, const struct draw *d, int vocab, double *
     for (int v = 0; v < vocab; v++) r->p[v] = r->kept[v] ? exp(r->y[v] - r->y[r->order[0]]) / total : 0;
 }
 
-/* ---- tests ---------------------------------------------------------------------------------------------- */
+/* ---- tests --------------------------------------------------------------------------------------------- */
 
 static struct sampling random_sampling(uint32_t trial, int vocab)
 {
