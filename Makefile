@@ -3,30 +3,37 @@ BUILD ?= build
 CMAKE_FLAGS ?=
 PREFIX ?= /usr/local
 
-.PHONY: all build setup demo test asan fuzz bench lint install clean
+.PHONY: all build demo test arm64 asan fuzz bench lint install clean
 
 all: build
 
-build: | setup
+build:
+	@sh tools/setup
 	@cmake -S . -B $(BUILD) -G Ninja $(CMAKE_FLAGS) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
 	@cmake --build $(BUILD)
 
-setup:
-	@sh tools/setup
-
 demo: build
 	$(BUILD)/openr1 demo $(DEMO_FLAGS)
 
-test: build
+test:
+	@sh tools/setup test
+	@$(MAKE) --no-print-directory build
 	ctest --test-dir $(BUILD) --output-on-failure -j2
 
-asan: | setup
+# The same program for AArch64, to be run by qemu-aarch64; tests/e2e/bits_arm64.sh uses it where it can be built.
+arm64:
+	@cmake -S . -B build-arm64 -G Ninja -DCMAKE_TOOLCHAIN_FILE=cmake/aarch64.cmake -DOPENR1_TESTS=OFF
+	@cmake --build build-arm64
+
+asan:
+	@sh tools/setup
 	cmake -S . -B build-asan -G Ninja -DOPENR1_SANITIZE=ON
 	cmake --build build-asan
 	ctest --test-dir build-asan --output-on-failure -LE slow
 
-fuzz: | setup
+fuzz:
+	@sh tools/setup lint
 	CC=clang cmake -S . -B build-fuzz -G Ninja -DOPENR1_FUZZ=ON -DOPENR1_TESTS=OFF
 	cmake --build build-fuzz
 	sh tools/fuzz build-fuzz

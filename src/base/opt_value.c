@@ -120,7 +120,7 @@ static int list_word(const struct opt *o, const char *text, const char *where, j
 {
     json_t *list = json_array();
     if (*text == '[') {
-        json_t *raw;
+        json_t *raw = NULL;
         if (json_word(o, text, where, &raw, e)) {
             json_decref(list);
             return -1;

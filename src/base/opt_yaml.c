@@ -263,6 +263,7 @@ static int file_parse(const char *path, struct conf *c, json_t **tree, struct er
     struct reader r = {.conf = c, .path = path, .e = &own};
     char *bytes;
     size_t n;
+    CHECK(c || tree, "nowhere to put %s", path);
     int rc = file_read(path, FILE_MAX, &bytes, &n, &own);
     if (!rc) {
         CHECK(yaml_parser_initialize(&r.parser), "libyaml has no memory");
