@@ -64,16 +64,22 @@ enum tok_flag {
     TOK_SPECIAL = 1 /* add bos/eos as the template says */,
     TOK_PLAIN = 2 /* added tokens are text */
 };
-/* Appends to out. Fails only when the text has more than 2^30 bytes. Thread-safe on one tokenizer. */
+/* Appends to out. Thread-safe on one tokenizer. Fails when the text has more than 2^30 bytes, when a
+ * character has no token in a vocabulary of characters that has no "<unk>" either, and when a regular
+ * expression of the tokenizer passes its match limit. */
 int tokenizer_encode(const struct tokenizer *t, const char *text, size_t n, int flags, struct ids *out,
                      struct err *e);
 /* Appends the text of ids; unknown ids are skipped. skip_special leaves special tokens out. */
 void tokenizer_decode(const struct tokenizer *t, const int *ids, size_t n, bool skip_special,
                       struct str *out);
-/* Incremental: bytes held back until they form whole UTF-8 characters. */
+/* Incremental: bytes held back until they form whole UTF-8 characters. Start with all zero. The pieces
+ * together are the text of tokenizer_decode, but that a run of <0xNN> tokens that is not UTF-8 as a whole
+ * still gives the characters that are in it. */
 struct tok_stream {
     char held[8];
     int n_held;
+    int n_stripped;
+    bool started;
 };
 void tok_stream_push(struct tok_stream *s, const struct tokenizer *t, int id, bool skip_special,
                      struct str *out);

@@ -1,0 +1,276 @@
+/* text_int.h: what the files of this room share.
+ *
+ * Encoding runs through a list of stages, each a row of its file's table: cut added tokens (added.c),
+ * normalise (normalizers.c), pre-tokenise (pretokenize.c), merge (bpe.c), add bos and eos (post.c). Decoding
+ * reads one string of bytes per id, prepared when the tokenizer is loaded (decode.c).
+ */
+#ifndef TEXT_TEXT_INT_H
+#define TEXT_TEXT_INT_H
+
+#include <jansson.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "text/text.h"
+
+#define TEXT_MAX     ((size_t)1 << 30) /* bytes in one text */
+#define ID_MAX       (1 << 24)         /* ids are below this: arrays are as long as the largest id */
+#define STAGES_MAX   16
+#define NO_ID        (-1)
+#define ADDED_BYTES  4096              /* longest added token */
+#define LEXEME_BYTES ((size_t)1 << 20) /* longest token */
+
+/* ---- lexicon.c: strings with ids ----------------------------------------------------------------------- */
+
+struct lexeme {
+    uint32_t off, len; /* off UINT32_MAX: no string has this id */
+};
+struct lexicon {
+    char *blob; /* each string is followed by a NUL */
+    size_t used, cap;
+    struct lexeme *at;
+    int n, n_cap, count; /* largest id + 1; allocated; present */
+    int32_t *slots;      /* open addressing, linear probing: id + 1, or 0 */
+    uint32_t n_slots;
+};
+void lexicon_init(struct lexicon *l);
+void lexicon_release(struct lexicon *l);
+/* -1 and e when the id is out of range or the string or the id is there already. */
+int lexicon_add(struct lexicon *l, int id, const char *p, size_t n, struct err *e);
+int lexicon_find(const struct lexicon *l, const char *p, size_t n); /* NO_ID if absent */
+/* NULL if absent. */
+const char *lexicon_text(const struct lexicon *l, int id, size_t *n);
+uint64_t text_hash(const char *p, size_t n);
+
+/* ---- bytemap.c: GPT-2's printable characters for bytes ------------------------------------------------- */
+
+int bytemap_char(unsigned char byte, char out[4]); /* UTF-8 of the character; returns its length */
+/* Bytes of a token written in these characters: their number, or -1 if a character is not one of them.
+ * out has room for n bytes. */
+long bytemap_bytes(const char *token, size_t n, char *out);
+
+/* ---- regex.c: PCRE2 with Oniguruma's meaning ----------------------------------------------------------- */
+
+struct regex;
+struct regex_scratch;
+struct regex *regex_new(const char *pattern, size_t n, struct err *e);
+struct regex *regex_new_literal(const char *text, size_t n, struct err *e);
+void regex_free(struct regex *r);
+struct regex_scratch *regex_scratch_new(void);
+void regex_scratch_free(struct regex_scratch *s);
+struct match {
+    size_t from, to;
+    bool any; /* false before the first */
+};
+/* The next match in p[0..n) from m->to on (first call: m zeroed); 1, 0 for none, -1 and e when a match limit
+ * is passed. Empty matches behave as in Oniguruma's find_iter. */
+int regex_next(const struct regex *r, struct regex_scratch *s, const char *p, size_t n, struct match *m,
+               struct err *e);
+
+/* ---- scan.c: known expressions as hand-written scanners ------------------------------------------------ */
+
+/* End of the piece that starts at p (p < end); valid UTF-8. */
+typedef const char *(*scan_fn)(const char *p, const char *end);
+scan_fn scan_find(const char *pattern); /* NULL: not a known one */
+extern const char scan_gpt2[], scan_qwen2[], scan_llama3[];
+
+/* ---- bpe.c --------------------------------------------------------------------------------------------- */
+
+struct pair_slot {
+    uint64_t pair; /* left id << 32 | right id; UINT64_MAX: empty */
+    uint32_t rank;
+    int32_t id;
+};
+struct bpe_merge {
+    int32_t left, right, id;
+    uint32_t rank;
+};
+struct bpe {
+    const struct lexicon *lex; /* the tokenizer's */
+    struct lexicon raw;        /* byte-level with ignore_merges: bytes of each token */
+    bool byte_level, byte_fallback, fuse_unk, ignore_merges;
+    int unk;
+    int byte_id[256]; /* byte-level: id of the byte's character; otherwise of <0xNN>; NO_ID: none */
+    struct bpe_merge *merges;
+    int n_merges, merges_cap;
+    struct pair_slot *slots;
+    uint32_t mask;
+};
+struct enc;
+void bpe_init(struct bpe *b, const struct lexicon *lex);
+void bpe_release(struct bpe *b);
+int bpe_merge_add(struct bpe *b, int left, int right, int id, uint32_t rank, struct err *e);
+int bpe_ready(struct bpe *b, struct err *e); /* after vocabulary, merges and byte_level are set */
+/* Ids of one piece onto x->out. Fails on a character without a token (see text.h). */
+int bpe_encode(const struct bpe *b, struct enc *x, const char *p, size_t n);
+
+/* ---- added.c ------------------------------------------------------------------------------------------- */
+
+struct added_token {
+    const char *text;
+    size_t n;
+    int id;
+    bool special, lstrip, rstrip, single_word, normalized;
+};
+struct trie_node {
+    int child, sibling; /* 0: none (node 0 is the root) */
+    int token;          /* index of the added token that ends here, or -1 */
+    unsigned char byte;
+};
+struct trie {
+    struct trie_node *node;
+    int n, cap;
+    bool first[256];
+};
+struct added {
+    struct lexicon index; /* text -> place in p */
+    struct added_token *p;
+    int n, cap;
+    struct trie raw, normal; /* matched in the raw and in the normalised text */
+};
+void added_init(struct added *a);
+void added_release(struct added *a);
+/* A copy of *t goes in, or replaces the entry with the same text. */
+int added_put(struct added *a, const struct added_token *t, struct err *e);
+void added_settle(struct added *a); /* when all are in: sets `text` of each */
+const struct added_token *added_find(const struct added *a, const char *text, size_t n);
+/* Calls `text` for what lies between tokens of the trie and pushes the tokens' ids onto x->out. */
+int added_cut(const struct added *a, const struct trie *tr, struct enc *x, const char *p, size_t n,
+              int (*text)(struct enc *x, const char *p, size_t n));
+void trie_put(struct trie *tr, const char *text, size_t n, int token);
+
+/* ---- normalizers.c, nfc.c ------------------------------------------------------------------------------ */
+
+struct norm_type;
+struct norm_stage {
+    const struct norm_type *type;
+    char *content; /* what to prepend, or to put for a match */
+    size_t n;
+    struct regex *re;
+};
+struct norm_type {
+    const char *name;
+    int (*load)(struct norm_stage *s, const json_t *o, struct err *e); /* may be NULL */
+    /* 1: the result is in out (empty before); 0: nothing changes; -1: e. */
+    int (*run)(const struct norm_stage *s, struct enc *x, const char *p, size_t n, struct str *out);
+};
+int normalizers_load(struct tokenizer *t, const json_t *o, struct err *e);
+void norm_stage_release(struct norm_stage *s);
+/* Result in *q, *m: the input itself or one of x's buffers. */
+int normalize(struct enc *x, const char *p, size_t n, const char **q, size_t *m);
+bool nfc_run(const char *p, size_t n, struct str *out); /* false: already normalised, nothing written */
+
+/* ---- pretokenize.c ------------------------------------------------------------------------------------- */
+
+enum split_behavior { SPLIT_REMOVED, SPLIT_ISOLATED, SPLIT_PREVIOUS, SPLIT_NEXT, SPLIT_CONTIGUOUS };
+struct pre_type;
+struct pre_stage {
+    const struct pre_type *type;
+    struct regex *re;
+    scan_fn scan;
+    enum split_behavior behavior;
+    bool invert, prefix_space;
+};
+struct pre_type {
+    const char *name;
+    int (*load)(struct tokenizer *t, struct pre_stage *s, const json_t *o, struct err *e);
+    /* Calls pre_next for each piece. */
+    int (*run)(struct enc *x, int stage, const char *p, size_t n);
+};
+int pretokenizers_load(struct tokenizer *t, const json_t *o, struct err *e);
+void pre_stage_release(struct pre_stage *s);
+int pre_run(struct enc *x, int stage, const char *p, size_t n);
+
+/* ---- post.c, decode.c ---------------------------------------------------------------------------------- */
+
+int post_load(struct tokenizer *t, const json_t *o, struct err *e);
+
+struct decoder {
+    struct lexeme *at; /* bytes of each id */
+    char *blob;
+    size_t used, cap;
+    bool *byte; /* <0xNN> tokens of a byte fallback, or NULL */
+    int n;
+    bool fused;      /* strings after this stage are one string */
+    bool join_space; /* no decoder: tokens stand apart */
+    int strip_left;  /* so many strip_char at most are taken off the front */
+    char strip_char;
+};
+int decoder_load(struct tokenizer *t, const json_t *o, struct err *e);
+void decoder_release(struct decoder *d);
+
+/* ---- tokenizer.c --------------------------------------------------------------------------------------- */
+
+struct tokenizer {
+    struct lexicon lex; /* the model's vocabulary, as written in tokenizer.json */
+    struct added added;
+    int *added_of; /* id -> index in added, or -1 */
+    int size;
+    struct norm_stage norm[STAGES_MAX];
+    struct pre_stage pre[STAGES_MAX];
+    int n_norm, n_pre;
+    struct bpe bpe;
+    struct ids prefix, suffix; /* what the template puts around a text */
+    struct decoder dec;
+    int bos, eos, pad;
+    bool nul_hidden; /* while tokenizer.json is read: see there */
+    json_t *parts;   /* tokenizer.json without added tokens, vocabulary and merges, for saving */
+    json_t *config;  /* tokenizer_config.json, or an empty object */
+    char *chat;
+    pthread_mutex_t lock; /* guards idle */
+    struct enc *idle;     /* encoders not in use */
+};
+
+/* One running encode: where ids go, and scratch that the next encode uses again. */
+struct piece_entry;
+struct enc {
+    const struct tokenizer *t;
+    struct ids *out;
+    struct err *e;
+    struct str clean, norm[2], prefix;
+    struct regex_scratch *regex;
+    struct piece_entry *cache;
+    int32_t *work; /* bpe.c */
+    size_t work_cap;
+    struct enc *next;
+};
+
+/* An empty tokenizer. A reader fills lex, bpe's merges and added, and sets parts; then tokenizer_finish
+ * builds the stages from parts and everything that is looked up. On failure the caller frees t. */
+struct tokenizer *tokenizer_blank(void);
+int tokenizer_finish(struct tokenizer *t, struct err *e);
+int tokenizer_find(const struct tokenizer *t, const char *p, size_t n); /* added or in the vocabulary */
+/* Adds the token under the id its text has in the vocabulary, or as a new one; or changes its flags. */
+int tokenizer_add(struct tokenizer *t, const struct added_token *a, struct err *e);
+int tokenizer_add_special(struct tokenizer *t, const char *text, size_t n, struct err *e);
+/* "a b" or two texts: both, and their joining, must be in the vocabulary. */
+int tokenizer_merge(struct tokenizer *t, const char *left, size_t n, const char *right, size_t m,
+                    struct err *e);
+int tokenizer_merge_line(struct tokenizer *t, const char *line, size_t n, struct err *e);
+int added_from_json(struct tokenizer *t, const json_t *o, struct err *e); /* content and flags */
+/* The post-processor that puts bos in front and eos behind (texts; NULL: none). New reference. */
+json_t *template_part(const struct tokenizer *t, const char *bos, const char *eos);
+
+/* ---- readers ------------------------------------------------------------------------------------------- */
+
+int read_tokenizer_json(struct tokenizer *t, const char *path, struct err *e);
+int vocab_from_json(struct tokenizer *t, const json_t *vocab, struct err *e); /* {token: id} */
+/* tokenizer_config.json and its companions in dir; before tokenizer_finish. */
+int config_read(struct tokenizer *t, const char *dir, struct err *e);
+int config_apply(struct tokenizer *t, struct err *e);
+/* tokenizer.json without vocabulary, merges and added tokens, by the GGUF name of the pre-tokenizer ("gpt-2",
+ * "qwen2", "llama-bpe", "smollm", ...) or "spm". New reference; NULL and e if unknown. */
+json_t *preset_parts(const char *name, struct err *e);
+
+/* An element whose type no row has: says so, with the names that rows have. rows: first member is the name.
+ * */
+int element_unknown(struct err *e, const char *where, const json_t *o, const void *rows, size_t stride);
+const char *element_type(const json_t *o); /* "" if it has none */
+/* The "pattern" of an element: {"Regex": text} or {"String": text}. */
+struct regex *element_pattern(const json_t *o, const char *where, struct err *e);
+
+#endif

@@ -1,0 +1,184 @@
+/* tokenizer_json.c: tokenizer.json, as Hugging Face's tokenizers library writes it.
+ *
+ * Truncation and padding in the file are settings of that library's calls, not of the vocabulary, and are not
+ * used. Added tokens get the id that their text has in the vocabulary, else the next free one.
+ * Jansson has no NUL in keys, but vocabularies of single characters do: \u0000 is read as the noncharacter
+ * U+FFFF and put back when the token is taken out.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "text/text_int.h"
+
+struct model_row {
+    const char *name;
+    int (*load)(struct tokenizer *t, const json_t *model, struct err *e);
+};
+
+#define STAND_IN "\xEF\xBF\xBF" /* U+FFFF */
+
+/* Every escape of NUL becomes one of the stand-in; returns how many there were. */
+static size_t nul_hide(char *bytes, size_t n)
+{
+    size_t count = 0;
+    for (size_t i = 0; i + 6 <= n; i++) {
+        if (bytes[i] != '\\') continue;
+        if (!memcmp(bytes + i + 1, "u0000", 5)) {
+            memcpy(bytes + i + 1, "uffff", 5);
+            count++;
+        }
+        i++; /* the escaped character; the digits of \u hold no backslash */
+    }
+    return count;
+}
+
+/* The token with NUL in the place of stand-ins, in a block that the caller frees; NULL: it has none. */
+static char *nul_back(const struct tokenizer *t, const char *p, size_t *n)
+{
+    if (!t->nul_hidden || !memmem(p, *n, STAND_IN, 3)) return NULL;
+    char *copy = alloc_strn(p, *n);
+    size_t used = 0;
+    for (size_t i = 0; i < *n; used++) {
+        bool nul = *n - i >= 3 && !memcmp(p + i, STAND_IN, 3);
+        copy[used] = nul ? 0 : p[i];
+        i += nul ? 3 : 1;
+    }
+    *n = used;
+    return copy;
+}
+
+int vocab_from_json(struct tokenizer *t, const json_t *vocab, struct err *e)
+{
+    if (!json_is_object(vocab)) return err_set(e, "\"vocab\" must be an object of token: id");
+    const char *token;
+    size_t n;
+    const json_t *id;
+    json_t *object = (json_t *)(uintptr_t)vocab; /* jansson's iterator takes no const */
+    json_object_keylen_foreach(object, token, n, id)
+    {
+        json_int_t v = json_integer_value(id);
+        if (!json_is_integer(id) || v < 0 || v >= ID_MAX)
+            return err_set(e, "vocab: the id of \"%.100s\" is not 0 to %d", token, ID_MAX - 1);
+        char *nul = nul_back(t, token, &n);
+        int failed = lexicon_add(&t->lex, (int)v, nul ? nul : token, n, e);
+        free(nul);
+        if (failed) return err_wrap(e, "vocab");
+    }
+    return 0;
+}
+
+static int merge_load(struct tokenizer *t, const json_t *m, struct err *e)
+{
+    const json_t *a = json_array_get(m, 0), *b = json_array_get(m, 1);
+    if (!json_is_string(m) && !(json_array_size(m) == 2 && json_is_string(a) && json_is_string(b)))
+        return err_set(e, "merge %d: \"a b\" or [\"a\", \"b\"] expected", t->bpe.n_merges);
+    if (json_is_string(m)) a = m;
+    size_t n = json_string_length(a), k = b ? json_string_length(b) : 0;
+    char *nul_a = nul_back(t, json_string_value(a), &n);
+    char *nul_b = b ? nul_back(t, json_string_value(b), &k) : NULL;
+    const char *left = nul_a ? nul_a : json_string_value(a);
+    int failed = b ? tokenizer_merge(t, left, n, nul_b ? nul_b : json_string_value(b), k, e)
+                   : tokenizer_merge_line(t, left, n, e);
+    free(nul_a);
+    free(nul_b);
+    return failed;
+}
+
+static int merges_load(struct tokenizer *t, const json_t *merges, struct err *e)
+{
+    size_t i;
+    const json_t *m;
+    json_array_foreach(merges, i, m)
+    {
+        if (merge_load(t, m, e)) return -1;
+    }
+    return 0;
+}
+
+static int bpe_load(struct tokenizer *t, const json_t *model, struct err *e)
+{
+    return vocab_from_json(t, json_object_get(model, "vocab"), e) ||
+                   merges_load(t, json_object_get(model, "merges"), e)
+               ? -1
+               : 0;
+}
+
+static const struct model_row models[] = {{"BPE", bpe_load}, {NULL, NULL}};
+
+static int model_load_json(struct tokenizer *t, const json_t *model, struct err *e)
+{
+    const char *type = element_type(model);
+    /* Old files do not say; only BPE has merges. */
+    if (!*type && json_object_get(model, "merges")) type = "BPE";
+    for (const struct model_row *row = models; row->name; row++)
+        if (!strcmp(row->name, type)) return row->load(t, model, e);
+    return element_unknown(e, "model", model, models, sizeof *models);
+}
+
+static int added_flags(const json_t *o, struct added_token *a, struct err *e)
+{
+    return json_get_bool_or(o, "special", false, &a->special, e) ||
+                   json_get_bool_or(o, "lstrip", false, &a->lstrip, e) ||
+                   json_get_bool_or(o, "rstrip", false, &a->rstrip, e) ||
+                   json_get_bool_or(o, "single_word", false, &a->single_word, e) ||
+                   json_get_bool_or(o, "normalized", !a->special, &a->normalized, e)
+               ? -1
+               : 0;
+}
+
+int added_from_json(struct tokenizer *t, const json_t *o, struct err *e)
+{
+    struct added_token a = {0};
+    const json_t *content = json_object_get(o, "content");
+    if (!json_is_string(content)) return err_set(e, "added token without \"content\"");
+    a.text = json_string_value(content);
+    a.n = json_string_length(content);
+    if (!a.n) return 0; /* the library ignores it too */
+    return added_flags(o, &a, e) || tokenizer_add(t, &a, e) ? -1 : 0;
+}
+
+/* tokenizer.json without what has gone into t. */
+static json_t *parts_of(const json_t *root)
+{
+    static const char *const keys[] = {"normalizer", "pre_tokenizer", "post_processor", "decoder"};
+    json_t *parts = json_object(), *model = json_copy(json_object_get(root, "model"));
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        json_t *v = json_object_get(root, keys[i]);
+        json_object_set_new(parts, keys[i], v ? json_incref(v) : json_null());
+    }
+    json_object_del(model, "vocab");
+    json_object_del(model, "merges");
+    json_object_set_new(parts, "model", model);
+    return parts;
+}
+
+static int read_root(struct tokenizer *t, const json_t *root, struct err *e)
+{
+    const json_t *model = json_object_get(root, "model"), *o;
+    size_t i;
+    if (!json_is_object(model)) return err_set(e, "no \"model\" object");
+    if (model_load_json(t, model, e)) return -1;
+    json_array_foreach(json_object_get(root, "added_tokens"), i, o)
+    {
+        if (added_from_json(t, o, e)) return -1;
+    }
+    t->parts = parts_of(root);
+    return 0;
+}
+
+int read_tokenizer_json(struct tokenizer *t, const char *path, struct err *e)
+{
+    char *bytes;
+    size_t n;
+    if (file_read(path, JSON_FILE_MAX, &bytes, &n, e)) return -1;
+    t->nul_hidden = nul_hide(bytes, n) > 0;
+    json_t *root = json_read_bytes(bytes, n, path, e);
+    free(bytes);
+    if (!root) return -1;
+    int failed = read_root(t, root, e) ? err_wrap(e, "%s", path) : 0;
+    json_decref(root);
+    return failed;
+}

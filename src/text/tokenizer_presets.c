@@ -1,0 +1,103 @@
+/* tokenizer_presets.c: pipelines by name, for vocabularies that come without tokenizer.json (GGUF, vocab.json
+ * with merges.txt).
+ *
+ * A row is what Hugging Face's tokenizer of the family does. GGUF's tokenizer.ggml.pre names the family.
+ */
+#include <string.h>
+
+#include "base/check.h"
+#include "text/text_int.h"
+
+#define NFC_PART    "{\"type\": \"NFC\"}"
+#define DIGITS_PART "{\"type\": \"Digits\", \"individual_digits\": true}"
+#define DECODER_PART                                                                                         \
+    "{\"type\": \"ByteLevel\", \"add_prefix_space\": true, \"trim_offsets\": true, \"use_regex\": true}"
+
+struct preset {
+    const char *names; /* separated by spaces */
+    const char *normalizer;
+    const char *first;   /* a stage before the split, or NULL */
+    const char *pattern; /* of a Split before ByteLevel; NULL: ByteLevel's own */
+    bool ignore_merges;
+};
+
+static const struct preset rows[] = {
+    {"gpt-2 gpt2 default", NULL, NULL, NULL, false},
+    {"smollm", NULL, DIGITS_PART, NULL, false},
+    {"qwen2 deepseek-r1-qwen", NFC_PART, NULL, scan_qwen2, false},
+    {"llama-bpe llama3 llama-v3", NULL, NULL, scan_llama3, true},
+};
+
+static json_t *parse(const char *text)
+{
+    json_error_t je;
+    json_t *v = text ? json_loads(text, 0, &je) : json_null();
+    CHECK(v, "preset %s: %s", text, je.text);
+    return v;
+}
+
+static json_t *pre_tokenizer_of(const struct preset *p)
+{
+    json_t *stages = json_array();
+    if (p->first) json_array_append_new(stages, parse(p->first));
+    if (p->pattern)
+        json_array_append_new(stages, json_pack("{s:s, s:{s:s}, s:s, s:b}", "type", "Split", "pattern",
+                                                "Regex", p->pattern, "behavior", "Isolated", "invert", 0));
+    json_array_append_new(stages, json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space",
+                                            0, "trim_offsets", 1, "use_regex", p->pattern ? 0 : 1));
+    if (json_array_size(stages) > 1)
+        return json_pack("{s:s, s:o}", "type", "Sequence", "pretokenizers", stages);
+    json_t *only = json_incref(json_array_get(stages, 0));
+    json_decref(stages);
+    return only;
+}
+
+static json_t *bpe_part(bool spm, bool ignore_merges)
+{
+    return json_pack("{s:s, s:n, s:s?, s:n, s:n, s:b, s:b, s:b}", "type", "BPE", "dropout", "unk_token",
+                     spm ? "<unk>" : NULL, "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", spm,
+                     "byte_fallback", spm, "ignore_merges", ignore_merges);
+}
+
+/* SentencePiece with a space put in front, as Llama 2's tokenizer.json says it. */
+static json_t *spm_parts(void)
+{
+    json_t *parts =
+        parse("{\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": ["
+              "{\"type\": \"Prepend\", \"prepend\": \"\xE2\x96\x81\"}, "
+              "{\"type\": \"Replace\", \"pattern\": {\"String\": \" \"}, \"content\": \"\xE2\x96\x81\"}]}, "
+              "\"pre_tokenizer\": null, \"post_processor\": null, "
+              "\"decoder\": {\"type\": \"Sequence\", \"decoders\": ["
+              "{\"type\": \"Replace\", \"pattern\": {\"String\": \"\xE2\x96\x81\"}, \"content\": \" \"}, "
+              "{\"type\": \"ByteFallback\"}, {\"type\": \"Fuse\"}, "
+              "{\"type\": \"Strip\", \"content\": \" \", \"start\": 1, \"stop\": 0}]}}");
+    json_object_set_new(parts, "model", bpe_part(true, false));
+    return parts;
+}
+
+/* Is `name` one of the words of `names`? */
+static bool named(const char *names, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *p = names; (p = strstr(p, name)); p += n)
+        if ((p == names || p[-1] == ' ') && (p[n] == ' ' || !p[n])) return n > 0;
+    return false;
+}
+
+json_t *preset_parts(const char *name, struct err *e)
+{
+    if (!strcmp(name, "spm")) return spm_parts();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct preset *p = &rows[i];
+        if (!named(p->names, name)) continue;
+        return json_pack("{s:o, s:o, s:o, s:o, s:o}", "normalizer", parse(p->normalizer), "pre_tokenizer",
+                         pre_tokenizer_of(p), "post_processor", parse(DECODER_PART), "decoder",
+                         parse(DECODER_PART), "model", bpe_part(false, p->ignore_merges));
+    }
+    struct str known;
+    str_init(&known, 1024);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) str_addf(&known, " %s", rows[i].names);
+    err_set(e, "pre-tokenizer \"%s\" is not supported; supported:%s", name, known.p);
+    str_release(&known);
+    return NULL;
+}
