@@ -1,12 +1,12 @@
 /* chatml.c: chat templates of the ChatML kind, recognised by their markers.
  *
- *   <|im_start|>ROLE\nTEXT<|im_end|>\n   for each message; before a conversation without a system message the
- *                                      default one, if the template has it
- *   <|im_start|>assistant\n             at the end when a generation prompt is wanted (or what the template has)
+ *   <|im_start|>ROLE\nTEXT<|im_end|>\n for each message; before a conversation without a system message
+ *                                    the default one, if the template has it
+ *   <|im_start|>assistant\n          at the end when a generation prompt is wanted (or what the template has)
  *
- * The default system message is the text between "<|im_start|>system\n" and "<|im_end|>" where the template has
- * it within one string literal. Templates that rewrite past answers (Qwen3 cuts their thinking out) and messages
- * with tools need the whole template language and are refused.
+ * The default system message is the text between "<|im_start|>system\n" and "<|im_end|>" where the template
+ * has it within one string literal. Templates that rewrite past answers (Qwen3 cuts their thinking out) and
+ * messages with tools need the whole template language and are refused.
  */
 #include <string.h>
 

@@ -144,8 +144,10 @@ static void small_fill(struct small *v)
         for (int i = 0; i < n && !known; i++) known = !strcmp(v->text[i], both);
         if (known) continue;
         memcpy(v->text[n], both, strlen(both) + 1);
-        snprintf(v->merge[v->n_merges], sizeof v->merge[0], "%.39s %.39s", v->text[pick[0]],
-                 v->text[pick[1]]);
+        size_t n0 = strlen(v->text[pick[0]]);
+        memcpy(v->merge[v->n_merges], both, n0);
+        v->merge[v->n_merges][n0] = ' ';
+        memcpy(v->merge[v->n_merges] + n0 + 1, both + n0, strlen(both + n0) + 1);
         v->left[v->n_merges] = pick[0];
         v->right[v->n_merges++] = pick[1];
         n++;
