@@ -1,8 +1,9 @@
 /* conversation.c: message lists: their shapes, their tokens, and which tokens the assistant said.
  *
- * ChatML writes a turn as <|im_start|>ROLE\nCONTENT<|im_end|>\n. The assistant's span runs from the first token
- * of CONTENT to <|im_end|> and with it, so that the model learns to end its turn. A token that covers the
- * newline and the beginning of CONTENT belongs to the span, as with Hugging Face's generation masks.
+ * ChatML writes a turn as <|im_start|>ROLE\nCONTENT<|im_end|>\n. The assistant's span runs from the first
+ * token of CONTENT to <|im_end|> and with it, so that the model learns to end its turn. A token that
+ * covers the newline and the beginning of CONTENT belongs to the span, as with Hugging Face's generation
+ * masks.
  */
 #include <string.h>
 
@@ -62,7 +63,8 @@ int conversation_encode(const struct tokenizer *tok, const json_t *messages, boo
     return rc;
 }
 
-/* Is the turn whose header begins at ids[start] the assistant's, and at which token does its content begin? */
+/* Is the turn whose header begins at ids[start] the assistant's, and at which token does its content
+ * begin? */
 static bool assistant_content(const struct tokenizer *tok, const struct ids *ids, size_t start, size_t end,
                               size_t *content)
 {

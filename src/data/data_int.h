@@ -4,7 +4,7 @@
 
 #include "data/data.h"
 
-/* ---- conversation.c: message lists ----------------------------------------------------------------------- */
+/* ---- conversation.c: message lists -------------------------------------------------------------------- */
 
 /* True for a non-empty array of objects with a "role" (or, in the legacy shape, a "from"). */
 bool conversation_is(const json_t *v);
@@ -13,11 +13,11 @@ json_t *conversation_new(const json_t *messages, const char *system_prompt);
 /* Render with the chat template and encode (the template writes its own special tokens). Appends. */
 int conversation_encode(const struct tokenizer *tok, const json_t *messages, bool generate, struct ids *out,
                         struct err *e);
-/* mask[i] = 1 for the tokens of assistant turns, from after the header up to and with <|im_end|>, 0 elsewhere.
- * -1 and e when the tokens show no assistant turn. */
+/* mask[i] = 1 for the tokens of assistant turns, from after the header up to and with <|im_end|>, 0
+ * elsewhere. -1 and e when the tokens show no assistant turn. */
 int conversation_mask(const struct tokenizer *tok, const struct ids *ids, struct ids *mask, struct err *e);
 
-/* ---- pair.c: a prompt and its completion ------------------------------------------------------------------ */
+/* ---- pair.c: a prompt and its completion -------------------------------------------------------------- */
 
 /* Both strings, or both message lists. */
 int pair_encode(const json_t *prompt, const json_t *completion, const struct form_opts *o,
@@ -27,7 +27,7 @@ void text_with_eos(const struct tokenizer *tok, const json_t *text, struct str *
 /* Set all n entries of mask to value. */
 void mask_fill(struct ids *mask, size_t n, int value);
 
-/* ---- gen_common.c: generators ------------------------------------------------------------------------------- */
+/* ---- gen_common.c: generators ------------------------------------------------------------------------- */
 
 /* A generator draws problems until one falls on the wanted side; attempt k draws at positions from
  * k * GEN_PLACES on. That all attempts miss has a probability below 10^-280. */
@@ -41,7 +41,11 @@ uint32_t gen_below(struct rng_at *at, uint32_t n);
 bool gen_chance(struct rng_at *at, double p);
 /* Every key of params must be in `known` (NULL at the end). */
 int gen_params_check(const json_t *params, const char *const *known, const char *generator, struct err *e);
-int gen_int(const json_t *params, const char *key, long fallback, long lo, long hi, long *out, struct err *e);
+struct gen_setting {
+    const char *key;
+    long fallback, lo, hi;
+};
+int gen_int(const json_t *params, struct gen_setting s, long *out, struct err *e);
 int gen_share(const json_t *params, const char *key, double fallback, double *out, struct err *e);
 
 #endif

@@ -1,7 +1,8 @@
 /* gen_arithmetic.c: sums and differences in a sentence, for models that read English.
  *
  * "What does 12 + 5 - 3 come to?" with the number as solution and a completion that works from left to right
- * and boxes the result. Style "chat" gives message lists (a chat template applies), style "text" plain strings.
+ * and boxes the result. Style "chat" gives message lists (a chat template applies), style "text" plain
+ * strings.
  */
 #include <stdio.h>
 #include <string.h>
@@ -63,8 +64,8 @@ static json_t *arithmetic_make(const struct rng_at *at, bool held_out, const jso
     const json_t *style = json_object_get(params, "style");
     const char *name = style ? json_string_value(style) : "chat";
     if (gen_params_check(params, known, "arithmetic", e) ||
-        gen_int(params, "n_terms", 3, 2, TERMS_MAX, &n_terms, e) ||
-        gen_int(params, "n_digits", 2, 1, 6, &n_digits, e))
+        gen_int(params, (struct gen_setting){"n_terms", 3, 2, TERMS_MAX}, &n_terms, e) ||
+        gen_int(params, (struct gen_setting){"n_digits", 2, 1, 6}, &n_digits, e))
         return NULL;
     bool chat = name && strcmp(name, "chat") == 0;
     if (!chat && !(name && strcmp(name, "text") == 0)) {

@@ -63,7 +63,8 @@ static json_t *chain_make(const struct rng_at *at, bool held_out, const json_t *
     double worked;
     const json_t *style = json_object_get(params, "style");
     const char *name = style ? json_string_value(style) : "readable";
-    if (gen_params_check(params, known, "chain", e) || gen_int(params, "n_digits", 6, 2, DIGITS_MAX, &n, e) ||
+    if (gen_params_check(params, known, "chain", e) ||
+        gen_int(params, (struct gen_setting){"n_digits", 6, 2, DIGITS_MAX}, &n, e) ||
         gen_share(params, "worked", 1, &worked, e))
         return NULL;
     bool compact = name && strcmp(name, "compact") == 0;

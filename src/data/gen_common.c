@@ -52,12 +52,12 @@ int gen_params_check(const json_t *params, const char *const *known, const char 
     return 0;
 }
 
-int gen_int(const json_t *params, const char *key, long fallback, long lo, long hi, long *out, struct err *e)
+int gen_int(const json_t *params, struct gen_setting s, long *out, struct err *e)
 {
-    const json_t *v = json_object_get(params, key);
-    *out = v ? (long)json_integer_value(v) : fallback;
-    if ((v && !json_is_integer(v)) || *out < lo || *out > hi)
-        return err_usage(e, "setting \"%s\" must be an integer from %ld to %ld", key, lo, hi);
+    const json_t *v = json_object_get(params, s.key);
+    *out = v ? (long)json_integer_value(v) : s.fallback;
+    if ((v && !json_is_integer(v)) || *out < s.lo || *out > s.hi)
+        return err_usage(e, "setting \"%s\" must be an integer from %ld to %ld", s.key, s.lo, s.hi);
     return 0;
 }
 

@@ -1,8 +1,8 @@
 /* gen_countdown.c: reach a target with given numbers, each used exactly once.
  *
- * A problem is a handful of numbers and the value of a random expression over all of them, so it can always be
- * solved. Held out by the multiset of numbers: three numbers from 1 to 9 make only some ten thousand problems,
- * and reordering one must not carry it over to the other side.
+ * A problem is a handful of numbers and the value of a random expression over all of them, so it can
+ * always be solved. Held out by the multiset of numbers: three numbers from 1 to 9 make only some ten
+ * thousand problems, and reordering one must not carry it over to the other side.
  *   prompt      3,5,8->16:                       (style "chars")
  *   completion  3+5+8                            (plain)
  *   worked      <think>3*5-8=7;5+8+3=16;</think>5+8+3
@@ -158,10 +158,10 @@ static int countdown_settings(struct countdown *c, const json_t *params, struct 
     const json_t *style = json_object_get(params, "style");
     const char *name = style ? json_string_value(style) : "chars";
     if (gen_params_check(params, known, "countdown", e) ||
-        gen_int(params, "count", 3, 2, NUMBERS_MAX, &n, e) ||
-        gen_int(params, "max", 9, 2, 100, &c->max_number, e) ||
-        gen_int(params, "max_target", 100, 1, 1000, &c->max_target, e) ||
-        gen_int(params, "tries", 6, 1, 16, &c->tries, e) ||
+        gen_int(params, (struct gen_setting){"count", 3, 2, NUMBERS_MAX}, &n, e) ||
+        gen_int(params, (struct gen_setting){"max", 9, 2, 100}, &c->max_number, e) ||
+        gen_int(params, (struct gen_setting){"max_target", 100, 1, 1000}, &c->max_target, e) ||
+        gen_int(params, (struct gen_setting){"tries", 6, 1, 16}, &c->tries, e) ||
         gen_share(params, "p_right", 0.15, &c->p_right, e) || gen_share(params, "worked", 1, &c->worked, e))
         return -1;
     c->n = (int)n;

@@ -1,9 +1,9 @@
 /* pack.c: best-fit-decreasing packing, TRL's packing_strategy "bfd".
  *
- * Examples are taken longest first (equal lengths in their order) and each goes into the bin whose room is the
- * smallest that suffices; among bins with equal room, into the one that has had this room longest; else into a
- * new bin. Bins wait in one queue per room, and a bit per room says which queues are not empty, so that a
- * search looks at max_length / 64 words at most.
+ * Examples are taken longest first (equal lengths in their order) and each goes into the bin whose room is
+ * the smallest that suffices; among bins with equal room, into the one that has had this room longest;
+ * else into a new bin. Bins wait in one queue per room, and a bit per room says which queues are not
+ * empty, so that a search looks at max_length / 64 words at most.
  */
 #include <stdint.h>
 #include <stdlib.h>

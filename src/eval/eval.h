@@ -32,12 +32,20 @@ struct eval_opts {
     bool apply_chat;
     const json_t *params;
 };
-/* Result object: {"pass@1","stderr","pass@k" for k = powers of two up to n and
- * n,"maj@n","n_items","n_samples", "mean_length","clipped_ratio","undecided"}. Samples: array of
- * {"id","prompt","completions":[...],...}. The standard error is over items (of each item's mean), so that
- * samples of one item do not count as independent. */
+/* result: {"pass@1","stderr","pass@k" for k = powers of two up to n and n,"maj@n","n_items","n_samples",
+ * "mean_length","clipped_ratio","reasoning_ratio","undecided"}. samples: array of
+ * {"id","prompt","gold","completions":[{"text","score","answer","reason","length","finish_reason"}]}. The
+ * standard error is over items (of each item's mean), so that samples of one item do not count as
+ * independent. */
+struct eval_out {
+    json_t *result, *samples; /* new references */
+};
 int eval_task(struct engine *eng, struct model *m, const struct task *t, const struct eval_opts *o,
-              json_t **result, json_t **samples, struct err *e);
+              struct eval_out *out, struct err *e);
+/* The paired difference of two sample arrays over the items (by id) that both have: {"difference" (b - a),
+ * "stderr", "n_items", "a", "b"}, from each item's mean score. New reference; NULL and e without common
+ * items. */
+json_t *eval_compare(const json_t *samples_a, const json_t *samples_b, struct err *e);
 /* lm-eval's table shape, for standard output: |Tasks|Metric| |Value| |Stderr|. */
 void eval_table(const json_t *results, struct str *out);
 /* Unbiased pass@k of c right out of n (Chen et al. 2021): 1 - C(n-c,k)/C(n,k). */

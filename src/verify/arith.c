@@ -3,8 +3,8 @@
  *   sum     = product { (+|-) product }
  *   product = factor { (*|/) factor }
  *   factor  = - factor | ( sum ) | digits
- * Blanks are allowed anywhere; × · ÷ − are read as * * / -. Fractions are kept reduced in 64 bits; an overflow,
- * a division by zero, more than 32 numbers or more than 64 open brackets end it with a reason.
+ * Blanks are allowed anywhere; × · ÷ − are read as * * / -. Fractions are kept reduced in 64 bits; an
+ * overflow, a division by zero, more than 32 numbers or more than 64 open brackets end it with a reason.
  */
 #include <limits.h>
 #include <stdio.h>

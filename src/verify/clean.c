@@ -1,8 +1,8 @@
 /* clean.c: one spelling for many.
  *
- * People write the same number as 1{,}000, 1 000, $1,000 or １０００. Here Unicode signs become ASCII, LaTeX spacing
- * and sizing vanish, all fractions are \frac, and currency signs, Markdown stars and back-quotes are dropped.
- * One pass over the bytes; the result is at most four times as long as the input.
+ * People write the same number as 1{,}000, 1 000, $1,000 or １０００. Here Unicode signs become ASCII, LaTeX
+ * spacing and sizing vanish, all fractions are \frac, and currency signs, Markdown stars and back-quotes
+ * are dropped. One pass over the bytes; the result is at most four times as long as the input.
  */
 #include <ctype.h>
 #include <string.h>
@@ -15,33 +15,42 @@ struct spelling {
 
 /* UTF-8 and punctuation; the first that matches wins. */
 static const struct spelling marks[] = {
+    /* minus, en dash, wide minus; times and middle dots; divided by and slashes */
     {"\xE2\x88\x92", "-"},
     {"\xE2\x80\x93", "-"},
-    {"\xEF\xBC\x8D", "-"}, /* minus, en dash, wide */
+    {"\xEF\xBC\x8D", "-"},
     {"\xC3\x97", "*"},
     {"\xC2\xB7", "*"},
-    {"\xE2\x8B\x85", "*"}, /* times, middle dots */
+    {"\xE2\x8B\x85", "*"},
     {"\xC3\xB7", "/"},
     {"\xE2\x81\x84", "/"},
-    {"\xE2\x88\x95", "/"}, /* divided by, slashes */
+    {"\xE2\x88\x95", "/"},
+    /* no-break, narrow and thin blanks; zero width, byte order mark, replacement character */
     {"\xC2\xA0", " "},
     {"\xE2\x80\xAF", " "},
-    {"\xE2\x80\x89", " "}, /* blanks */
+    {"\xE2\x80\x89", " "},
     {"\xE2\x80\x8B", ""},
     {"\xEF\xBB\xBF", ""},
-    {"\xEF\xBF\xBD", ""}, /* nothing to see */
+    {"\xEF\xBF\xBD", ""},
+    /* euro, pound, yen, cent, dollars */
     {"\xE2\x82\xAC", ""},
     {"\xC2\xA3", ""},
-    {"\xC2\xA5", ""}, /* euro, pound, yen */
+    {"\xC2\xA5", ""},
     {"\xC2\xA2", ""},
+    {"US$", ""},
+    {"US\\$", ""},
+    {"\\$", ""},
+    {"$", ""},
+    /* degree, squares and cubes, fractions */
     {"\xC2\xB0", " degrees"},
-    {"\xC2\xB2", "^2"}, /* cent, degree, squared */
+    {"\xC2\xB2", "^2"},
     {"\xC2\xB3", "^3"},
     {"\xC2\xBD", " 1/2"},
-    {"\xC2\xBC", " 1/4"}, /* cubed, halves, quarters */
+    {"\xC2\xBC", " 1/4"},
     {"\xC2\xBE", " 3/4"},
     {"\xE2\x85\x93", " 1/3"},
     {"\xE2\x85\x94", " 2/3"},
+    /* LaTeX spacing, delimiters, percent; Markdown */
     {"{,}", ","},
     {"\\,", " "},
     {"\\;", " "},
@@ -49,8 +58,6 @@ static const struct spelling marks[] = {
     {"\\ ", " "},
     {"\\!", ""},
     {"~", " "},
-    {"\\$", ""},
-    {"$", ""},
     {"\\%", "%"},
     {"\\(", ""},
     {"\\)", ""},
@@ -91,6 +98,7 @@ static size_t wide_digit(const char *s, size_t n, struct str *out)
 static size_t mark_at(const char *s, size_t n, struct str *out)
 {
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        if (marks[i].from[0] != s[0]) continue;
         size_t k = strlen(marks[i].from);
         if (k > n || memcmp(s, marks[i].from, k) != 0) continue;
         str_puts(out, marks[i].to);
@@ -115,7 +123,7 @@ void clean_math(const char *s, size_t n, struct str *out)
 {
     for (size_t i = 0; i < n;) {
         size_t k = 0;
-        if (!isalnum((unsigned char)s[i])) k = mark_at(s + i, n - i, out);
+        if (!isalnum((unsigned char)s[i]) || s[i] == 'U') k = mark_at(s + i, n - i, out);
         if (!k) k = command_at(s + i, n - i, out);
         if (!k) str_add(out, s + i, k = 1);
         i += k;
@@ -163,7 +171,8 @@ static void unwrap(const char *s, size_t n, struct str *out)
     }
 }
 
-/* Words: letters in runs of three or more (two in plain text), a capital alone, digits, and - ' . , : between. */
+/* Words: letters in runs of three or more (two in plain text), a capital alone, digits, and - ' . , :
+ * between. */
 static bool is_words(const char *s, size_t n, bool latex)
 {
     bool any = false;

@@ -1,9 +1,9 @@
 /* compare.c: is the answer the gold answer? verify_math and extract_answer.
  *
- * The gold decides what is compared. A number: as exact rationals; where one side is a decimal with at least six
- * places, the other may be its unrounded value (0.333333 for 1/3), as Math-Verify rounds to six places. Words:
- * as text. A formula that is no number can be told equal only when it is spelt equally; else the verdict is
- * "undecided".
+ * The gold decides what is compared. A number: as exact rationals; where one side is a decimal with at
+ * least six places, the other may be its unrounded value (0.333333 for 1/3), as Math-Verify rounds to six
+ * places. Words: as text. A formula that is no number can be told equal only when it is spelt equally;
+ * else the verdict is "undecided".
  */
 #include <ctype.h>
 #include <stdio.h>

@@ -1,17 +1,18 @@
 /* extract.c: where in a text the answer stands.
  *
- * The reasoning goes first: <think>...</think> is cut out, everything before a </think> that nothing opened is
- * reasoning too (the prompt opened it), and a <think> that is never closed means that there is no answer.
+ * The reasoning goes first: <think>...</think> is cut out, everything before a </think> that nothing
+ * opened is reasoning too (the prompt opened it), and a <think> that is never closed means that there is
+ * no answer.
  *
- * EXTRACT_LATEX, what Open-R1's accuracy reward accepts (Math-Verify 0.5.2 with LaTeX targets only): a box, or
- * a formula behind an anchor, by priority:
+ * EXTRACT_LATEX, what Open-R1's accuracy reward accepts (Math-Verify 0.5.2 with LaTeX targets only): a
+ * box, or a formula behind an anchor, by priority:
  *   0    \boxed{...};  "final answer is" FORMULA ". I hope"          among equals the one that ends last
  *   50   "final answer" ... "is" FORMULA
  *   100  "answer:" at most 50 characters FORMULA
  *   200  "answer" at most 50 characters FORMULA
- * EXTRACT_ANY: inside <answer>...</answer> if there is such a block, the last box, else what follows "####", else
- * what follows the last "answer is" or "answer:", else the whole text if it is a value, else the last formula or
- * number, or for golds that are text the last line.
+ * EXTRACT_ANY: inside <answer>...</answer> if there is such a block, the last box, else what follows
+ * "####", else what follows the last "answer is" or "answer:", else the whole text if it is a value, else
+ * the last formula or number, or for golds that are text the last line.
  * All is linear in the length of the text.
  */
 #include <ctype.h>
@@ -25,7 +26,7 @@
 #define ANCHOR_REACH 50
 #define FINAL_REACH  100
 
-/* ---- reasoning -------------------------------------------------------------------------------------------- */
+/* ---- reasoning ---------------------------------------------------------------------------------------- */
 
 static const char *find(const char *p, const char *end, const char *word)
 {
@@ -36,20 +37,22 @@ static const char *find(const char *p, const char *end, const char *word)
 static char *reasoning_cut(const char *text, size_t n)
 {
     char *out = alloc_or_die(n + 1);
-    const char *p = text, *end = text + n, *open, *close;
+    const char *p = text, *end = text + n;
+    const char *open = find(p, end, "<think>"), *close = find(p, end, "</think>");
     size_t used = 0;
     for (;;) {
-        open = find(p, end, "<think>");
-        close = find(p, end, "</think>");
-        if (close && (!open || close < open)) {
-            used = 0;
-            p = close + strlen("</think>");
-            continue;
-        }
+        /* Only a mark that was passed is searched for again. */
+        if (open && open < p) open = find(p, end, "<think>");
+        if (close && close < p) close = find(p, end, "</think>");
+        bool stray = close && (!open || close < open);
         const char *stop = open ? open : end;
-        memcpy(out + used, p, (size_t)(stop - p));
-        used += (size_t)(stop - p);
-        if (!open) break;
+        if (stray) {
+            used = 0;
+        } else {
+            memcpy(out + used, p, (size_t)(stop - p));
+            used += (size_t)(stop - p);
+            if (!open) break;
+        }
         if (!close) {
             free(out);
             return NULL;
@@ -60,7 +63,7 @@ static char *reasoning_cut(const char *text, size_t n)
     return out;
 }
 
-/* ---- formulas --------------------------------------------------------------------------------------------- */
+/* ---- formulas ----------------------------------------------------------------------------------------- */
 
 struct span {
     size_t at, n, end; /* content; end: behind the closing mark and a percent sign */
@@ -162,7 +165,7 @@ static bool formula_at(struct scan *sc, size_t i, struct span *out)
     return true;
 }
 
-/* ---- boxes ------------------------------------------------------------------------------------------------ */
+/* ---- boxes -------------------------------------------------------------------------------------------- */
 
 /* For each { the place of its }, by one pass with a stack; 0 where there is none. */
 static uint32_t *braces_matched(const char *s, size_t n)
@@ -209,7 +212,7 @@ static bool box_last(const char *s, size_t n, struct span *out)
     return found;
 }
 
-/* ---- anchors ---------------------------------------------------------------------------------------------- */
+/* ---- anchors ------------------------------------------------------------------------------------------ */
 
 static const char *word_after(const char *p, const char *end)
 {
@@ -345,9 +348,10 @@ static bool anchored(const char *s, size_t n, struct found *out)
     return true;
 }
 
-/* ---- no anchor -------------------------------------------------------------------------------------------- */
+/* ---- no anchor ---------------------------------------------------------------------------------------- */
 
-/* The last formula anywhere. A dollar counts as a mark only if no blank stands inside it (else it is money). */
+/* The last formula anywhere. A dollar counts as a mark only if no blank stands inside it (else it is
+ * money). */
 static bool formula_last(const char *s, size_t n, struct span *out)
 {
     struct scan sc;
@@ -422,7 +426,7 @@ static bool number_last(const char *s, size_t n, struct found *out)
     return true;
 }
 
-/* ---- together --------------------------------------------------------------------------------------------- */
+/* ---- together ----------------------------------------------------------------------------------------- */
 
 /* The inside of the last <answer> block, or the whole. */
 static void answer_block(const char **s, size_t *n)
@@ -448,7 +452,8 @@ static bool any_answer(const char *s, size_t n, enum want want, struct found *ou
     if (anchored(s, n, out)) return true;
     text_span(out, s, n, "the whole text");
     bool formula = formula_last(s, n, &f);
-    if (!formula && out->n && value_parse(out->p, out->n, STYLE_PLAIN, &v)) return true;
+    bool bare = formula && f.end == f.at + f.n; /* \frac without dollars may be a part of the number */
+    if ((!formula || bare) && out->n && value_parse(out->p, out->n, STYLE_PLAIN, &v)) return true;
     if (want == WANT_TEXT) {
         if (!formula) return last_line(s, n, out);
         text_span(out, s + f.at, f.n, "last formula");

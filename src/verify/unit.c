@@ -1,8 +1,8 @@
 /* unit.c: what may stand around a number without changing it: "x =" before, a percent sign or a unit behind.
  *
  * A unit is words: \text{...}, degrees, a power of a unit, several with / between. A lone letter counts as a
- * unit in plain text only (5 m), because in a formula it is a variable. Words that compute (pi, sqrt, and, or)
- * are no units.
+ * unit in plain text only (5 m), because in a formula it is a variable. Words that compute (pi, sqrt, and,
+ * or) are no units.
  */
 #include <ctype.h>
 #include <string.h>

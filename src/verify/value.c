@@ -132,8 +132,8 @@ static bool frac_read(struct reader *r, struct ratio *out)
     return argument_read(r, out) && argument_read(r, &den) && ratio_div(out, &den, out);
 }
 
-/* "1/2" behind a whole number and a blank: 1 when it was read and added, 0 when nothing such is there, -1 when
- * it is no proper fraction. */
+/* "1/2" behind a whole number and a blank: 1 when it was read and added, 0 when nothing such is there, -1
+ * when it is no proper fraction. */
 static int mixed_read(struct reader *r, struct ratio *whole)
 {
     const char *p = r->p;
@@ -262,7 +262,7 @@ static bool power_read(struct reader *r, struct ratio *out)
             }
             if (!exponent_read(r, out)) return false;
         } else if (r->style != STYLE_PLAIN && take(r, "!")) {
-            if (!factorial(out)) return false;
+            if (!factorial(out) || take(r, "!")) return false; /* n!! is something else */
         } else {
             r->p = before;
             break;
@@ -343,7 +343,8 @@ static bool opens_number(const char *s, size_t at)
     return strchr(" \n\t=:*>#\"'|~", c) != NULL;
 }
 
-/* (12), {12} or {12 cut off: a number of digits alone may stand in brackets; a list or an interval is none. */
+/* (12), {12} or {12 cut off: a number of digits alone may stand in brackets; a list or an interval is
+ * none. */
 static bool bracketed(const char *s, size_t n, size_t from, size_t used)
 {
     if (from == 0 || (s[from - 1] != '(' && s[from - 1] != '{')) return false;

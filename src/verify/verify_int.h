@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "verify/verify.h"
 
-/* ---- number.c: exact rationals of bounded size ------------------------------------------------------------ */
+/* ---- number.c: exact rationals of bounded size -------------------------------------------------------- */
 
 #define NAT_LIMIT 24 /* limbs of nine decimal digits a value may have: 216 digits */
 #define NAT_LIMBS (2 * NAT_LIMIT + 2)
@@ -34,16 +34,17 @@ bool ratio_equal(const struct ratio *a, const struct ratio *b);
 bool ratio_rounds_to(const struct ratio *a, const struct ratio *b, int decimals);
 void ratio_text(const struct ratio *a, struct str *out);
 
-/* ---- clean.c: one spelling for many ----------------------------------------------------------------------- */
+/* ---- clean.c: one spelling for many ------------------------------------------------------------------- */
 
 /* Unicode signs, LaTeX spacing, sized brackets, currency signs and Markdown stars become plain ASCII or
  * vanish. */
 void clean_math(const char *s, size_t n, struct str *out);
-/* What is left for comparing text: markup gone, blanks gone, lower case when longer than one letter. True when
- * the text is words (or numbers) alone, so that another text is another answer; false when it is a formula. */
+/* What is left for comparing text: markup gone, blanks gone, lower case when longer than one letter. True
+ * when the text is words (or numbers) alone, so that another text is another answer; false when it is a
+ * formula. */
 bool clean_text(const char *s, size_t n, bool latex, struct str *out);
 
-/* ---- value.c: a number as people write it ------------------------------------------------------------------ */
+/* ---- value.c: a number as people write it ------------------------------------------------------------- */
 
 enum style { STYLE_PLAIN, STYLE_LATEX, STYLE_LATEX_STRICT /* \frac needs its braces */ };
 struct value {
@@ -58,14 +59,14 @@ bool value_parse(const char *s, size_t n, enum style style, struct value *out);
  * found may still be no value ("4 1/0"). */
 bool value_find(const char *s, size_t n, bool last, size_t *at, size_t *len);
 
-/* ---- unit.c: what may stand around a number ------------------------------------------------------------------ */
+/* ---- unit.c: what may stand around a number ----------------------------------------------------------- */
 
 size_t percent_at(const char *s, size_t n); /* bytes of blanks and a percent sign or word at s */
 bool unit_is(const char *s, size_t n,
              enum style style);              /* the rest behind a number is only a unit, or empty */
 size_t name_before(const char *s, size_t n); /* bytes of "x =" at the beginning, 0 if none */
 
-/* ---- extract.c: where the answer stands -------------------------------------------------------------------- */
+/* ---- extract.c: where the answer stands --------------------------------------------------------------- */
 
 enum want { WANT_ANY, WANT_NUMBER, WANT_TEXT };
 struct found {

@@ -26,7 +26,8 @@ static void trl_example_is_packed_as_in_trl(void **state)
 static void the_bin_that_waited_longest_wins_a_tie(void **state)
 {
     (void)state;
-    /* 6, 6, 6 leave room 4 in bins 0, 1, 2; then 3 goes into bin 0, which leaves 1; 2 into bin 1; 1 into bin 0 */
+    /* 6, 6, 6 leave room 4 in bins 0, 1, 2; then 3 goes into bin 0, which leaves 1; 2 into bin 1; 1 into
+     * bin 0 */
     const int lengths[] = {6, 6, 6, 3, 2, 1};
     const int expected[] = {0, 1, 2, 0, 1, 0};
     int bins[6];
@@ -46,7 +47,8 @@ static void empty_examples_vanish(void **state)
     assert_int_equal(pack_bfd(lengths, 0, 8, bins), 0);
 }
 
-/* The definition, word for word: look at every open bin. `since[b]` counts when bin b got its present room. */
+/* The definition, word for word: look at every open bin. `since[b]` counts when bin b got its present
+ * room. */
 static int slow_bfd(const int *lengths, int n, int max_length, int *bins)
 {
     static int room[N], since[N];

@@ -1,0 +1,70 @@
+/* reward_common.c: what the rewards share: the expected answer, the spoken part of a completion, results. */
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "reward/reward_int.h"
+
+const char *row_solution(const json_t *row, char number[32])
+{
+    static const char *const columns[] = {"solution", "answer"};
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+        const json_t *v = json_object_get(row, columns[i]);
+        if (json_is_string(v)) return json_string_value(v);
+        if (json_is_integer(v)) {
+            snprintf(number, 32, "%lld", (long long)json_integer_value(v));
+            return number;
+        }
+        if (json_is_real(v)) {
+            snprintf(number, 32, "%.12g", json_real_value(v));
+            return number;
+        }
+    }
+    return NULL;
+}
+
+static const char *last_of(const char *text, const char *word)
+{
+    const char *found = NULL;
+    size_t n = strlen(word);
+    for (const char *p = text; (p = strstr(p, word)); p += n) found = p;
+    return found;
+}
+
+bool said_last(const char *text, struct said *out)
+{
+    const char *close = last_of(text, "</think>"), *open = last_of(text, "<think>");
+    if (open && (!close || close < open)) return false;
+    const char *p = close ? close + strlen("</think>") : text, *end = p + strlen(p);
+    const char *block = last_of(p, "<answer>");
+    if (block) {
+        p = block + strlen("<answer>");
+        const char *stop = strstr(p, "</answer>");
+        if (stop) end = stop;
+    }
+    while (p < end && isspace((unsigned char)*p)) p++;
+    while (end > p && isspace((unsigned char)end[-1])) end--;
+    *out = (struct said){p, (size_t)(end - p)};
+    return true;
+}
+
+void reward_give(struct reward_result *out, double value, const char *fmt, ...)
+{
+    va_list ap;
+    out->value = value;
+    out->judged = true;
+    va_start(ap, fmt);
+    vsnprintf(out->reason, sizeof out->reason, fmt, ap);
+    va_end(ap);
+}
+
+void reward_unjudged(struct reward_result *out, const char *fmt, ...)
+{
+    va_list ap;
+    out->value = 0;
+    out->judged = false;
+    va_start(ap, fmt);
+    vsnprintf(out->reason, sizeof out->reason, fmt, ap);
+    va_end(ap);
+}
