@@ -202,7 +202,8 @@ static int chain_make(uint32_t *at, int len, struct span *spans, struct piece *p
         int size = depth == BATCH_DEPTH_MAX - 1 ? len - from : 1 + draw(at, len - from);
         int stranger = 1 + draw(at, 40);
         spans[n] = (struct span){row, stranger, from, last, NULL};
-        pieces[n++] = (struct piece){n + 1, from, stranger};
+        pieces[n] = (struct piece){n + 1, from, stranger};
+        n++;
         row += stranger;
         spans[n] = (struct span){row, size, from, last, NULL};
         pieces[n] = (struct piece){0, from, size};
