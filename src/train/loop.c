@@ -65,7 +65,7 @@ static json_t *all_metrics(struct trainer *t, const struct step_out *out, double
     json_object_set_new(m, "grad_norm", number_json(norm));
     json_object_set_new(m, "learning_rate", number_json(lr));
     json_object_update(m, out->metrics);
-    json_object_set_new(m, "num_tokens", number_json(t->num_tokens));
+    json_object_set_new(m, "num_tokens", json_integer((json_int_t)t->num_tokens));
     json_object_set_new(m, "epoch", number_json(trainer_epoch(t)));
     return m;
 }
@@ -109,7 +109,6 @@ static int one_step(struct trainer *t, struct step_out *out, struct err *e)
                 bad);
         return broken(t, e);
     }
-    if (t->keep_packed) model_pack(t->model);
     t->step++;
     t->steps_here++;
     t->loss_sum += out->loss;
@@ -123,11 +122,10 @@ static int one_step(struct trainer *t, struct step_out *out, struct err *e)
 
 int trainer_run(struct trainer *t, struct err *e)
 {
-    struct progress bar;
     int failed = 0;
     stop_install();
-    progress_start(&bar, t->learner->name, t->total_steps);
-    progress_update(&bar, t->step, NULL);
+    progress_start(&t->bar, t->learner->name, t->total_steps);
+    progress_update(&t->bar, t->step, NULL);
     while (t->step < t->total_steps && !failed) {
         if (stop_signal()) {
             failed = stopped(t, e);
@@ -136,9 +134,9 @@ int trainer_run(struct trainer *t, struct err *e)
         struct step_out out;
         step_out_init(&out);
         failed = one_step(t, &out, e);
-        if (!failed) progress_update(&bar, t->step, out.note);
+        if (!failed) progress_update(&t->bar, t->step, out.note);
         step_out_release(&out);
     }
-    progress_end(&bar);
+    progress_end(&t->bar);
     return failed;
 }

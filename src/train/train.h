@@ -25,7 +25,7 @@ struct algo {
     int (*run)(struct conf *c, const struct train_hooks *hooks, struct str *out, struct err *e);
 };
 const struct algo *const *algo_all(void);
-extern const struct opt sft_options[];
+extern const struct opt sft_options[], grpo_options[];
 extern const struct opt train_options[]; /* TrainingArguments' keys (spec: names and defaults of TRL) */
 extern const struct opt model_options[]; /* ModelConfig's keys */
 

@@ -147,7 +147,6 @@ struct trainer {
     double num_tokens;  /* seen so far, for the metric; kept in checkpoints */
     int accumulation;   /* gradient_accumulation_steps */
     bool checkpointing; /* gradient checkpointing */
-    bool keep_packed;   /* renew the packed panels after each update (an engine samples from them) */
     long log_every, save_every, hash_every;
     int save_limit;    /* 0: all */
     size_t step_bytes; /* of the largest microbatch, planned */
@@ -158,6 +157,7 @@ struct trainer {
     const struct train_hooks *hooks;
     struct average averages[AVERAGES_MAX];
     int n_averages;
+    struct progress bar;
     double started_s, loss_sum;
     long steps_here; /* in this process */
 };

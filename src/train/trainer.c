@@ -237,7 +237,6 @@ static int start(struct trainer *t, const struct rows *data, struct err *e)
     }
     if (!failed) failed = run_status_write(t->dir, RUN_UNFINISHED, t->config_hash, t->step, e);
     if (!failed) failed = open_log(t, from, data, e);
-    if (!failed && t->keep_packed) model_pack(t->model);
     free(from);
     return failed ? -1 : 0;
 }

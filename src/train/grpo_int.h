@@ -1,0 +1,128 @@
+/* grpo_int.h: the parts of GRPO: layout of a step (grpo_layout.c), generation and scoring (rollout.c), the learner
+ * (grpo.c), what is shown and warned of (grpo_show.c).
+ *
+ * A window is one generation batch: `groups` prompts with G completions each, in order. It feeds `slices` optimiser
+ * steps, `iterations` times over: step k of a window trains on slice k mod slices.
+ */
+#ifndef TRAIN_GRPO_INT_H
+#define TRAIN_GRPO_INT_H
+
+#include "infer/infer.h"
+#include "reward/reward.h"
+#include "train/train_int.h"
+
+enum { FUNCS_MAX = 16, STOP_STRINGS_MAX = 16 };
+
+/* ---- grpo_layout.c ------------------------------------------------------------------------------------------ */
+
+struct grpo_layout {
+    int group;         /* G: completions a prompt */
+    int micro;         /* completions of a micro-step (per_device_train_batch_size) */
+    int micro_steps;   /* of an optimiser step */
+    int step_groups;   /* prompts of an optimiser step */
+    int slices;        /* optimiser steps that one window feeds in one pass */
+    int iterations;    /* passes over a window */
+    int groups;        /* prompts of a window: step_groups x slices */
+    long window_steps; /* slices x iterations */
+};
+int grpo_layout_read(struct grpo_layout *l, struct trainer *t, struct err *e);
+void grpo_layout_say(const struct grpo_layout *l, long n_prompts);
+
+/* ---- rollout.c ---------------------------------------------------------------------------------------------- */
+
+struct prompt {
+    long row; /* of the dataset */
+    size_t at;
+    int n;
+};
+struct prompts {
+    int *ids;
+    size_t n_ids, cap;
+    struct prompt *list; /* [n] */
+    int n, longest;
+};
+int prompts_read(struct prompts *p, json_t *rows, struct trainer *t, struct err *e);
+void prompts_release(struct prompts *p);
+
+struct rollouts {
+    long window; /* number of the window; -1: none */
+    int groups, group, n_funcs;
+    int *prompts;                /* [groups] index in struct prompts */
+    struct group *out;           /* [groups] */
+    double *rewards;             /* [groups*group*n_funcs] NaN: None */
+    char *reasons;               /* [groups*group*n_funcs][REASON_MAX] */
+    double *totals, *advantages; /* [groups*group] */
+    double **ref;                /* [groups*group] reference log-probs, or NULL each */
+    struct advantage_out stats;
+    double generate_s, score_s;
+};
+enum { REASON_MAX = 320 };
+void rollouts_init(struct rollouts *r, const struct grpo_layout *l, int n_funcs);
+void rollouts_release(struct rollouts *r);
+void rollouts_clear(struct rollouts *r); /* forget the window */
+int rollouts_save(const struct rollouts *r, const char *path, struct err *e);
+int rollouts_load(struct rollouts *r, const char *path, int n_prompts, struct err *e);
+/* Completion i of the window. */
+const struct completion *rollouts_at(const struct rollouts *r, int i);
+void rollouts_hash(const struct rollouts *r, int first, int n, char ids[HASH_HEX], char rewards[HASH_HEX]);
+/* TRL's metrics of a fresh window. */
+struct scorer;
+void rollouts_metrics(const struct rollouts *r, const struct scorer *s, json_t *metrics);
+
+struct scorer { /* the rewards of a run */
+    const struct reward *funcs[FUNCS_MAX];
+    json_t *params[FUNCS_MAX];
+    double weights[FUNCS_MAX];
+    int n;
+    const char *scale;
+    bool normalize_then_sum;
+};
+int scorer_read(struct scorer *s, struct conf *c, struct err *e);
+void scorer_release(struct scorer *s);
+int scorer_run(const struct scorer *s, const json_t *rows, const struct prompts *p, struct rollouts *r,
+               struct err *e);
+const char *scorer_metric(const struct scorer *s, int k);
+
+/* ---- grpo.c --------------------------------------------------------------------------------------------------- */
+
+struct grpo_watch { /* warnings are given once each */
+    int windows, zero_windows, flat_windows;
+    bool said_zero, said_flat, said_cut, said_none, said_loss, said_sample;
+};
+struct grpo {
+    struct trainer *t;
+    struct rows rows;
+    struct prompts prompts;
+    struct grpo_layout layout;
+    struct scorer scorer;
+    struct policy_opts policy;
+    struct sampling sampling;
+    struct engine *engine;
+    struct request *requests; /* [groups] */
+    struct model *ref;        /* NULL: beta is 0 */
+    char ref_hash[HASH_HEX];
+    struct rollouts now;
+    struct micro micro;
+    bool mask_truncated, shuffled;
+    uint32_t *order; /* of the prompts in the epoch at hand */
+    long epoch;
+    /* of one optimiser step: completions in order */
+    int *lengths;                            /* [step_groups*G] */
+    double *weights;                         /* [step_groups*G] */
+    double *logp, *old, *refs, *mask, *grad; /* [tokens of a group] */
+    double *step_mask;                       /* [tokens of a step] */
+    const char *stop_strings[STOP_STRINGS_MAX];
+    int stop_ids[64];
+    struct grpo_watch watch;
+};
+
+/* grpo_setup.c: options, data, engine, buffers and the plan, once the model is there. */
+int grpo_set_up(struct grpo *g, struct err *e);
+void grpo_release(struct grpo *g);
+
+/* grpo_show.c */
+void grpo_warn(struct grpo *g);
+void grpo_explain_loss(struct grpo *g, double loss);
+void grpo_show(void *self, struct trainer *t);
+
+#endif

@@ -1,0 +1,203 @@
+/* grpo_setup.c: what a GRPO run has before its first step: rewards, prompts, layout, sampling, reference, engine,
+ * buffers for the largest group there can be, and its rows in the memory plan.
+ */
+#include "train/grpo_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+static int read_policy(struct grpo *g, struct conf *c, struct err *e)
+{
+    struct policy_opts *o = &g->policy;
+    policy_defaults(o);
+    int loss = policy_loss_type(conf_str(c, "loss_type"), e);
+    if (loss < 0) return -1;
+    o->loss = (enum grpo_loss)loss;
+    o->epsilon_low = conf_real(c, "epsilon");
+    o->epsilon_high = conf_is_set(c, "epsilon_high") ? conf_real(c, "epsilon_high") : o->epsilon_low;
+    o->delta = conf_is_set(c, "delta") ? conf_real(c, "delta") : 0;
+    o->beta = conf_real(c, "beta");
+    o->sequence_level = strcmp(conf_str(c, "importance_sampling_level"), "sequence") == 0;
+    o->kl_correction = conf_bool(c, "use_bias_correction_kl");
+    o->max_completion_length = (int)conf_int(c, "max_completion_length");
+    o->sapo_pos = conf_real(c, "sapo_temperature_pos");
+    o->sapo_neg = conf_real(c, "sapo_temperature_neg");
+    o->vespo_k[0] = conf_real(c, "vespo_k_pos");
+    o->vespo_k[1] = conf_real(c, "vespo_k_neg");
+    o->vespo_lambda[0] = conf_real(c, "vespo_lambda_pos");
+    o->vespo_lambda[1] = conf_real(c, "vespo_lambda_neg");
+    if (o->delta > 0 && o->delta <= 1 + o->epsilon_high)
+        log_warn("delta %g is not above 1 + epsilon_high %g: it clips before the clip range does", o->delta,
+                 1 + o->epsilon_high);
+    bool summed =
+        o->loss == GRPO_BNPO || o->loss == GRPO_DR_GRPO || o->loss == GRPO_DAPO || o->loss == GRPO_CISPO;
+    if (o->sequence_level && summed)
+        log_warn("loss_type %s sums over tokens: with importance_sampling_level sequence, long completions "
+                 "weigh more",
+                 conf_str(c, "loss_type"));
+    if (o->loss == GRPO_LUSPO && !o->sequence_level)
+        log_warn("loss_type luspo is meant for importance_sampling_level sequence");
+    g->mask_truncated = conf_bool(c, "mask_truncated_completions");
+    g->shuffled = conf_bool(c, "shuffle_dataset");
+    return 0;
+}
+
+static int read_sampling(struct grpo *g, struct conf *c, struct err *e)
+{
+    struct sampling *s = &g->sampling;
+    const char *const *stops, *eos = conf_str(c, "eos_token");
+    const int *ids;
+    sampling_default(s);
+    s->temperature = (float)conf_real(c, "temperature");
+    s->top_p = (float)conf_real(c, "top_p");
+    s->top_k = conf_int(c, "top_k") > 0 ? (int)conf_int(c, "top_k") : 0;
+    s->min_p = conf_is_set(c, "min_p") ? (float)conf_real(c, "min_p") : 0;
+    s->repetition_penalty = (float)conf_real(c, "repetition_penalty");
+    s->max_new_tokens = (int)conf_int(c, "max_completion_length");
+    int n = model_eos(g->t->model, &ids);
+    for (int i = 0; i < n && s->n_stop_ids < 63; i++) g->stop_ids[s->n_stop_ids++] = ids[i];
+    int own = eos && *eos ? tokenizer_id(model_tokenizer(g->t->model), eos) : -1;
+    if (own >= 0) g->stop_ids[s->n_stop_ids++] = own;
+    s->stop_ids = g->stop_ids;
+    if (s->n_stop_ids == 0)
+        return err_set(
+            e, "the model names no end-of-sequence token (generation_config.json, config.json), so no "
+               "completion could end; give eos_token");
+    size_t n_stops = conf_list(c, "stop_strings", &stops);
+    if (n_stops > STOP_STRINGS_MAX)
+        return err_usage(e, "stop_strings: %zu, at most %d", n_stops, STOP_STRINGS_MAX);
+    for (size_t i = 0; i < n_stops; i++) g->stop_strings[i] = stops[i];
+    s->stop_strings = g->stop_strings;
+    s->n_stop_strings = (int)n_stops;
+    if (s->top_p < 1 || s->top_k > 0 || s->min_p > 0 || s->repetition_penalty != 1)
+        log_warn("top_p, top_k, min_p and repetition_penalty change what is sampled but not the log-probs "
+                 "that are "
+                 "trained: the ratio is biased. temperature alone is exact");
+    return 0;
+}
+
+/* As many sequences at once as a quarter of the memory lets the engine have. */
+static struct engine_limits choose_limits(struct grpo *g, struct conf *c)
+{
+    int total = g->layout.groups * g->layout.group;
+    struct engine_limits l = {.max_running = total < 256 ? total : 256, .max_rows = 512};
+    l.max_tokens = g->prompts.longest + g->sampling.max_new_tokens;
+    if (conf_is_set(c, "max_running"))
+        l.max_running = (int)conf_int(c, "max_running");
+    else
+        while (l.max_running > 1 && engine_bytes(g->t->model, &l) > plan_limit(c) / 4) l.max_running /= 2;
+    if (l.max_rows < l.max_running) l.max_rows = l.max_running;
+    return l;
+}
+
+static int longest_group(struct grpo *g, long *rows, long *tokens, struct err *e)
+{
+    *tokens = (long)g->layout.group * g->sampling.max_new_tokens;
+    *rows = g->prompts.longest + *tokens;
+    if (*rows > 1 << 28)
+        return err_usage(e, "num_generations %d x max_completion_length %d is more than a pass can hold",
+                         g->layout.group, g->sampling.max_new_tokens);
+    return 0;
+}
+
+/* The largest microbatch there can be: the longest prompt, every completion at full length. */
+static void fill_largest(struct grpo *g)
+{
+    const struct prompt *p = NULL;
+    for (int i = 0; i < g->prompts.n; i++)
+        if (!p || g->prompts.list[i].n > p->n) p = &g->prompts.list[i];
+    int length = g->sampling.max_new_tokens, *ids = alloc_zero((size_t)length, sizeof *ids);
+    int parent = micro_span(&g->micro, g->prompts.ids + p->at, p->n, -1);
+    for (int i = 0; i < g->layout.group; i++) {
+        int row = g->micro.n_rows;
+        if (length > 1) micro_span(&g->micro, ids, length - 1, parent);
+        for (int t = 0; t < length; t++) micro_head(&g->micro, t == 0 ? p->n - 1 : row + t - 1, 0);
+    }
+    free(ids);
+}
+
+static int take_buffers(struct grpo *g, struct err *e)
+{
+    long rows, tokens;
+    if (longest_group(g, &rows, &tokens, e)) return -1;
+    size_t step = (size_t)g->layout.step_groups * (size_t)g->layout.group, most = (size_t)tokens;
+    micro_init(&g->micro, (int)rows, g->layout.group + 1, (int)tokens);
+    g->lengths = alloc_zero(step, sizeof *g->lengths);
+    g->weights = alloc_zero(step, sizeof *g->weights);
+    g->step_mask = alloc_zero(step * (size_t)g->sampling.max_new_tokens, sizeof *g->step_mask);
+    g->logp = alloc_zero(most, sizeof *g->logp);
+    g->old = alloc_zero(most, sizeof *g->old);
+    g->refs = alloc_zero(most, sizeof *g->refs);
+    g->mask = alloc_zero(most, sizeof *g->mask);
+    g->grad = alloc_zero(most, sizeof *g->grad);
+    g->requests = alloc_zero((size_t)g->layout.groups, sizeof *g->requests);
+    g->order = alloc_zero((size_t)g->prompts.n, sizeof *g->order);
+    rollouts_init(&g->now, &g->layout, g->scorer.n);
+    return 0;
+}
+
+static int plan(struct grpo *g, struct engine_limits *limits, struct err *e)
+{
+    struct trainer *t = g->t;
+    if (take_buffers(g, e)) return -1;
+    *limits = choose_limits(g, t->conf);
+    plan_add(&t->plan, "sampling: KV cache, packed weights", engine_bytes(t->model, limits));
+    if (g->policy.beta != 0)
+        plan_add(&t->plan, "reference model", (size_t)model_n_params(t->model) * sizeof(float));
+    fill_largest(g);
+    trainer_plan_micro(t, &g->micro);
+    micro_clear(&g->micro);
+    return 0;
+}
+
+static int check_positions(struct grpo *g)
+{
+    int limit = model_config(g->t->model)->max_positions,
+        most = g->prompts.longest + g->sampling.max_new_tokens;
+    if (limit > 0 && most > limit)
+        log_warn("prompt and completion can reach %d tokens; the model's config.json speaks of %d positions",
+                 most, limit);
+    return 0;
+}
+
+int grpo_set_up(struct grpo *g, struct err *e)
+{
+    struct trainer *t = g->t;
+    struct engine_limits limits;
+    if (scorer_read(&g->scorer, t->conf, e) || read_policy(g, t->conf, e) || read_sampling(g, t->conf, e))
+        return -1;
+    if (grpo_layout_read(&g->layout, t, e) || rows_open(&g->rows, t, e)) return -1;
+    if (prompts_read(&g->prompts, g->rows.rows, t, e) || check_positions(g)) return -1;
+    if (g->prompts.n < g->layout.groups)
+        return err_usage(
+            e,
+            "the dataset has %d prompts, one generation needs %d; lower prompts_per_step (or the batch "
+            "sizes), or use more data",
+            g->prompts.n, g->layout.groups);
+    grpo_layout_say(&g->layout, g->prompts.n);
+    t->steps_per_epoch = g->prompts.n / g->layout.groups * g->layout.window_steps;
+    if (plan(g, &limits, e)) return -1;
+    if (plan_total(&t->plan) > plan_limit(t->conf)) return 0; /* trainer_go says so */
+    if (conf_bool(t->conf, "dry_run")) return 0;
+    if (g->policy.beta != 0) g->ref = model_copy(t->model);
+    g->engine = engine_new(t->model, &limits, e);
+    return g->engine ? 0 : -1;
+}
+
+void grpo_release(struct grpo *g)
+{
+    engine_free(g->engine);
+    model_free(g->ref);
+    rollouts_release(&g->now);
+    scorer_release(&g->scorer);
+    prompts_release(&g->prompts);
+    rows_release(&g->rows);
+    micro_release(&g->micro);
+    double *const all[] = {g->weights, g->step_mask, g->logp, g->old, g->refs, g->mask, g->grad};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+    free(g->lengths);
+    free(g->requests);
+    free(g->order);
+}

@@ -1,0 +1,298 @@
+/* grpo_show.c: what a person sees of a run, and what a person must be told early.
+ *
+ * A table of completions with their rewards; files of all completions with receipts; and warnings, once each with
+ * advice, for the ways in which reinforcement learning runs for hours and learns nothing: every reward zero, no
+ * variance within groups, completions cut off, rewards that cannot judge.
+ */
+#include "train/grpo_int.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+
+enum { ZERO_WINDOWS = 5, FLAT_WINDOWS = 5, CELL_LINES = 8, NUMBER_WIDTH = 9 };
+
+/* ---- warnings ----------------------------------------------------------------------------------------------- */
+
+static bool all_zero(const struct rollouts *r)
+{
+    size_t n = (size_t)r->groups * (size_t)r->group * (size_t)r->n_funcs;
+    for (size_t i = 0; i < n; i++)
+        if (!isnan(r->rewards[i]) && r->rewards[i] != 0) return false;
+    return true;
+}
+
+static double share_flat(const struct rollouts *r)
+{
+    int flat = 0;
+    for (int g = 0; g < r->groups; g++) {
+        bool varied = false;
+        for (int i = 0; i < r->group; i++) varied = varied || r->advantages[g * r->group + i] != 0;
+        flat += !varied;
+    }
+    return (double)flat / r->groups;
+}
+
+static double share_cut(const struct rollouts *r)
+{
+    int cut = 0, n = r->groups * r->group;
+    for (int i = 0; i < n; i++) cut += rollouts_at(r, i)->finish == FINISH_LENGTH;
+    return (double)cut / n;
+}
+
+/* One completion as it was judged: the fastest way to see why a reward stays at zero. */
+static void say_sample(struct grpo *g)
+{
+    const struct rollouts *r = &g->now;
+    const struct completion *c = rollouts_at(r, 0);
+    const json_t *row = json_array_get(g->rows.rows, (size_t)g->prompts.list[r->prompts[0]].row);
+    const char *gold = json_str_or(row, "solution", json_str_or(row, "answer", NULL));
+    size_t n = strlen(c->text), from = n > 400 ? n - 400 : 0;
+    while (from < n && ((unsigned char)c->text[from] & 0xC0) == 0x80) from++;
+    log_info("a completion%s: %s", from ? " (its end)" : "", c->text + from);
+    if (gold) log_info("its solution: %s", gold);
+    for (int k = 0; k < g->scorer.n; k++)
+        log_info("%s: %g (%s)", scorer_metric(&g->scorer, k), r->rewards[k],
+                 r->reasons + (size_t)k * REASON_MAX);
+}
+
+static void warn_none(struct grpo *g)
+{
+    int n = g->now.groups * g->now.group;
+    for (int k = 0; k < g->scorer.n && !g->watch.said_none; k++) {
+        if (nan_stats(g->now.rewards + k, n, g->scorer.n).n > 0) continue;
+        g->watch.said_none = true;
+        log_warn("WARNING: %s could judge none of the %d completions (None): %s. It adds nothing to the "
+                 "reward. Look at "
+                 "the dataset's columns",
+                 scorer_metric(&g->scorer, k), n, g->now.reasons + (size_t)k * REASON_MAX);
+    }
+}
+
+void grpo_warn(struct grpo *g)
+{
+    struct grpo_watch *w = &g->watch;
+    double flat = share_flat(&g->now), cut = share_cut(&g->now);
+    w->windows++;
+    w->zero_windows = all_zero(&g->now) ? w->zero_windows + 1 : 0;
+    w->flat_windows = flat > 0.9 ? w->flat_windows + 1 : 0;
+    if (!w->said_sample) {
+        w->said_sample = true;
+        say_sample(g);
+    }
+    warn_none(g);
+    if (w->windows == ZERO_WINDOWS && w->zero_windows == ZERO_WINDOWS && !w->said_zero) {
+        w->said_zero = true;
+        log_warn(
+            "WARNING: all rewards of the first %d generations are zero: nothing is learned. Is the answer in "
+            "the form "
+            "that the reward looks for? Start from a model that sometimes succeeds (openr1 sft), use easier "
+            "problems, more generations, or a reward for format",
+            ZERO_WINDOWS);
+        say_sample(g);
+    }
+    if (w->flat_windows == FLAT_WINDOWS && !w->said_flat) {
+        w->said_flat = true;
+        log_warn("WARNING: %.0f %% of the groups have no variance in reward, %d generations in a row: they "
+                 "teach nothing. "
+                 "Use problems that the model solves sometimes, or raise num_generations or temperature",
+                 100 * flat, FLAT_WINDOWS);
+    }
+    if (cut > 0.5 && !w->said_cut) {
+        w->said_cut = true;
+        log_warn("WARNING: %.0f %% of the completions were cut off at max_completion_length %d. Raise it, or "
+                 "see whether "
+                 "the model knows its end-of-sequence token",
+                 100 * cut, g->sampling.max_new_tokens);
+    }
+}
+
+void grpo_explain_loss(struct grpo *g, double loss)
+{
+    if (g->watch.said_loss || g->t->step != 0) return;
+    g->watch.said_loss = true;
+    log_info("step 1: loss %.4g. Right after sampling every ratio is 1, so the loss is minus the mean "
+             "advantage (about 0)%s; "
+             "its gradient is not 0. Watch reward, not loss",
+             loss, g->policy.beta != 0 ? " plus beta times a KL of 0" : "");
+}
+
+/* ---- the table ---------------------------------------------------------------------------------------------- */
+
+/* Lay `text` out into lines of `width` columns; control characters and line ends become blanks. */
+struct cell {
+    struct str lines[CELL_LINES];
+    int n;
+};
+
+static void cell_fill(struct cell *c, const char *text, int width)
+{
+    size_t n = strlen(text), at = 0;
+    for (c->n = 0; c->n < CELL_LINES && (at < n || c->n == 0); c->n++) {
+        struct str *line = &c->lines[c->n];
+        str_init(line, 4096);
+        for (int column = 0; column < width && at < n; column++) {
+            int step = utf8_length(text + at, n - at);
+            unsigned char byte = (unsigned char)text[at];
+            if (step == 0 || (step == 1 && (byte < 32 || byte == 127)))
+                str_puts(line, " ");
+            else
+                str_add(line, text + at, (size_t)step);
+            at += step > 0 ? (size_t)step : 1;
+        }
+    }
+    if (at < n) {
+        str_clear(&c->lines[CELL_LINES - 1]);
+        str_puts(&c->lines[CELL_LINES - 1], "...");
+    }
+}
+
+static void cell_release(struct cell *c)
+{
+    for (int i = 0; i < c->n; i++) str_release(&c->lines[i]);
+}
+
+static void add_padded(struct str *out, const char *text, int width)
+{
+    int used = (int)utf8_count(text, strlen(text));
+    str_addf(out, " %s%*s |", text, width > used ? width - used : 0, "");
+}
+
+struct table {
+    int prompt, completion, n_numbers; /* widths; columns of numbers */
+};
+
+static void add_rule(struct str *out, const struct table *t)
+{
+    int widths[2] = {t->prompt, t->completion};
+    str_puts(out, "+");
+    for (int i = 0; i < 2 + t->n_numbers; i++) {
+        for (int k = 0; k < (i < 2 ? widths[i] : NUMBER_WIDTH) + 2; k++) str_puts(out, "-");
+        str_puts(out, "+");
+    }
+    str_puts(out, "\n");
+}
+
+static void add_row(struct str *out, const struct table *t, const char *prompt, const char *completion,
+                    const char *const *numbers)
+{
+    struct cell a, b;
+    cell_fill(&a, prompt, t->prompt);
+    cell_fill(&b, completion, t->completion);
+    for (int i = 0; i < a.n || i < b.n; i++) {
+        str_puts(out, "|");
+        add_padded(out, i < a.n ? a.lines[i].p : "", t->prompt);
+        add_padded(out, i < b.n ? b.lines[i].p : "", t->completion);
+        for (int k = 0; k < t->n_numbers; k++) add_padded(out, i == 0 ? numbers[k] : "", NUMBER_WIDTH);
+        str_puts(out, "\n");
+    }
+    cell_release(&a);
+    cell_release(&b);
+    add_rule(out, t);
+}
+
+static void number_text(char *out, size_t size, double x)
+{
+    if (isnan(x))
+        snprintf(out, size, "None");
+    else
+        snprintf(out, size, "%.3f", x);
+}
+
+static void add_completion(struct str *out, const struct table *t, struct grpo *g, int i)
+{
+    const struct rollouts *r = &g->now;
+    const struct prompt *p = &g->prompts.list[r->prompts[i / r->group]];
+    char text[FUNCS_MAX + 1][32];
+    const char *numbers[FUNCS_MAX + 1];
+    struct str prompt;
+    str_init(&prompt, 0);
+    tokenizer_decode(model_tokenizer(g->t->model), g->prompts.ids + p->at, (size_t)p->n, true, &prompt);
+    for (int k = 0; k <= r->n_funcs; k++) {
+        double x = k < r->n_funcs ? r->rewards[(size_t)i * (size_t)r->n_funcs + (size_t)k] : r->advantages[i];
+        number_text(text[k], sizeof text[k], x);
+        numbers[k] = text[k];
+    }
+    add_row(out, t, prompt.p, rollouts_at(r, i)->text, numbers);
+    str_release(&prompt);
+}
+
+static void show_table(struct grpo *g, int most)
+{
+    const struct rollouts *r = &g->now;
+    const char *heads[FUNCS_MAX + 1];
+    char short_heads[FUNCS_MAX + 1][NUMBER_WIDTH + 1];
+    bool unique = conf_bool(g->t->conf, "log_unique_prompts");
+    int n = r->groups * r->group, step = unique ? r->group : 1, width = log_width(), shown = 0;
+    struct table t = {.n_numbers = r->n_funcs + 1};
+    struct str out;
+    int left = width - t.n_numbers * (NUMBER_WIDTH + 3) - 7;
+    if (left < 40) left = 40;
+    t.prompt = left / 3;
+    t.completion = left - t.prompt;
+    for (int k = 0; k < t.n_numbers; k++) {
+        snprintf(short_heads[k], sizeof short_heads[k], "%s",
+                 k < r->n_funcs ? g->scorer.funcs[k]->name : "Advantage");
+        heads[k] = short_heads[k];
+    }
+    str_init(&out, 1 << 22);
+    str_addf(&out, "step %ld\n", g->t->step);
+    add_rule(&out, &t);
+    add_row(&out, &t, "Prompt", "Completion", heads);
+    for (int i = 0; i < n && shown < most; i += step, shown++) add_completion(&out, &t, g, i);
+    for (char *line = out.p, *end; *line; line = end + 1) {
+        end = strchr(line, '\n');
+        log_info("%.*s", (int)(end - line), line);
+    }
+    str_release(&out);
+}
+
+/* ---- the files ---------------------------------------------------------------------------------------------- */
+
+static json_t *completion_record(struct grpo *g, int i)
+{
+    const struct rollouts *r = &g->now;
+    const struct prompt *p = &g->prompts.list[r->prompts[i / r->group]];
+    const struct completion *c = rollouts_at(r, i);
+    json_t *o = json_object(), *rewards = json_object(), *reasons = json_object();
+    struct str prompt;
+    str_init(&prompt, 0);
+    tokenizer_decode(model_tokenizer(g->t->model), g->prompts.ids + p->at, (size_t)p->n, false, &prompt);
+    for (int k = 0; k < r->n_funcs; k++) {
+        size_t cell = (size_t)i * (size_t)r->n_funcs + (size_t)k;
+        json_object_set_new(rewards, scorer_metric(&g->scorer, k), number_json(r->rewards[cell]));
+        json_object_set_new(reasons, scorer_metric(&g->scorer, k),
+                            json_string(r->reasons + cell * REASON_MAX));
+    }
+    json_object_set_new(o, "step", json_integer(g->t->step));
+    json_object_set_new(o, "row", json_integer(p->row));
+    json_object_set_new(o, "prompt", json_string(prompt.p));
+    json_object_set_new(o, "completion", json_string(c->text));
+    json_object_set_new(o, "tokens", json_integer(c->n));
+    json_object_set_new(o, "truncated", json_boolean(c->finish == FINISH_LENGTH));
+    json_object_set_new(o, "rewards", rewards);
+    json_object_set_new(o, "reasons", reasons);
+    json_object_set_new(o, "reward", number_json(r->totals[i]));
+    json_object_set_new(o, "advantage", number_json(r->advantages[i]));
+    str_release(&prompt);
+    return o;
+}
+
+void grpo_show(void *self, struct trainer *t)
+{
+    struct grpo *g = self;
+    struct err e;
+    int n = g->now.groups * g->now.group;
+    if (!conf_bool(t->conf, "log_completions") || g->now.window < 0) return;
+    json_t *records = json_array();
+    for (int i = 0; i < n; i++) json_array_append_new(records, completion_record(g, i));
+    if (runlog_completions(t->log, t->step, records, &e)) log_warn("%s", e.msg);
+    json_decref(records);
+    int most = conf_is_set(t->conf, "num_completions_to_print")
+                   ? (int)conf_int(t->conf, "num_completions_to_print")
+                   : n;
+    if (most > 0) show_table(g, most);
+}
