@@ -5,8 +5,6 @@
 #include "report/report.h"
 #include "train/train.h"
 
-extern const struct algo algo_grpo;
-
 static const struct opt *const grpo_tables[] = {grpo_options, train_options, model_options, NULL};
 
 static int grpo_command(struct conf *c, struct err *e)
@@ -14,7 +12,7 @@ static int grpo_command(struct conf *c, struct err *e)
     static const struct train_hooks hooks = {.card = card_text};
     struct str out;
     str_init(&out, 0);
-    int failed = algo_grpo.run(c, &hooks, &out, e);
+    int failed = algo_find("grpo")->run(c, &hooks, &out, e);
     fputs(out.p, stdout);
     str_release(&out);
     return failed;

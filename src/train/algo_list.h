@@ -1,3 +1,3 @@
-/* One row an algorithm: ALGO(x) is algo_x in x.c. */
+/* algo_list.h: one row an algorithm: ALGO(x) is algo_x in x.c. */
 ALGO(sft)
 ALGO(grpo)

@@ -1,7 +1,10 @@
-/* algo_table.c: all algorithms, from algo_list.h. */
+/* algo_table.c: all algorithms, from algo_list.h, and one of them by its name. */
 #include "train/train.h"
 
 #include <stddef.h>
+#include <string.h>
+
+#include "base/check.h"
 
 #define ALGO(name) extern const struct algo algo_##name;
 #include "train/algo_list.h"
@@ -13,7 +16,10 @@ static const struct algo *const algos[] = {
 #undef ALGO
     NULL};
 
-const struct algo *const *algo_all(void)
+const struct algo *algo_find(const char *name)
 {
-    return algos;
+    for (size_t i = 0; algos[i]; i++)
+        if (strcmp(algos[i]->name, name) == 0) return algos[i];
+    CHECK(false, "no algorithm is called %s", name);
+    return NULL;
 }

@@ -1,10 +1,10 @@
 /* checkpoint.c: all that a run needs to go on as if it had never stopped.
  *
  *   checkpoint-N/  the model in Hugging Face layout, float32     optimizer.safetensors  AdamW's moments
- *                  trainer_state.json  step, counters, hashes    what the algorithm adds (GRPO: rollouts in use)
- * The folder is made under another name, synced, and renamed: one that is called checkpoint-N is whole. The order of
- * the data and every random number are functions of the step, so no generator state is kept. Loading checks the
- * hash of the weights.
+ *                  trainer_state.json  step, counters, hashes    what the algorithm adds (GRPO: rollouts in
+ * use) The folder is made under another name, synced, and renamed: one that is called checkpoint-N is whole.
+ * The order of the data and every random number are functions of the step, so no generator state is kept.
+ * Loading checks the hash of the weights.
  */
 #include "train/train_int.h"
 
@@ -88,7 +88,8 @@ int checkpoint_prune(const char *dir, int keep, struct err *e)
     return failed;
 }
 
-/* ---- saving --------------------------------------------------------------------------------------------- */
+/* ---- saving
+ * --------------------------------------------------------------------------------------------- */
 
 static int write_state(struct trainer *t, const char *dir, struct err *e)
 {
@@ -134,7 +135,8 @@ int checkpoint_save(struct trainer *t, struct err *e)
     return failed ? -1 : 0;
 }
 
-/* ---- loading -------------------------------------------------------------------------------------------- */
+/* ---- loading
+ * -------------------------------------------------------------------------------------------- */
 
 static int read_weight(struct tensor_file *f, struct weight *w, const char *path, struct err *e)
 {

@@ -1,5 +1,5 @@
-/* console.c: the line that Hugging Face's trainer prints every logging_steps: a Python dictionary of the metrics,
- * each averaged over the steps since the last line (norm, rate and counters: the newest value).
+/* console.c: the line that Hugging Face's trainer prints every logging_steps: a Python dictionary of the
+ * metrics, each averaged over the steps since the last line (norm, rate and counters: the newest value).
  */
 #include "train/train_int.h"
 

@@ -2,9 +2,10 @@
  *
  *      ((0 + 1) + (2 + 3)) + ((4 + 5) + (6 + 7)) ...
  *
- * so that the order of additions depends on the numbers of the microbatches alone, and processes that own aligned
- * runs of them can later form the same sum. Level k holds the sum of an aligned run of 2^k; a level is a buffer as
- * large as the gradients. One microbatch needs none. A microbatch without gradient is an absent node, not a zero.
+ * so that the order of additions depends on the numbers of the microbatches alone, and processes that own
+ * aligned runs of them can later form the same sum. Level k holds the sum of an aligned run of 2^k; a level
+ * is a buffer as large as the gradients. One microbatch needs none. A microbatch without gradient is an
+ * absent node, not a zero.
  */
 #include "train/train_int.h"
 

@@ -1,12 +1,14 @@
 /* grpo.c: group relative policy optimisation (Shao et al. 2024, arXiv 2402.03300).
  *
  * A window: for each of some prompts sample G completions, score them, take from each reward its group's mean
- * (advantages.c). Then one or more optimiser steps on the loss of policy.c. A microbatch is one group: the prompt is
- * a span that is computed once, its completions are spans that share it. The old log-probs are those the sampler
- * recorded; they are what this pass computes, bit for bit, and the first step after sampling checks that.
+ * (advantages.c). Then one or more optimiser steps on the loss of policy.c. A microbatch is one group: the
+ * prompt is a span that is computed once, its completions are spans that share it. The old log-probs are
+ * those the sampler recorded; they are what this pass computes, bit for bit, and the first step after
+ * sampling checks that.
  *
- * A group whose advantages are all zero has gradient exactly zero when beta is 0, so it is left out of the pass while
- * all normalisers count it. (The metric `entropy` is then the mean over the tokens that were trained on.)
+ * A group whose advantages are all zero has gradient exactly zero when beta is 0, so it is left out of the
+ * pass while all normalisers count it. (The metric `entropy` is then the mean over the tokens that were
+ * trained on.)
  */
 #include "train/grpo_int.h"
 
@@ -24,7 +26,8 @@ struct pass { /* sums over the groups of one step */
     int trained;
 };
 
-/* ---- generation ------------------------------------------------------------------------------------------- */
+/* ---- generation
+ * ------------------------------------------------------------------------------------------- */
 
 static bool watch(void *ctx, const struct engine_progress *p)
 {
@@ -69,7 +72,8 @@ static int sample(struct grpo *g, long w, struct err *e)
     return stop_signal() ? err_kind_set(e, ERR_STOPPED, "stopped") : 0;
 }
 
-/* ---- a group as a microbatch ------------------------------------------------------------------------------ */
+/* ---- a group as a microbatch
+ * ------------------------------------------------------------------------------ */
 
 static void fill_group(struct grpo *g, int group)
 {
@@ -127,7 +131,8 @@ static int new_window(struct grpo *g, long w, struct err *e)
     return 0;
 }
 
-/* ---- one optimiser step ----------------------------------------------------------------------------------- */
+/* ---- one optimiser step
+ * ----------------------------------------------------------------------------------- */
 
 static bool is_masked(const struct grpo *g, int i)
 {
@@ -319,7 +324,8 @@ static int grpo_step(void *self, struct trainer *t, struct step_out *out, struct
     return 0;
 }
 
-/* ---- checkpoints ------------------------------------------------------------------------------------------ */
+/* ---- checkpoints
+ * ------------------------------------------------------------------------------------------ */
 
 static int grpo_save(void *self, const char *dir, struct err *e)
 {
@@ -349,7 +355,8 @@ static int grpo_load(void *self, const char *dir, struct err *e)
 static const struct learner grpo_learner = {
     .name = "grpo", .step = grpo_step, .show = grpo_show, .save = grpo_save, .load = grpo_load};
 
-/* ---- set-up ----------------------------------------------------------------------------------------------- */
+/* ---- set-up
+ * ----------------------------------------------------------------------------------------------- */
 
 static const struct refusal grpo_refused[] = {
     {"sync_ref_model", OPT_BOOL, 0, "the reference model stays the starting model"},

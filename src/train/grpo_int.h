@@ -1,8 +1,8 @@
-/* grpo_int.h: the parts of GRPO: layout of a step (grpo_layout.c), generation and scoring (rollout.c), the learner
- * (grpo.c), what is shown and warned of (grpo_show.c).
+/* grpo_int.h: the parts of GRPO: layout of a step (grpo_layout.c), generation and scoring (rollout.c), the
+ * learner (grpo.c), what is shown and warned of (grpo_show.c).
  *
- * A window is one generation batch: `groups` prompts with G completions each, in order. It feeds `slices` optimiser
- * steps, `iterations` times over: step k of a window trains on slice k mod slices.
+ * A window is one generation batch: `groups` prompts with G completions each, in order. It feeds `slices`
+ * optimiser steps, `iterations` times over: step k of a window trains on slice k mod slices.
  */
 #ifndef TRAIN_GRPO_INT_H
 #define TRAIN_GRPO_INT_H
@@ -13,7 +13,8 @@
 
 enum { FUNCS_MAX = 16, STOP_STRINGS_MAX = 16 };
 
-/* ---- grpo_layout.c ------------------------------------------------------------------------------------------ */
+/* ---- grpo_layout.c
+ * ------------------------------------------------------------------------------------------ */
 
 struct grpo_layout {
     int group;         /* G: completions a prompt */
@@ -28,7 +29,8 @@ struct grpo_layout {
 int grpo_layout_read(struct grpo_layout *l, struct trainer *t, struct err *e);
 void grpo_layout_say(const struct grpo_layout *l, long n_prompts);
 
-/* ---- rollout.c ---------------------------------------------------------------------------------------------- */
+/* ---- rollout.c
+ * ---------------------------------------------------------------------------------------------- */
 
 struct prompt {
     long row; /* of the dataset */
@@ -83,7 +85,8 @@ int scorer_run(const struct scorer *s, const json_t *rows, const struct prompts 
                struct err *e);
 const char *scorer_metric(const struct scorer *s, int k);
 
-/* ---- grpo.c --------------------------------------------------------------------------------------------------- */
+/* ---- grpo.c
+ * --------------------------------------------------------------------------------------------------- */
 
 struct grpo_watch { /* warnings are given once each */
     int windows, zero_windows, flat_windows;

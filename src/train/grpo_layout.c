@@ -1,9 +1,9 @@
 /* grpo_layout.c: how many prompts and completions make a step.
  *
- * TRL counts completions: B = per_device_train_batch_size of them make a micro-step, gradient_accumulation_steps
- * micro-steps an optimiser step, steps_per_generation micro-steps a generation batch. The plain way is to say
- * prompts_per_step. Here a step holds whole groups, and a generation batch a whole number of steps; anything else is
- * refused with the nearest values that work.
+ * TRL counts completions: B = per_device_train_batch_size of them make a micro-step,
+ * gradient_accumulation_steps micro-steps an optimiser step, steps_per_generation micro-steps a generation
+ * batch. The plain way is to say prompts_per_step. Here a step holds whole groups, and a generation batch a
+ * whole number of steps; anything else is refused with the nearest values that work.
  */
 #include "train/grpo_int.h"
 

@@ -1,5 +1,5 @@
-/* grpo_setup.c: what a GRPO run has before its first step: rewards, prompts, layout, sampling, reference, engine,
- * buffers for the largest group there can be, and its rows in the memory plan.
+/* grpo_setup.c: what a GRPO run has before its first step: rewards, prompts, layout, sampling, reference,
+ * engine, buffers for the largest group there can be, and its rows in the memory plan.
  */
 #include "train/grpo_int.h"
 

@@ -1,8 +1,8 @@
 /* grpo_show.c: what a person sees of a run, and what a person must be told early.
  *
- * A table of completions with their rewards; files of all completions with receipts; and warnings, once each with
- * advice, for the ways in which reinforcement learning runs for hours and learns nothing: every reward zero, no
- * variance within groups, completions cut off, rewards that cannot judge.
+ * A table of completions with their rewards; files of all completions with receipts; and warnings, once each
+ * with advice, for the ways in which reinforcement learning runs for hours and learns nothing: every reward
+ * zero, no variance within groups, completions cut off, rewards that cannot judge.
  */
 #include "train/grpo_int.h"
 
@@ -15,7 +15,8 @@
 
 enum { ZERO_WINDOWS = 5, FLAT_WINDOWS = 5, CELL_LINES = 8, NUMBER_WIDTH = 9 };
 
-/* ---- warnings ----------------------------------------------------------------------------------------------- */
+/* ---- warnings
+ * ----------------------------------------------------------------------------------------------- */
 
 static bool all_zero(const struct rollouts *r)
 {
@@ -120,7 +121,8 @@ void grpo_explain_loss(struct grpo *g, double loss)
              loss, g->policy.beta != 0 ? " plus beta times a KL of 0" : "");
 }
 
-/* ---- the table ---------------------------------------------------------------------------------------------- */
+/* ---- the table
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Lay `text` out into lines of `width` columns; control characters and line ends become blanks. */
 struct cell {
@@ -250,7 +252,8 @@ static void show_table(struct grpo *g, int most)
     str_release(&out);
 }
 
-/* ---- the files ---------------------------------------------------------------------------------------------- */
+/* ---- the files
+ * ---------------------------------------------------------------------------------------------- */
 
 static json_t *completion_record(struct grpo *g, int i)
 {

@@ -1,9 +1,9 @@
 /* loop.c: the steps of a run.
  *
- * step: gradient (the algorithm's), clip and update (optimiser.c), record (hash chain), console, checkpoint. A signal
- * is obeyed at the next safe point: the step under way is dropped, the state before it is a checkpoint, and the run
- * goes on from there when it is started again. A gradient that is not finite stops the run the same way, with the
- * step and the weight named: nothing was changed by it.
+ * step: gradient (the algorithm's), clip and update (optimiser.c), record (hash chain), console, checkpoint.
+ * A signal is obeyed at the next safe point: the step under way is dropped, the state before it is a
+ * checkpoint, and the run goes on from there when it is started again. A gradient that is not finite stops
+ * the run the same way, with the step and the weight named: nothing was changed by it.
  */
 #include "train/train_int.h"
 

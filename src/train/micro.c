@@ -1,5 +1,5 @@
-/* micro.c: a microbatch: tokens side by side without padding, spans that say who may see whom, and the rows whose
- * predictions have loss. The buffers are made once, for the largest microbatch of the run.
+/* micro.c: a microbatch: tokens side by side without padding, spans that say who may see whom, and the rows
+ * whose predictions have loss. The buffers are made once, for the largest microbatch of the run.
  */
 #include "train/train_int.h"
 

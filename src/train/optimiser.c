@@ -202,18 +202,23 @@ int optimiser_save(const struct optimiser *o, const char *path, struct err *e)
     return status;
 }
 
-static int load_one(struct tensor_file *f, const char *path, const char *name, int rows, int cols, float *out,
-                    struct err *e)
+struct wanted {
+    const char *name;
+    int rows, cols;
+    float *out;
+};
+
+static int load_one(struct tensor_file *f, const char *path, const struct wanted *x, struct err *e)
 {
-    const struct tensor_info *t = tensor_file_find(f, name);
-    if (!t) return err_set(e, "%s: no tensor '%s'; the checkpoint belongs to another model", path, name);
+    const struct tensor_info *t = tensor_file_find(f, x->name);
+    if (!t) return err_set(e, "%s: no tensor '%s'; the checkpoint belongs to another model", path, x->name);
     int64_t total = 1;
     for (int d = 0; d < t->n_dims; d++) total *= t->shape[d];
     int64_t last = t->n_dims ? t->shape[t->n_dims - 1] : 1;
-    if (last != cols || total != (int64_t)rows * cols)
+    if (last != x->cols || total != (int64_t)x->rows * x->cols)
         return err_set(e, "%s: tensor '%s' holds %lld numbers in rows of %lld, expected %d rows of %d", path,
-                       name, (long long)total, (long long)last, rows, cols);
-    return tensor_file_rows(f, t, 0, rows, out, e);
+                       x->name, (long long)total, (long long)last, x->rows, x->cols);
+    return tensor_file_rows(f, t, 0, x->rows, x->out, e);
 }
 
 int optimiser_load(struct optimiser *o, const char *path, struct err *e)
@@ -221,13 +226,14 @@ int optimiser_load(struct optimiser *o, const char *path, struct err *e)
     float step = 0;
     struct tensor_file *f = tensor_file_open(path, e);
     if (!f) return -1;
-    int status = load_one(f, path, "step", 1, 1, &step, e);
+    int status = load_one(f, path, &(struct wanted){"step", 1, 1, &step}, e);
     for (int which = 0; which < 2 && status == 0; which++)
         for (int i = 0; i < model_n_weights(o->model) && status == 0; i++) {
             const struct weight *w = model_weight(o->model, i);
             if (!w->grad) continue;
             char *name = moment_name(which, w->name);
-            status = load_one(f, path, name, w->rows, w->cols, (which ? o->v : o->m) + o->offsets[i], e);
+            struct wanted x = {name, w->rows, w->cols, (which ? o->v : o->m) + o->offsets[i]};
+            status = load_one(f, path, &x, e);
             free(name);
         }
     if (status == 0 && !(step >= 0 && step < STEP_MAX))

@@ -1,10 +1,10 @@
-/* options.c: the keys that every trainer knows: those of TrainingArguments, ModelConfig and ScriptArguments, and
- * those that Open-R1 adds, so that their recipe files run unchanged.
+/* options.c: the keys that every trainer knows: those of TrainingArguments, ModelConfig and ScriptArguments,
+ * and those that Open-R1 adds, so that their recipe files run unchanged.
  *
- * Three kinds. Honoured keys are read somewhere in this room. Keys that name a thing this program does not have
- * (a GPU, a hub, Python workers) are noted: accepted, listed once, without effect on the result. Keys that would
- * change the result in a way that is not built are refused when they are set to anything but their neutral value:
- * a run must never be told one thing and do another.
+ * Three kinds. Honoured keys are read somewhere in this room. Keys that name a thing this program does not
+ * have (a GPU, a hub, Python workers) are noted: accepted, listed once, without effect on the result. Keys
+ * that would change the result in a way that is not built are refused when they are set to anything but
+ * their neutral value: a run must never be told one thing and do another.
  */
 #include "train/train_int.h"
 

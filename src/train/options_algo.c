@@ -1,5 +1,5 @@
-/* options_algo.c: the keys that belong to one algorithm, with its own defaults for shared ones. A command puts its
- * algorithm's table first, and the first row of a key counts.
+/* options_algo.c: the keys that belong to one algorithm, with its own defaults for shared ones. A command
+ * puts its algorithm's table first, and the first row of a key counts.
  */
 #include "train/train.h"
 

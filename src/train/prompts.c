@@ -1,5 +1,5 @@
-/* prompts.c: dataset rows become prompts. A prompt is never cut: a row whose prompt is too long is left out and
- * counted, because half a chat template teaches nothing.
+/* prompts.c: dataset rows become prompts. A prompt is never cut: a row whose prompt is too long is left out
+ * and counted, because half a chat template teaches nothing.
  */
 #include "train/grpo_int.h"
 

@@ -1,7 +1,7 @@
 /* rollout.c: a window of completions: kept, hashed, written into a checkpoint and read back to the last bit.
  *
- * rollouts.jsonl holds one prompt a line. Log-probs are floats written with 17 digits, which is exact; a reward of
- * None is null.
+ * rollouts.jsonl holds one prompt a line. Log-probs are floats written with 17 digits, which is exact; a
+ * reward of None is null.
  */
 #include "train/grpo_int.h"
 
@@ -78,7 +78,8 @@ void rollouts_hash(const struct rollouts *r, int first, int n, char ids[HASH_HEX
     hash_end(b, rewards);
 }
 
-/* ---- metrics of a fresh window, by TRL's names ---------------------------------------------------------------- */
+/* ---- metrics of a fresh window, by TRL's names
+ * ---------------------------------------------------------------- */
 
 struct lengths {
     double sum, min, max;
@@ -129,7 +130,8 @@ void rollouts_metrics(const struct rollouts *r, const struct scorer *s, json_t *
     put(m, "%s", "frac_reward_zero_std", r->stats.frac_zero_std);
 }
 
-/* ---- saving -------------------------------------------------------------------------------------------------- */
+/* ---- saving
+ * -------------------------------------------------------------------------------------------------- */
 
 static json_t *completion_json(const struct rollouts *r, int i)
 {

@@ -1,8 +1,9 @@
 /* run_state.c: what a folder says about the run that was there before.
  *
- * output_dir/trainer_state.json holds the status (running, stopped by a signal, finished) and a hash of the resolved
- * configuration, keys that cannot change the result left out. The same command given again therefore goes on where
- * it was, or says that it is done; another configuration in the same folder is never mixed in silently.
+ * output_dir/trainer_state.json holds the status (running, stopped by a signal, finished) and a hash of the
+ * resolved configuration, keys that cannot change the result left out. The same command given again
+ * therefore goes on where it was, or says that it is done; another configuration in the same folder is never
+ * mixed in silently.
  */
 #include "train/train_int.h"
 

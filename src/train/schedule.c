@@ -221,20 +221,19 @@ static int read_min(struct schedule *s, const json_t *kwargs, struct err *e)
     return json_get_real_or(kwargs, "warmup_lr_rate", -1, &s->warmup_lr_rate, e);
 }
 
-int schedule_init(struct schedule *s, const char *type, double lr, long warmup, long total,
-                  const json_t *kwargs, struct err *e)
+int schedule_init(struct schedule *s, const char *type, const json_t *kwargs, struct err *e)
 {
     const struct kind *k = kind_find(type, e);
     if (!k) return -1;
-    *s = (struct schedule){.type = k->name, .at = k->at, .warmup = warmup, .total = total, .lr = lr};
+    *s = (struct schedule){.type = k->name, .at = k->at, .warmup = s->warmup, .total = s->total, .lr = s->lr};
     if (check_keys(k, kwargs, e)) return -1;
     if (json_get_real_or(kwargs, "num_cycles", k->cycles, &s->num_cycles, e)) return -1;
     if (json_get_real_or(kwargs, "power", 1.0, &s->power, e)) return -1;
     if (json_get_real_or(kwargs, "lr_end", 1e-7, &s->lr_end, e)) return -1;
-    if (json_get_real_or(kwargs, "timescale", warmup > 0 ? (double)warmup : 10000.0, &s->timescale, e))
+    if (json_get_real_or(kwargs, "timescale", s->warmup > 0 ? (double)s->warmup : 10000.0, &s->timescale, e))
         return -1;
-    if (k->at == at_polynomial && !(lr > s->lr_end))
-        return err_usage(e, "lr_scheduler_type polynomial: learning_rate %g must exceed lr_end %g", lr,
+    if (k->at == at_polynomial && !(s->lr > s->lr_end))
+        return err_usage(e, "lr_scheduler_type polynomial: learning_rate %g must exceed lr_end %g", s->lr,
                          s->lr_end);
     if (k->at == at_inverse_sqrt && !(s->timescale > 0))
         return err_usage(e, "lr_scheduler_kwargs: timescale is %g; it must be above 0", s->timescale);

@@ -1,7 +1,7 @@
 /* scorer.c: the rewards of a run over a window of completions, and the advantages they make.
  *
- * A reward says a number, or that it could not judge (None, kept as NaN): that is left out of sums and means, never
- * counted as zero. Each verdict comes with one line of why, which is stored with the completion.
+ * A reward says a number, or that it could not judge (None, kept as NaN): that is left out of sums and
+ * means, never counted as zero. Each verdict comes with one line of why, which is stored with the completion.
  */
 #include "train/grpo_int.h"
 

@@ -2,9 +2,9 @@
  *
  *     L = - (1/N) sum_t log p(y_t | y_<t),   N = tokens with loss in the whole optimiser step,
  *
- * so that the split into micro-steps changes nothing but the order of sums. loss_type dft weighs each term with the
- * probability itself, held fixed (Wu et al. 2025). Documents lie side by side, each a span of its own: packed or not,
- * no document sees another. The output head works only where the next token has loss.
+ * so that the split into micro-steps changes nothing but the order of sums. loss_type dft weighs each term
+ * with the probability itself, held fixed (Wu et al. 2025). Documents lie side by side, each a span of its
+ * own: packed or not, no document sees another. The output head works only where the next token has loss.
  */
 #include "train/sft_int.h"
 
@@ -165,7 +165,8 @@ static int sft_step(void *self, struct trainer *t, struct step_out *out, struct 
 
 static const struct learner sft_learner = {.name = "sft", .step = sft_step};
 
-/* ---- set-up --------------------------------------------------------------------------------------------- */
+/* ---- set-up
+ * --------------------------------------------------------------------------------------------- */
 
 static int read_data(struct sft *s, struct trainer *t, struct err *e)
 {

@@ -1,8 +1,10 @@
-/* sft_data.c: dataset rows become examples (ids with a loss mask), cut to max_length, and put into bins when packing.
+/* sft_data.c: dataset rows become examples (ids with a loss mask), cut to max_length, and put into bins when
+ * packing.
  *
- * Order as in TRL: encode, truncate, drop what has no trained token left, pack best-fit decreasing. What was cut and
- * what was dropped is counted and said; data in which nothing is trained is an error, not a silent loss of 0. Masks
- * go by position: an end-of-sequence token has loss even where the padding token has the same id.
+ * Order as in TRL: encode, truncate, drop what has no trained token left, pack best-fit decreasing. What was
+ * cut and what was dropped is counted and said; data in which nothing is trained is an error, not a silent
+ * loss of 0. Masks go by position: an end-of-sequence token has loss even where the padding token has the
+ * same id.
  */
 #include "train/sft_int.h"
 

@@ -24,7 +24,7 @@ struct algo {
     /* out receives what is for standard output: the plan of a dry run, or one JSON object about the run. */
     int (*run)(struct conf *c, const struct train_hooks *hooks, struct str *out, struct err *e);
 };
-const struct algo *const *algo_all(void);
+const struct algo *algo_find(const char *name); /* it must exist */
 extern const struct opt sft_options[], grpo_options[];
 extern const struct opt train_options[]; /* TrainingArguments' keys (spec: names and defaults of TRL) */
 extern const struct opt model_options[]; /* ModelConfig's keys */
@@ -42,8 +42,8 @@ struct schedule {
     const char *warmup_type, *decay_type;
     double (*at)(const struct schedule *s, double done); /* the type's formula */
 };
-int schedule_init(struct schedule *s, const char *type, double lr, long warmup, long total,
-                  const json_t *kwargs, struct err *e);
+/* s->warmup, total and lr are set; fills the rest. */
+int schedule_init(struct schedule *s, const char *type, const json_t *kwargs, struct err *e);
 double schedule_at(const struct schedule *s, long done); /* multiplier */
 
 /* ---- optimiser.c: AdamW over a model's weights ------------------------------------------------------------

@@ -1,8 +1,9 @@
 /* train_int.h: what the files of this room share.
  *
- * One struct trainer carries a run. An algorithm (sft.c, grpo.c) is a struct learner: it works out the gradient of
- * one optimiser step, microbatch by microbatch, and knows how to put what it needs for resuming into a checkpoint.
- * Everything else (order of steps, clipping, the optimiser, records, checkpoints, signals, the end) is loop.c's.
+ * One struct trainer carries a run. An algorithm (sft.c, grpo.c) is a struct learner: it works out the
+ * gradient of one optimiser step, microbatch by microbatch, and knows how to put what it needs for resuming
+ * into a checkpoint. Everything else (order of steps, clipping, the optimiser, records, checkpoints,
+ * signals, the end) is loop.c's.
  */
 #ifndef TRAIN_TRAIN_INT_H
 #define TRAIN_TRAIN_INT_H
@@ -15,7 +16,8 @@
 #include "data/data.h"
 #include "train/train.h"
 
-/* ---- options.c ------------------------------------------------------------------------------------------ */
+/* ---- options.c
+ * ------------------------------------------------------------------------------------------ */
 
 struct refusal { /* a key that must stay at its neutral value */
     const char *key;
@@ -26,7 +28,8 @@ struct refusal { /* a key that must stay at its neutral value */
 int train_refuse(struct conf *c, const struct refusal *list, struct err *e);
 int train_check_shared(struct conf *c, struct err *e);
 
-/* ---- micro.c: a microbatch, laid out as the model reads it ------------------------------------------------ */
+/* ---- micro.c: a microbatch, laid out as the model reads it
+ * ------------------------------------------------ */
 
 struct micro {
     int max_rows, max_spans, max_heads;
@@ -51,7 +54,8 @@ struct forward {
 void micro_forward(const struct micro *b, struct model *m, struct tape *t, bool checkpoint,
                    struct forward *f);
 
-/* ---- grad_tree.c: the sum over microbatches along one fixed binary tree ----------------------------------- */
+/* ---- grad_tree.c: the sum over microbatches along one fixed binary tree
+ * ----------------------------------- */
 
 enum { TREE_LEVELS = 24 };
 struct grad_tree {
@@ -70,11 +74,13 @@ void grad_tree_init(struct grad_tree *g, struct model *m, long max_count);
 void grad_tree_release(struct grad_tree *g);
 size_t grad_tree_bytes(const struct model *m, long max_count);
 void grad_tree_begin(struct grad_tree *g, long count);
-/* Take the gradients in the model as those of the next microbatch (present), or none (its gradient is 0). After the
- * last one the model holds the sum. Between microbatches the model's gradients must be zeroed by the caller. */
+/* Take the gradients in the model as those of the next microbatch (present), or none (its gradient is 0).
+ * After the last one the model holds the sum. Between microbatches the model's gradients must be zeroed by
+ * the caller. */
 void grad_tree_push(struct grad_tree *g, bool present);
 
-/* ---- plan.c: memory before the first step ---------------------------------------------------------------- */
+/* ---- plan.c: memory before the first step
+ * ---------------------------------------------------------------- */
 
 enum { PLAN_ROWS = 12 };
 struct plan {
@@ -92,7 +98,7 @@ size_t plan_micro(const struct micro *b, struct model *m, bool checkpoint, bool 
 /* What the run may use: max_memory_gb, else physical memory, or less when a control group says so. */
 size_t plan_limit(struct conf *c);
 
-/* dataset.c: dataset_name or dataset_mixture of a configuration. paths: to note in the manifest. */
+/* rows.c: dataset_name or dataset_mixture of a configuration. paths: to note in the manifest. */
 struct trainer;
 struct rows {
     json_t *rows; /* array of objects, owned */
@@ -102,7 +108,8 @@ struct rows {
 int rows_open(struct rows *r, struct trainer *t, struct err *e);
 void rows_release(struct rows *r);
 
-/* ---- the trainer ----------------------------------------------------------------------------------------- */
+/* ---- the trainer
+ * ----------------------------------------------------------------------------------------- */
 
 struct step_out { /* what a step tells; objects owned by the loop */
     json_t *metrics, *hashes, *timings;
@@ -112,7 +119,8 @@ struct step_out { /* what a step tells; objects owned by the loop */
 
 struct learner {
     const char *name; /* "sft" */
-    /* Leave the gradient of optimiser step t->step in the model. ERR_STOPPED: a signal came; nothing was changed. */
+    /* Leave the gradient of optimiser step t->step in the model. ERR_STOPPED: a signal came; nothing was
+     * changed. */
     int (*step)(void *self, struct trainer *t, struct step_out *out, struct err *e);
     /* After the update, when the console line of this step is due; or NULL. */
     void (*show)(void *self, struct trainer *t);
@@ -162,9 +170,10 @@ struct trainer {
     long steps_here; /* in this process */
 };
 
-/* trainer.c. trainer_open: conf -> model, seeds, intervals; the caller has set learner and self. Then the algorithm
- * reads its data, sets steps_per_epoch and max_micro, adds its rows to the plan and calls trainer_plan_micro. Then
- * trainer_go does the rest: plan, dry run, start or resume, all steps, the final model. */
+/* trainer.c. trainer_open: conf -> model, seeds, intervals; the caller has set learner and self. Then the
+ * algorithm reads its data, sets steps_per_epoch and max_micro, adds its rows to the plan and calls
+ * trainer_plan_micro. Then trainer_go does the rest: plan, dry run, start or resume, all steps, the final
+ * model. */
 int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *hooks, struct err *e);
 void trainer_release(struct trainer *t);
 /* Decide on gradient checkpointing for the largest microbatch and put its memory into the plan. */

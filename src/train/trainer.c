@@ -1,8 +1,9 @@
 /* trainer.c: a run from its configuration to its saved model; the steps themselves are loop.c's.
  *
- * Order of a start: check the options, load the model, let the algorithm read its data, plan the memory, then look at
- * output_dir: go on with an unfinished run of the same configuration, say that a finished one is done, refuse to mix
- * two configurations, or begin. Nothing in output_dir is touched before all that has passed.
+ * Order of a start: check the options, load the model, let the algorithm read its data, plan the memory,
+ * then look at output_dir: go on with an unfinished run of the same configuration, say that a finished one
+ * is done, refuse to mix two configurations, or begin. Nothing in output_dir is touched before all that has
+ * passed.
  */
 #include "train/train_int.h"
 
@@ -17,7 +18,8 @@
 #include "base/version.h"
 #include "text/text.h"
 
-/* ---- opening -------------------------------------------------------------------------------------------- */
+/* ---- opening
+ * -------------------------------------------------------------------------------------------- */
 
 static int set_template(struct trainer *t, struct err *e)
 {
@@ -64,7 +66,8 @@ void trainer_release(struct trainer *t)
     json_decref(t->last_metrics);
 }
 
-/* ---- the plan ------------------------------------------------------------------------------------------- */
+/* ---- the plan
+ * ------------------------------------------------------------------------------------------- */
 
 void trainer_plan_micro(struct trainer *t, const struct micro *largest)
 {
@@ -104,9 +107,10 @@ static int plan_steps(struct trainer *t, struct err *e)
                                                    : steps_from(conf_real(c, "save_steps"), t->total_steps);
     double warmup = conf_real(c, "warmup_steps"), ratio = conf_real(c, "warmup_ratio");
     json_t *kwargs = conf_map(c, "lr_scheduler_kwargs");
-    int failed =
-        schedule_init(&t->schedule, conf_str(c, "lr_scheduler_type"), conf_real(c, "learning_rate"),
-                      steps_from(warmup > 0 ? warmup : ratio, t->total_steps), t->total_steps, kwargs, e);
+    t->schedule.lr = conf_real(c, "learning_rate");
+    t->schedule.total = t->total_steps;
+    t->schedule.warmup = steps_from(warmup > 0 ? warmup : ratio, t->total_steps);
+    int failed = schedule_init(&t->schedule, conf_str(c, "lr_scheduler_type"), kwargs, e);
     json_decref(kwargs);
     return failed;
 }
@@ -139,9 +143,11 @@ static void dry_text(struct trainer *t, struct str *out)
     str_addf(out, "steps: %ld (%ld an epoch)\n", t->total_steps, t->steps_per_epoch);
 }
 
-/* ---- starting ------------------------------------------------------------------------------------------- */
+/* ---- starting
+ * ------------------------------------------------------------------------------------------- */
 
-/* The checkpoint to go on from (free() it) into *from, NULL: begin. Returns 1 when there is nothing left to do. */
+/* The checkpoint to go on from (free() it) into *from, NULL: begin. Returns 1 when there is nothing left to
+ * do. */
 static int decide(struct trainer *t, char **from, struct err *e)
 {
     const char *asked = conf_str(t->conf, "resume_from_checkpoint");
@@ -213,7 +219,8 @@ static void take_memory(struct trainer *t)
                            .max_grad_norm = conf_real(t->conf, "max_grad_norm")};
     t->opt = optimiser_new(t->model, &o);
     grad_tree_init(&t->tree, t->model, t->max_micro);
-    /* One chunk as large as the largest step: later steps take no more. Pages are the system's until touched. */
+    /* One chunk as large as the largest step: later steps take no more. Pages are the system's until
+     * touched. */
     arena_init(&t->arena, plan_limit(t->conf));
     arena_alloc(&t->arena, t->step_bytes + t->step_bytes / 8);
     arena_reset(&t->arena);
@@ -241,7 +248,8 @@ static int start(struct trainer *t, const struct rows *data, struct err *e)
     return failed ? -1 : 0;
 }
 
-/* ---- the end -------------------------------------------------------------------------------------------- */
+/* ---- the end
+ * -------------------------------------------------------------------------------------------- */
 
 static char *card(struct trainer *t, const struct rows *data)
 {

@@ -20,13 +20,12 @@ static void multipliers_equal_transformers(void **state)
     json_t *c;
     json_array_foreach(cases, i, c)
     {
-        struct schedule s;
+        struct schedule s = {0};
         const char *type = json_string_value(json_object_get(c, "type"));
-        long warmup = (long)json_integer_value(json_object_get(c, "warmup"));
-        long total = (long)json_integer_value(json_object_get(c, "total"));
-        double lr = json_number_value(json_object_get(c, "lr"));
-        if (schedule_init(&s, type, lr, warmup, total, json_object_get(c, "kwargs"), &e))
-            fail_msg("%s", e.msg);
+        s.warmup = (long)json_integer_value(json_object_get(c, "warmup"));
+        s.total = (long)json_integer_value(json_object_get(c, "total"));
+        s.lr = json_number_value(json_object_get(c, "lr"));
+        if (schedule_init(&s, type, json_object_get(c, "kwargs"), &e)) fail_msg("%s", e.msg);
         const json_t *steps = json_object_get(c, "steps"), *expected = json_object_get(c, "multipliers");
         for (size_t k = 0; k < json_array_size(steps); k++, n++) {
             long step = (long)json_integer_value(json_array_get(steps, k));
@@ -41,10 +40,10 @@ static void multipliers_equal_transformers(void **state)
 
 static void refused(const char *type, const char *kwargs, const char *part)
 {
-    struct schedule s;
+    struct schedule s = {.warmup = 0, .total = 100, .lr = 1e-4};
     struct err e = {0};
     json_t *k = json_loads(kwargs, 0, NULL);
-    assert_int_equal(schedule_init(&s, type, 1e-4, 0, 100, k, &e), -1);
+    assert_int_equal(schedule_init(&s, type, k, &e), -1);
     assert_int_equal(e.kind, ERR_USAGE);
     if (!strstr(e.msg, part)) fail_msg("'%s' does not say '%s'", e.msg, part);
     json_decref(k);

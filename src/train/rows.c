@@ -1,8 +1,8 @@
-/* dataset.c: the rows that a run trains on: one dataset, or a mixture of shares of several.
+/* rows.c: the rows that a run trains on: one dataset, or a mixture of shares of several.
  *
  * A mixture keeps int(n weight) rows of each part, drawn by a shuffle, joins them and shuffles the whole, as
- * Open-R1's dataset_mixture does. The shuffles are keyed by the mixture's own seed, so that two runs with different
- * training seeds can see the same mixture.
+ * Open-R1's dataset_mixture does. The shuffles are keyed by the mixture's own seed, so that two runs with
+ * different training seeds can see the same mixture.
  */
 #include "train/train_int.h"
 
