@@ -278,6 +278,7 @@ static void hash_step(struct grpo *g, int first_group, json_t *hashes)
 static void put_metrics(struct grpo *g, const struct pass *p, bool fresh, struct step_out *out)
 {
     policy_metrics(&p->out, &g->policy, out->metrics);
+    json_object_set_new(out->metrics, "ratio/max_deviation", number_json(p->out.max_ratio_error));
     if (p->tokens > 0) json_object_set_new(out->metrics, "entropy", number_json(p->entropy / p->tokens));
     if (fresh && p->trained > 0) {
         json_object_set_new(out->metrics, "sampling/sampling_logp_difference/mean",

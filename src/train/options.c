@@ -146,7 +146,7 @@ const struct opt train_options[] = {
      .help = "order of the rows in an epoch"},
     {.key = "max_memory_gb",
      .type = OPT_REAL,
-     .lo = 0.001,
+     .lo = 1e-6,
      .hi = 1e9,
      .help = "refuse a run that plans to use more; unset: what the machine has"},
 

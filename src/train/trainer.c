@@ -129,7 +129,7 @@ static int check_plan(struct trainer *t, struct err *e)
     if (total <= limit) return 0;
     return err_usage(
         e,
-        "this run plans %.2f GB and %.2f GB may be used (max_memory_gb). What helps: %sa smaller "
+        "this run plans %.3g GB and %.3g GB may be used (max_memory_gb). What helps: %sa smaller "
         "per_device_train_batch_size with a larger gradient_accumulation_steps, shorter sequences "
         "(max_length, max_completion_length), a smaller model",
         (double)total / 1e9, (double)limit / 1e9, t->checkpointing ? "" : "gradient_checkpointing: true, ");
