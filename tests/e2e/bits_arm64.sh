@@ -1,5 +1,5 @@
-# The Bits promise across CPUs: the program built for AArch64 and run by qemu-aarch64 writes the same bytes as the one
-# that was built here. Skipped where there is no cross compiler, emulator or arm64 library.
+# The Bits promise across CPUs: the program built for AArch64 and run by qemu-aarch64 writes the same bytes as
+# the one that was built here. Skipped where there is no cross compiler, emulator or arm64 library.
 #
 # To add a comparison, add a line `same NAME ARGUMENTS...`: standard output of both programs is compared.
 set -u
@@ -7,7 +7,8 @@ skip() { echo "skipped: $*"; exit 77; }
 [ "$(uname -m)" = x86_64 ] || skip "this machine is not x86-64"
 command -v aarch64-linux-gnu-gcc >/dev/null || skip "no aarch64-linux-gnu-gcc"
 command -v qemu-aarch64 >/dev/null || skip "no qemu-aarch64"
-libraries=$(sed -n 's/^pkg_check_modules(DEPS REQUIRED IMPORTED_TARGET \(.*\))/\1/p' "$OPENR1_SOURCE/CMakeLists.txt")
+find_libraries='s/^pkg_check_modules(DEPS REQUIRED IMPORTED_TARGET \(.*\))/\1/p'
+libraries=$(sed -n "$find_libraries" "$OPENR1_SOURCE/CMakeLists.txt")
 # shellcheck disable=SC2086
 PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig pkg-config --exists ${libraries:?} ||
   skip "not all of these are installed for arm64: $libraries"
@@ -32,7 +33,7 @@ same() {
   checks=$((checks + 1))
   [ $here = 0 ] || { echo "FAILED: $name exits $here here: $(cat "$work/here.err")"; bad=1; return; }
   [ -s "$work/here" ] || { echo "FAILED: $name says nothing"; bad=1; return; }
-  [ $here = $there ] || { echo "FAILED: $name exits $there under AArch64: $(cat "$work/there.err")"; bad=1; return; }
+  [ $there = 0 ] || { echo "FAILED: $name exits $there there: $(cat "$work/there.err")"; bad=1; return; }
   cmp -s "$work/here" "$work/there" && return
   echo "FAILED: $name differs between this CPU and AArch64"
   diff "$work/here" "$work/there" | head -6 | cut -c1-300

@@ -22,6 +22,11 @@ expect 2 'did you mean --shell' "$OPENR1" completion --shel bash
 expect 2 'one of bash|zsh' "$OPENR1" completion fish
 expect 0 'complete -o default -F _openr1 openr1' "$OPENR1" completion --threads 1
 expect 2 'from 1 to 1024' "$OPENR1" completion --threads 0
+expect 0 '^.SS completion' "$OPENR1" man
+if command -v groff >/dev/null; then
+  wrong=$("$OPENR1" man | groff -man -Tutf8 -ww -z 2>&1)
+  [ -z "$wrong" ] || say "groff on the manual page: $wrong"
+fi
 
 if [ -e /dev/full ]; then
   "$OPENR1" --help >/dev/full 2>/tmp/openr1-full.$$ && say "a full disk on standard output goes unnoticed"

@@ -10,8 +10,8 @@ mkdir -p "$dir/tree/tools" && cp "$OPENR1_SOURCE/tools/setup" "$dir/tree/tools/"
 setup() { PATH=$dir/bin sh "$dir/tree/tools/setup" "$@" 2>&1; }
 
 said=$(setup) && say "nothing is installed, yet setup is content: $said"
-for package in gcc cmake ninja-build pkg-config libjansson-dev libyaml-dev libpcre2-dev libutf8proc-dev libssl-dev \
-  libcmocka-dev; do
+for package in gcc cmake ninja-build pkg-config libjansson-dev libyaml-dev libpcre2-dev libutf8proc-dev \
+  libssl-dev libcmocka-dev; do
   case $said in *" $package"*) ;; *) say "$package is not listed: $said" ;; esac
 done
 
@@ -20,7 +20,8 @@ printf '#!/bin/sh\necho "$*" >>"%s/asked"\n' "$dir" >"$dir/bin/apt-get"
 printf '#!/bin/sh\nexec "$@"\n' >"$dir/bin/sudo"
 chmod +x "$dir/bin/apt-get" "$dir/bin/sudo"
 setup >/dev/null || say "setup fails though apt-get does not"
-grep -q 'install --no-install-recommends gcc cmake ninja-build' "$dir/asked" || say "asked for: $(cat "$dir/asked")"
+grep -q 'install --no-install-recommends gcc cmake ninja-build' "$dir/asked" ||
+  say "asked for: $(cat "$dir/asked")"
 grep -q 'clang-tidy' "$dir/asked" && say "the linters are installed unasked"
 : >"$dir/asked"
 setup lint >/dev/null
