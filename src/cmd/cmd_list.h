@@ -1,5 +1,9 @@
 /* cmd_list.h: one row a subcommand, in the order in which `openr1 --help` lists them. */
 CMD(sft)
+CMD(convert)
+CMD(inspect)
+CMD(logits)
+CMD(grad)
 CMD(loss_grpo)
 CMD(demo)
 CMD(run)

@@ -77,6 +77,17 @@ static void set_keys(json_t *config, const struct tensor_file *f)
         if (!strcmp(d->key, "hidden_act")) json_object_set_new(config, d->key, json_string(d->value));
 }
 
+/* Booleans of config.json that bring weights into being are true when the first layer has the weight. */
+static void set_conditions(json_t *config, const struct tensor_file *f)
+{
+    for (const struct arch_weight *w = f->gguf->weights; w->name; w++) {
+        if (!w->when || !strcmp(w->when, "untied")) continue;
+        char *name = arch_name(w->gguf, 0);
+        if (tensor_file_find(f, name)) json_object_set_new(config, w->when, json_true());
+        free(name);
+    }
+}
+
 /* Metadata that would change the result and has no place in the architecture's keys. */
 static int check_rest(const json_t *config, const struct tensor_file *f, struct err *e)
 {
@@ -111,6 +122,7 @@ json_t *gguf_config(struct tensor_file *f, struct err *e)
     const struct tensor_info *embed = tensor_file_find(f, "token_embd.weight");
     if (embed && embed->n_dims == 2) json_object_set_new(config, "vocab_size", json_integer(embed->shape[0]));
     json_object_set_new(config, "tie_word_embeddings", json_boolean(!tensor_file_find(f, "output.weight")));
+    set_conditions(config, f);
     json_t *theta = meta_get(f, "rope.freq_base");
     json_object_set_new(config, "rope_theta", theta ? tidy_real(theta) : json_real(10000));
     set_token_id(config, f, "bos_token_id", "tokenizer.ggml.bos_token_id");

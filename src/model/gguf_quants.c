@@ -5,7 +5,8 @@
  *   Q4_0, Q5_0   d, [qh], qs: y = (q - 8) d, y = (q - 16) d; 32 elements, low nibbles are the first half
  *   Q4_1, Q5_1   d, m, [qh], qs: y = q d + m
  *   Q8_0         d, 32 int8: y = q d
- *   Q4_K, Q5_K   d, dmin, 8 pairs of 6-bit scale and minimum, [qh], qs: y = (d sc) q - (dmin mn); 256 elements
+ *   Q4_K, Q5_K   d, dmin, 8 pairs of 6-bit scale and minimum, [qh], qs: y = (d sc) q - (dmin mn); 256
+ *                elements
  *   Q6_K         ql, qh, 16 int8 scales, d: y = (d sc) (q - 32)
  * The order of roundings is that of gguf-py, with which tests compare bit for bit.
  */

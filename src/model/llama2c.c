@@ -97,7 +97,7 @@ static int add_all(struct tensor_file *f, const struct header *h, struct err *e)
 
 int llama2c_parse(struct tensor_file *f, struct err *e)
 {
-    struct header h;
+    struct header h = {0};
     if (read_header(f, &h, e)) return -1;
     f->format = FORMAT_LLAMA2C;
     f->permuted = true;
@@ -110,7 +110,7 @@ int llama2c_parse(struct tensor_file *f, struct err *e)
 
 json_t *llama2c_config(struct tensor_file *f, struct err *e)
 {
-    struct header h;
+    struct header h = {0};
     if (read_header(f, &h, e)) return NULL;
     return json_pack("{s:[s], s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:f, s:f, s:f, s:b, s:i, s:i}",
                      "architectures", "LlamaForCausalLM", "model_type", "llama", "hidden_size",

@@ -47,18 +47,15 @@ static void shape_text(struct str *s, const int64_t *shape, int n)
 static int check_tensor(const struct model *m, int i, const struct tensor_file *f,
                         const struct tensor_info *t, struct err *e)
 {
-    const struct weight *w = &m->weights[i];
     const char *path = f->map_paths[t->file];
-    bool matrix = m->placed[i].row->kind == WEIGHT_MATRIX;
-    int64_t want[2] = {w->rows, w->cols};
-    const int64_t *shape = matrix ? want : want + 1;
-    int n = matrix ? 2 : 1;
-    if (t->n_dims != n || memcmp(t->shape, shape, (size_t)n * sizeof *shape)) {
+    int64_t want[2];
+    int n = model_weight_shape(m, i, want);
+    if (t->n_dims != n || memcmp(t->shape, want, (size_t)n * sizeof *want)) {
         struct str s;
         str_init(&s, 512);
         shape_text(&s, t->shape, t->n_dims);
         str_puts(&s, "; config.json asks for ");
-        shape_text(&s, shape, n);
+        shape_text(&s, want, n);
         err_set(e, "%s: tensor %.200s has shape %s", path, t->name, s.p);
         str_release(&s);
         return -1;

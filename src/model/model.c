@@ -246,6 +246,16 @@ struct weight *model_weight(struct model *m, int i)
     return &m->weights[i];
 }
 
+int model_weight_shape(const struct model *m, int i, int64_t shape[2])
+{
+    CHECK(i >= 0 && i < m->n_weights, "weight %d of %d", i, m->n_weights);
+    const struct weight *w = &m->weights[i];
+    bool matrix = m->placed[i].row->kind == WEIGHT_MATRIX;
+    shape[0] = matrix ? w->rows : w->cols;
+    shape[1] = matrix ? w->cols : 0;
+    return matrix ? 2 : 1;
+}
+
 struct weight *model_find(struct model *m, const char *hf_name)
 {
     for (int i = 0; i < m->n_weights; i++)

@@ -44,6 +44,8 @@ int model_eos(const struct model *m, const int **ids);
 
 int model_n_weights(const struct model *m);
 struct weight *model_weight(struct model *m, int i); /* fixed order, that of the description */
+/* Its shape in files: a norm or bias has one dimension. Returns how many there are. */
+int model_weight_shape(const struct model *m, int i, int64_t shape[2]);
 struct weight *model_find(struct model *m, const char *hf_name);
 int64_t model_n_params(const struct model *m);
 

@@ -213,12 +213,12 @@ static int write_header(struct file_out *o, const struct safetensors_entry *cons
     for (int i = 0; i < n; i++) {
         const struct dtype_info *d = dtype_info(t[i]->dtype);
         json_t *shape = json_array();
-        uint64_t bytes = (uint64_t)shape_count(t[i]->shape, t[i]->n_dims) * (uint64_t)d->bytes;
+        uint64_t end = at + (uint64_t)shape_count(t[i]->shape, t[i]->n_dims) * (uint64_t)d->bytes;
         for (int j = 0; j < t[i]->n_dims; j++) json_array_append_new(shape, json_integer(t[i]->shape[j]));
         json_object_set_new(header, t[i]->name,
                             json_pack("{s:s, s:o, s:[I,I]}", "dtype", d->name, "shape", shape, "data_offsets",
-                                      (json_int_t)at, (json_int_t)(at + bytes)));
-        at += bytes;
+                                      (json_int_t)at, (json_int_t)end));
+        at = end;
     }
     CHECK(json_object_size(header) == (size_t)n + 1, "%zu names for %d tensors", json_object_size(header), n);
     char *text = json_text(header);

@@ -43,13 +43,8 @@ static const struct numbers *find_numbers(const char *dtype, struct err *e)
 static struct safetensors_entry entry_of(const struct model *m, int i, enum dtype type)
 {
     const struct weight *w = &m->weights[i];
-    struct safetensors_entry t = {.name = w->name, .dtype = type, .n_dims = 2, .data = w->data};
-    t.shape[0] = w->rows;
-    t.shape[1] = w->cols;
-    if (m->placed[i].row->kind != WEIGHT_MATRIX) {
-        t.n_dims = 1;
-        t.shape[0] = w->cols;
-    }
+    struct safetensors_entry t = {.name = w->name, .dtype = type, .data = w->data};
+    t.n_dims = model_weight_shape(m, i, t.shape);
     return t;
 }
 

@@ -1,0 +1,96 @@
+/* cmd_logits.c: `openr1 logits`: the raw output of a model at every position of given tokens. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "cmd/cmd.h"
+#include "cmd/model_run.h"
+
+static const struct opt logits_opts[] = {
+    {.key = "model",
+     .type = OPT_STR,
+     .help = "folder in Hugging Face layout, or .gguf file",
+     .flags = OPT_REQUIRED},
+    {.key = "ids",
+     .type = OPT_STR,
+     .help = "JSON file: a list of token ids, or a list of such lists",
+     .flags = OPT_REQUIRED},
+    {.key = "out", .type = OPT_STR, .help = "safetensors file to write", .flags = OPT_REQUIRED},
+    {.key = NULL}};
+static const struct opt *const logits_tables[] = {logits_opts, NULL};
+
+struct logits_pass {
+    struct model *model;
+    struct batch batch;
+    struct span span;
+    const int *rows; /* 0, 1, ... */
+    float *out;      /* [tokens, vocab] */
+};
+
+static void logits_pass(struct tape *t, void *ctx)
+{
+    struct logits_pass *p = ctx;
+    struct tensor *h = model_forward(p->model, t, &p->batch, true);
+    op_logits_run(t, h, model_head(p->model), p->rows, p->batch.n_rows, p->out);
+}
+
+static int logits_of_list(struct model *m, const int *ids, int n, float *out, struct err *e)
+{
+    int *rows = alloc_zero((size_t)n, sizeof *rows);
+    for (int i = 0; i < n; i++) rows[i] = i;
+    struct logits_pass p = {.model = m, .span = {0, n, 0, -1, NULL}, .rows = rows};
+    p.out = out;
+    p.batch = (struct batch){n, ids, 1, &p.span, NULL};
+    int result = model_pass_run(logits_pass, &p, false, e);
+    free(rows);
+    return result;
+}
+
+static int logits_write(struct model *m, const struct token_lists *l, const char *path, struct err *e)
+{
+    int vocab = model_config(m)->vocab, result = 0;
+    double total = 0;
+    for (int i = 0; i < l->n; i++) total += (double)l->lengths[i] * vocab * sizeof(float);
+    if (total > machine_bytes() / 2)
+        return err_set(e, "the logits of all lists take %.1f GB; give fewer tokens at a time", total / 1e9);
+    struct safetensors_entry *entries = alloc_zero((size_t)l->n, sizeof *entries);
+    char(*names)[32] = alloc_zero((size_t)l->n, sizeof *names);
+    float **outs = alloc_zero((size_t)l->n, sizeof *outs);
+    for (int i = 0; i < l->n && !result; i++) {
+        snprintf(names[i], sizeof names[i], l->nested ? "logits.%d" : "logits", i);
+        outs[i] = alloc_floats((size_t)l->lengths[i] * (size_t)vocab);
+        entries[i] = (struct safetensors_entry){names[i], DT_F32, 2, {l->lengths[i], vocab}, outs[i]};
+        result = logits_of_list(m, l->ids[i], l->lengths[i], outs[i], e);
+    }
+    if (!result) result = safetensors_write(path, entries, l->n, e);
+    for (int i = 0; i < l->n; i++) free(outs[i]);
+    free(outs);
+    free(names);
+    free(entries);
+    return result;
+}
+
+static int logits_command(struct conf *c, struct err *e)
+{
+    struct token_lists lists;
+    struct model *m = model_load(conf_str(c, "model"), 0, 0, e);
+    if (!m) return -1;
+    int result = token_lists_read(&lists, conf_str(c, "ids"), model_config(m)->vocab, e);
+    if (!result) {
+        model_pack(m);
+        result = logits_write(m, &lists, conf_str(c, "out"), e);
+        token_lists_release(&lists);
+    }
+    model_free(m);
+    return result;
+}
+
+const struct cmd cmd_logits = {
+    .name = "logits",
+    .summary = "a model's logits at every position of given tokens",
+    .details = "Writes the tensor `logits`, float32 [tokens, vocabulary]; for a list of lists `logits.0`,\n"
+               "`logits.1`, and so on.\n\n"
+               "  openr1 logits --model SmolLM2.gguf --ids ids.json --out logits.safetensors",
+    .tables = logits_tables,
+    .run = logits_command,
+};

@@ -1,0 +1,89 @@
+/* model_run.c: token ids from a file, and planned passes. See model_run.h. */
+#include "cmd/model_run.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/json.h"
+
+static int read_list(struct token_lists *l, const json_t *list, const char *path, int vocab, struct err *e)
+{
+    size_t n = json_array_size(list);
+    if (n == 0 || n > 1 << 24)
+        return err_set(e, "%s: list %d has %zu token ids; 1 to 16777216 can be run", path, l->n, n);
+    int *ids = alloc_zero(n, sizeof *ids);
+    l->ids[l->n] = ids;
+    l->lengths[l->n] = (int)n;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *v = json_array_get(list, i);
+        if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) >= vocab)
+            return err_set(e, "%s: list %d: item %zu is no token id; the model knows 0 to %d", path, l->n, i,
+                           vocab - 1);
+        ids[i] = (int)json_integer_value(v);
+    }
+    l->n++;
+    return 0;
+}
+
+int token_lists_read(struct token_lists *l, const char *path, int vocab, struct err *e)
+{
+    *l = (struct token_lists){0};
+    json_t *all = json_read_file(path, e);
+    if (!all) return -1;
+    int result = 0;
+    size_t n = json_array_size(all);
+    if (n == 0) {
+        result = err_set(e, "%s: a list of token ids, or a list of such lists, is expected", path);
+    } else {
+        l->nested = json_is_array(json_array_get(all, 0));
+        size_t lists = l->nested ? n : 1;
+        l->ids = alloc_zero(lists, sizeof *l->ids);
+        l->lengths = alloc_zero(lists, sizeof *l->lengths);
+        for (size_t i = 0; i < lists && !result; i++)
+            result = read_list(l, l->nested ? json_array_get(all, i) : all, path, vocab, e);
+        if (result) free(l->ids[l->n]);
+    }
+    json_decref(all);
+    if (result) token_lists_release(l);
+    return result;
+}
+
+void token_lists_release(struct token_lists *l)
+{
+    for (int i = 0; i < l->n; i++) free(l->ids[i]);
+    free(l->ids);
+    free(l->lengths);
+    *l = (struct token_lists){0};
+}
+
+double machine_bytes(void)
+{
+    return (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+}
+
+static size_t run_in(struct arena *a, model_pass f, void *ctx, bool record)
+{
+    struct tape *t = tape_new(a);
+    tape_start(t, record);
+    f(t, ctx);
+    size_t peak = a->peak;
+    tape_free(t);
+    arena_release(a);
+    return peak;
+}
+
+int model_pass_run(model_pass f, void *ctx, bool record, struct err *e)
+{
+    struct arena a;
+    arena_init_plan(&a);
+    size_t need = run_in(&a, f, ctx, record);
+    if ((double)need > machine_bytes())
+        return err_set(e,
+                       "this pass takes %.1f GB besides the weights; the machine has %.1f GB; give shorter "
+                       "lists, or fewer",
+                       (double)need / 1e9, machine_bytes() / 1e9);
+    arena_init(&a, need + ((size_t)1 << 20));
+    run_in(&a, f, ctx, record);
+    return 0;
+}

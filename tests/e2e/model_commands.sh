@@ -1,0 +1,60 @@
+# logits, grad, convert and inspect from outside: PyTorch values, equal bits by every way, messages, statuses.
+set -u
+bad=0
+golden=$OPENR1_SOURCE/tests/golden
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+say() { echo "FAILED: $*"; bad=1; }
+run() { "$OPENR1" "$@" >"$tmp/text" 2>&1 || say "$* : $(cat "$tmp/text")"; }
+expect() { # STATUS PATTERN COMMAND...
+  want=$1 pattern=$2
+  shift 2
+  text=$("$@" 2>&1)
+  got=$?
+  [ "$got" = "$want" ] || say "$* exits $got, not $want: $text"
+  printf '%s\n' "$text" | grep -q -e "$pattern" || say "$* does not say $pattern: $text"
+}
+same() { cmp "$1" "$2" || say "$1 and $2 differ"; }
+
+for folder in "$golden"/models/*; do
+  name=${folder##*/}
+  run logits --model "$folder" --ids "$folder/ids.json" --out "$tmp/l"
+  run grad --model "$folder" --ids "$folder/ids.json" --out "$tmp/g"
+  (cd "$OPENR1_SOURCE" && "$OPENR1_BUILD/tests/test_model_golden" "$name" "$tmp/l" "$tmp/g") || say "$name"
+  run grad --model "$folder" --ids "$folder/ids.json" --out "$tmp/g1" --threads 1
+  same "$tmp/g" "$tmp/g1"
+done
+
+# GGUF, the folder it is converted from and the folder it is converted to
+for name in llama_linear qwen2_heads; do
+  ids=$golden/models/$name/ids.json
+  run convert --model "$golden/gguf/$name.gguf" --out "$tmp/hf"
+  run convert --model "$tmp/hf/" --out "$tmp/hf2"
+  same "$tmp/hf/model.safetensors" "$tmp/hf2/model.safetensors"
+  same "$tmp/hf/config.json" "$tmp/hf2/config.json"
+  run logits --model "$golden/models/$name" --ids "$ids" --out "$tmp/a"
+  run logits --model "$golden/gguf/$name.gguf" --ids "$ids" --out "$tmp/b"
+  run logits --model "$tmp/hf2" --ids "$ids" --out "$tmp/c"
+  same "$tmp/a" "$tmp/b"
+  same "$tmp/a" "$tmp/c"
+done
+
+plain=$golden/models/llama_plain
+echo '[1, 2, 3]' >"$tmp/one"
+run logits --model "$plain" --ids "$tmp/one" --out "$tmp/l"
+cp "$tmp/l" "$tmp/l.safetensors"
+expect 0 '^  logits  F32  \[3,97\]$' "$OPENR1" inspect "$tmp/l.safetensors" --tensors true
+expect 0 '^llama, 13992 parameters$' "$OPENR1" inspect "$plain"
+expect 0 '^  blk.0.attn_q.weight  F32  \[16,16\]$' "$OPENR1" inspect "$golden/gguf/llama_linear.gguf"
+for text in '[]' '[[]]' '{}' '[1.5]' '[-1]' '[97]' '[[1],2]' '[1,[2]]' '[' '"1"'; do
+  echo "$text" >"$tmp/ids"
+  expect 1 "$tmp/ids" "$OPENR1" logits --model "$plain" --ids "$tmp/ids" --out "$tmp/x"
+done
+echo '[[1], [2]]' >"$tmp/ids"
+expect 1 'nothing to predict' "$OPENR1" grad --model "$plain" --ids "$tmp/ids" --out "$tmp/x"
+expect 1 'no such file' "$OPENR1" inspect "$tmp/absent"
+expect 1 'config.json' "$OPENR1" logits --model "$tmp" --ids "$tmp/one" --out "$tmp/x"
+expect 1 'is no part of a saved model' "$OPENR1" convert --model "$plain" --out "$tmp"
+expect 2 'float32|bfloat16|float16' "$OPENR1" convert --model "$plain" --out "$tmp/y" --dtype int4
+[ ! -e "$tmp/x" ] || say "a failed command has left an output"
+exit $bad

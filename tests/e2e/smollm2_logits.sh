@@ -1,0 +1,17 @@
+# A real model through the program: SmolLM2-135M from GGUF gives transformers' logits, and the Hugging Face
+# folder converted from it gives the same bits. Skipped without the model (tools/smollm2 fetches it).
+set -eu
+model=${OPENR1_SMOLLM2:-$OPENR1_BUILD/models/SmolLM2-135M-Instruct.Q4_1.gguf}
+if [ ! -f "$model" ]; then
+  echo "skipped: no $model"
+  exit 77
+fi
+ids=$OPENR1_SOURCE/tests/golden/smollm2/ids.json
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+"$OPENR1" logits --model "$model" --ids "$ids" --out "$tmp/gguf.safetensors"
+"$OPENR1_BUILD/tests/test_smollm2" "$tmp/gguf.safetensors"
+"$OPENR1" convert --model "$model" --out "$tmp/folder" --dtype float32
+"$OPENR1" logits --model "$tmp/folder" --ids "$ids" --out "$tmp/folder.safetensors" --threads 1
+cmp "$tmp/gguf.safetensors" "$tmp/folder.safetensors"
+"$OPENR1" inspect "$model" --tensors false | grep -q '^llama, 134515008 parameters$'

@@ -1,0 +1,359 @@
+/* test_model_golden.c: forward and backward equal PyTorch's on small models of every architecture, and the
+ * same bits come out whether a sequence is run whole, packed with others, checkpointed or token by token.
+ *
+ * With arguments NAME LOGITS GRAD it holds files that `openr1 logits` and `openr1 grad` have written to the
+ * same.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/pool.h"
+#include "model/golden_model.h"
+
+static const double logits_tolerance = 1e-5, gradient_tolerance = 1e-5;
+
+struct run {
+    struct arena arena;
+    struct tape *tape;
+};
+
+static void run_start(struct run *r, bool record)
+{
+    arena_init(&r->arena, (size_t)1 << 28);
+    r->tape = tape_new(&r->arena);
+    tape_start(r->tape, record);
+}
+
+static void run_end(struct run *r)
+{
+    tape_free(r->tape);
+    arena_release(&r->arena);
+}
+
+/* Logits of all rows of a batch. Caller frees. */
+static float *batch_logits(struct model *m, const struct batch *b)
+{
+    struct run r;
+    int vocab = model_config(m)->vocab, *rows = alloc_zero((size_t)b->n_rows, sizeof *rows);
+    float *out = alloc_floats((size_t)b->n_rows * (size_t)vocab);
+    for (int i = 0; i < b->n_rows; i++) rows[i] = i;
+    run_start(&r, false);
+    struct tensor *h = model_forward(m, r.tape, b, false);
+    op_logits_run(r.tape, h, model_head(m), rows, b->n_rows, out);
+    run_end(&r);
+    free(rows);
+    return out;
+}
+
+static float *list_logits(struct golden *g, int list)
+{
+    struct span span = {0, g->n_ids[list], 0, -1, NULL};
+    struct batch b = {g->n_ids[list], g->ids[list], 1, &span, NULL};
+    return batch_logits(g->model, &b);
+}
+
+/* All lists side by side. */
+struct packed {
+    struct batch batch;
+    struct span spans[GOLDEN_LISTS_MAX];
+    int tokens[1024];
+};
+
+static void pack(struct packed *p, const struct golden *g)
+{
+    int n = 0;
+    for (int i = 0; i < g->n_lists; i++) {
+        CHECK(n + g->n_ids[i] <= 1024, "%d tokens", n);
+        memcpy(p->tokens + n, g->ids[i], (size_t)g->n_ids[i] * sizeof(int));
+        p->spans[i] = (struct span){n, g->n_ids[i], 0, -1, NULL};
+        n += g->n_ids[i];
+    }
+    p->batch = (struct batch){n, p->tokens, g->n_lists, p->spans, NULL};
+}
+
+static void logits_equal_pytorch(void **state)
+{
+    (void)state;
+    double worst = 0;
+    for (int k = 0; golden_names[k]; k++) {
+        struct golden g;
+        golden_open(&g, golden_names[k]);
+        for (int i = 0; i < g.n_lists; i++) {
+            char name[32];
+            size_t n;
+            snprintf(name, sizeof name, "logits.%d", i);
+            float *want = golden_tensor(&g, name, &n), *got = list_logits(&g, i);
+            assert_int_equal(n, (size_t)g.n_ids[i] * (size_t)model_config(g.model)->vocab);
+            for (size_t j = 0; j < n; j++) worst = fmax(worst, fabs((double)want[j] - got[j]));
+            if (!(worst <= logits_tolerance)) print_error("%s %s: %g\n", golden_names[k], name, worst);
+            assert_true(worst <= logits_tolerance);
+            free(want);
+            free(got);
+        }
+        golden_close(&g);
+    }
+    print_message("largest difference of a logit: %.3g\n", worst);
+}
+
+/* Mean next-token loss over all lists, and its gradient into the weights. */
+static double loss_and_gradient(struct golden *g, bool checkpoint)
+{
+    struct run r;
+    struct packed p;
+    int rows[1024], targets[1024], n = 0;
+    pack(&p, g);
+    for (int s = 0; s < p.batch.n_spans; s++)
+        for (int i = 0; i + 1 < p.spans[s].len; i++) {
+            rows[n] = p.spans[s].row + i;
+            targets[n++] = p.tokens[p.spans[s].row + i + 1];
+        }
+    model_train(g->model, true);
+    run_start(&r, true);
+    struct tensor *h = model_forward(g->model, r.tape, &p.batch, checkpoint);
+    struct head_rows head = {n, rows, targets, 1};
+    struct head_out out = op_head_run(r.tape, h, model_head(g->model), &head);
+    double loss = 0;
+    float *seed = tape_seed(r.tape, out.logp);
+    for (int i = 0; i < n; i++) {
+        loss -= out.logp->data[i] / (double)n;
+        seed[i] = (float)(-1.0 / n);
+    }
+    tape_backward(r.tape);
+    run_end(&r);
+    return loss;
+}
+
+static void every_gradient_equals_pytorch(void **state)
+{
+    (void)state;
+    double worst = 0;
+    for (int k = 0; golden_names[k]; k++) {
+        struct golden g;
+        size_t n;
+        golden_open(&g, golden_names[k]);
+        double loss = loss_and_gradient(&g, false);
+        float *want = golden_tensor(&g, "loss", &n);
+        assert_true(fabs(loss - want[0]) < 1e-5);
+        free(want);
+        for (int i = 0; i < model_n_weights(g.model); i++) {
+            struct weight *w = model_weight(g.model, i);
+            char name[192];
+            double error = 0, size = 0;
+            snprintf(name, sizeof name, "grad.%s", w->name);
+            want = golden_tensor(&g, name, &n);
+            assert_int_equal(n, (size_t)w->rows * (size_t)w->cols);
+            for (size_t j = 0; j < n; j++) {
+                error += ((double)want[j] - w->grad[j]) * ((double)want[j] - w->grad[j]);
+                size += (double)want[j] * want[j];
+            }
+            /* A key's bias moves all scores of a row alike, so its true gradient is zero: what is left there
+             * is rounding, compared with the size of a gradient near it. */
+            double relative = sqrt(error / fmax(size, 1e-6));
+            worst = fmax(worst, relative);
+            if (!(relative <= gradient_tolerance))
+                print_error("%s %s: %g\n", golden_names[k], name, relative);
+            assert_true(relative <= gradient_tolerance);
+            free(want);
+        }
+        golden_close(&g);
+    }
+    print_message("largest relative difference of a gradient: %.3g\n", worst);
+}
+
+static void checkpointing_gives_the_same_bits(void **state)
+{
+    (void)state;
+    for (int k = 0; golden_names[k]; k++) {
+        struct golden a, b;
+        golden_open(&a, golden_names[k]);
+        golden_open(&b, golden_names[k]);
+        double loss = loss_and_gradient(&a, false);
+        assert_true(loss == loss_and_gradient(&b, true));
+        for (int i = 0; i < model_n_weights(a.model); i++) {
+            const struct weight *x = model_weight(a.model, i), *y = model_weight(b.model, i);
+            assert_memory_equal(x->grad, y->grad, (size_t)x->rows * (size_t)x->cols * sizeof *x->grad);
+        }
+        golden_close(&a);
+        golden_close(&b);
+    }
+}
+
+static void packing_gives_the_same_bits(void **state)
+{
+    (void)state;
+    for (int k = 0; golden_names[k]; k++) {
+        struct golden g;
+        struct packed p;
+        golden_open(&g, golden_names[k]);
+        pack(&p, &g);
+        size_t vocab = (size_t)model_config(g.model)->vocab;
+        float *all = batch_logits(g.model, &p.batch);
+        for (int i = 0; i < g.n_lists; i++) {
+            float *one = list_logits(&g, i);
+            assert_memory_equal(one, all + (size_t)p.spans[i].row * vocab,
+                                (size_t)g.n_ids[i] * vocab * sizeof *one);
+            free(one);
+        }
+        free(all);
+        model_pack(g.model);
+        float *packed = batch_logits(g.model, &p.batch);
+        all = batch_logits(g.model, &p.batch);
+        model_unpack(g.model);
+        float *plain = batch_logits(g.model, &p.batch);
+        assert_memory_equal(packed, plain, (size_t)p.batch.n_rows * vocab * sizeof *plain);
+        free(packed);
+        free(plain);
+        free(all);
+        golden_close(&g);
+    }
+}
+
+/* The first list through a cache in pieces of the given size, logits of each row. */
+static void decode_in_pieces(struct golden *g, int piece, float *out)
+{
+    const struct model_config *c = model_config(g->model);
+    struct err e = {0};
+    int n = g->n_ids[0], blocks[64];
+    for (int i = 0; i < 64; i++) blocks[i] = 63 - i; /* out of order on purpose */
+    struct kv_cache *cache = kv_cache_new(c->layers, c->kv_heads, c->head_dim, 64, &e);
+    CHECK(cache, "%s", e.msg);
+    for (int at = 0; at < n; at += piece) {
+        int len = n - at < piece ? n - at : piece;
+        struct span span = {0, len, at, -1, blocks};
+        struct batch b = {len, g->ids[0] + at, 1, &span, cache};
+        float *logits = batch_logits(g->model, &b);
+        memcpy(out + (size_t)at * (size_t)c->vocab, logits, (size_t)len * (size_t)c->vocab * sizeof *out);
+        free(logits);
+    }
+    kv_cache_free(cache);
+}
+
+static void decoding_with_a_cache_gives_the_same_bits(void **state)
+{
+    (void)state;
+    static const int pieces[] = {1, 7, 32, 70};
+    for (int k = 0; golden_names[k]; k++) {
+        struct golden g;
+        golden_open(&g, golden_names[k]);
+        size_t n = (size_t)g.n_ids[0] * (size_t)model_config(g.model)->vocab;
+        float *whole = list_logits(&g, 0), *parts = alloc_floats(n);
+        for (size_t p = 0; p < sizeof pieces / sizeof *pieces; p++) {
+            decode_in_pieces(&g, pieces[p], parts);
+            assert_memory_equal(whole, parts, n * sizeof *whole);
+        }
+        free(whole);
+        free(parts);
+        golden_close(&g);
+    }
+}
+
+static void a_plan_knows_the_memory_of_a_step(void **state)
+{
+    (void)state;
+    struct golden g;
+    struct packed p;
+    golden_open(&g, "qwen2_tied");
+    pack(&p, &g);
+    size_t peak[2];
+    for (int planned = 0; planned < 2; planned++) {
+        struct arena arena;
+        if (planned)
+            arena_init_plan(&arena);
+        else
+            arena_init(&arena, (size_t)1 << 28);
+        struct tape *tape = tape_new(&arena);
+        tape_start(tape, true);
+        model_forward(g.model, tape, &p.batch, true);
+        peak[planned] = arena.peak;
+        tape_free(tape);
+        arena_release(&arena);
+    }
+    assert_true(peak[0] > 0);
+    assert_int_equal(peak[0], peak[1]);
+    golden_close(&g);
+}
+
+/* ---- files that the program has written ---------------------------------------------------------------- */
+
+static struct tensor_file *open_or_die(const char *path)
+{
+    struct err e = {0};
+    struct tensor_file *f = tensor_file_open(path, &e);
+    CHECK(f, "%s", e.msg);
+    return f;
+}
+
+/* Norm of the difference over the norm of what is expected, and the largest difference. Shapes must agree. */
+static void differences(struct golden *g, const char *expected, struct tensor_file *f, const char *name,
+                        double result[2])
+{
+    const struct tensor_info *want = tensor_file_find(g->expected, expected),
+                             *got = tensor_file_find(f, name);
+    CHECK(want && got, "%s or %s is missing", expected, name);
+    CHECK(want->n_dims == got->n_dims && want->bytes == got->bytes && got->dtype == DT_F32, "%s", name);
+    for (int i = 0; i < want->n_dims; i++) CHECK(want->shape[i] == got->shape[i], "%s", name);
+    size_t n;
+    float *x = golden_tensor(g, expected, &n), *y = alloc_floats(n);
+    double error = 0, size = 1e-6, worst = 0;
+    CHECK(!tensor_file_rows(f, got, 0, want->n_dims > 1 ? want->shape[0] : 1, y, NULL), "%s", name);
+    for (size_t j = 0; j < n; j++) {
+        error += ((double)x[j] - y[j]) * ((double)x[j] - y[j]);
+        size += (double)x[j] * x[j];
+        worst = fmax(worst, fabs((double)x[j] - y[j]));
+    }
+    free(x);
+    free(y);
+    result[0] = sqrt(error / size);
+    result[1] = worst;
+}
+
+static int check_files(const char *name, const char *logits_path, const char *grad_path)
+{
+    struct golden g;
+    struct tensor_file *logits = open_or_die(logits_path), *grad = open_or_die(grad_path);
+    double d[2];
+    int bad = 0;
+    golden_open(&g, name);
+    for (int i = 0; i < g.n_lists; i++) {
+        char list[32];
+        snprintf(list, sizeof list, "logits.%d", i);
+        differences(&g, list, logits, list, d);
+        bad += !(d[1] <= logits_tolerance);
+    }
+    differences(&g, "loss", grad, "loss", d);
+    bad += !(d[1] <= 1e-5);
+    for (int i = 0; i < model_n_weights(g.model); i++) {
+        char expected[192];
+        const char *weight = model_weight(g.model, i)->name;
+        snprintf(expected, sizeof expected, "grad.%s", weight);
+        differences(&g, expected, grad, weight, d);
+        bad += !(d[0] <= gradient_tolerance);
+    }
+    CHECK(tensor_file_count(logits) == g.n_lists, "%d tensors", tensor_file_count(logits));
+    CHECK(tensor_file_count(grad) == model_n_weights(g.model) + 1, "%d tensors", tensor_file_count(grad));
+    tensor_file_close(logits);
+    tensor_file_close(grad);
+    golden_close(&g);
+    if (bad) fprintf(stderr, "%s: %d tensors differ\n", name, bad);
+    return bad != 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 4) return check_files(argv[1], argv[2], argv[3]);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(logits_equal_pytorch),
+        cmocka_unit_test(every_gradient_equals_pytorch),
+        cmocka_unit_test(checkpointing_gives_the_same_bits),
+        cmocka_unit_test(packing_gives_the_same_bits),
+        cmocka_unit_test(decoding_with_a_cache_gives_the_same_bits),
+        cmocka_unit_test(a_plan_knows_the_memory_of_a_step),
+    };
+    pool_start(0);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    pool_stop();
+    return failed;
+}

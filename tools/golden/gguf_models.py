@@ -1,0 +1,74 @@
+"""GGUF files of three golden models, as llama.cpp's converter would write them, by gguf-py.
+
+Writes tests/golden/gguf/NAME.gguf (float32 tensors) from tests/golden/models/NAME, so that a reader can be
+held to the weights of the original. For architecture "llama" the rows of q and k are permuted per head as in
+llama.cpp's convert_hf_to_gguf.py: view [2, hd/2] -> [hd/2, 2]. llama_bias has its rope scaling left out (GGUF
+cannot say it for an original context other than 8192).
+
+Made with gguf 0.19.0. Run: python tools/golden/gguf_models.py [MODELS] [OUT]
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from gguf import GGUFWriter
+from safetensors.numpy import load_file
+
+NAMES = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output",
+         "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q",
+         "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
+         "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
+
+
+def permute(x, heads):
+    return x.reshape(heads, 2, x.shape[0] // heads // 2, *x.shape[1:]).swapaxes(1, 2).reshape(x.shape)
+
+
+def make(source, path, scaling):
+    config = json.loads((source / "config.json").read_text())
+    rope = config.get("rope_parameters") or {"rope_theta": config["rope_theta"], **(config["rope_scaling"] or {})}
+    kind = config["model_type"]
+    heads, kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
+    head_dim = config.get("head_dim") or config["hidden_size"] // heads
+    w = GGUFWriter(path, kind)
+    w.add_context_length(config["max_position_embeddings"])
+    w.add_embedding_length(config["hidden_size"])
+    w.add_block_count(config["num_hidden_layers"])
+    w.add_feed_forward_length(config["intermediate_size"])
+    w.add_head_count(heads)
+    w.add_head_count_kv(kv_heads)
+    w.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    w.add_rope_freq_base(rope["rope_theta"])
+    if head_dim * heads != config["hidden_size"]:
+        w.add_key_length(head_dim)
+        w.add_value_length(head_dim)
+    w.add_rope_dimension_count(head_dim)
+    if scaling:
+        from gguf import RopeScalingType
+        w.add_rope_scaling_type(RopeScalingType.LINEAR)
+        w.add_rope_scaling_factor(rope["factor"])
+    w.add_bos_token_id(config["bos_token_id"])
+    w.add_eos_token_id(config["eos_token_id"])
+    for name, x in load_file(source / "model.safetensors").items():
+        stem, _, suffix = name.rpartition(".")
+        layer = ""
+        if stem.startswith("model.layers."):
+            _, _, number, stem = stem.split(".", 3)
+            layer = f"blk.{number}."
+        if kind == "llama" and stem in ("self_attn.q_proj", "self_attn.k_proj"):
+            x = permute(x, heads if "q_proj" in stem else kv_heads)
+        w.add_tensor(f"{layer}{NAMES[stem]}.{suffix}", np.ascontiguousarray(x))
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+
+
+if __name__ == "__main__":
+    models = Path(sys.argv[1] if len(sys.argv) > 1 else "tests/golden/models")
+    out = Path(sys.argv[2] if len(sys.argv) > 2 else "tests/golden/gguf")
+    out.mkdir(parents=True, exist_ok=True)
+    for model, has_scaling in (("llama_linear", True), ("llama_bias", False), ("qwen2_heads", False)):
+        make(models / model, out / f"{model}.gguf", has_scaling)
