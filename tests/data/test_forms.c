@@ -1,0 +1,230 @@
+/* Dataset forms: ids and masks by hand for a tokenizer of characters, where every id can be read off. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/json.h"
+#include "data/data.h"
+
+static const char chatml[] =
+    "{% for m in messages %}{{'<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>' + '\\n'}}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
+static struct tokenizer *tok_new(bool chat)
+{
+    static const char *const specials[] = {"<|end|>", "<think>", "</think>", "<|im_start|>", "<|im_end|>"};
+    struct err e = {0};
+    struct tokenizer *t = tokenizer_chars(
+        "0123456789+-*=:., \nabcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", specials, 5, &e);
+    if (!t) fail_msg("%s", e.msg);
+    if (chat) tokenizer_set_template(t, chatml);
+    return t;
+}
+
+static json_t *row_of(const char *text)
+{
+    struct err e = {0};
+    json_t *row = json_read_bytes(text, strlen(text), "row", &e);
+    if (!row) fail_msg("%s", e.msg);
+    return row;
+}
+
+/* The text of the tokens that have loss, the others as one dot each run. */
+static void lesson(const struct tokenizer *tok, const struct sft_example *x, struct str *out)
+{
+    assert_int_equal(x->ids.n, x->mask.n);
+    for (size_t i = 0; i < x->ids.n; i++) {
+        if (x->mask.p[i])
+            tokenizer_decode(tok, x->ids.p + i, 1, false, out);
+        else if (!out->len || out->p[out->len - 1] != '~')
+            str_puts(out, "~");
+    }
+}
+
+static void teaches(const struct form_opts *o, const char *row_text, const char *form, const char *want)
+{
+    struct err e = {0};
+    struct sft_example x = {0};
+    struct str got;
+    json_t *row = row_of(row_text);
+    str_init(&got, 0);
+    const struct data_form *f = data_form_of(row, o, &e);
+    if (!f) fail_msg("%s", e.msg);
+    assert_string_equal(f->name, form);
+    if (f->encode(row, o, &x, &e)) fail_msg("%s", e.msg);
+    lesson(o->tok, &x, &got);
+    assert_string_equal(got.p, want);
+    str_release(&got);
+    ids_release(&x.ids);
+    ids_release(&x.mask);
+    json_decref(row);
+}
+
+static void refuses(const struct form_opts *o, const char *row_text, const char *says)
+{
+    struct err e = {0};
+    struct sft_example x = {0};
+    json_t *row = row_of(row_text);
+    const struct data_form *f = data_form_of(row, o, &e);
+    if (f) assert_int_equal(f->encode(row, o, &x, &e), -1);
+    if (!strstr(e.msg, says)) fail_msg("\"%s\" does not say \"%s\"", e.msg, says);
+    ids_release(&x.ids);
+    ids_release(&x.mask);
+    json_decref(row);
+}
+
+static void text_ends_with_eos_exactly_once(void **state)
+{
+    (void)state;
+    struct tokenizer *t = tok_new(false);
+    struct form_opts o = {.tok = t, .completion_only = -1};
+    teaches(&o, "{\"text\":\"1+1=2\"}", "text", "1+1=2<|end|>");
+    teaches(&o, "{\"text\":\"1+1=2<|end|>\"}", "text", "1+1=2<|end|>");
+    o.text_field = "body";
+    teaches(&o, "{\"body\":\"7\"}", "text", "7<|end|>");
+    refuses(&o, "{\"text\":\"7\"}", "its columns: text");
+    o.completion_only = 1;
+    refuses(&o, "{\"body\":\"7\"}", "completion_only_loss needs");
+    tokenizer_free(t);
+}
+
+static void a_pair_teaches_its_completion(void **state)
+{
+    (void)state;
+    struct tokenizer *t = tok_new(false);
+    struct form_opts o = {.tok = t, .completion_only = -1};
+    const char *row = "{\"prompt\":\"5-8=\",\"completion\":\"<think>-8=7</think>7\",\"text\":\"no\"}";
+    teaches(&o, row, "prompt_completion", "~<think>-8=7</think>7<|end|>");
+    o.completion_only = 0;
+    teaches(&o, row, "prompt_completion", "5-8=<think>-8=7</think>7<|end|>");
+    o.assistant_only = true;
+    refuses(&o, row, "assistant_only_loss needs conversations");
+    tokenizer_free(t);
+}
+
+static void a_conversation_follows_the_template(void **state)
+{
+    (void)state;
+    struct tokenizer *t = tok_new(true);
+    struct form_opts o = {.tok = t, .completion_only = -1};
+    const char *row =
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"},"
+        "{\"role\":\"assistant\",\"content\":\"ho\"},"
+        "{\"role\":\"user\",\"content\":\"assistant\\nno\"},{\"role\":\"assistant\",\"content\":\"\"}]}";
+    teaches(&o, row, "messages",
+            "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nho<|im_end|>\n"
+            "<|im_start|>user\nassistant\nno<|im_end|>\n<|im_start|>assistant\n<|im_end|>\n");
+    o.assistant_only = true;
+    teaches(&o, row, "messages", "~ho<|im_end|>~<|im_end|>~");
+    refuses(&o, "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}", "no assistant turn");
+    o.assistant_only = false;
+    o.system_prompt = "be brief";
+    teaches(&o,
+            "{\"conversations\":[{\"from\":\"human\",\"value\":\"hi\"},{\"from\":\"gpt\",\"value\":\"ho\"}]}",
+            "messages",
+            "<|im_start|>system\nbe brief<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n"
+            "<|im_start|>assistant\nho<|im_end|>\n");
+    tokenizer_free(t);
+}
+
+static void a_pair_of_conversations_teaches_the_answer(void **state)
+{
+    (void)state;
+    struct tokenizer *t = tok_new(true);
+    struct form_opts o = {.tok = t, .completion_only = -1};
+    teaches(&o,
+            "{\"prompt\":[{\"role\":\"user\",\"content\":\"hi\"}],"
+            "\"completion\":[{\"role\":\"assistant\",\"content\":\"ho\"}]}",
+            "prompt_completion", "~ho<|im_end|>\n");
+    teaches(&o, "{\"question\":\"q\",\"answer\":\"a\"}", "qa", "~a<|im_end|>\n");
+    tokenizer_free(t);
+}
+
+static void a_question_without_template_is_plain_text(void **state)
+{
+    (void)state;
+    struct tokenizer *t = tok_new(false);
+    struct form_opts o = {.tok = t, .completion_only = 0};
+    teaches(&o, "{\"question\":\"q\",\"answer\":\"a\"}", "qa", "Question: q\nAnswer: a<|end|>");
+    o.completion_only = -1;
+    teaches(&o, "{\"question\":\"q\",\"answer\":\"a\"}", "qa", "~ a<|end|>");
+    refuses(&o, "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}", "no chat template");
+    tokenizer_free(t);
+}
+
+static void every_sample_row_fits_its_own_form(void **state)
+{
+    (void)state;
+    struct tokenizer *t = tok_new(true);
+    struct form_opts o = {.tok = t, .completion_only = -1};
+    for (size_t i = 0; data_form_all()[i]; i++) {
+        const struct data_form *f = data_form_all()[i];
+        struct err e = {0};
+        struct sft_example x = {0};
+        json_t *row = row_of(f->sample);
+        assert_ptr_equal(data_form_of(row, &o, &e), f);
+        if (f->encode(row, &o, &x, &e)) fail_msg("%s: %s", f->name, e.msg);
+        assert_true(x.ids.n > 0 && x.ids.n == x.mask.n && f->help[0]);
+        ids_release(&x.ids);
+        ids_release(&x.mask);
+        json_decref(row);
+    }
+    tokenizer_free(t);
+}
+
+static void asks(const struct prompt_opts *o, const char *row_text, const char *want)
+{
+    struct err e = {0};
+    struct ids ids = {0};
+    struct str got;
+    json_t *row = row_of(row_text);
+    str_init(&got, 0);
+    if (prompt_encode(row, o, &ids, &e)) {
+        if (!strstr(e.msg, want)) fail_msg("\"%s\" does not say \"%s\"", e.msg, want);
+    } else {
+        tokenizer_decode(o->tok, ids.p, ids.n, false, &got);
+        assert_string_equal(got.p, want);
+    }
+    str_release(&got);
+    ids_release(&ids);
+    json_decref(row);
+}
+
+static void prompts_are_found_and_rendered(void **state)
+{
+    (void)state;
+    struct tokenizer *t = tok_new(true);
+    struct prompt_opts o = {.tok = t};
+    asks(&o, "{\"prompt\":\"5-8=\",\"completion\":\"7\"}", "5-8=");
+    asks(&o, "{\"question\":\"q\",\"answer\":\"a\"}", "q");
+    asks(
+        &o,
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"},{\"role\":\"assistant\",\"content\":\"ho\"}]}",
+        "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n");
+    asks(&o, "{\"messages\":[{\"role\":\"assistant\",\"content\":\"ho\"}]}", "only the assistant's turns");
+    asks(&o, "{\"text\":\"t\"}", "its columns: text");
+    o.apply_chat = true;
+    o.system_prompt = "sys";
+    asks(&o, "{\"prompt\":\"5-8=\"}",
+         "<|im_start|>system\nsys<|im_end|>\n<|im_start|>user\n5-8=<|im_end|>\n<|im_start|>assistant\n");
+    o.prompt_column = "problem";
+    asks(&o, "{\"prompt\":\"5-8=\"}", "column problem");
+    tokenizer_free(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(text_ends_with_eos_exactly_once),
+        cmocka_unit_test(a_pair_teaches_its_completion),
+        cmocka_unit_test(a_conversation_follows_the_template),
+        cmocka_unit_test(a_pair_of_conversations_teaches_the_answer),
+        cmocka_unit_test(a_question_without_template_is_plain_text),
+        cmocka_unit_test(every_sample_row_fits_its_own_form),
+        cmocka_unit_test(prompts_are_found_and_rendered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
