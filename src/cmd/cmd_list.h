@@ -1,5 +1,9 @@
 /* cmd_list.h: one row a subcommand, in the order in which `openr1 --help` lists them. */
+CMD(init)
+CMD(data_make)
 CMD(sft)
+CMD(verify_math)
+CMD(reward)
 CMD(convert)
 CMD(inspect)
 CMD(logits)

@@ -22,7 +22,7 @@ struct dataset {
 int dataset_open(struct dataset *d, const char *path, const char *split, struct err *e);
 void dataset_release(struct dataset *d);
 
-/* ---- forms (one file, one row each: text.c, messages.c, prompt_completion.c, qa.c) -----------------------
+/* ---- forms (one file, one row each: form_text.c, form_messages.c, ...) -----------------------
  */
 
 /* What SFT trains on: ids with a mask (1: the token has loss). Caller releases both. */
@@ -54,8 +54,8 @@ const struct data_form *data_form_of(const json_t *row, const struct form_opts *
 struct prompt_opts {
     const struct tokenizer *tok;
     const char *prompt_column;
-    const char *system_prompt;
-    bool apply_chat; /* conversations always use the template */
+    const char *system_prompt; /* or NULL; makes a string one user message, as apply_chat does */
+    bool apply_chat;           /* conversations always use the template */
 };
 int prompt_encode(const json_t *row, const struct prompt_opts *o, struct ids *out, struct err *e);
 

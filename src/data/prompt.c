@@ -1,8 +1,8 @@
 /* prompt.c: what a model is asked, as token ids.
  *
  * The prompt is the named column, or else "prompt", "messages" or "question", whichever comes first. A string
- * goes in as it is, or as one user message when asked for and the tokenizer has a chat template (Open-R1 puts
- * its system prompt in front then). A conversation always uses the template; an assistant's turn at its end,
+ * goes in as it is, or as one user message when asked for and the tokenizer has a chat template; a system
+ * prompt asks for it. A conversation always uses the template; an assistant's turn at its end,
  * being what is to be generated, is left out.
  */
 #include <string.h>
@@ -50,7 +50,9 @@ int prompt_encode(const json_t *row, const struct prompt_opts *o, struct ids *ou
     const json_t *v = prompt_of(row, o->prompt_column);
     bool chat = conversation_is(v);
     if (!chat && !json_is_string(v)) return missing(row, o, e);
-    if (!chat && !(o->apply_chat && tokenizer_template(o->tok)))
+    if (!chat && o->system_prompt && !tokenizer_template(o->tok))
+        return err_usage(e, "system_prompt needs a model with a chat template; this one has none");
+    if (!chat && !((o->apply_chat || o->system_prompt) && tokenizer_template(o->tok)))
         return tokenizer_encode(o->tok, json_string_value(v), json_string_length(v), TOK_SPECIAL, out, e);
 
     json_t *one = chat ? json_incref((json_t *)v) : json_pack("[{s:s,s:O}]", "role", "user", "content", v);

@@ -213,6 +213,12 @@ static void prompts_are_found_and_rendered(void **state)
     o.prompt_column = "problem";
     asks(&o, "{\"prompt\":\"5-8=\"}", "column problem");
     tokenizer_free(t);
+    t = tok_new(false);
+    o = (struct prompt_opts){.tok = t, .apply_chat = true};
+    asks(&o, "{\"prompt\":\"5-8=\"}", "5-8=");
+    o.system_prompt = "sys";
+    asks(&o, "{\"prompt\":\"5-8=\"}", "needs a model with a chat template");
+    tokenizer_free(t);
 }
 
 int main(void)

@@ -1,0 +1,99 @@
+/* cmd_verify_math.c: `openr1 verify math`: is an answer the same as the gold answer? */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "cmd/cmd.h"
+#include "cmd/cmd_lines.h"
+#include "verify/verify.h"
+
+static const struct opt verify_options[] = {
+    {.key = "gold", .type = OPT_STR, .help = "the expected answer"},
+    {.key = "answer", .type = OPT_STR, .help = "the answer, or a whole completion in which to find it"},
+    {.key = "jsonl",
+     .type = OPT_STR,
+     .help = "records {\"id\",\"gold\",\"answer\",\"params\"}, one a line; - is standard input"},
+    {.key = "mode",
+     .type = OPT_STR,
+     .fallback = "any",
+     .help = "where an answer may stand: latex (a box or a formula behind \"answer\", as Open-R1's accuracy) "
+             "or any",
+     .choices = "latex|any"},
+    {.key = "raw",
+     .type = OPT_BOOL,
+     .fallback = "false",
+     .help = "the answer is the whole string; search nothing"},
+    {.key = "out", .type = OPT_STR, .help = "file for the results (default: standard output)"},
+    {0}};
+static const struct opt *const verify_tables[] = {verify_options, NULL};
+
+static enum extract_mode mode_of(const char *name)
+{
+    return strcmp(name, "latex") == 0 ? EXTRACT_LATEX : EXTRACT_ANY;
+}
+
+/* A string, or a number as text. NULL when it is neither. */
+static const char *text_of(const json_t *v, char number[64])
+{
+    if (json_is_string(v)) return json_string_value(v);
+    if (json_is_integer(v))
+        snprintf(number, 64, "%lld", (long long)json_integer_value(v));
+    else if (json_is_real(v))
+        snprintf(number, 64, "%.17g", json_real_value(v));
+    else
+        return NULL;
+    return number;
+}
+
+static json_t *verify_record(void *ctx, const json_t *record, struct err *e)
+{
+    struct verify_params p = *(const struct verify_params *)ctx;
+    const json_t *params = json_object_get(record, "params");
+    const char *mode = json_string_value(json_object_get(params, "mode"));
+    char gold_number[64], answer_number[64];
+    const char *gold = text_of(json_object_get(record, "gold"), gold_number);
+    const char *answer = text_of(json_object_get(record, "answer"), answer_number);
+    struct receipt r;
+    if (!gold || !answer) {
+        err_set(e, "\"gold\" and \"answer\" must be strings or numbers");
+        return NULL;
+    }
+    if (mode) p.mode = mode_of(mode);
+    verify_math(gold, answer, &p, &r);
+    char reason[320];
+    snprintf(reason, sizeof reason, "%s%s", r.verdict == VERDICT_UNDECIDED ? "undecided: " : "", r.reason);
+    return json_pack("{s:b,s:s,s:s,s:s}", "correct", r.verdict == VERDICT_CORRECT, "gold_parsed", r.gold,
+                     "answer_parsed", r.answer, "reason", reason);
+}
+
+static int verify_run(struct conf *c, struct err *e)
+{
+    const char *gold = conf_str(c, "gold"), *answer = conf_str(c, "answer"), *jsonl = conf_str(c, "jsonl");
+    struct verify_params p = {.mode = mode_of(conf_str(c, "mode")), .raw = conf_bool(c, "raw")};
+    if (jsonl && !gold && !answer) {
+        struct lines_job job = {.in = jsonl, .out = conf_str(c, "out"), .f = verify_record, .ctx = &p};
+        return lines_map(&job, e);
+    }
+    if (jsonl || !gold || !answer) return err_usage(e, "give --gold G and --answer A, or --jsonl FILE");
+    struct receipt r;
+    verify_math(gold, answer, &p, &r);
+    puts(r.verdict == VERDICT_CORRECT ? "correct" : "incorrect");
+    log_info("gold %s, answer %s; %s%s", r.gold, r.answer[0] ? r.answer : "(none)",
+             r.verdict == VERDICT_UNDECIDED ? "undecided: " : "", r.reason);
+    return 0;
+}
+
+const struct cmd cmd_verify_math = {
+    .name = "verify math",
+    .summary = "check mathematical answers against gold answers",
+    .details =
+        "Prints `correct` or `incorrect` for --gold and --answer, or answers each record of --jsonl with\n"
+        "{\"id\",\"correct\",\"gold_parsed\",\"answer_parsed\",\"reason\"}. Numbers are compared exactly, in "
+        "all their\nspellings; words as text; where the gold is a formula that cannot be read the reason "
+        "begins with\n\"undecided\".\n\n"
+        "  openr1 verify math --gold '1/2' --answer 'so it is \\boxed{0.5}'\n"
+        "  openr1 verify math --jsonl pairs.jsonl --out verdicts.jsonl",
+    .tables = verify_tables,
+    .run = verify_run,
+};
