@@ -1,5 +1,5 @@
 #!/bin/sh
-# `data make`, `init`, `verify math`, `reward` from outside: fixed forms, the same bytes for the same seed, errors.
+# `data make`, `init`, `verify math`, `reward` from outside: fixed forms, equal bytes for equal seeds.
 set -eu
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -14,7 +14,8 @@ cmp "$tmp/a.jsonl" "$tmp/b.jsonl"
 "$OPENR1" data make chain --count 300 --seed 9 --split test --params '{"n_digits": 3}' >"$tmp/t.jsonl"
 sed 's/.*"prompt":"\([^"]*\)".*/\1/' "$tmp/a.jsonl" | sort -u >"$tmp/a.prompts"
 sed 's/.*"prompt":"\([^"]*\)".*/\1/' "$tmp/t.jsonl" | sort -u >"$tmp/t.prompts"
-[ -s "$tmp/t.prompts" ] && [ -z "$(comm -12 "$tmp/a.prompts" "$tmp/t.prompts")" ] || fail "train and test meet"
+[ -s "$tmp/t.prompts" ]
+expect "problems on both sides" "$(comm -12 "$tmp/a.prompts" "$tmp/t.prompts")" ""
 case $(head -1 "$tmp/a.jsonl") in
 '{"id":"chain-train-3-0","prompt":'*'"solution":"'?'","worked":'*) ;;
 *) fail "row: $(head -1 "$tmp/a.jsonl")" ;;
@@ -34,14 +35,15 @@ grep -q '"vocab_size": 18' "$tmp/init/config.json"
 grep -q '"eos_token_id": 0' "$tmp/init/config.json"
 [ -s "$tmp/init/tokenizer.json" ]
 status=0
-"$OPENR1" init --model_config '{"model_type":"llama"}' --alphabet abc --special 'END' --out "$tmp/x" 2>"$tmp/err" ||
-  status=$?
+"$OPENR1" init --model_config '{"model_type":"llama"}' --alphabet abc --special 'END' --out "$tmp/x" \
+  2>"$tmp/err" || status=$?
 expect "a special token without brackets" "$status" 2
 
 # One pair, and pairs by the line.
 expect "verify" "$("$OPENR1" verify math --gold 1/2 --answer 'so \boxed{0.5}' 2>"$tmp/err")" correct
 expect "verify" "$("$OPENR1" verify math --gold 6 --answer 7 2>"$tmp/err")" incorrect
-printf '%s\n' '{"id":1,"gold":"1/2","answer":"0.5","extra":0}' '{"id":"b","gold":"$x$","answer":"y"}' '{"id":3}' \
+printf '%s\n' '{"id":1,"gold":"1/2","answer":"0.5","extra":0}' \
+  '{"id":"b","gold":"$x$","answer":"y"}' '{"id":3}' \
   '{"id":4,"gold":"6","answer":"it is 6","params":{"mode":"latex"}}' |
   "$OPENR1" verify math --jsonl - >"$tmp/v"
 expect "records" "$(wc -l <"$tmp/v")" 4
