@@ -13,8 +13,7 @@
 
 enum { FUNCS_MAX = 16, STOP_STRINGS_MAX = 16 };
 
-/* ---- grpo_layout.c
- * ------------------------------------------------------------------------------------------ */
+/* ---- grpo_layout.c ---------------------------------------------------------------------------------------- */
 
 struct grpo_layout {
     int group;         /* G: completions a prompt */
@@ -25,12 +24,12 @@ struct grpo_layout {
     int iterations;    /* passes over a window */
     int groups;        /* prompts of a window: step_groups x slices */
     long window_steps; /* slices x iterations */
+    int micro_groups;  /* prompts of a microbatch, as the machine computes it */
 };
 int grpo_layout_read(struct grpo_layout *l, struct trainer *t, struct err *e);
 void grpo_layout_say(const struct grpo_layout *l, long n_prompts);
 
-/* ---- rollout.c
- * ---------------------------------------------------------------------------------------------- */
+/* ---- rollout.c -------------------------------------------------------------------------------------------- */
 
 struct prompt {
     long row; /* of the dataset */
@@ -64,6 +63,8 @@ void rollouts_release(struct rollouts *r);
 void rollouts_clear(struct rollouts *r); /* forget the window */
 int rollouts_save(const struct rollouts *r, const char *path, struct err *e);
 int rollouts_load(struct rollouts *r, const char *path, int n_prompts, struct err *e);
+/* Reference log-probs of completion i; made at the first call. */
+double *rollouts_ref(struct rollouts *r, int i);
 /* Completion i of the window. */
 const struct completion *rollouts_at(const struct rollouts *r, int i);
 void rollouts_hash(const struct rollouts *r, int first, int n, char ids[HASH_HEX], char rewards[HASH_HEX]);
@@ -85,8 +86,7 @@ int scorer_run(const struct scorer *s, const json_t *rows, const struct prompts 
                struct err *e);
 const char *scorer_metric(const struct scorer *s, int k);
 
-/* ---- grpo.c
- * --------------------------------------------------------------------------------------------------- */
+/* ---- grpo.c ----------------------------------------------------------------------------------------------- */
 
 struct grpo_watch { /* warnings are given once each */
     int windows, zero_windows, flat_windows;
@@ -112,12 +112,25 @@ struct grpo {
     /* of one optimiser step: completions in order */
     int *lengths;                            /* [step_groups*G] */
     double *weights;                         /* [step_groups*G] */
-    double *logp, *old, *refs, *mask, *grad; /* [tokens of a group] */
+    double *logp, *old, *refs, *mask, *grad; /* [tokens of a microbatch] */
     double *step_mask;                       /* [tokens of a step] */
     const char *stop_strings[STOP_STRINGS_MAX];
     int stop_ids[64];
+    int *active, n_active;  /* groups of the microbatch at hand [micro_groups] */
+    struct grpo_sums *sums; /* of the step at hand */
     struct grpo_watch watch;
 };
+
+/* grpo_pass.c: the forward and backward passes of one optimiser step. */
+struct grpo_sums {
+    struct policy_out out;
+    double entropy, tokens;            /* over tokens with loss that were computed */
+    double gap_sum, gap_max, compared; /* between sampler and trainer */
+    int trained;                       /* groups that were not left out */
+};
+int grpo_pass(struct grpo *g, int first_group, bool fresh, struct grpo_sums *sums, struct err *e);
+/* Log-probs of the window under the reference model. */
+int grpo_reference(struct grpo *g, struct err *e);
 
 /* grpo_setup.c: options, data, engine, buffers and the plan, once the model is there. */
 int grpo_set_up(struct grpo *g, struct err *e);

@@ -120,7 +120,6 @@ int grpo_layout_read(struct grpo_layout *l, struct trainer *t, struct err *e)
     l->groups = l->step_groups * l->slices;
     l->window_steps = (long)l->slices * l->iterations;
     t->accumulation = l->micro_steps;
-    t->max_micro = l->step_groups;
     return 0;
 }
 

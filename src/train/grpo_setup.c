@@ -92,13 +92,25 @@ static struct engine_limits choose_limits(struct grpo *g, struct conf *c)
     return l;
 }
 
-static int longest_group(struct grpo *g, long *rows, long *tokens, struct err *e)
+/* How many groups a microbatch holds: small models are better off with some thousand rows at a time. It
+ * depends on the data and the configuration alone, never on the machine, since it decides the order of sums.
+ */
+enum { MICRO_ROWS = 4096 };
+
+static int size_micro(struct grpo *g, long *rows, long *tokens, struct err *e)
 {
-    *tokens = (long)g->layout.group * g->sampling.max_new_tokens;
-    *rows = g->prompts.longest + *tokens;
-    if (*rows > 1 << 28)
+    struct grpo_layout *l = &g->layout;
+    long group_tokens = (long)l->group * g->sampling.max_new_tokens,
+         group_rows = g->prompts.longest + group_tokens;
+    if (group_rows > 1 << 28)
         return err_usage(e, "num_generations %d x max_completion_length %d is more than a pass can hold",
-                         g->layout.group, g->sampling.max_new_tokens);
+                         l->group, g->sampling.max_new_tokens);
+    for (l->micro_groups = 1;
+         l->micro_groups * 2 <= l->step_groups && l->micro_groups * 2 * group_rows <= MICRO_ROWS;)
+        l->micro_groups *= 2;
+    *rows = l->micro_groups * group_rows;
+    *tokens = l->micro_groups * group_tokens;
+    g->t->max_micro = (l->step_groups + l->micro_groups - 1) / l->micro_groups;
     return 0;
 }
 
@@ -109,21 +121,25 @@ static void fill_largest(struct grpo *g)
     for (int i = 0; i < g->prompts.n; i++)
         if (!p || g->prompts.list[i].n > p->n) p = &g->prompts.list[i];
     int length = g->sampling.max_new_tokens, *ids = alloc_zero((size_t)length, sizeof *ids);
-    int parent = micro_span(&g->micro, g->prompts.ids + p->at, p->n, -1);
-    for (int i = 0; i < g->layout.group; i++) {
-        int row = g->micro.n_rows;
-        if (length > 1) micro_span(&g->micro, ids, length - 1, parent);
-        for (int t = 0; t < length; t++) micro_head(&g->micro, t == 0 ? p->n - 1 : row + t - 1, 0);
+    for (int k = 0; k < g->layout.micro_groups; k++) {
+        int last = g->micro.n_rows + p->n - 1,
+            parent = micro_span(&g->micro, g->prompts.ids + p->at, p->n, -1);
+        for (int i = 0; i < g->layout.group; i++) {
+            int row = g->micro.n_rows;
+            if (length > 1) micro_span(&g->micro, ids, length - 1, parent);
+            for (int t = 0; t < length; t++) micro_head(&g->micro, t == 0 ? last : row + t - 1, 0);
+        }
     }
     free(ids);
 }
 
 static int take_buffers(struct grpo *g, struct err *e)
 {
-    long rows, tokens;
-    if (longest_group(g, &rows, &tokens, e)) return -1;
+    long rows = 0, tokens = 0;
+    if (size_micro(g, &rows, &tokens, e)) return -1;
     size_t step = (size_t)g->layout.step_groups * (size_t)g->layout.group, most = (size_t)tokens;
-    micro_init(&g->micro, (int)rows, g->layout.group + 1, (int)tokens);
+    micro_init(&g->micro, (int)rows, (g->layout.group + 1) * g->layout.micro_groups, (int)tokens);
+    g->active = alloc_zero((size_t)g->layout.micro_groups, sizeof *g->active);
     g->lengths = alloc_zero(step, sizeof *g->lengths);
     g->weights = alloc_zero(step, sizeof *g->weights);
     g->step_mask = alloc_zero(step * (size_t)g->sampling.max_new_tokens, sizeof *g->step_mask);
@@ -198,6 +214,7 @@ void grpo_release(struct grpo *g)
     double *const all[] = {g->weights, g->step_mask, g->logp, g->old, g->refs, g->mask, g->grad};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     free(g->lengths);
+    free(g->active);
     free(g->requests);
     free(g->order);
 }

@@ -58,6 +58,12 @@ const struct completion *rollouts_at(const struct rollouts *r, int i)
     return &r->out[i / r->group].c[i % r->group];
 }
 
+double *rollouts_ref(struct rollouts *r, int i)
+{
+    if (!r->ref[i]) r->ref[i] = alloc_zero((size_t)rollouts_at(r, i)->n + 1, sizeof **r->ref);
+    return r->ref[i];
+}
+
 void rollouts_hash(const struct rollouts *r, int first, int n, char ids[HASH_HEX], char rewards[HASH_HEX])
 {
     struct hash *a = hash_new(), *b = hash_new();
@@ -78,8 +84,7 @@ void rollouts_hash(const struct rollouts *r, int first, int n, char ids[HASH_HEX
     hash_end(b, rewards);
 }
 
-/* ---- metrics of a fresh window, by TRL's names
- * ---------------------------------------------------------------- */
+/* ---- metrics of a fresh window, by TRL's names ------------------------------------------------------------ */
 
 struct lengths {
     double sum, min, max;
@@ -130,8 +135,7 @@ void rollouts_metrics(const struct rollouts *r, const struct scorer *s, json_t *
     put(m, "%s", "frac_reward_zero_std", r->stats.frac_zero_std);
 }
 
-/* ---- saving
- * -------------------------------------------------------------------------------------------------- */
+/* ---- saving ----------------------------------------------------------------------------------------------- */
 
 static json_t *completion_json(const struct rollouts *r, int i)
 {

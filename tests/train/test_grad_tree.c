@@ -1,5 +1,5 @@
-/* test_grad_tree.c: the sum over microbatches is the fixed binary tree over their numbers, for every count, with and
- * without absent ones.
+/* test_grad_tree.c: the sum over microbatches is the fixed binary tree over their numbers, for every count,
+ * with and without absent ones.
  */
 #include "tiny.h"
 

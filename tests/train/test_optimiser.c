@@ -1,5 +1,5 @@
-/* test_optimiser.c: AdamW and clipping equal PyTorch's over 14 steps (tools/golden/optim.py); moments survive a file
- * to the last bit; a bad gradient changes nothing and is named.
+/* test_optimiser.c: AdamW and clipping equal PyTorch's over 14 steps (tools/golden/optim.py); moments
+ * survive a file to the last bit; a bad gradient changes nothing and is named.
  */
 #include "tiny.h"
 

@@ -1,4 +1,5 @@
-/* test_sft.c: supervised fine-tuning: what has loss, what splitting and packing may change, what is refused. */
+/* test_sft.c: supervised fine-tuning: what has loss, what splitting and packing may change, what is refused.
+ * */
 #include "tiny.h"
 
 #include <math.h>

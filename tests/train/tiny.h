@@ -1,4 +1,5 @@
-/* tiny.h: a model small enough to train in a test, its data, and runs of an algorithm as a command would start them. */
+/* tiny.h: a model small enough to train in a test, its data, and runs of an algorithm as a command would
+ * start them. */
 #ifndef TESTS_TRAIN_TINY_H
 #define TESTS_TRAIN_TINY_H
 
@@ -87,8 +88,8 @@ static inline int tiny_teardown(void **state)
     return file_remove_tree(tiny_dir, NULL);
 }
 
-/* Run an algorithm with `words` ("key value key value ..."); "@x" in a value stands for DIR/x. The result is the
- * summary object, or NULL and e. */
+/* Run an algorithm with `words` ("key value key value ..."); "@x" in a value stands for DIR/x. The result is
+ * the summary object, or NULL and e. */
 static inline json_t *tiny_try(const char *algo, const char *words, struct err *e)
 {
     char *text = alloc_str(words), *args[TINY_ARGS], *made[TINY_ARGS];

@@ -1,0 +1,252 @@
+/* test_grpo.c: GRPO end to end on a tiny model: what must be exactly 1 or 0, what no split may change, what
+ * is refused with the values that would work.
+ */
+#include "tiny.h"
+
+#include <math.h>
+
+/* From a model that has seen some sums, so that it is right now and then. */
+#define DATA  "dataset_name @sums.jsonl reward_funcs exact max_completion_length 4 "
+#define START "model_name_or_path @begun/model save_strategy no seed 3 "
+#define RUN                                                                                                  \
+    START DATA "output_dir @out overwrite_output_dir true prompts_per_step 4 num_generations 8 max_steps 6 "
+
+static int setup(void **state)
+{
+    tiny_setup(state);
+    struct str s;
+    str_init(&s, 0);
+    for (int i = 0; i < 30; i++)
+        str_addf(&s, "{\"prompt\":\"%d+%d=\",\"completion\":\"%d\",\"solution\":\"%d\"}\n", i % 5, i / 6,
+                 i % 5 + i / 6, i % 5 + i / 6);
+    tiny_write("sums.jsonl", s.p);
+    str_clear(&s);
+    for (int i = 0; i < 30; i++) str_addf(&s, "{\"prompt\":\"%d=\",\"solution\":\"never\"}\n", i);
+    tiny_write("never.jsonl", s.p);
+    str_release(&s);
+    json_decref(tiny_run(
+        "sft", "model_name_or_path @base from_scratch true dataset_name @sums.jsonl output_dir @begun "
+               "save_strategy no max_steps 40 per_device_train_batch_size 30 learning_rate 1e-2"));
+    return 0;
+}
+
+static json_t *run_metrics(const char *words)
+{
+    json_t *summary = tiny_run("grpo", words), *metrics = tiny_metrics("out");
+    json_decref(summary);
+    return metrics;
+}
+
+static void with_rate_zero_every_ratio_is_exactly_one(void **state)
+{
+    (void)state;
+    json_t *m = run_metrics(RUN "learning_rate 0 num_iterations 3 steps_per_generation 2 beta 0.1");
+    assert_int_equal(json_array_size(m), 6);
+    for (size_t i = 0; i < 6; i++) {
+        assert_true(tiny_metric(m, i, "ratio/max_deviation") == 0);
+        assert_true(tiny_metric(m, i, "clip_ratio/region_mean") == 0);
+        assert_true(tiny_metric(m, i, "kl") == 0);
+    }
+    json_decref(m);
+}
+
+static void the_sampler_and_the_trainer_agree_to_the_last_bit(void **state)
+{
+    (void)state;
+    const char *settings[] = {"temperature 0.7 max_completion_length 9",
+                              "temperature 1.3 gradient_checkpointing true",
+                              "beta 0.05 max_running 3 max_completion_length 5"};
+    for (int k = 0; k < 3; k++) {
+        char words[512];
+        snprintf(words, sizeof words, RUN "learning_rate 1e-2 %s", settings[k]);
+        json_t *m = run_metrics(words);
+        bool any = false;
+        for (size_t i = 0; i < json_array_size(m); i++) {
+            const json_t *max =
+                json_object_get(json_array_get(m, i), "sampling/sampling_logp_difference/max");
+            any = any || json_is_number(max);
+            assert_true(json_number_value(max) == 0);
+        }
+        assert_true(any);
+        json_decref(m);
+    }
+}
+
+static void a_second_pass_leaves_ratio_one(void **state)
+{
+    (void)state;
+    json_t *m = run_metrics(RUN "learning_rate 1e-2 num_iterations 2");
+    int moved = 0;
+    for (size_t i = 0; i < 6; i++) {
+        double deviation = tiny_metric(m, i, "ratio/max_deviation");
+        bool first = i % 2 == 0, flat = tiny_metric(m, i - i % 2, "frac_reward_zero_std") == 1;
+        if (first || flat)
+            assert_true(deviation == 0);
+        else
+            assert_true(deviation > 1e-6);
+        moved += deviation > 0;
+    }
+    assert_true(moved > 0);
+    json_decref(m);
+}
+
+static void groups_without_variance_have_gradient_exactly_zero(void **state)
+{
+    (void)state;
+    char one[65], many[65];
+    const char *base =
+        START "dataset_name @never.jsonl reward_funcs exact max_completion_length 3 output_dir @out "
+              "overwrite_output_dir true prompts_per_step 4 num_generations 4 learning_rate 1e-2 ";
+    char words[512];
+    snprintf(words, sizeof words, "%s max_steps 1", base);
+    tiny_hash("grpo", words, one);
+    snprintf(words, sizeof words, "%s max_steps 5", base);
+    tiny_hash("grpo", words, many);
+    assert_string_equal(one, many);
+    json_t *m = tiny_metrics("out");
+    for (size_t i = 0; i < 5; i++) {
+        assert_true(tiny_metric(m, i, "grad_norm") == 0);
+        assert_true(tiny_metric(m, i, "frac_reward_zero_std") == 1);
+        assert_true(tiny_metric(m, i, "reward") == 0);
+    }
+    json_decref(m);
+}
+
+static void masked_truncated_completions_have_no_loss(void **state)
+{
+    (void)state;
+    /* One token leaves no room for the end: every answer is cut off, right or not. */
+    json_t *m = run_metrics(RUN "learning_rate 1e-2 max_completion_length 1 mask_truncated_completions true");
+    double varied = 0;
+    for (size_t i = 0; i < 6; i++) {
+        varied += tiny_metric(m, i, "reward_std");
+        if (tiny_metric(m, i, "completions/clipped_ratio") == 1)
+            assert_true(tiny_metric(m, i, "grad_norm") == 0);
+    }
+    assert_true(varied > 0);
+    json_decref(m);
+}
+
+static void same_hash(const char *a, const char *b)
+{
+    char x[65], y[65];
+    tiny_hash("grpo", a, x);
+    tiny_hash("grpo", b, y);
+    if (strcmp(x, y) != 0) fail_msg("%s and %s end in different weights", a, b);
+}
+
+#define SPLIT                                                                                                \
+    START DATA "output_dir @out overwrite_output_dir true num_generations 4 max_steps 5 learning_rate 1e-2 "
+
+static void splitting_a_step_changes_no_bit(void **state)
+{
+    (void)state;
+    const char *whole = SPLIT "per_device_train_batch_size 16 gradient_accumulation_steps 1";
+    same_hash(whole, SPLIT "per_device_train_batch_size 4 gradient_accumulation_steps 4");
+    same_hash(whole, SPLIT "per_device_train_batch_size 2 gradient_accumulation_steps 8");
+    same_hash(whole,
+              SPLIT "per_device_train_batch_size 4 gradient_accumulation_steps 4 steps_per_generation 2");
+    same_hash(whole, SPLIT "prompts_per_step 4");
+    same_hash(whole, SPLIT "prompts_per_step 4 max_running 2");
+    same_hash(whole, SPLIT "prompts_per_step 4 gradient_checkpointing true");
+}
+
+static void every_loss_type_trains(void **state)
+{
+    (void)state;
+    static const char *const types[] = {"grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo", "luspo", "vespo"};
+    char hashes[8][65];
+    for (int i = 0; i < 8; i++) {
+        char words[512];
+        snprintf(words, sizeof words,
+                 RUN "learning_rate 1e-2 num_iterations 2 gradient_accumulation_steps 4 loss_type %s",
+                 types[i]);
+        tiny_hash("grpo", words, hashes[i]);
+        for (int k = 0; k < i; k++) assert_string_not_equal(hashes[i], hashes[k]);
+    }
+}
+
+static void reward_rises_on_a_learnable_task(void **state)
+{
+    (void)state;
+    json_t *m = run_metrics(
+        START DATA "output_dir @out overwrite_output_dir true prompts_per_step 10 num_generations 16 "
+                   "max_steps 60 learning_rate 3e-3 lr_scheduler_type constant");
+    double before = 0, after = 0;
+    for (size_t i = 0; i < 10; i++) {
+        before += tiny_metric(m, i, "reward") / 10;
+        after += tiny_metric(m, json_array_size(m) - 1 - i, "reward") / 10;
+    }
+    if (!(before < 0.6 && after > before + 0.15)) fail_msg("reward %.3f before, %.3f after", before, after);
+    json_decref(m);
+}
+
+static void resuming_within_a_window_ends_in_the_same_bits(void **state)
+{
+    (void)state;
+#define RESUME                                                                                               \
+    "model_name_or_path @begun/model seed 3 " DATA "output_dir @resume learning_rate 1e-2 "                  \
+    "prompts_per_step 2 num_generations 8 num_iterations 2 steps_per_generation 2 beta 0.02 "                \
+    "max_steps 11 save_steps 1 "
+    char whole[65], resumed[65], words[512];
+    tiny_hash("grpo", RESUME, whole);
+    json_t *log = tiny_metrics("resume");
+    for (int step = 1; step <= 10; step++) {
+        snprintf(words, sizeof words, RESUME "resume_from_checkpoint @resume/checkpoint-%d", step);
+        tiny_hash("grpo", words, resumed);
+        assert_string_equal(whole, resumed);
+        json_t *again = tiny_metrics("resume");
+        assert_true(json_equal(log, again));
+        json_decref(again);
+    }
+    json_decref(log);
+}
+
+static void what_cannot_work_is_refused_with_what_can(void **state)
+{
+    (void)state;
+    const struct {
+        const char *words, *part;
+    } cases[] = {
+        {"num_generations 4 per_device_train_batch_size 6", "4 or 8"},
+        {"num_generations 4 per_device_train_batch_size 6", "prompts_per_step"},
+        {"num_generations 4 prompts_per_step 3 per_device_train_batch_size 8 gradient_accumulation_steps 2",
+         "leave one"},
+        {"num_generations 4 prompts_per_step 40", "30 prompts"},
+        {"num_generations 4 per_device_train_batch_size 4 gradient_accumulation_steps 2 steps_per_generation "
+         "3",
+         "2 or 4"},
+        {"num_generations 4 per_device_train_batch_size 8 generation_batch_size 20", "16 or 24"},
+        {"generation_batch_size 8 steps_per_generation 1", "one of them"},
+        {"num_generations 1", "num_generations"},
+        {"reward_funcs exact,exakt", "exakt"},
+        {"reward_weights 1,2", "reward_weights"},
+        {"sync_ref_model true", "sync_ref_model"},
+        {"top_entropy_quantile 0.2", "top_entropy_quantile"},
+        {"use_peft true", "use_peft"},
+        {"max_prompt_length 1", "max_prompt_length"},
+        {"loss_type gropo", "loss_type"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char words[512];
+        snprintf(words, sizeof words, START DATA "output_dir @refused %s", cases[i].words);
+        tiny_refused("grpo", words, cases[i].part);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(with_rate_zero_every_ratio_is_exactly_one),
+        cmocka_unit_test(the_sampler_and_the_trainer_agree_to_the_last_bit),
+        cmocka_unit_test(a_second_pass_leaves_ratio_one),
+        cmocka_unit_test(groups_without_variance_have_gradient_exactly_zero),
+        cmocka_unit_test(masked_truncated_completions_have_no_loss),
+        cmocka_unit_test(splitting_a_step_changes_no_bit),
+        cmocka_unit_test(every_loss_type_trains),
+        cmocka_unit_test(reward_rises_on_a_learnable_task),
+        cmocka_unit_test(resuming_within_a_window_ends_in_the_same_bits),
+        cmocka_unit_test(what_cannot_work_is_refused_with_what_can),
+    };
+    return cmocka_run_group_tests(tests, setup, tiny_teardown);
+}
