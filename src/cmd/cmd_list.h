@@ -2,6 +2,7 @@
 CMD(init)
 CMD(data_make)
 CMD(sft)
+CMD(grpo)
 CMD(verify_math)
 CMD(reward)
 CMD(convert)
