@@ -88,7 +88,7 @@ int checkpoint_prune(const char *dir, int keep, struct err *e)
     return failed;
 }
 
-/* ---- saving ----------------------------------------------------------------------------------------------- */
+/* ---- saving ---------------------------------------------------------------------------------------- */
 
 static int write_state(struct trainer *t, const char *dir, struct err *e)
 {
@@ -134,7 +134,7 @@ int checkpoint_save(struct trainer *t, struct err *e)
     return failed ? -1 : 0;
 }
 
-/* ---- loading ---------------------------------------------------------------------------------------------- */
+/* ---- loading --------------------------------------------------------------------------------------- */
 
 static int read_weight(struct tensor_file *f, struct weight *w, const char *path, struct err *e)
 {

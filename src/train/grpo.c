@@ -20,7 +20,7 @@
 #include "base/check.h"
 #include "base/file.h"
 
-/* ---- generation ------------------------------------------------------------------------------------------- */
+/* ---- generation ------------------------------------------------------------------------------------ */
 
 static bool watch(void *ctx, const struct engine_progress *p)
 {
@@ -79,7 +79,7 @@ static int new_window(struct grpo *g, long w, struct err *e)
     return 0;
 }
 
-/* ---- one optimiser step ---------------------------------------------------------------------------------- */
+/* ---- one optimiser step ---------------------------------------------------------------------------- */
 
 static void hash_step(struct grpo *g, int first_group, json_t *hashes)
 {
@@ -144,7 +144,7 @@ static int grpo_step(void *self, struct trainer *t, struct step_out *out, struct
     return 0;
 }
 
-/* ---- checkpoints ------------------------------------------------------------------------------------------ */
+/* ---- checkpoints ----------------------------------------------------------------------------------- */
 
 static int grpo_save(void *self, const char *dir, struct err *e)
 {
@@ -174,7 +174,7 @@ static int grpo_load(void *self, const char *dir, struct err *e)
 static const struct learner grpo_learner = {
     .name = "grpo", .step = grpo_step, .show = grpo_show, .save = grpo_save, .load = grpo_load};
 
-/* ---- set-up ----------------------------------------------------------------------------------------------- */
+/* ---- set-up ---------------------------------------------------------------------------------------- */
 
 static const struct refusal grpo_refused[] = {
     {"sync_ref_model", OPT_BOOL, 0, "the reference model stays the starting model"},

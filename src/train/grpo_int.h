@@ -13,7 +13,7 @@
 
 enum { FUNCS_MAX = 16, STOP_STRINGS_MAX = 16 };
 
-/* ---- grpo_layout.c ---------------------------------------------------------------------------------------- */
+/* ---- grpo_layout.c --------------------------------------------------------------------------------- */
 
 struct grpo_layout {
     int group;         /* G: completions a prompt */
@@ -29,7 +29,7 @@ struct grpo_layout {
 int grpo_layout_read(struct grpo_layout *l, struct trainer *t, struct err *e);
 void grpo_layout_say(const struct grpo_layout *l, long n_prompts);
 
-/* ---- rollout.c -------------------------------------------------------------------------------------------- */
+/* ---- rollout.c ------------------------------------------------------------------------------------- */
 
 struct prompt {
     long row; /* of the dataset */
@@ -86,7 +86,7 @@ int scorer_run(const struct scorer *s, const json_t *rows, const struct prompts 
                struct err *e);
 const char *scorer_metric(const struct scorer *s, int k);
 
-/* ---- grpo.c ----------------------------------------------------------------------------------------------- */
+/* ---- grpo.c ---------------------------------------------------------------------------------------- */
 
 struct grpo_watch { /* warnings are given once each */
     int windows, zero_windows, flat_windows;

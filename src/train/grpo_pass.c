@@ -19,7 +19,7 @@ static bool is_masked(const struct grpo *g, int i)
     return g->mask_truncated && rollouts_at(&g->now, i)->finish == FINISH_LENGTH;
 }
 
-/* ---- a microbatch ---------------------------------------------------------------------------------------- */
+/* ---- a microbatch ---------------------------------------------------------------------------------- */
 
 static void add_group(struct grpo *g, int group)
 {
@@ -69,7 +69,7 @@ int grpo_reference(struct grpo *g, struct err *e)
     return 0;
 }
 
-/* ---- loss ------------------------------------------------------------------------------------------------ */
+/* ---- loss ------------------------------------------------------------------------------------------ */
 
 /* lengths and weights of the completions of this step, by micro-steps as TRL forms them. */
 static void weigh(struct grpo *g, int first)

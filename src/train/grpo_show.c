@@ -15,7 +15,7 @@
 
 enum { ZERO_WINDOWS = 5, FLAT_WINDOWS = 5, CELL_LINES = 8, NUMBER_WIDTH = 9 };
 
-/* ---- warnings --------------------------------------------------------------------------------------------- */
+/* ---- warnings -------------------------------------------------------------------------------------- */
 
 static bool all_zero(const struct rollouts *r)
 {
@@ -120,7 +120,7 @@ void grpo_explain_loss(struct grpo *g, double loss)
              loss, g->policy.beta != 0 ? " plus beta times a KL of 0" : "");
 }
 
-/* ---- the table -------------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------------- */
 
 /* Lay `text` out into lines of `width` columns; control characters and line ends become blanks. */
 struct cell {
@@ -250,7 +250,7 @@ static void show_table(struct grpo *g, int most)
     str_release(&out);
 }
 
-/* ---- the files -------------------------------------------------------------------------------------------- */
+/* ---- the files ------------------------------------------------------------------------------------- */
 
 static json_t *completion_record(struct grpo *g, int i)
 {

@@ -84,7 +84,7 @@ void rollouts_hash(const struct rollouts *r, int first, int n, char ids[HASH_HEX
     hash_end(b, rewards);
 }
 
-/* ---- metrics of a fresh window, by TRL's names ------------------------------------------------------------ */
+/* ---- metrics of a fresh window, by TRL's names ----------------------------------------------------- */
 
 struct lengths {
     double sum, min, max;
@@ -135,7 +135,7 @@ void rollouts_metrics(const struct rollouts *r, const struct scorer *s, json_t *
     put(m, "%s", "frac_reward_zero_std", r->stats.frac_zero_std);
 }
 
-/* ---- saving ----------------------------------------------------------------------------------------------- */
+/* ---- saving ---------------------------------------------------------------------------------------- */
 
 static json_t *completion_json(const struct rollouts *r, int i)
 {

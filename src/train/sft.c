@@ -165,7 +165,7 @@ static int sft_step(void *self, struct trainer *t, struct step_out *out, struct 
 
 static const struct learner sft_learner = {.name = "sft", .step = sft_step};
 
-/* ---- set-up ----------------------------------------------------------------------------------------------- */
+/* ---- set-up ---------------------------------------------------------------------------------------- */
 
 static int read_data(struct sft *s, struct trainer *t, struct err *e)
 {

@@ -16,7 +16,7 @@
 #include "data/data.h"
 #include "train/train.h"
 
-/* ---- options.c -------------------------------------------------------------------------------------------- */
+/* ---- options.c ------------------------------------------------------------------------------------- */
 
 struct refusal { /* a key that must stay at its neutral value */
     const char *key;
@@ -27,7 +27,7 @@ struct refusal { /* a key that must stay at its neutral value */
 int train_refuse(struct conf *c, const struct refusal *list, struct err *e);
 int train_check_shared(struct conf *c, struct err *e);
 
-/* ---- micro.c: a microbatch, laid out as the model reads it ------------------------------------------------ */
+/* ---- micro.c: a microbatch, laid out as the model reads it ----------------------------------------- */
 
 struct micro {
     int max_rows, max_spans, max_heads;
@@ -52,7 +52,7 @@ struct forward {
 void micro_forward(const struct micro *b, struct model *m, struct tape *t, bool checkpoint,
                    struct forward *f);
 
-/* ---- grad_tree.c: the sum over microbatches along one fixed binary tree ----------------------------------- */
+/* ---- grad_tree.c: the sum over microbatches along one fixed binary tree ---------------------------- */
 
 enum { TREE_LEVELS = 24 };
 struct grad_tree {
@@ -76,7 +76,7 @@ void grad_tree_begin(struct grad_tree *g, long count);
  * the caller. */
 void grad_tree_push(struct grad_tree *g, bool present);
 
-/* ---- plan.c: memory before the first step ----------------------------------------------------------------- */
+/* ---- plan.c: memory before the first step ---------------------------------------------------------- */
 
 enum { PLAN_ROWS = 12 };
 struct plan {
@@ -104,7 +104,7 @@ struct rows {
 int rows_open(struct rows *r, struct trainer *t, struct err *e);
 void rows_release(struct rows *r);
 
-/* ---- the trainer ------------------------------------------------------------------------------------------ */
+/* ---- the trainer ----------------------------------------------------------------------------------- */
 
 struct step_out { /* what a step tells; objects owned by the loop */
     json_t *metrics, *hashes, *timings;

@@ -18,7 +18,7 @@
 #include "base/version.h"
 #include "text/text.h"
 
-/* ---- opening ---------------------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------------- */
 
 static int set_template(struct trainer *t, struct err *e)
 {
@@ -65,7 +65,7 @@ void trainer_release(struct trainer *t)
     json_decref(t->last_metrics);
 }
 
-/* ---- the plan --------------------------------------------------------------------------------------------- */
+/* ---- the plan -------------------------------------------------------------------------------------- */
 
 void trainer_plan_micro(struct trainer *t, const struct micro *largest)
 {
@@ -141,7 +141,7 @@ static void dry_text(struct trainer *t, struct str *out)
     str_addf(out, "steps: %ld (%ld an epoch)\n", t->total_steps, t->steps_per_epoch);
 }
 
-/* ---- starting --------------------------------------------------------------------------------------------- */
+/* ---- starting -------------------------------------------------------------------------------------- */
 
 /* The checkpoint to go on from (free() it) into *from, NULL: begin. Returns 1 when there is nothing left to
  * do. */
@@ -245,7 +245,7 @@ static int start(struct trainer *t, const struct rows *data, struct err *e)
     return failed ? -1 : 0;
 }
 
-/* ---- the end ---------------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------------- */
 
 static char *card(struct trainer *t, const struct rows *data)
 {

@@ -48,10 +48,11 @@ static inline void tiny_model(void)
     if (file_mkdirs(base, &e) || tokenizer_save(tok, base, &e)) fail_msg("%s", e.msg);
     int eos = tokenizer_id(tok, "<eos>");
     snprintf(config, sizeof config,
-             "{\"architectures\":[\"Qwen2ForCausalLM\"],\"model_type\":\"qwen2\",\"vocab_size\":%d,\"hidden_size\":16,"
-             "\"num_hidden_layers\":2,\"num_attention_heads\":2,\"num_key_value_heads\":1,\"intermediate_size\":32,"
-             "\"max_position_embeddings\":64,\"rms_norm_eps\":1e-5,\"rope_theta\":10000.0,\"tie_word_embeddings\":true,"
-             "\"initializer_range\":0.1,\"eos_token_id\":%d,\"pad_token_id\":%d,\"hidden_act\":\"silu\"}",
+             "{\"architectures\":[\"Qwen2ForCausalLM\"],\"model_type\":\"qwen2\",\"hidden_act\":\"silu\","
+             "\"vocab_size\":%d,\"hidden_size\":16,\"num_hidden_layers\":2,\"num_attention_heads\":2,"
+             "\"num_key_value_heads\":1,\"intermediate_size\":32,\"max_position_embeddings\":64,"
+             "\"rms_norm_eps\":1e-5,\"rope_theta\":10000.0,\"tie_word_embeddings\":true,"
+             "\"initializer_range\":0.1,\"eos_token_id\":%d,\"pad_token_id\":%d}",
              tokenizer_size(tok), eos, eos);
     tiny_write("base/config.json", config);
     tokenizer_free(tok);
@@ -65,7 +66,8 @@ static inline void tiny_data(const char *name, int n)
     str_init(&s, 0);
     for (int i = 0; i < n; i++) {
         int a = i * 7 % 10, b = i * 3 / 10 % 10;
-        str_addf(&s, "{\"prompt\":\"%d+%d=\",\"completion\":\"%d\",\"solution\":\"%d\"}\n", a, b, a + b, a + b);
+        const char *row = "{\"prompt\":\"%d+%d=\",\"completion\":\"%d\",\"solution\":\"%d\"}\n";
+        str_addf(&s, row, a, b, a + b, a + b);
     }
     tiny_write(name, s.p);
     str_release(&s);
