@@ -1,16 +1,17 @@
 /* blocks.c: which blocks of the KV cache are whose (paged attention: Kwon et al. 2023).
  *
  * A block is held by one table or by several (completions of one prompt); refs counts them. Who writes to a
- * block that others hold too gets a copy first. Blocks are promised before they are taken: a sequence is let in
- * only when the worst case of all that it may still write can be promised, so whoever runs can always go on and
- * nobody has to be thrown out again.
+ * block that others hold too gets a copy first. Blocks are promised before they are taken: a sequence is let
+ * in only when the worst case of all that it may still write can be promised, so whoever runs can always go
+ * on and nobody has to be thrown out again.
  *
- * A full block may be known by what it holds: its tokens and the name of the block before it, so a name stands
- * for all tokens from the start of the sequence. Another sequence that begins with the same tokens takes such a
- * block instead of working it out again (the bits would be the same). Known blocks that nobody holds are free,
- * but stay known until they are taken: blocks that hold nothing known are taken first, then those that were
- * given back longest ago, a sequence's last blocks before its first. Names are never used twice, so what is
- * known behind a block that is no more can never be found. Which block is used never shows in a result.
+ * A full block may be known by what it holds: its tokens and the name of the block before it, so a name
+ * stands for all tokens from the start of the sequence. Another sequence that begins with the same tokens
+ * takes such a block instead of working it out again (the bits would be the same). Known blocks that nobody
+ * holds are free, but stay known until they are taken: blocks that hold nothing known are taken first, then
+ * those that were given back longest ago, a sequence's last blocks before its first. Names are never used
+ * twice, so what is known behind a block that is no more can never be found. Which block is used never shows
+ * in a result.
  */
 #include "infer/infer_int.h"
 

@@ -1,11 +1,11 @@
 /* engine.c: forward passes over whoever runs (continuous batching: Yu et al. 2022, "Orca"; prompts in pieces
  * beside decoding rows: Agrawal et al. 2024, "Sarathi-Serve").
  *
- *   pass:  one row for each sequence that has a token to feed; then pieces of prompts, in order, while rows
- *          are left  ->  model_forward  ->  logits of the rows that somebody draws from  ->  draws  ->  tokens
+ *   pass:  one row for each sequence that has a token to feed, then pieces of prompts, in order, while rows
+ *          are left -> model_forward -> logits of the rows that somebody draws from -> draws -> tokens
  *
- * A row's hidden state depends on the keys and values of its own sequence and on nothing else in the pass (op.h),
- * a draw on its logits and its key, so how passes are composed shows in no result.
+ * A row's hidden state depends on the keys and values of its own sequence and on nothing else in the pass
+ * (op.h), a draw on its logits and its key, so how passes are composed shows in no result.
  */
 #include "infer/infer_int.h"
 
@@ -28,29 +28,38 @@ static int min_int(int a, int b)
     return a < b ? a : b;
 }
 
-static struct engine_limits limits_resolve(const struct engine_limits *given)
+static size_t block_bytes(const struct model *m)
+{
+    const struct model_config *c = model_config(m);
+    return kv_cache_bytes(c->layers, c->kv_heads, c->head_dim, 1);
+}
+
+static struct engine_limits limits_resolve(const struct model *m, const struct engine_limits *given)
 {
     struct engine_limits l = *given;
     l.max_running = min_int(l.max_running, l.max_rows);
+    if (l.n_blocks) return l;
     /* One more: a prompt's partly filled block, which its completions copy. */
-    if (!l.n_blocks) l.n_blocks = l.max_running * blocks_for(l.max_tokens) + 1;
+    l.n_blocks = l.max_running * blocks_for(l.max_tokens) + 1;
+    size_t fit = l.kv_bytes / block_bytes(m);
+    if (l.kv_bytes && fit < (size_t)l.n_blocks) l.n_blocks = (int)fit;
     return l;
 }
 
-static int limits_check(const struct engine_limits *l, struct err *e)
+static int limits_check(const struct model *m, const struct engine_limits *l, struct err *e)
 {
     if (l->max_running < 1) return err_set(e, "max_running is %d; expected at least 1", l->max_running);
     if (l->max_rows < 1) return err_set(e, "max_rows is %d; expected at least 1", l->max_rows);
     if (l->max_tokens < 2) return err_set(e, "max_tokens is %d; expected at least 2", l->max_tokens);
-    int least = blocks_for(l->max_tokens) + 1;
-    if (l->n_blocks && l->n_blocks < least)
-        return err_set(e,
-                       "%d KV blocks of %d positions cannot hold one sequence of %d tokens; at least %d "
-                       "are needed: give the cache more memory or shorten the sequences",
-                       l->n_blocks, KERN_KEYS, l->max_tokens, least);
     if ((long)l->max_running * blocks_for(l->max_tokens) >= 1L << 30)
         return err_set(e, "%d sequences of %d tokens are too many for one engine", l->max_running,
                        l->max_tokens);
+    int least = blocks_for(l->max_tokens) + 1, n = limits_resolve(m, l).n_blocks;
+    if (n < least)
+        return err_set(e,
+                       "a key-value cache of %d blocks of %d positions cannot hold a sequence of %d tokens: "
+                       "give it at least %d blocks (%.1f MiB), or shorten the sequences",
+                       n, KERN_KEYS, l->max_tokens, least, (double)block_bytes(m) * least / (1 << 20));
     return 0;
 }
 
@@ -114,8 +123,8 @@ size_t engine_bytes(const struct model *model, const struct engine_limits *limit
 {
     struct model *m = (struct model *)model; /* a planning pass changes nothing */
     const struct model_config *c = model_config(m);
-    struct engine_limits l = limits_resolve(limits);
-    if (limits_check(&l, NULL)) return 0;
+    if (limits_check(m, limits, NULL)) return 0;
+    struct engine_limits l = limits_resolve(m, limits);
     size_t running = (size_t)l.max_running, rows = (size_t)l.max_rows, vocab = (size_t)c->vocab;
     size_t bytes = kv_cache_bytes(c->layers, c->kv_heads, c->head_dim, l.n_blocks) + step_bytes_max(m, &l);
     bytes += sampler_bytes(c->vocab, pool_threads()) + (weights_packed(m) ? 0 : panels_bytes(m));
@@ -162,8 +171,8 @@ static void engine_pass_memory(struct engine *e)
 
 struct engine *engine_new(struct model *m, const struct engine_limits *limits, struct err *err)
 {
-    struct engine_limits l = limits_resolve(limits);
-    if (limits_check(&l, err)) return NULL;
+    if (limits_check(m, limits, err)) return NULL;
+    struct engine_limits l = limits_resolve(m, limits);
     const struct model_config *c = model_config(m);
     struct kv_cache *cache = kv_cache_new(c->layers, c->kv_heads, c->head_dim, l.n_blocks, err);
     if (!cache) return NULL;

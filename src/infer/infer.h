@@ -35,7 +35,7 @@ void sampling_default(struct sampling *s); /* temperature 1, all else off, 256 t
 /* What is out of range, with the field's name. */
 int sampling_check(const struct sampling *s, struct err *e);
 
-/* The text of a completion while it grows: for streaming, and for the engine's own search for stop strings. */
+/* The text of a completion while it grows: for streaming, and for the engine's search for stop strings. */
 struct text_stream {
     struct tok_stream tok;
     struct str text;
@@ -57,7 +57,8 @@ struct completion {
         *logps; /* log-prob of each id under softmax(z / T) (T = 1 when greedy), as the trainer computes it */
     int n;
     enum finish finish;
-    char *text; /* decoded, special tokens left out */
+    char *text; /* decoded, special tokens left out; NUL-terminated, and may hold NUL */
+    size_t n_text;
 };
 struct group { /* completions of one prompt */
     struct completion *c;
@@ -79,9 +80,10 @@ struct engine_limits {
     int max_rows;    /* rows of one forward pass (prefill is cut into pieces that fit) */
     int n_blocks;    /* KV blocks; 0: enough for max_running sequences of max_tokens */
     int max_tokens;  /* longest prompt + completion */
-    /* Keep what is in the KV cache from one engine_run to the next, for prompts that begin as others did (turns
-     * of a conversation). Then engine_reset must be called when the weights have changed. Within one run
-     * prompts share their common beginnings always. */
+    size_t kv_bytes; /* with n_blocks 0, as many as fit into this, if it is less; 0: no such bound */
+    /* Keep what is in the KV cache from one engine_run to the next, for prompts that begin as others did
+     * (turns of a conversation). Then engine_reset must be called when the weights have changed. Within one
+     * run prompts share their common beginnings always. */
     bool keep_prompts;
 };
 struct engine;
@@ -107,10 +109,10 @@ struct engine_hooks {
     void *ctx;
 };
 /* Run all requests to the end; groups[i] belongs to requests[i]; release each. Requests enter in order: a
- * completion is let in when a place is free and the KV blocks of its worst case can be set aside, so that what
- * runs never has to give way. A request that does not fit (prompt + max_new_tokens > max_tokens) is an error
- * before anything runs. After a failure all groups are empty; logits that hold NaN or infinity are one, naming
- * request, completion and position. */
+ * completion is let in when a place is free and the KV blocks of its worst case can be set aside, so that
+ * what runs never has to give way. A request that does not fit (prompt + max_new_tokens > max_tokens) is an
+ * error before anything runs. After a failure all groups are empty; logits that hold NaN or infinity are
+ * one, naming request, completion and position. */
 int engine_run(struct engine *e, const struct request *requests, int n, struct group *groups,
                const struct engine_hooks *hooks, struct err *err);
 

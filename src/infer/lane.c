@@ -3,11 +3,13 @@
  * Completions enter in the order of their requests. The first of a request brings its prompt, whose keys and
  * values are worked out once; when they are there every completion that waits takes the prompt's blocks by
  * reference and its first token from the logits of the prompt's last row. Completions that find no place then
- * come later: at most one prompt, that of the last request that was let in, has such, and its logits are kept.
+ * come later: at most one prompt, that of the last request that was let in, has such, and its logits are
+ * kept.
  *
  * Room: a sequence that ends with P + L tokens has written P + L - 1 positions (the last token is never fed
- * back). It may take blocks_for(P + L - 1) blocks less the P / 32 full ones of the prompt; the last completion
- * of a request also inherits the prompt's last, partly filled block. That much is promised before it starts.
+ * back). It may take blocks_for(P + L - 1) blocks less the P / 32 full ones of the prompt; the last
+ * completion of a request also inherits the prompt's last, partly filled block. That much is promised before
+ * it starts.
  */
 #include "infer/infer_int.h"
 
@@ -95,7 +97,9 @@ static void completion_text(const struct run *r, struct sequence *s)
     str_init(&text, 0);
     if (t) tokenizer_decode(t, s->out->ids, (size_t)s->out->n, true, &text);
     long cut = s->stream.stopped ? stop_find(&r->requests[s->request].sampling, text.p, text.len, 0) : -1;
-    s->out->text = cut >= 0 ? alloc_strn(text.p, (size_t)cut) : alloc_strn(text.p, text.len);
+    s->out->n_text = cut >= 0 ? (size_t)cut : text.len;
+    text.p[s->out->n_text] = 0;
+    s->out->text = str_take(&text);
     str_release(&text);
 }
 

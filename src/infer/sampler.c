@@ -5,14 +5,14 @@
  *   temperature T          y = z / T, p = softmax(y);  T = 0: the largest z, lowest id on ties, and done
  *   top-k                  the k largest
  *   top-p                  of these, the smallest set whose probabilities sum to at least p (Holtzman et al.
- *                          2020): the smallest suffix of the ascending order is taken off while it sums to 1 - p
+ *                          2020)
  *   min-p                  of these, p_v >= min_p * max p (Nguyen et al. 2024)
  *   draw                   inverse of the cumulative distribution, in order of id, at a uniform number that
  *                          belongs to (seed, step, sequence, position)
  *
- * Ties are cut in order of id. The log-probability that is recorded is another matter: that of the token under
- * softmax(z / T) of the unprocessed logits (T = 1 when greedy), worked out by the same slot on the same row as
- * op_head's, so that it equals the trainer's to the last bit.
+ * Ties are cut in order of id. The log-probability that is recorded is another matter: that of the token
+ * under softmax(z / T) of the unprocessed logits (T = 1 when greedy), worked out by the same slot on the
+ * same row as op_head's, so that it equals the trainer's to the last bit.
  */
 #include "infer/infer_int.h"
 

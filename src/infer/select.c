@@ -1,11 +1,11 @@
 /* select.c: the most probable tokens without sorting the vocabulary.
  *
- * The candidates, ordered by (logit descending, id ascending), are cut where a count (top-k) or a sum of weights
- * (top-p) is reached. The cut is found by radix: a histogram over the highest bits of the key, counting and
- * summing, tells the bin in which the cut lies; candidates in lower bins are gone; the next bits are looked at
- * within that bin; after all 32 bits only equal logits are left, which go in order of id. Each level is one pass
- * over what is left. Sums are in double, within a bin in order of id, over bins from the top: the same order
- * always.
+ * The candidates, ordered by (logit descending, id ascending), are cut where a count (top-k) or a sum of
+ * weights (top-p) is reached. The cut is found by radix: a histogram over the highest bits of the key,
+ * counting and summing, tells the bin in which the cut lies; candidates in lower bins are gone; the next
+ * bits are looked at within that bin; after all 32 bits only equal logits are left, which go in order of id.
+ * Each level is one pass over what is left. Sums are in double, within a bin in order of id, over bins from
+ * the top: the same order always.
  */
 #include "infer/infer_int.h"
 

@@ -1,8 +1,8 @@
 /* stop.c: what ends a completion, and its text while it grows.
  *
- * A stop string may begin in one token and end in another, so it is looked for in the decoded text: in the bytes
- * that a token has added and as many before them as a match could need. Bytes at the end of the text that are
- * the beginning of a stop string are not certain yet: who streams must not show them.
+ * A stop string may begin in one token and end in another, so it is looked for in the decoded text: in the
+ * bytes that a token has added and as many before them as a match could need. Bytes at the end of the text
+ * that are the beginning of a stop string are not certain yet: who streams must not show them.
  */
 #include "infer/infer_int.h"
 

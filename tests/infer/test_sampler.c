@@ -117,7 +117,7 @@ static void test_kept_set_equals_that_of_plain_double_precision_sampler(void **s
     static struct plain plain;
     static float z[VOCAB_MAX];
     int filtered = 0;
-    for (uint32_t trial = 0; trial < 600; trial++) {
+    for (uint32_t trial = 0; trial < 420; trial++) {
         int vocab = vocabs[trial % 7], seen[40];
         struct sampler s;
         sampler_init(&s, vocab, 1);
@@ -143,7 +143,7 @@ static void test_kept_set_equals_that_of_plain_double_precision_sampler(void **s
         filtered += margin >= 1e-6 && c->n < vocab;
         sampler_release(&s);
     }
-    assert_true(filtered > 300);
+    assert_true(filtered > 200);
 }
 
 static void test_ties_at_the_cut_are_kept_in_order_of_id(void **state)
@@ -182,7 +182,7 @@ static double chi_square_bound(int n)
 
 static void check_chi_square(struct sampler *s, const struct sampling *how, const float *z, int vocab)
 {
-    enum { DRAWS = 40000 };
+    enum { DRAWS = 20000 };
     static struct plain plain;
     static long count[VOCAB_MAX];
     double margin, chi = 0, rest_expected = 0, rest_seen = 0;
@@ -227,7 +227,7 @@ static void test_draws_follow_the_exact_distribution(void **state)
     } cases[] = {{25, 0, 1, 1, 0, 1},         {25, 5, 1, 1, 0, 1},
                  {25, 0, 0.5F, 0.8F, 0, 1},   {1000, 0, 1, 1, 0, 2},
                  {1000, 50, 0.7F, 1, 0, 2},   {1000, 0, 1, 0.9F, 0, 2},
-                 {1000, 0, 1.2F, 1, 0.1F, 2}, {3000, 200, 1, 0.95F, 0.02F, 2},
+                 {1000, 0, 1.2F, 1, 0.1F, 2}, {1500, 200, 1, 0.95F, 0.02F, 2},
                  {600, 0, 1, 1, 0, 0.01F}};
     for (uint32_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct sampler s;

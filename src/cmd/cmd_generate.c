@@ -1,0 +1,401 @@
+/* cmd_generate.c: `openr1 generate`: prompts from JSONL (or one from the line), completions to JSONL.
+ *
+ * Completion i of record r draws with sequence number r * num_generations + i at step 0, so what a record
+ * gets depends on its place, its prompt and the options alone. The output is written whole or not at all.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "cmd/cmd.h"
+#include "cmd/cmd_lines.h"
+#include "data/data.h"
+#include "infer/infer.h"
+
+static const struct opt generate_options[] = {
+    {.key = "model",
+     .type = OPT_STR,
+     .help = "folder in Hugging Face layout, .gguf file, or llama2.c .bin",
+     .flags = OPT_REQUIRED},
+    {.key = "jsonl", .type = OPT_STR, .help = "records {\"id\", \"prompt\" or \"messages\"}, one a line"},
+    {.key = "prompt",
+     .type = OPT_STR,
+     .help = "a single prompt; its completion is shown as it comes, unless --out is given"},
+    {.key = "out", .type = OPT_STR, .help = "file for the results (default: standard output)"},
+    {.key = "num_generations",
+     .type = OPT_INT,
+     .fallback = "1",
+     .help = "completions of each prompt",
+     .lo = 1,
+     .hi = 1 << 20},
+    {.key = "temperature", .type = OPT_REAL, .fallback = "1.0", .help = "0 is greedy", .lo = 0, .hi = 1e4},
+    {.key = "top_p",
+     .type = OPT_REAL,
+     .fallback = "1.0",
+     .help = "nucleus sampling; 1 is off",
+     .lo = 0,
+     .hi = 1},
+    {.key = "top_k",
+     .type = OPT_INT,
+     .fallback = "0",
+     .help = "most probable tokens to draw from; 0 is off",
+     .lo = 0,
+     .hi = 1 << 30},
+    {.key = "min_p",
+     .type = OPT_REAL,
+     .fallback = "0.0",
+     .help = "least probability, as a share of the largest; 0 is off",
+     .lo = 0,
+     .hi = 1},
+    {.key = "repetition_penalty",
+     .type = OPT_REAL,
+     .fallback = "1.0",
+     .help = "for tokens of the prompt and the completion; 1 is off",
+     .lo = 0,
+     .hi = 1e6},
+    {.key = "max_new_tokens",
+     .type = OPT_INT,
+     .fallback = "256",
+     .help = "longest completion",
+     .lo = 1,
+     .hi = 1 << 24,
+     .alias = "max_completion_length"},
+    {.key = "stop", .type = OPT_LIST, .help = "strings that end a completion and are cut off"},
+    {.key = "seed", .type = OPT_INT, .fallback = "42", .help = "of all draws"},
+    {.key = "system_prompt",
+     .type = OPT_STR,
+     .help = "put in front when a conversation has none; implies apply_chat_template"},
+    {.key = "apply_chat_template",
+     .type = OPT_BOOL,
+     .help = "make a prompt string one user message (default: only with system_prompt); conversations always "
+             "use the template"},
+    {.key = "prompt_column",
+     .type = OPT_STR,
+     .help = "column that holds the prompt (default: prompt, messages or question)"},
+    {.key = "max_running",
+     .type = OPT_INT,
+     .fallback = "64",
+     .help = "completions worked on together; changes speed and memory only",
+     .lo = 1,
+     .hi = 1 << 16},
+    {.key = "max_rows",
+     .type = OPT_INT,
+     .fallback = "512",
+     .help = "tokens of one forward pass; changes speed and memory only",
+     .lo = 1,
+     .hi = 1 << 16},
+    {.key = "kv_memory",
+     .type = OPT_STR,
+     .help = "most memory for keys and values, such as 500M or 4G (default: half of what is free); changes "
+             "speed only"},
+    {0}};
+static const struct opt *const generate_tables[] = {generate_options, NULL};
+
+struct record {
+    json_t *id;
+    struct ids prompt;
+};
+
+struct job {
+    struct conf *c;
+    struct model *model;
+    struct record *records;
+    struct request *requests;
+    struct group *groups;
+    size_t n, cap;
+    int n_each;
+    struct sampling sampling;
+    struct prompt_opts prompts;
+    struct progress bar;
+    double t_start_s;
+    bool streams; /* one completion, shown while it grows */
+    struct text_stream text;
+    size_t shown;
+};
+
+static void job_release(struct job *j)
+{
+    for (size_t i = 0; i < j->n; i++) {
+        json_decref(j->records[i].id);
+        ids_release(&j->records[i].prompt);
+        if (j->groups) group_release(&j->groups[i]);
+    }
+    free(j->records);
+    free(j->requests);
+    free(j->groups);
+    text_stream_release(&j->text);
+    model_free(j->model);
+}
+
+/* ---- options ------------------------------------------------------------------------------------------- */
+
+static void read_sampling(struct job *j)
+{
+    struct sampling *s = &j->sampling;
+    sampling_default(s);
+    s->temperature = (float)conf_real(j->c, "temperature");
+    s->top_p = (float)conf_real(j->c, "top_p");
+    s->top_k = (int)conf_int(j->c, "top_k");
+    s->min_p = (float)conf_real(j->c, "min_p");
+    s->repetition_penalty = (float)conf_real(j->c, "repetition_penalty");
+    s->max_new_tokens = (int)conf_int(j->c, "max_new_tokens");
+    s->n_stop_ids = model_eos(j->model, &s->stop_ids);
+    s->n_stop_strings = (int)conf_list(j->c, "stop", &s->stop_strings);
+    j->n_each = (int)conf_int(j->c, "num_generations");
+}
+
+static int read_prompt_options(struct job *j, struct err *e)
+{
+    struct prompt_opts *p = &j->prompts;
+    p->tok = model_tokenizer(j->model);
+    if (!p->tok) return err_set(e, "%s has no tokenizer; generate needs one", conf_str(j->c, "model"));
+    p->prompt_column = conf_str(j->c, "prompt_column");
+    p->system_prompt = conf_str(j->c, "system_prompt");
+    p->apply_chat = conf_is_set(j->c, "apply_chat_template") ? conf_bool(j->c, "apply_chat_template")
+                                                             : p->system_prompt != NULL;
+    return 0;
+}
+
+/* "500M", "4G", "1.5GiB", "1000000" -> bytes. */
+static int read_bytes(const char *text, size_t *bytes, struct err *e)
+{
+    static const char units[] = "KMGT";
+    char *end;
+    double x = strtod(text, &end);
+    const char *unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
+    if (unit) {
+        for (const char *u = units; u <= unit; u++) x *= 1024;
+        end++;
+        if (*end == 'i') end++;
+    }
+    if (*end == 'B') end++;
+    if (end == text || *end || !(x >= 1 && x < 1e18))
+        return err_usage(e, "kv_memory is \"%s\"; expected a size such as 500M or 4G", text);
+    *bytes = (size_t)x;
+    return 0;
+}
+
+static int read_limits(struct job *j, struct engine_limits *l, struct err *e)
+{
+    *l = (struct engine_limits){.max_running = (int)conf_int(j->c, "max_running"),
+                                .max_rows = (int)conf_int(j->c, "max_rows")};
+    long completions = (long)j->n * j->n_each;
+    if (completions < l->max_running) l->max_running = completions ? (int)completions : 1;
+    size_t longest = 1;
+    for (size_t i = 0; i < j->n; i++)
+        if (j->records[i].prompt.n > longest) longest = j->records[i].prompt.n;
+    if (longest > 1 << 24) return err_set(e, "a prompt of %zu tokens is too long", longest);
+    l->max_tokens = (int)longest + j->sampling.max_new_tokens;
+    int positions = model_config(j->model)->max_positions;
+    if (positions > 0 && l->max_tokens > positions)
+        log_warn(
+            "the longest prompt has %zu tokens; with max_new_tokens %d that is more than the %d positions "
+            "the model was made for",
+            longest, j->sampling.max_new_tokens, positions);
+    l->kv_bytes = (size_t)sysconf(_SC_AVPHYS_PAGES) / 2 * (size_t)sysconf(_SC_PAGESIZE);
+    const char *memory = conf_str(j->c, "kv_memory");
+    return memory ? read_bytes(memory, &l->kv_bytes, e) : 0;
+}
+
+/* ---- records ------------------------------------------------------------------------------------------- */
+
+static int record_add(struct job *j, const json_t *row, struct err *e)
+{
+    if (!json_is_object(row)) return err_set(e, "a record must be an object with \"prompt\" or \"messages\"");
+    if (j->n == j->cap) {
+        j->cap = j->cap ? 2 * j->cap : 64;
+        j->records = alloc_again(j->records, j->cap * sizeof *j->records);
+    }
+    struct record *r = &j->records[j->n];
+    json_t *id = json_object_get(row, "id");
+    *r = (struct record){.id = id ? json_incref(id) : json_integer((json_int_t)j->n)};
+    j->n++;
+    if (prompt_encode(row, &j->prompts, &r->prompt, e)) return -1;
+    if (r->prompt.n) return 0;
+    /* Nothing at all: begin as every text begins. */
+    int bos = tokenizer_bos(j->prompts.tok);
+    if (bos < 0) return err_set(e, "the prompt is empty, and this model has no token that begins a text");
+    ids_push(&r->prompt, bos);
+    return 0;
+}
+
+static int read_jsonl(struct job *j, const char *path, struct err *e)
+{
+    struct jsonl in;
+    json_t *row;
+    int more;
+    if (jsonl_open(&in, path, e)) return -1;
+    while ((more = jsonl_next(&in, &row, e)) > 0) {
+        int failed = record_add(j, row, e);
+        json_decref(row);
+        if (!failed) continue;
+        err_wrap(e, "%s:%ld", path, in.line);
+        more = -1;
+        break;
+    }
+    jsonl_close(&in);
+    return more;
+}
+
+static int read_records(struct job *j, struct err *e)
+{
+    const char *path = conf_str(j->c, "jsonl"), *prompt = conf_str(j->c, "prompt");
+    if ((path != NULL) == (prompt != NULL)) return err_usage(e, "give either --jsonl FILE or --prompt TEXT");
+    if (path) return read_jsonl(j, path, e);
+    j->streams = !conf_str(j->c, "out");
+    if (j->streams && j->n_each != 1)
+        return err_usage(e, "--prompt shows one completion; for %d give --out or --jsonl", j->n_each);
+    const char *column = j->prompts.prompt_column ? j->prompts.prompt_column : "prompt";
+    json_t *row = json_pack("{s:s}", column, prompt);
+    if (!row) return err_usage(e, "the prompt is not UTF-8");
+    int failed = record_add(j, row, e);
+    json_decref(row);
+    return failed;
+}
+
+/* ---- the run ------------------------------------------------------------------------------------------- */
+
+static bool watch(void *ctx, const struct engine_progress *p)
+{
+    struct job *j = ctx;
+    double seconds = clock_s() - j->t_start_s;
+    char note[96];
+    snprintf(note, sizeof note, "%.0f tokens/s, %ld running", seconds > 0 ? (double)p->tokens / seconds : 0,
+             p->running);
+    if (!j->streams) progress_update(&j->bar, p->done_sequences, note);
+    return stop_signal() != 0;
+}
+
+static void show_certain(struct job *j)
+{
+    fwrite(j->text.text.p + j->shown, 1, j->text.certain - j->shown, stdout);
+    fflush(stdout);
+    j->shown = j->text.certain;
+}
+
+static void show_token(void *ctx, int request, int index, int id)
+{
+    struct job *j = ctx;
+    (void)request, (void)index;
+    text_stream_push(&j->text, j->prompts.tok, &j->sampling, id);
+    show_certain(j);
+}
+
+static int run(struct job *j, struct engine *engine, struct err *e)
+{
+    struct engine_hooks hooks = {.watch = watch, .token = j->streams ? show_token : NULL, .ctx = j};
+    j->t_start_s = clock_s();
+    if (!j->streams) progress_start(&j->bar, "generate", (long)j->n * j->n_each);
+    int failed = engine_run(engine, j->requests, (int)j->n, j->groups, &hooks, e);
+    if (!j->streams && !failed) {
+        j->bar.done = (long)j->n * j->n_each;
+        progress_end(&j->bar);
+    }
+    return failed;
+}
+
+static int generate(struct job *j, struct err *e)
+{
+    struct engine_limits limits;
+    if (read_limits(j, &limits, e)) return -1;
+    j->requests = alloc_zero(j->n + 1, sizeof *j->requests);
+    j->groups = alloc_zero(j->n + 1, sizeof *j->groups);
+    for (size_t i = 0; i < j->n; i++)
+        j->requests[i] = (struct request){.prompt = j->records[i].prompt.p,
+                                          .n_prompt = (int)j->records[i].prompt.n,
+                                          .n = j->n_each,
+                                          .sampling = j->sampling,
+                                          .seed = (uint64_t)conf_int(j->c, "seed"),
+                                          .first_sequence = (uint32_t)(i * (size_t)j->n_each)};
+    struct engine *engine = engine_new(j->model, &limits, e);
+    if (!engine) return -1;
+    int failed = run(j, engine, e);
+    engine_free(engine);
+    return failed;
+}
+
+/* ---- results ------------------------------------------------------------------------------------------- */
+
+static json_t *completion_json(const struct completion *c)
+{
+    json_t *ids = json_array(), *logps = json_array();
+    for (int i = 0; i < c->n; i++) {
+        json_array_append_new(ids, json_integer(c->ids[i]));
+        json_array_append_new(logps, json_real((double)c->logps[i]));
+    }
+    struct str text;
+    str_init(&text, 0);
+    utf8_clean(&text, c->text, c->n_text);
+    json_t *v = json_pack("{s:s%, s:o, s:o, s:s}", "text", text.p, text.len, "ids", ids, "logprobs", logps,
+                          "finish_reason", c->finish == FINISH_STOP ? "stop" : "length");
+    str_release(&text);
+    return v;
+}
+
+static int write_results(const struct job *j, struct lines *out, struct err *e)
+{
+    for (size_t i = 0; i < j->n; i++) {
+        json_t *list = json_array();
+        for (int k = 0; k < j->groups[i].n; k++)
+            json_array_append_new(list, completion_json(&j->groups[i].c[k]));
+        json_t *record = json_pack("{s:O, s:o}", "id", j->records[i].id, "completions", list);
+        if (lines_put(out, record, e)) return -1;
+    }
+    return 0;
+}
+
+static int run_and_show(struct job *j, struct err *e)
+{
+    if (generate(j, e)) return -1;
+    text_stream_end(&j->text);
+    show_certain(j);
+    putchar('\n');
+    return 0;
+}
+
+static int run_and_write(struct job *j, struct err *e)
+{
+    struct lines out;
+    if (lines_open(&out, conf_str(j->c, "out"), e)) return -1; /* before the work, not after it */
+    int rc = generate(j, e);
+    if (!rc) rc = write_results(j, &out, e);
+    return lines_close(&out, rc, e);
+}
+
+static int generate_command(struct conf *c, struct err *e)
+{
+    struct job j = {.c = c};
+    int rc = -1;
+    text_stream_init(&j.text);
+    stop_install();
+    j.model = model_load(conf_str(c, "model"), 0, 0, e);
+    if (!j.model || read_prompt_options(&j, e)) goto out;
+    read_sampling(&j);
+    if (sampling_check(&j.sampling, e) || read_records(&j, e)) goto out;
+    rc = j.streams ? run_and_show(&j, e) : run_and_write(&j, e);
+out:
+    job_release(&j);
+    return rc;
+}
+
+const struct cmd cmd_generate = {
+    .name = "generate",
+    .summary = "sample completions of prompts from a model",
+    .details =
+        "Reads records {\"id\", \"prompt\" or \"messages\"} and writes, in the same order,\n"
+        "{\"id\", \"completions\": [{\"text\", \"ids\", \"logprobs\", \"finish_reason\"}]}. A "
+        "log-probability is that of the\n"
+        "token under the model at the temperature asked for (at 1 when greedy), before top-p and the like.\n"
+        "The same seed gives the same completions on any machine, with any number of threads.\n\n"
+        "  openr1 generate --model SmolLM2-135M-Instruct --prompt \"The capital of France is\" --temperature "
+        "0\n"
+        "  openr1 generate --model runs/x/model --jsonl prompts.jsonl --num_generations 8 --out "
+        "completions.jsonl",
+    .tables = generate_tables,
+    .run = generate_command,
+};

@@ -1,0 +1,84 @@
+#!/bin/sh
+# `openr1 generate` from outside, on a tiny model: records keep their order and id, the same keys give the same
+# draws whatever the limits, the output is whole or absent, mistakes are told.
+set -u
+bad=0
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+say() { echo "FAILED: $*"; bad=1; }
+run() { "$OPENR1" generate --model "$tmp/model" "$@" 2>"$tmp/text" || say "$* : $(cat "$tmp/text")"; }
+expect() { # STATUS PATTERN ARGUMENTS...
+  want=$1 pattern=$2
+  shift 2
+  text=$("$OPENR1" generate "$@" 2>&1)
+  got=$?
+  [ "$got" = "$want" ] || say "$* exits $got, not $want: $text"
+  printf '%s\n' "$text" | grep -q -e "$pattern" || say "$* does not say $pattern: $text"
+}
+golden=$OPENR1_SOURCE/tests/golden/models/llama_plain
+# 97 tokens: <|end|>, <pad>, and 95 characters
+printable=' !"#$%&'"'"'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`abcdefghijklmnopqrstuvwxyz{|}~'
+"$OPENR1" init --model_config "$golden/config.json" --alphabet "$printable" --special '<|end|>,<pad>' \
+  --out "$tmp/model" || exit 1
+cp "$golden/model.safetensors" "$golden/config.json" "$tmp/model/"
+
+cat >"$tmp/in.jsonl" <<'END'
+{"id": "first", "prompt": "What is it?", "other": 1}
+{"prompt": "1 + 1 ="}
+
+{"id": {"a": [1]}, "prompt": "What is it? And what is it not? And what else?"}
+{"id": null, "prompt": "What is it?"}
+END
+sampled="--jsonl $tmp/in.jsonl --num_generations 3 --max_new_tokens 40 --top_p 0.95 --top_k 50 --seed 7"
+# shellcheck disable=SC2086
+{
+  run $sampled --out "$tmp/a"
+  run $sampled --out "$tmp/b" --max_running 1 --max_rows 3 --kv_memory 100K --threads 1
+  run $sampled >"$tmp/c"
+  run $sampled --seed 8 --out "$tmp/d"
+}
+cmp "$tmp/a" "$tmp/b" || say "limits change the output"
+cmp "$tmp/a" "$tmp/c" || say "standard output differs from --out"
+cmp -s "$tmp/a" "$tmp/d" && say "another seed changes nothing"
+[ "$(wc -l <"$tmp/a")" = 4 ] || say "4 records expected"
+heads=$(sed 's/,"completions".*//' "$tmp/a" | tr '\n' ' ')
+[ "$heads" = '{"id":"first" {"id":1 {"id":{"a":[1]} {"id":null ' ] || say "ids: $heads"
+[ "$(grep -o '"finish_reason"' "$tmp/a" | wc -l)" = 12 ] || say "12 completions expected"
+grep -q '"text":".*","ids":\[.*\],"logprobs":\[-.*\],"finish_reason":"\(length\|stop\)"}' "$tmp/a" || say "shape"
+one=$(sed -n 1p "$tmp/a" | sed 's/.*"completions"//') four=$(sed -n 4p "$tmp/a" | sed 's/.*"completions"//')
+[ "$one" != "$four" ] || say "equal prompts at different places draw the same"
+
+# a record's draws do not depend on the others, nor on what follows
+head -n 1 "$tmp/in.jsonl" >"$tmp/one.jsonl"
+# shellcheck disable=SC2086
+run $sampled --jsonl "$tmp/one.jsonl" --out "$tmp/e"
+[ "$(sed -n 1p "$tmp/a")" = "$(cat "$tmp/e")" ] || say "neighbours change a record"
+
+# greedy, one prompt: on standard output as text, and the same in a record
+run --prompt 'What is it?' --temperature 0 --max_new_tokens 20 >"$tmp/shown"
+run --prompt 'What is it?' --temperature 0 --max_new_tokens 20 --out "$tmp/f"
+grep -q '^{"id":0,"completions":\[{"text":' "$tmp/f" || say "record of --prompt"
+[ "$(wc -l <"$tmp/shown")" = 1 ] || say "one line shown: $(cat "$tmp/shown")"
+text=$(cut -c 3-4 "$tmp/shown")
+run --prompt 'What is it?' --temperature 0 --max_new_tokens 20 --stop "[\"$text\"]" >"$tmp/cut"
+case $(cat "$tmp/cut") in *"$text"*) say "the stop string is shown: $(cat "$tmp/cut")" ;; esac
+[ "$(wc -c <"$tmp/cut")" -le 3 ] || say "the stop string does not stop: $(cat "$tmp/cut")"
+
+expect 2 'either --jsonl FILE or --prompt' --model "$tmp/model"
+expect 2 'either --jsonl FILE or --prompt' --model "$tmp/model" --prompt x --jsonl y
+expect 2 'shows one completion' --model "$tmp/model" --prompt x --num_generations 2
+expect 2 'temperature' --model "$tmp/model" --prompt x --temperature -1
+expect 2 'kv_memory is "lots"' --model "$tmp/model" --prompt x --kv_memory lots
+expect 1 'give it at least' --model "$tmp/model" --prompt x --kv_memory 1K
+expect 1 'no tokenizer' --model "$golden" --prompt x
+expect 1 'absent' --model "$tmp/absent" --prompt x
+expect 1 'absent' --model "$tmp/model" --jsonl "$tmp/absent"
+printf '{"prompt": "x"}\n{"prompt": 5}\n' >"$tmp/wrong"
+expect 1 'wrong:2: ' --model "$tmp/model" --jsonl "$tmp/wrong" --out "$tmp/none"
+printf '[1]\n' >"$tmp/wrong"
+expect 1 'wrong:1: ' --model "$tmp/model" --jsonl "$tmp/wrong" --out "$tmp/none"
+[ ! -e "$tmp/none" ] || say "a failed run has left an output"
+: >"$tmp/empty"
+run --jsonl "$tmp/empty" --out "$tmp/g"
+[ -f "$tmp/g" ] && [ ! -s "$tmp/g" ] || say "no records in, no records out"
+exit $bad
