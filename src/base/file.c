@@ -143,6 +143,10 @@ void file_map_close(struct file_map *m)
 int file_out_open(struct file_out *o, const char *path, struct err *e)
 {
     static atomic_uint serial;
+    char *dir = path_dir(path);
+    int rc = file_mkdirs(dir, e);
+    free(dir);
+    if (rc) return -1;
     struct str tmp;
     str_init(&tmp, 0);
     str_addf(&tmp, "%s.tmp.%ld.%u", path, (long)getpid(), atomic_fetch_add(&serial, 1));

@@ -47,6 +47,7 @@ static int demo_run(struct conf *c, struct err *e)
     int rc = unpack_recipe(recipe, folder.p, e);
     if (!rc) rc = pipeline_open(&p, path, e);
     if (!rc) {
+        p.verbose = conf_bool(c, "verbose");
         p.seed = conf_int(c, "seed");
         json_object_set_new(p.spec, "seed", json_integer(p.seed));
         log_info("%s", json_string_value(json_object_get(p.spec, "title")));
@@ -76,6 +77,10 @@ static const struct opt demo_options[] = {{.key = "seed",
                                            .fallback = "tiny-chain",
                                            .help = "which story",
                                            .choices = "tiny-chain|tiny-countdown|tiny-smoke"},
+                                          {.key = "verbose",
+                                           .type = OPT_BOOL,
+                                           .fallback = "false",
+                                           .help = "show what the stages say, not only their progress"},
                                           {0}};
 static const struct opt *const demo_tables[] = {demo_options, NULL};
 

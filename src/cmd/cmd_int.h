@@ -31,6 +31,7 @@ struct pipeline {
     char *folder; /* of the pipeline file: configs are looked for here */
     const char *root;
     long seed;
+    bool verbose; /* show what the stages say, not only their progress */
 };
 int pipeline_open(struct pipeline *p, const char *path, struct err *e);
 void pipeline_release(struct pipeline *p);

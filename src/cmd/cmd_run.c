@@ -32,6 +32,7 @@ static int run_run(struct conf *c, struct err *e)
 {
     struct pipeline p;
     int rc = pipeline_open(&p, conf_str(c, "pipeline"), e);
+    p.verbose = conf_bool(c, "verbose");
     if (!rc && conf_given(c, "seed")) {
         p.seed = conf_int(c, "seed");
         json_object_set_new(p.spec, "seed", json_integer(p.seed));
@@ -51,6 +52,10 @@ static const struct opt run_options[] = {{.key = "pipeline",
                                           .help = "instead of the pipeline's own seed",
                                           .lo = 0,
                                           .hi = 4294967295.0},
+                                         {.key = "verbose",
+                                          .type = OPT_BOOL,
+                                          .fallback = "false",
+                                          .help = "show what the stages say, not only their progress"},
                                          {0}};
 static const struct opt *const run_tables[] = {run_options, NULL};
 

@@ -176,7 +176,7 @@ static bool stamp_matches(const char *path, const char *hex)
 }
 
 /* Standard output is for the pipeline's own result: what a stage prints there goes to standard error. */
-static int run_words(const char *command, struct words *w, struct err *e)
+static int run_words(const struct pipeline *p, const char *command, struct words *w, struct err *e)
 {
     const struct cmd *cmd = cmd_find(command);
     CHECK(cmd, "%s", command);
@@ -187,7 +187,9 @@ static int run_words(const char *command, struct words *w, struct err *e)
     if (saved < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
         err_errno(e, "standard output");
     } else {
+        if (!p->verbose) log_set_level(LOG_WARNING); /* its progress bar stays */
         rc = cmd_execute(cmd, c, e);
+        log_set_level(LOG_INFO);
         fflush(stdout);
         dup2(saved, STDOUT_FILENO);
     }
@@ -217,7 +219,7 @@ static int evaluate_stage(const struct pipeline *p, const json_t *stage, struct 
         words_add(&w, "config", path);
         words_add(&w, "model", model);
         words_add(&w, "out", out);
-        rc = run_words("eval", &w, e);
+        rc = run_words(p, "eval", &w, e);
         words_release(&w);
         free(path);
         free(out);
@@ -234,7 +236,7 @@ static int run_stage(const struct pipeline *p, const json_t *stage, struct err *
     if (command) {
         struct words w = {.n = 0};
         stage_words(p, stage, cmd_find(command), &w);
-        rc = run_words(command, &w, e);
+        rc = run_words(p, command, &w, e);
         words_release(&w);
     }
     if (!rc && json_is_true(json_object_get(stage, "evaluate"))) rc = evaluate_stage(p, stage, e);
