@@ -60,8 +60,12 @@ static void a_commit_replaces_and_an_abort_leaves_the_old_file(void **state)
     file_out_abort(&o);
     assert_holds(path, "xyzxyzxyz");
     assert_int_equal(names_in(scratch("w/a/b")), 1);
-    assert_int_equal(file_out_open(&o, scratch("absent/f"), &e), -1);
-    assert_non_null(strstr(e.msg, "No such file"));
+    assert_int_equal(file_out_open(&o, scratch("new/folder/f"), &e), 0); /* folders are made */
+    file_out_abort(&o);
+    char *below = path_join(path, "f");
+    assert_int_equal(file_out_open(&o, below, &e), -1);
+    assert_non_null(strstr(e.msg, "Not a directory"));
+    free(below);
 }
 
 static void large_writes_in_odd_pieces_arrive_whole(void **state)
