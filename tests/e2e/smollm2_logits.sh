@@ -12,6 +12,8 @@ trap 'rm -rf "$tmp"' EXIT
 "$OPENR1" logits --model "$model" --ids "$ids" --out "$tmp/gguf.safetensors"
 "$OPENR1_BUILD/tests/test_smollm2" "$tmp/gguf.safetensors"
 "$OPENR1" convert --model "$model" --out "$tmp/folder" --dtype float32
-"$OPENR1" logits --model "$tmp/folder" --ids "$ids" --out "$tmp/folder.safetensors" --threads 1
-cmp "$tmp/gguf.safetensors" "$tmp/folder.safetensors"
+echo '[504, 3575, 282, 4649, 314]' >"$tmp/few.json"
+"$OPENR1" logits --model "$model" --ids "$tmp/few.json" --out "$tmp/a"
+"$OPENR1" logits --model "$tmp/folder" --ids "$tmp/few.json" --out "$tmp/b" --threads 1
+cmp "$tmp/a" "$tmp/b"
 "$OPENR1" inspect "$model" --tensors false | grep -q '^llama, 134515008 parameters$'

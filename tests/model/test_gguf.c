@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "model/gguf_bytes.h"
 #include "model/model_int.h"
+#include "text/text.h"
 
 static bool read_all(const uint8_t *p, size_t n, struct err *e)
 {
@@ -178,6 +179,28 @@ static void dequantised_floats_equal_those_of_gguf_py(void **state)
     }
 }
 
+static void a_tokenizer_comes_out_of_the_metadata(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct tokenizer *t = NULL;
+    struct ids ids = {0};
+    struct tensor_file *f = tensor_file_open("tests/golden/gguf/bytes.gguf", &e);
+    if (!f || gguf_tokenizer(f, &t, &e)) fail_msg("%s", e.msg);
+    assert_non_null(t);
+    assert_int_equal(tokenizer_size(t), 262);
+    assert_true(tokenizer_bos(t) == 1 && tokenizer_eos(t) == 0);
+    assert_string_equal(tokenizer_template(t), "{% for m in messages %}{{ m.content }}{% endfor %}");
+    assert_int_equal(tokenizer_encode(t, "hello w<|end|>", 14, TOK_SPECIAL, &ids, &e), 0);
+    assert_int_equal(ids.n, 4);
+    assert_string_equal(tokenizer_token(t, ids.p[0]), "hell");
+    assert_string_equal(tokenizer_token(t, ids.p[2]), "\xc4\xa0w");
+    assert_int_equal(ids.p[3], 0);
+    ids_release(&ids);
+    tokenizer_free(t);
+    tensor_file_close(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +210,7 @@ int main(void)
         cmocka_unit_test(broken_metadata_is_named),
         cmocka_unit_test(broken_tensors_are_named),
         cmocka_unit_test(dequantised_floats_equal_those_of_gguf_py),
+        cmocka_unit_test(a_tokenizer_comes_out_of_the_metadata),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

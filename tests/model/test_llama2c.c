@@ -144,9 +144,7 @@ static void tell(struct model *m, struct ids *ids, int n)
 static void stories260k_tells_its_story(void **state)
 {
     (void)state;
-    const char *story =
-        "Once upon a time, there was a little girl named Lily. She loved to play outside in the "
-        "park. One day, she saw a big, red ball. She wanted to play with it, but it was too high.";
+    const char *story = "Once upon a time, there was a little girl named Lily. She loved to play outside";
     struct err e = {0};
     struct model *m = model_load(shared("data/models/stories260K/stories260K.bin"), 0, 0, &e);
     if (!m) fail_msg("%s", e.msg);
@@ -156,7 +154,7 @@ static void stories260k_tells_its_story(void **state)
     assert_int_equal(tokenizer_size(tok), 512);
     struct ids ids = {0};
     ids_push(&ids, tokenizer_bos(tok));
-    tell(m, &ids, 100);
+    tell(m, &ids, 40);
     struct str text;
     str_init(&text, 0);
     tokenizer_decode(tok, ids.p, ids.n, true, &text);

@@ -3,7 +3,8 @@
 Writes tests/golden/gguf/NAME.gguf (float32 tensors) from tests/golden/models/NAME, so that a reader can be
 held to the weights of the original. For architecture "llama" the rows of q and k are permuted per head as in
 llama.cpp's convert_hf_to_gguf.py: view [2, hd/2] -> [hd/2, 2]. llama_bias has its rope scaling left out (GGUF
-cannot say it for an original context other than 8192).
+cannot say it for an original context other than 8192). bytes.gguf has no tensors, but a small byte-level
+tokenizer: the 256 bytes, four merges, two control tokens.
 
 Made with gguf 0.19.0. Run: python tools/golden/gguf_models.py [MODELS] [OUT]
 """
@@ -66,9 +67,36 @@ def make(source, path, scaling):
     w.close()
 
 
+def byte_characters():
+    """GPT-2's map of bytes to printable characters."""
+    keep = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [b for b in range(256) if b not in keep]
+    return {**{b: chr(b) for b in keep}, **{b: chr(256 + i) for i, b in enumerate(others)}}
+
+
+def make_tokenizer(path):
+    w = GGUFWriter(path, "llama")
+    merges = ["h e", "l l", "he ll", "\u0120 w"]
+    tokens = ["<|end|>", "<|start|>", *byte_characters().values(), *(m.replace(" ", "") for m in merges)]
+    w.add_tokenizer_model("gpt2")
+    w.add_tokenizer_pre("smollm")
+    w.add_token_list(tokens)
+    w.add_token_types([3, 3] + [1] * (len(tokens) - 2))
+    w.add_token_merges(merges)
+    w.add_bos_token_id(1)
+    w.add_eos_token_id(0)
+    w.add_add_bos_token(False)
+    w.add_chat_template("{% for m in messages %}{{ m.content }}{% endfor %}")
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+
+
 if __name__ == "__main__":
     models = Path(sys.argv[1] if len(sys.argv) > 1 else "tests/golden/models")
     out = Path(sys.argv[2] if len(sys.argv) > 2 else "tests/golden/gguf")
     out.mkdir(parents=True, exist_ok=True)
     for model, has_scaling in (("llama_linear", True), ("llama_bias", False), ("qwen2_heads", False)):
         make(models / model, out / f"{model}.gguf", has_scaling)
+    make_tokenizer(out / "bytes.gguf")
