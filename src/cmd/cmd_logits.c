@@ -77,7 +77,6 @@ static int logits_command(struct conf *c, struct err *e)
     if (!m) return -1;
     int result = token_lists_read(&lists, conf_str(c, "ids"), model_config(m)->vocab, e);
     if (!result) {
-        model_pack(m);
         result = logits_write(m, &lists, conf_str(c, "out"), e);
         token_lists_release(&lists);
     }

@@ -151,7 +151,8 @@ static void set_piece(struct pieces *p, int i, const char *bytes, size_t n)
         p->types[i] = TYPE_BYTE;
     }
     p->lengths[i] = s.len;
-    p->tokens[i] = str_take(&s);
+    p->tokens[i] = alloc_strn(s.p, s.len);
+    str_release(&s);
 }
 
 static int read_pieces(struct pieces *p, int n, const char *path, struct err *e)
