@@ -73,6 +73,7 @@ void added_init(struct added *a)
 
 void added_release(struct added *a)
 {
+    for (int i = 0; i < a->n; i++) free(a->p[i].shown);
     lexicon_release(&a->index);
     free(a->p);
     free(a->raw.node);
@@ -159,7 +160,7 @@ int added_cut(const struct added *a, const struct trie *tr, struct enc *x, const
         }
         if (t->rstrip) stop = spaces_after(stop, end);
         if (done < from && text(x, done, (size_t)(from - done))) return -1;
-        ids_push(x->out, t->id);
+        if (from < stop) ids_push(x->out, t->id); /* else a match before it has swallowed it */
         done = stop;
     }
     return done < end ? text(x, done, (size_t)(end - done)) : 0;

@@ -171,11 +171,10 @@ int decoder_load(struct tokenizer *t, const json_t *o, struct err *e)
     d->at = alloc_or_die((size_t)d->n * sizeof *d->at + 1);
     for (int id = 0; id < d->n; id++) {
         size_t n;
-        const char *token = tokenizer_token(t, id);
+        const struct added_token *a = t->added_of[id] >= 0 ? &t->added.p[t->added_of[id]] : NULL;
+        const char *token = a ? a->shown : lexicon_text(&t->lex, id, &n);
         d->at[id] = (struct lexeme){UINT32_MAX, 0};
-        if (!token) continue;
-        n = t->added_of[id] >= 0 ? t->added.p[t->added_of[id]].n : t->lex.at[id].len;
-        if (decoder_put(d, id, token, n, e)) return -1;
+        if (token && decoder_put(d, id, token, a ? a->n_shown : n, e)) return -1;
     }
     if (!o || json_is_null(o)) {
         d->join_space = true;
@@ -196,7 +195,8 @@ int decoder_load(struct tokenizer *t, const json_t *o, struct err *e)
 static const struct lexeme *decoder_get(const struct tokenizer *t, int id, bool skip_special)
 {
     if (id < 0 || id >= t->dec.n || t->dec.at[id].off == UINT32_MAX) return NULL;
-    return skip_special && tokenizer_is_special(t, id) ? NULL : &t->dec.at[id];
+    int a = t->added_of[id];
+    return skip_special && a >= 0 && t->added.p[a].skipped ? NULL : &t->dec.at[id];
 }
 
 /* Bytes of <0xNN> tokens from `start` on: as they are if they are UTF-8 together, else U+FFFD for each. */

@@ -115,6 +115,9 @@ struct added_token {
     size_t n;
     int id;
     bool special, lstrip, rstrip, single_word, normalized;
+    char *shown; /* what it decodes to; set by tokenizer_finish */
+    size_t n_shown;
+    bool skipped; /* left out with skip_special */
 };
 struct trie_node {
     int child, sibling; /* 0: none (node 0 is the root) */

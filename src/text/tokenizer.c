@@ -195,12 +195,21 @@ static int added_finish(struct tokenizer *t, struct err *e)
     x->e = e;
     int failed = 0;
     for (int i = 0; i < t->added.n && !failed; i++) {
-        const struct added_token *a = &t->added.p[i];
+        struct added_token *a = &t->added.p[i];
         const char *p = a->text;
         size_t n = a->n;
         t->added_of[a->id] = i;
         if (a->normalized) failed = normalize(x, a->text, a->n, &p, &n);
-        if (!failed) trie_put(a->normalized ? &t->added.normal : &t->added.raw, p, n, i);
+        if (failed) break;
+        trie_put(a->normalized ? &t->added.normal : &t->added.raw, p, n, i);
+        a->shown = alloc_strn(p, n);
+        a->n_shown = n;
+    }
+    /* Hugging Face's decoder sees the normalised text of a token and asks whether that is a special one's. */
+    for (int i = 0; i < t->added.n && !failed; i++) {
+        struct added_token *a = &t->added.p[i];
+        const struct added_token *same = added_find(&t->added, a->shown, a->n_shown);
+        a->skipped = same && same->special;
     }
     enc_give(t, x);
     return failed;
