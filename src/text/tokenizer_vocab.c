@@ -14,8 +14,6 @@
 #include "text/text_int.h"
 #include "text/unicode.h"
 
-#define LOW_LINE "\xE2\x96\x81" /* U+2581, SentencePiece's space */
-
 enum gguf_type { NORMAL = 1, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE };
 
 static size_t length_of(const struct vocab *v, int id)
@@ -32,44 +30,17 @@ static enum gguf_type type_of(const struct vocab *v, int id)
     return byte ? BYTE : NORMAL;
 }
 
-/* The token's text as tokenizer.json would have it: spm writes spaces as U+2581; llama2.c puts newlines
- * around the names of bos and eos. */
-static void text_of(const struct vocab *v, int id, bool spm, struct str *out)
+static int add_tokens(struct tokenizer *t, const struct vocab *v, struct err *e)
 {
-    const char *p = v->tokens[id];
-    size_t n = length_of(v, id);
-    str_clear(out);
-    if (type_of(v, id) != NORMAL) {
-        if (n > 2 && p[0] == '\n' && p[n - 1] == '\n') p++, n -= 2;
-        str_add(out, p, n);
-        return;
-    }
-    for (size_t i = 0; i < n; i++)
-        if (spm && p[i] == ' ')
-            str_puts(out, LOW_LINE);
-        else
-            str_add(out, p + i, 1);
-}
-
-static int add_tokens(struct tokenizer *t, const struct vocab *v, bool spm, struct err *e)
-{
-    struct str text;
-    int failed = 0;
-    str_init(&text, 0);
-    for (int id = 0; id < v->n && !failed; id++) {
+    for (int id = 0; id < v->n; id++) {
         enum gguf_type type = type_of(v, id);
-        text_of(v, id, spm, &text);
-        if (!utf8_valid(text.p, text.len)) {
-            failed = err_set(e, "token %d is not UTF-8", id);
-            break;
-        }
-        failed = lexicon_add(&t->lex, id, text.p, text.len, e);
-        struct added_token a = {.text = text.p, .n = text.len, .special = type != USER_DEFINED};
-        if (!failed && text.len && (type == UNKNOWN || type == CONTROL || type == USER_DEFINED))
-            failed = tokenizer_add(t, &a, e);
+        struct added_token a = {.text = v->tokens[id], .n = length_of(v, id), .special = type != USER_DEFINED};
+        if (!utf8_valid(a.text, a.n)) return err_set(e, "token %d is not UTF-8", id);
+        if (lexicon_add(&t->lex, id, a.text, a.n, e)) return -1;
+        if (a.n && (type == UNKNOWN || type == CONTROL || type == USER_DEFINED) && tokenizer_add(t, &a, e))
+            return -1;
     }
-    str_release(&text);
-    return failed;
+    return 0;
 }
 
 /* ---- merges from scores -------------------------------------------------------------------------------- */
@@ -147,7 +118,7 @@ static void config_token(struct tokenizer *t, const char *name, int id, int *out
 static int build_gpt2(struct tokenizer *t, const struct vocab *v, struct err *e)
 {
     t->parts = preset_parts(v->pre ? v->pre : "default", e);
-    if (!t->parts || add_tokens(t, v, false, e)) return -1;
+    if (!t->parts || add_tokens(t, v, e)) return -1;
     for (int i = 0; i < v->n_merges; i++)
         if (tokenizer_merge_line(t, v->merges[i], strlen(v->merges[i]), e)) return -1;
     return 0;
@@ -157,7 +128,7 @@ static int build_spm(struct tokenizer *t, const struct vocab *v, struct err *e)
 {
     if (!v->scores) return err_set(e, "a vocabulary of SentencePiece without scores");
     t->parts = preset_parts("spm", e);
-    if (!t->parts || add_tokens(t, v, true, e) || score_merges(t, v, e)) return -1;
+    if (!t->parts || add_tokens(t, v, e) || score_merges(t, v, e)) return -1;
     qsort(t->bpe.merges, (size_t)t->bpe.n_merges, sizeof *t->bpe.merges, by_rank);
     const char *unk = lexicon_text(&t->lex, v->unk, NULL);
     json_object_set_new(json_object_get(t->parts, "model"), "unk_token",
