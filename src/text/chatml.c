@@ -98,7 +98,12 @@ static int add_message(const json_t *m, size_t i, struct str *out, struct err *e
 int chat_render(const struct tokenizer *t, const json_t *messages, bool add_generation_prompt,
                 struct str *out, struct err *e)
 {
-    const char *jinja = tokenizer_template(t);
+    return template_render(tokenizer_template(t), messages, add_generation_prompt, out, e);
+}
+
+int template_render(const char *jinja, const json_t *messages, bool add_generation_prompt, struct str *out,
+                    struct err *e)
+{
     if (supported(jinja, e)) return -1;
     if (!json_array_size(messages))
         return err_set(e, "\"messages\" must be a list with at least one message");

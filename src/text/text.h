@@ -92,5 +92,8 @@ void tokenizer_set_template(struct tokenizer *t, const char *jinja);
  * default system message the template has); other templates are an error that says so. */
 int chat_render(const struct tokenizer *t, const json_t *messages, bool add_generation_prompt,
                 struct str *out, struct err *e);
+/* The same with a template given by itself. */
+int template_render(const char *jinja, const json_t *messages, bool add_generation_prompt, struct str *out,
+                    struct err *e);
 
 #endif

@@ -34,7 +34,8 @@ static int add_tokens(struct tokenizer *t, const struct vocab *v, struct err *e)
 {
     for (int id = 0; id < v->n; id++) {
         enum gguf_type type = type_of(v, id);
-        struct added_token a = {.text = v->tokens[id], .n = length_of(v, id), .special = type != USER_DEFINED};
+        struct added_token a = {
+            .text = v->tokens[id], .n = length_of(v, id), .special = type != USER_DEFINED};
         if (!utf8_valid(a.text, a.n)) return err_set(e, "token %d is not UTF-8", id);
         if (lexicon_add(&t->lex, id, a.text, a.n, e)) return -1;
         if (a.n && (type == UNKNOWN || type == CONTROL || type == USER_DEFINED) && tokenizer_add(t, &a, e))
