@@ -12,10 +12,11 @@
 #include "text/text_int.h"
 #include "text/unicode.h"
 
-/* Todhri letters came with Unicode 16 and join an old mark; the old tables do not join them. */
-static bool newer_base(uint32_t cp)
+/* An unmarked character that utf8proc, with newer tables, would still move (a combining mark) or join with an
+ * old mark behind it (Todhri letters, Unicode 16): it stays out of what utf8proc sees. */
+static bool newer(uint32_t cp)
 {
-    return cp >= 0x105C0 && cp <= 0x105FF;
+    return (cp >= 0x105C0 && cp <= 0x105FF) || utf8proc_get_property((utf8proc_int32_t)cp)->combining_class;
 }
 
 /* p[0..n) normalised, onto out. */
@@ -43,11 +44,12 @@ bool nfc_run(const char *p, size_t n, struct str *out)
         }
         uint32_t cp = utf8_at(q, &step);
         if (!(table[cp] & UC_NFC)) {
-            base = newer_base(cp) ? q + step : q;
+            base = q;
             continue;
         }
         const char *stop = q;
         int more = step;
+        if (base < q && newer(utf8_at(base, &step))) base = q;
         do {
             stop += more;
         } while (stop < end && table[utf8_at(stop, &more)] & UC_NFC);
