@@ -6,19 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/model_int.h"
+#include "../model/read_tensors.h"
 #include "text/text.h"
-
-static void read_tensors(struct tensor_file *f)
-{
-    for (int i = 0; i < tensor_file_count(f); i++) {
-        const struct tensor_info *t = tensor_file_info(f, i);
-        int64_t rows = t->n_dims > 1 ? shape_count(t->shape, t->n_dims - 1) : 1;
-        float *out = alloc_floats((size_t)shape_count(t->shape, t->n_dims) + 1);
-        tensor_file_rows(f, t, 0, rows, out, NULL);
-        free(out);
-    }
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -9,26 +9,8 @@
 
 #include "base/file.h"
 #include "model/gguf_bytes.h"
-#include "model/model_int.h"
+#include "model/read_tensors.h"
 #include "text/text.h"
-
-static bool read_all(const uint8_t *p, size_t n, struct err *e)
-{
-    uint8_t *exact = alloc_zero(n + !n, 1); /* so that a sanitizer sees the slightest overrun */
-    memcpy(exact, p, n);
-    struct tensor_file *f = tensor_file_from_bytes(exact, n, "memory", e);
-    for (int i = 0; f && i < tensor_file_count(f); i++) {
-        const struct tensor_info *t = tensor_file_info(f, i);
-        int64_t rows = t->n_dims > 1 ? shape_count(t->shape, t->n_dims - 1) : 1;
-        float *out = alloc_floats((size_t)shape_count(t->shape, t->n_dims) + 1);
-        tensor_file_rows(f, t, 0, rows, out, NULL);
-        free(out);
-    }
-    bool taken = f != NULL;
-    tensor_file_close(f);
-    free(exact);
-    return taken;
-}
 
 static void every_kind_of_value_is_read(void **state)
 {
@@ -67,7 +49,7 @@ static void every_truncation_is_an_error(void **state)
     gguf_sample(&b);
     for (size_t cut = 0; cut < b.n; cut++) {
         struct err e = {0};
-        assert_false(read_all(b.p, cut, &e));
+        assert_false(read_bytes(b.p, cut, &e));
         assert_int_equal(e.kind, ERR_FAILED);
         assert_non_null(strstr(e.msg, "memory"));
     }
@@ -83,7 +65,7 @@ static void any_changed_byte_gives_a_file_or_an_error(void **state)
             struct err e = {0};
             uint8_t old = b.p[i];
             b.p[i] = bit < 8 ? (uint8_t)(old ^ 1U << bit) : bit == 8 ? 0 : 0xff;
-            bool taken = read_all(b.p, b.n, &e);
+            bool taken = read_bytes(b.p, b.n, &e);
             if (taken == (e.kind != ERR_NONE)) fail_msg("byte %zu as %d: %s", i, b.p[i], e.msg);
             b.p[i] = old;
         }
@@ -92,7 +74,7 @@ static void any_changed_byte_gives_a_file_or_an_error(void **state)
 static void expect(const struct gguf_bytes *b, const char *says)
 {
     struct err e = {0};
-    assert_false(read_all(b->p, b->n, &e));
+    assert_false(read_bytes(b->p, b->n, &e));
     if (!strstr(e.msg, says)) fail_msg("\"%s\" expected: %s", says, e.msg);
 }
 

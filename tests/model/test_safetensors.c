@@ -13,7 +13,7 @@
 #include "base/check.h"
 #include "base/scratch.h"
 #include "base/str.h"
-#include "model/model_int.h"
+#include "model/read_tensors.h"
 
 /* header, then n bytes of data */
 static uint8_t *file_of(const char *header, size_t n_data, size_t *n)
@@ -25,26 +25,6 @@ static uint8_t *file_of(const char *header, size_t n_data, size_t *n)
     for (size_t i = 0; i < n_data; i++) p[8 + length + i] = (uint8_t)(i * 37 + 1);
     *n = 8 + length + n_data;
     return p;
-}
-
-/* Opens, reads every number, closes. True when the file was taken. */
-static bool read_all(const uint8_t *p, size_t n, struct err *e)
-{
-    uint8_t *exact = alloc_zero(n + !n, 1); /* so that a sanitizer sees the slightest overrun */
-    memcpy(exact, p, n);
-    struct tensor_file *f = tensor_file_from_bytes(exact, n, "memory", e);
-    for (int i = 0; f && i < tensor_file_count(f); i++) {
-        const struct tensor_info *t = tensor_file_info(f, i);
-        int64_t rows = t->n_dims > 1 ? shape_count(t->shape, t->n_dims - 1) : 1;
-        int64_t count = shape_count(t->shape, t->n_dims);
-        float *out = alloc_floats((size_t)count + 1);
-        tensor_file_rows(f, t, 0, rows, out, NULL);
-        free(out);
-    }
-    bool taken = f != NULL;
-    tensor_file_close(f);
-    free(exact);
-    return taken;
 }
 
 #define TWO                                                                                                  \
@@ -93,10 +73,10 @@ static void every_truncation_is_an_error(void **state)
     size_t n;
     uint8_t *p = file_of(TWO, 32, &n);
     struct err e = {0};
-    assert_true(read_all(p, n, &e));
+    assert_true(read_bytes(p, n, &e));
     for (size_t cut = 0; cut < n; cut++) {
         memset(&e, 0, sizeof e);
-        assert_false(read_all(p, cut, &e));
+        assert_false(read_bytes(p, cut, &e));
         assert_int_equal(e.kind, ERR_FAILED);
         assert_non_null(strstr(e.msg, "memory"));
     }
@@ -114,7 +94,7 @@ static void any_changed_byte_gives_a_file_or_an_error(void **state)
             struct err e = {0};
             uint8_t old = p[i];
             p[i] = v < 8 ? (uint8_t)(old ^ 1U << v) : values[v - 8];
-            bool taken = read_all(p, n, &e);
+            bool taken = read_bytes(p, n, &e);
             if (taken == (e.kind != ERR_NONE)) fail_msg("byte %zu as %d: %s", i, p[i], e.msg);
             p[i] = old;
         }
@@ -154,13 +134,13 @@ static void broken_rules_are_named(void **state)
         size_t n;
         struct err e = {0};
         uint8_t *p = file_of(cases[i].header, cases[i].n_data, &n);
-        assert_false(read_all(p, n, &e));
+        assert_false(read_bytes(p, n, &e));
         if (!strstr(e.msg, cases[i].says)) fail_msg("case %zu: %s", i, e.msg);
         free(p);
     }
     uint8_t huge[16] = {0, 0, 0, 0, 1, 0, 0, 0, '{'};
     struct err e = {0};
-    assert_false(read_all(huge, sizeof huge, &e));
+    assert_false(read_bytes(huge, sizeof huge, &e));
     assert_non_null(strstr(e.msg, "limit"));
 }
 
