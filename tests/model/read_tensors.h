@@ -1,4 +1,4 @@
-/* read_tensors.h: every number of a file of tensors, for tests and fuzz targets that feed bytes to readers. */
+/* read_tensors.h: all numbers of a file of tensors, for tests and fuzz targets that feed bytes to readers. */
 #ifndef TESTS_MODEL_READ_TENSORS_H
 #define TESTS_MODEL_READ_TENSORS_H
 
