@@ -144,6 +144,7 @@ struct trainer {
     struct runlog *log;
     struct plan plan;
     const char *dir; /* output_dir */
+    int lock;        /* descriptor of dir/.lock; 0: none */
     uint64_t seed, data_seed;
     long step, total_steps, steps_per_epoch;
     long max_micro;     /* microbatches of a step, at most */

@@ -7,10 +7,13 @@
  */
 #include "train/train_int.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "base/file.h"
@@ -63,6 +66,7 @@ void trainer_release(struct trainer *t)
     arena_release(&t->arena);
     model_free(t->model);
     json_decref(t->last_metrics);
+    if (t->lock > 0) close(t->lock);
 }
 
 /* ---- the plan -------------------------------------------------------------------------------------- */
@@ -180,6 +184,19 @@ static int decide(struct trainer *t, char **from, struct err *e)
     return 0;
 }
 
+/* Two processes in one folder would spoil each other's files. The lock goes with the process, however it
+ * ends. */
+static int lock_folder(struct trainer *t, struct err *e)
+{
+    char *path = path_join(t->dir, ".lock");
+    t->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    int failed = t->lock < 0 ? err_errno(e, "%s", path) : 0;
+    if (!failed && flock(t->lock, LOCK_EX | LOCK_NB))
+        failed = err_set(e, "%s: another process is training in this folder", t->dir);
+    free(path);
+    return failed;
+}
+
 static int open_log(struct trainer *t, bool resumed, const struct rows *data, struct err *e)
 {
     char head[HASH_HEX];
@@ -233,6 +250,7 @@ static int start(struct trainer *t, const struct rows *data, struct err *e)
     if (decided) return decided;
     take_memory(t);
     int failed = file_mkdirs(t->dir, e);
+    if (!failed) failed = lock_folder(t, e);
     if (!failed && from) {
         failed = checkpoint_load(t, from, e);
         if (!failed) log_info("resumed from %s at step %ld of %ld", from, t->step, t->total_steps);

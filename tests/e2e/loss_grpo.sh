@@ -8,7 +8,7 @@ golden=$OPENR1_SOURCE/tests/golden/grpo/policy.jsonl
 [ "$(wc -l <"$tmp/out.jsonl")" = "$(wc -l <"$golden")" ]
 "$OPENR1" loss grpo --jsonl - <"$golden" | cmp - "$tmp/out.jsonl"
 
-# on-policy, one token each, advantages +1 and -1: the loss is 0 and the gradient is -A/2 (dapo: over two tokens)
+# on-policy, one token each, advantages +1 and -1: the loss is 0 and the gradient is -A/2 (dapo: two tokens)
 line='{"id":"x","extra":1,"logps":[[-0.5],[-1.5]],"old_logps":null,"advantages":[1,-1]}'
 out=$(printf '%s\n' "$line" | "$OPENR1" loss grpo --jsonl -)
 case $out in

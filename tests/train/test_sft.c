@@ -2,7 +2,9 @@
  * */
 #include "tiny.h"
 
+#include <fcntl.h>
 #include <math.h>
+#include <sys/file.h>
 
 #include "train/sft_int.h"
 
@@ -251,6 +253,22 @@ static void a_damaged_checkpoint_is_noticed(void **state)
     free(dir);
 }
 
+static void two_processes_cannot_train_in_one_folder(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    char *dir = tiny_path("locked"), *lock = path_join(dir, ".lock");
+    if (file_mkdirs(dir, &e)) fail_msg("%s", e.msg);
+    int fd = open(lock, O_RDWR | O_CREAT, 0644);
+    assert_true(fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0);
+    const char *words = BASE "output_dir @locked dataset_name @data.jsonl max_steps 1";
+    tiny_refused("sft", words, "another process");
+    close(fd);
+    json_decref(tiny_run("sft", words));
+    free(lock);
+    free(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +283,7 @@ int main(void)
         cmocka_unit_test(another_configuration_is_not_mixed_in),
         cmocka_unit_test(resuming_from_any_checkpoint_ends_in_the_same_bits),
         cmocka_unit_test(a_damaged_checkpoint_is_noticed),
+        cmocka_unit_test(two_processes_cannot_train_in_one_folder),
     };
     return cmocka_run_group_tests(tests, tiny_setup, tiny_teardown);
 }

@@ -1,0 +1,89 @@
+#!/bin/sh
+# Nothing is lost: a GRPO run and an SFT run are killed with SIGKILL at random moments, twenty times and more,
+# and started again each time; final weights, log and completions equal those of a run that nobody touched,
+# byte for byte. SIGTERM leaves a checkpoint and status 75, SIGINT status 130, and the same command goes on.
+set -eu
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+cd "$tmp"
+exec 2>"$tmp/stderr"
+fail() {
+  echo "FAILED: $*"
+  tail -5 "$tmp/stderr"
+  exit 1
+}
+
+"$OPENR1" init --out base --alphabet '0123456789+-= ' --special '<|end|>' \
+  --model_config '{"model_type": "llama",
+  "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1,
+  "intermediate_size": 64, "max_position_embeddings": 64, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
+  "tie_word_embeddings": true, "initializer_range": 0.1}' >/dev/null
+awk 'BEGIN { for (i = 0; i < 60; i++) {
+  a = i % 8; b = int(i / 8)
+  printf "{\"prompt\":\"%d+%d=\",\"completion\":\"%d\",\"solution\":\"%d\"}\n", a, b, a + b, a + b
+} }' >sums.jsonl
+
+sft() { # OUTPUT_DIR; in a subshell
+  exec "$OPENR1" sft --model_name_or_path base --from_scratch true --dataset_name sums.jsonl \
+    --output_dir "$1" --learning_rate 1e-2 --per_device_train_batch_size 8 \
+    --gradient_accumulation_steps 3 --max_steps 60 --save_steps 5 --save_total_limit 2 --lr_scheduler_type cosine
+}
+grpo() {
+  exec "$OPENR1" grpo --model_name_or_path whole-sft/model --dataset_name sums.jsonl \
+    --output_dir "$1" --reward_funcs exact --learning_rate 1e-3 --prompts_per_step 3 --num_generations 4 \
+    --num_iterations 2 --steps_per_generation 2 --max_completion_length 4 --max_steps 60 --save_steps 3 \
+    --save_total_limit 2 --beta 0.02 --log_completions true --num_completions_to_print 0 --logging_steps 4
+}
+same() { # KIND DIR
+  cmp "whole-$1/metrics.jsonl" "$2/metrics.jsonl" || fail "$1: the logs differ"
+  cmp "whole-$1/model/model.safetensors" "$2/model/model.safetensors" || fail "$1: the weights differ"
+  for f in whole-"$1"/completions/*; do
+    [ -f "$f" ] || continue
+    cmp "$f" "$2/completions/${f##*/}" || fail "$1: the completions differ"
+  done
+}
+kills=0
+seed=7
+torture() { # KIND: kill after a random while until a run reaches its end
+  while :; do
+    "$1" "killed-$1" >/dev/null &
+    pid=$!
+    seed=$(((seed * 1103515245 + 12345) % 2147483648))
+    sleep "0.$(printf %03d $((seed / 65536 % 300 + 20)))"
+    if kill -9 "$pid" 2>/dev/null; then
+      wait "$pid" 2>/dev/null || true
+      kills=$((kills + 1))
+      [ "$kills" -lt 400 ] || fail "$1: no progress in 400 kills"
+    else
+      wait "$pid" || fail "$1: a resumed run failed"
+      break
+    fi
+  done
+  same "$1" "killed-$1"
+}
+stopped() { # KIND SIGNAL STATUS
+  rm -rf "stopped-$1"
+  "$1" "stopped-$1" >/dev/null &
+  pid=$!
+  while [ ! -s "stopped-$1/metrics.jsonl" ] && kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
+  kill -"$2" "$pid" 2>/dev/null || true
+  status=0
+  wait "$pid" || status=$?
+  [ "$status" = "$3" ] || [ "$status" = 0 ] || fail "$1: status $status after SIG$2, expected $3"
+  [ "$status" = 0 ] || ls -d "stopped-$1"/checkpoint-* >/dev/null || fail "$1: no checkpoint after SIG$2"
+  ("$1" "stopped-$1" >/dev/null) || fail "$1: could not go on after SIG$2"
+  same "$1" "stopped-$1"
+}
+
+(sft whole-sft >/dev/null) || fail "sft"
+(grpo whole-grpo >/dev/null) || fail "grpo"
+torture sft
+torture grpo
+while [ "$kills" -lt 20 ]; do
+  rm -rf killed-grpo
+  torture grpo
+done
+stopped sft TERM 75
+stopped grpo USR1 75
+stopped grpo INT 130
+echo "$kills kills survived"
