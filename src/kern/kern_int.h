@@ -14,9 +14,27 @@
 #include "base/fmath.h"
 #include "kern/kern.h"
 
+/* Unroll whole: an array of accumulators stays in registers only where every index is a constant. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 64")
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
 /* One per instruction set, in kern_X.c; what each needs of the CPU is asked in kern_table.c. */
 extern const struct kern kern_ref;
+extern const struct kern kern_avx2;
+extern const struct kern kern_avx512;
+extern const struct kern kern_neon;
 bool kern_ref_usable(void);
+bool kern_avx2_usable(void);
+bool kern_avx512_usable(void);
+bool kern_neon_usable(void);
+
+/* Working memory of the calling thread for the length of one slot, 64-byte aligned. */
+enum { KERN_SCRATCH = 51200 };
+float *kern_scratch(void);
 
 static inline float bits_to_float(uint32_t u)
 {
@@ -105,6 +123,15 @@ static inline float kern_log1(float x)
     return fmaf(n, EXP_LN2_HI, f + y);
 }
 
+/* The gradient of one logit; at: it is the target's. */
+static inline float kern_logits_back1(const struct kern_logits *r, float z, float g_logp, float g_ent,
+                                      bool at)
+{
+    float lp = kern_exp_floor(z * r->inv_t - r->lse), p = kern_exp1(lp);
+    float d = fmaf(-g_logp, p, at ? g_logp : 0.0F);
+    return r->inv_t * fmaf(-(g_ent * p), lp + r->entropy, d);
+}
+
 /* The last step of a row of logits: sum = sum exp(y - max), mean = sum exp(y - max) (y - max). */
 static inline void kern_logits_end(struct kern_logits *r, double sum, double mean)
 {
@@ -113,6 +140,35 @@ static inline void kern_logits_end(struct kern_logits *r, double sum, double mea
     r->lse = (float)((double)r->max + log_sum);
     r->entropy = (float)(log_sum - mean / sum);
     r->bad = !(sum > 0.0); /* infinity less infinity, or a NaN that was there */
+}
+
+static inline float kern_half_to_float(uint16_t h)
+{
+    uint32_t sign = (uint32_t)(h & 0x8000U) << 16, e = (h >> 10) & 31U, f = h & 0x3FFU;
+    if (e == 31) return bits_to_float(sign | 0x7F800000U | (f ? f << 13 | 0x400000U : 0));
+    if (e) return bits_to_float(sign | (e + 112) << 23 | f << 13);
+    float tiny = (float)f * 5.9604644775390625e-8F; /* 2^-24 */
+    return sign ? -tiny : tiny;
+}
+
+static inline uint16_t kern_float_to_half(float x)
+{
+    uint32_t u = float_to_bits(x), sign = u >> 16 & 0x8000U, a = u & 0x7FFFFFFFU;
+    if (a > 0x7F800000U) return (uint16_t)(sign | 0x7E00U | (a >> 13 & 0x3FFU));
+    if (a >= 0x477FF000U) return (uint16_t)(sign | 0x7C00U);
+    if (a < 0x38800000U) { /* denormal: let the adder round to a multiple of 2^-24 */
+        float r = bits_to_float(a) + 0.5F;
+        return (uint16_t)(sign | (float_to_bits(r) - 0x3F000000U));
+    }
+    a += 0xFFFU + (a >> 13 & 1U);
+    return (uint16_t)(sign | (a - 0x38000000U) >> 13);
+}
+
+static inline uint16_t kern_float_to_bfloat(float x)
+{
+    uint32_t u = float_to_bits(x);
+    bool nan = (u & 0x7FFFFFFFU) > 0x7F800000U;
+    return (uint16_t)((nan ? u | 0x400000U : u + 0x7FFFU + (u >> 16 & 1U)) >> 16);
 }
 
 #endif

@@ -11,6 +11,12 @@
 #include "kern/kern_int.h"
 
 static const struct kern *const tables[] = {
+#if defined(__x86_64__)
+    &kern_avx512,
+    &kern_avx2,
+#elif defined(__aarch64__)
+    &kern_neon,
+#endif
     &kern_ref,
     NULL,
 };
@@ -20,6 +26,30 @@ static _Atomic(const struct kern *) chosen;
 bool kern_ref_usable(void)
 {
     return true;
+}
+
+#if defined(__x86_64__)
+bool kern_avx2_usable(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+
+bool kern_avx512_usable(void)
+{
+    return kern_avx2_usable() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#elif defined(__aarch64__)
+bool kern_neon_usable(void)
+{
+    return true; /* part of the architecture */
+}
+#endif
+
+float *kern_scratch(void)
+{
+    static _Thread_local _Alignas(64) float scratch[KERN_SCRATCH];
+    return scratch;
 }
 
 const struct kern *const *kern_tables(void)

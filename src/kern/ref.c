@@ -209,11 +209,7 @@ static void ref_logits(struct kern_logits *r)
 static void ref_logits_back(float *dz, const struct kern_logits *r, int target, float g_logp, float g_ent)
 {
     if (target < 0) g_logp = 0.0F;
-    for (int i = 0; i < r->n; i++) {
-        float lp = kern_exp_floor(r->z[i] * r->inv_t - r->lse), p = kern_exp1(lp);
-        float d = fmaf(-g_logp, p, i == target ? g_logp : 0.0F);
-        dz[i] = r->inv_t * fmaf(-(g_ent * p), lp + r->entropy, d);
-    }
+    for (int i = 0; i < r->n; i++) dz[i] = kern_logits_back1(r, r->z[i], g_logp, g_ent, i == target);
 }
 
 static void ref_adamw(const struct kern_adamw *a)
@@ -228,31 +224,9 @@ static void ref_adamw(const struct kern_adamw *a)
     }
 }
 
-static float half_to_float(uint16_t h)
-{
-    uint32_t sign = (uint32_t)(h & 0x8000U) << 16, e = (h >> 10) & 31U, f = h & 0x3FFU;
-    if (e == 31) return bits_to_float(sign | 0x7F800000U | (f ? f << 13 | 0x400000U : 0));
-    if (e) return bits_to_float(sign | (e + 112) << 23 | f << 13);
-    float tiny = (float)f * 5.9604644775390625e-8F; /* 2^-24 */
-    return sign ? -tiny : tiny;
-}
-
-static uint16_t float_to_half(float x)
-{
-    uint32_t u = float_to_bits(x), sign = u >> 16 & 0x8000U, a = u & 0x7FFFFFFFU;
-    if (a > 0x7F800000U) return (uint16_t)(sign | 0x7E00U | (a >> 13 & 0x3FFU));
-    if (a >= 0x477FF000U) return (uint16_t)(sign | 0x7C00U);
-    if (a < 0x38800000U) { /* denormal: let the adder round to a multiple of 2^-24 */
-        float r = bits_to_float(a) + 0.5F;
-        return (uint16_t)(sign | (float_to_bits(r) - 0x3F000000U));
-    }
-    a += 0xFFFU + (a >> 13 & 1U);
-    return (uint16_t)(sign | (a - 0x38000000U) >> 13);
-}
-
 static void ref_f16_to_f32(float *y, const uint16_t *x, size_t n)
 {
-    for (size_t i = 0; i < n; i++) y[i] = half_to_float(x[i]);
+    for (size_t i = 0; i < n; i++) y[i] = kern_half_to_float(x[i]);
 }
 
 static void ref_bf16_to_f32(float *y, const uint16_t *x, size_t n)
@@ -262,16 +236,12 @@ static void ref_bf16_to_f32(float *y, const uint16_t *x, size_t n)
 
 static void ref_f32_to_f16(uint16_t *y, const float *x, size_t n)
 {
-    for (size_t i = 0; i < n; i++) y[i] = float_to_half(x[i]);
+    for (size_t i = 0; i < n; i++) y[i] = kern_float_to_half(x[i]);
 }
 
 static void ref_f32_to_bf16(uint16_t *y, const float *x, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        uint32_t u = float_to_bits(x[i]);
-        bool nan = (u & 0x7FFFFFFFU) > 0x7F800000U;
-        y[i] = (uint16_t)((nan ? u | 0x400000U : u + 0x7FFFU + (u >> 16 & 1U)) >> 16);
-    }
+    for (size_t i = 0; i < n; i++) y[i] = kern_float_to_bfloat(x[i]);
 }
 
 const struct kern kern_ref = {
