@@ -74,7 +74,9 @@ static void block_forget(struct blocks *b, int block)
 
 static uint64_t name_before(const struct blocks *b, const struct table *t, int i)
 {
-    return i ? b->block[t->block[i - 1]].name : BLOCK_START;
+    uint64_t name = i ? b->block[t->block[i - 1]].name : BLOCK_START;
+    CHECK(name, "block %d of a table comes behind one without a name", i);
+    return name;
 }
 
 void blocks_know(struct blocks *b, const struct table *t, int i, const int *tokens)
@@ -82,7 +84,7 @@ void blocks_know(struct blocks *b, const struct table *t, int i, const int *toke
     CHECK(i < t->n, "block %d of a table of %d", i, t->n);
     struct block *k = &b->block[t->block[i]];
     uint64_t before = name_before(b, t, i);
-    if (k->name || !before) return;
+    if (k->name) return;
     int twin = known_find(b, before, tokens);
     if (twin != NOWHERE) {
         k->name = b->block[twin].name;
@@ -99,8 +101,7 @@ void blocks_know(struct blocks *b, const struct table *t, int i, const int *toke
 
 bool blocks_reuse(struct blocks *b, struct table *t, const int *tokens)
 {
-    uint64_t before = name_before(b, t, t->n);
-    int block = before ? known_find(b, before, tokens) : NOWHERE;
+    int block = known_find(b, name_before(b, t, t->n), tokens);
     if (block == NOWHERE) return false;
     CHECK(t->promised > 0, "table of %d blocks has no promise to give back", t->n);
     t->promised--;

@@ -329,6 +329,37 @@ static void test_damaged_weights_are_an_error_that_names_the_place(void **state)
     model_free(m);
 }
 
+static void test_what_a_failed_run_left_in_the_cache_is_not_used_again(void **state)
+{
+    (void)state;
+    static const struct tiny untied = {22, 32, 2, 4, 2, 48, false, "llama"};
+    struct err e = {0};
+    struct engine_limits limits = {.max_running = 8, .max_rows = 20, .max_tokens = 200, .keep_prompts = true};
+    struct model *m = tiny_model(&untied, 8);
+    struct engine *fresh = engine_new(m, &limits, &e), *damaged = engine_new(m, &limits, &e);
+    struct weight *w = model_find(m, "model.embed_tokens.weight");
+    assert_true(fresh && damaged && w);
+    int ids[70];
+    for (int i = 0; i < 70; i++) ids[i] = 2 + i * i % 19;
+    struct request q = {.prompt = ids, .n_prompt = 70, .n = 1};
+    struct group g, expected;
+    sampling_default(&q.sampling);
+    q.sampling.max_new_tokens = 9;
+    float kept = w->data[ids[3] * w->cols];
+    w->data[ids[3] * w->cols] = NAN;
+    assert_int_equal(engine_run(damaged, &q, 1, &g, NULL, &e), -1);
+    w->data[ids[3] * w->cols] = kept;
+    assert_int_equal(engine_run(damaged, &q, 1, &g, NULL, &e), 0);
+    assert_int_equal(engine_run(fresh, &q, 1, &expected, NULL, &e), 0);
+    assert_memory_equal(g.c[0].ids, expected.c[0].ids, 9 * sizeof(int));
+    assert_memory_equal(g.c[0].logps, expected.c[0].logps, 9 * sizeof(float));
+    group_release(&g);
+    group_release(&expected);
+    engine_free(fresh);
+    engine_free(damaged);
+    model_free(m);
+}
+
 struct watcher {
     int passes, stop_after;
     struct engine_progress last;
@@ -436,6 +467,7 @@ int main(void)
         cmocka_unit_test(test_requests_that_cannot_be_run_are_refused_before_anything_runs),
         cmocka_unit_test(test_longest_sequence_fits_exactly),
         cmocka_unit_test(test_damaged_weights_are_an_error_that_names_the_place),
+        cmocka_unit_test(test_what_a_failed_run_left_in_the_cache_is_not_used_again),
         cmocka_unit_test(test_hooks_see_every_token_and_the_progress),
         cmocka_unit_test(test_watcher_can_stop_a_run_and_the_engine_runs_again),
         cmocka_unit_test(test_decoding_allocates_nothing_but_results),

@@ -169,6 +169,10 @@ static void test_ties_at_the_cut_are_kept_in_order_of_id(void **state)
     how.top_p = 0.5F;
     c = sampler_kept(&s, &d);
     assert_int_equal(c->n, 3); /* two of four equal ones are a little less than half of all */
+    float equal[] = {2, 2, 2, 2, -INFINITY, -INFINITY, -INFINITY, -INFINITY};
+    d.z = equal;
+    c = sampler_kept(&s, &d);
+    assert_int_equal(c->n, 2); /* exactly half is enough */
     sampler_release(&s);
 }
 
