@@ -31,20 +31,22 @@ struct eval_opts {
     const char *system_prompt;
     bool apply_chat;
     const json_t *params;
+    int max_running; /* sequences decoded together; changes speed and memory only */
 };
-/* result: {"pass@1","stderr","pass@k" for k = powers of two up to n and n,"maj@n","n_items","n_samples",
- * "mean_length","clipped_ratio","reasoning_ratio","undecided"}. samples: array of
- * {"id","prompt","gold","completions":[{"text","score","answer","reason","length","finish_reason"}]}. The
- * standard error is over items (of each item's mean), so that samples of one item do not count as
- * independent. */
+/* result: {"pass@1","stderr","pass@k" for k = powers of two up to n and n,"maj@n","n_items","n_samples" (an
+ * item), "mean_length","clipped_ratio","reasoning_ratio","undecided" (completions)}; other metrics have
+ * NAME_stderr beside them. samples: array of {"id","prompt","gold"?,"completions":[{"text","correct" (null:
+ * undecided), "answer","reason","length","finish_reason"}]}. The standard error is over items (of each
+ * item's mean), so that samples of one item do not count as independent; what could not be judged counts
+ * neither way. */
 struct eval_out {
     json_t *result, *samples; /* new references */
 };
-int eval_task(struct engine *eng, struct model *m, const struct task *t, const struct eval_opts *o,
-              struct eval_out *out, struct err *e);
-/* The paired difference of two sample arrays over the items (by id) that both have: {"difference" (b - a),
- * "stderr", "n_items", "a", "b"}, from each item's mean score. New reference; NULL and e without common
- * items. */
+int eval_task(struct model *m, const struct task *t, const struct eval_opts *o, struct eval_out *out,
+              struct err *e);
+/* The paired difference b - a of two sample arrays over the items (by id) that both have:
+ * {"a","b","difference", "stderr","n_items"}, from each item's mean. New reference; NULL and e when they
+ * have no item in common. */
 json_t *eval_compare(const json_t *samples_a, const json_t *samples_b, struct err *e);
 /* lm-eval's table shape, for standard output: |Tasks|Metric| |Value| |Stderr|. */
 void eval_table(const json_t *results, struct str *out);
