@@ -1,6 +1,7 @@
 /* cmd_list.h: one row a subcommand, in the order in which `openr1 --help` lists them. */
 CMD(init)
 CMD(data_make)
+CMD(data_filter)
 CMD(sft)
 CMD(grpo)
 CMD(generate)
