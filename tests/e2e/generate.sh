@@ -1,5 +1,5 @@
 #!/bin/sh
-# `openr1 generate` from outside, on a tiny model: records keep their order and id, the same keys give the same
+# `openr1 generate` from outside, on a tiny model: records keep order and id, the same keys give the same
 # draws whatever the limits, the output is whole or absent, mistakes are told.
 set -u
 bad=0
@@ -17,7 +17,8 @@ expect() { # STATUS PATTERN ARGUMENTS...
 }
 golden=$OPENR1_SOURCE/tests/golden/models/llama_plain
 # 97 tokens: <|end|>, <pad>, and 95 characters
-printable=' !"#$%&'"'"'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`abcdefghijklmnopqrstuvwxyz{|}~'
+upper='ABCDEFGHIJKLMNOPQRSTUVWXYZ' lower='abcdefghijklmnopqrstuvwxyz'
+printable=' !"#$%&'"'"'()*+,-./0123456789:;<=>?@'"$upper"'[\]^_`'"$lower"'{|}~'
 "$OPENR1" init --model_config "$golden/config.json" --alphabet "$printable" --special '<|end|>,<pad>' \
   --out "$tmp/model" || exit 1
 cp "$golden/model.safetensors" "$golden/config.json" "$tmp/model/"
@@ -44,7 +45,8 @@ cmp -s "$tmp/a" "$tmp/d" && say "another seed changes nothing"
 heads=$(sed 's/,"completions".*//' "$tmp/a" | tr '\n' ' ')
 [ "$heads" = '{"id":"first" {"id":1 {"id":{"a":[1]} {"id":null ' ] || say "ids: $heads"
 [ "$(grep -o '"finish_reason"' "$tmp/a" | wc -l)" = 12 ] || say "12 completions expected"
-grep -q '"text":".*","ids":\[.*\],"logprobs":\[-.*\],"finish_reason":"\(length\|stop\)"}' "$tmp/a" || say "shape"
+shape='"text":".*","ids":\[.*\],"logprobs":\[-.*\],"finish_reason":"\(length\|stop\)"}'
+grep -q "$shape" "$tmp/a" || say "not of the shape $shape"
 one=$(sed -n 1p "$tmp/a" | sed 's/.*"completions"//') four=$(sed -n 4p "$tmp/a" | sed 's/.*"completions"//')
 [ "$one" != "$four" ] || say "equal prompts at different places draw the same"
 
