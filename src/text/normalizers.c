@@ -7,6 +7,9 @@
 #include "text/text_int.h"
 
 #define WHERE "normalizer"
+/* A normaliser that makes more of a text than this is not one. */
+#define GROWTH_MAX  16
+#define GROWTH_BASE 65536
 
 static int nfc_stage_run(const struct norm_stage *s, struct enc *x, const char *p, size_t n, struct str *out)
 {
@@ -105,9 +108,12 @@ int normalize(struct enc *x, const char *p, size_t n, const char **q, size_t *m)
         const struct norm_stage *s = &x->t->norm[i];
         struct str *out = &x->norm[into];
         str_clear(out);
+        out->max = GROWTH_MAX * n + GROWTH_BASE;
         int changed = s->type->run(s, x, p, n, out);
         if (changed < 0) return -1;
-        if (out->full) return err_set(x->e, "normalised text of more than %zu bytes", out->max);
+        if (out->full)
+            return err_set(x->e, "%zu bytes of text become more than %zu by " WHERE " %s", n, out->max,
+                           s->type->name);
         if (!changed) continue;
         p = out->p;
         n = out->len;

@@ -28,6 +28,8 @@ void ids_push(struct ids *v, int id);
 /* dir holds tokenizer.json, and perhaps tokenizer_config.json, special_tokens_map.json, chat_template.jinja.
  */
 struct tokenizer *tokenizer_load(const char *dir, struct err *e);
+/* From the bytes of a tokenizer.json alone: no bos, eos, pad or chat template. */
+struct tokenizer *tokenizer_from_json(const char *bytes, size_t n, struct err *e);
 /* From a vocabulary in memory (GGUF, llama2.c): see the fields. */
 struct vocab {
     const char *model; /* "gpt2" byte-level BPE, or "spm" with scores */

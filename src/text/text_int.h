@@ -18,7 +18,7 @@
 #include "text/text.h"
 
 #define TEXT_MAX     ((size_t)1 << 30) /* bytes in one text */
-#define ID_MAX       (1 << 24)         /* ids are below this: arrays are as long as the largest id */
+#define ID_MAX       (1 << 21)         /* ids are below this: arrays are as long as the largest id */
 #define STAGES_MAX   16
 #define NO_ID        (-1)
 #define ADDED_BYTES  4096              /* longest added token */
@@ -220,7 +220,8 @@ struct tokenizer {
     struct ids prefix, suffix; /* what the template puts around a text */
     struct decoder dec;
     int bos, eos, pad;
-    bool nul_hidden; /* while tokenizer.json is read: see there */
+    bool from_json;  /* tokenizer.json was read */
+    bool nul_hidden; /* while it is: see there */
     json_t *parts;   /* tokenizer.json without added tokens, vocabulary and merges, for saving */
     json_t *config;  /* tokenizer_config.json, or an empty object */
     char *chat;

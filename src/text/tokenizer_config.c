@@ -164,9 +164,21 @@ json_t *template_part(const struct tokenizer *t, const char *bos, const char *eo
                      "special_tokens", special);
 }
 
+/* tokenizer.json has the last word on bos and eos, but that Llama's class puts its own template in the place
+ * of a post-processor that adds nothing: so DeepSeek's files, with add_bos_token and only ByteLevel, get
+ * their bos. */
+static bool flags_count(const struct tokenizer *t)
+{
+    const char *post = element_type(json_object_get(t->parts, "post_processor"));
+    if (!t->from_json) return true;
+    return str_starts(json_str_or(t->config, "tokenizer_class", ""), "LlamaTokenizer") &&
+           (!*post || !strcmp(post, "ByteLevel"));
+}
+
 static int apply_bos_eos(struct tokenizer *t, struct err *e)
 {
     bool add_bos, add_eos;
+    if (!flags_count(t)) return 0;
     if (json_get_bool_or(t->config, "add_bos_token", false, &add_bos, e) ||
         json_get_bool_or(t->config, "add_eos_token", false, &add_eos, e))
         return -1;

@@ -169,16 +169,35 @@ static int read_root(struct tokenizer *t, const json_t *root, struct err *e)
     return 0;
 }
 
+/* bytes are changed. */
+static int read_bytes(struct tokenizer *t, char *bytes, size_t n, const char *what, struct err *e)
+{
+    t->from_json = true;
+    t->nul_hidden = nul_hide(bytes, n) > 0;
+    json_t *root = json_read_bytes(bytes, n, what, e);
+    if (!root) return -1;
+    int failed = read_root(t, root, e) ? err_wrap(e, "%s", what) : 0;
+    json_decref(root);
+    return failed;
+}
+
 int read_tokenizer_json(struct tokenizer *t, const char *path, struct err *e)
 {
     char *bytes;
     size_t n;
     if (file_read(path, JSON_FILE_MAX, &bytes, &n, e)) return -1;
-    t->nul_hidden = nul_hide(bytes, n) > 0;
-    json_t *root = json_read_bytes(bytes, n, path, e);
+    int failed = read_bytes(t, bytes, n, path, e);
     free(bytes);
-    if (!root) return -1;
-    int failed = read_root(t, root, e) ? err_wrap(e, "%s", path) : 0;
-    json_decref(root);
     return failed;
+}
+
+struct tokenizer *tokenizer_from_json(const char *bytes, size_t n, struct err *e)
+{
+    struct tokenizer *t = tokenizer_blank();
+    char *copy = alloc_strn(bytes, n);
+    int failed = read_bytes(t, copy, n, "tokenizer.json", e) || tokenizer_finish(t, e);
+    free(copy);
+    if (!failed) return t;
+    tokenizer_free(t);
+    return NULL;
 }

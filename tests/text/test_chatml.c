@@ -1,5 +1,5 @@
-/* Conversations come out byte for byte as transformers renders them (tools/golden/chatml.py); what this renderer
- * does not know is refused, never rendered wrongly.
+/* Conversations come out byte for byte as transformers renders them (tools/golden/chatml.py); what this
+ * renderer does not know is refused, never rendered wrongly.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
-/* Every text of a mixed corpus has the ids, and every list of ids the text, that Hugging Face's tokenizers give
- * (tools/golden/tokenizers.py). Tokenizers and texts of ../shared (OPENR1_SHARED names another place) and the
- * SmolLM2 file (OPENR1_SMOLLM2) are skipped where they are missing.
+/* Every text of a mixed corpus has the ids, and every list of ids the text, that Hugging Face's tokenizers
+ * give (tools/golden/tokenizers.py). Tokenizers and texts of ../shared (OPENR1_SHARED names another place)
+ * and the SmolLM2 file (OPENR1_SMOLLM2) are skipped where they are missing.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -98,7 +98,7 @@ static void close_row(struct opened *o)
         tokenizer_free(o->tok);
 }
 
-/* ---- hashes ---------------------------------------------------------------------------------------------- */
+/* ---- hashes -------------------------------------------------------------------------------------------- */
 
 static uint32_t fnv(uint32_t h, const void *p, size_t n)
 {
@@ -243,6 +243,16 @@ static void every_text_has_the_ids_of_the_library(void **state)
     }
 }
 
+/* Where to save: OPENR1_KEEP names a folder that stays, for the library itself to read (tokenizer_peer.sh). */
+static const char *saved_place(const char *name)
+{
+    static char path[512];
+    const char *keep = getenv("OPENR1_KEEP");
+    if (!keep) return scratch(name);
+    snprintf(path, sizeof path, "%s/%s", keep, name);
+    return path;
+}
+
 /* A tokenizer that was saved and read back is the same. */
 static void a_saved_tokenizer_gives_the_same_ids(void **state)
 {
@@ -253,8 +263,9 @@ static void a_saved_tokenizer_gives_the_same_ids(void **state)
         char name[64];
         if (!o.tok) continue;
         snprintf(name, sizeof name, "saved-%s", rows[k].name);
-        if (tokenizer_save(o.tok, scratch(name), &e)) fail_msg("%s", e.msg);
-        struct tokenizer *again = tokenizer_load(scratch(name), &e);
+        const char *dir = saved_place(name);
+        if (tokenizer_save(o.tok, dir, &e)) fail_msg("%s", e.msg);
+        struct tokenizer *again = tokenizer_load(dir, &e);
         if (!again) fail_msg("%s", e.msg);
         corpus_check(&rows[k], again);
         tokenizer_free(again);

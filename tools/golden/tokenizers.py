@@ -41,7 +41,7 @@ whether neural language tokens alphabet Mississippi rhythm queue jazz quixotic b
 façade coöperate São jalapeño smörgåsbord Ångström""".split()
 ENDINGS = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d", "'S", "'T", "'RE", "'LL", "'\u017f", "'x", "\u2019s", "'sS", "''"]
 CODE = ["for (int i = 0; i < n; i++) {", "\treturn x->next ? x->next->value : NULL;", "def f(x, *args, **kw):",
-        "    if x is not None and len(x) > 0:", "#include <stdio.h>", "print(f\"{a:>10.3f}\")", "}\n\n\n", "// TODO: 3rd",
+        "    if x is not None and len(x) > 0:", "#include <stdio.h>", "print(f\"{a:>10.3f}\")", "}\n\n\n", "// NB: 3rd",
         "x = [i**2 for i in range(10) if i % 2 == 0]", "SELECT * FROM t WHERE id=42;", "<div class=\"a\">&nbsp;</div>",
         "\\frac{1}{2} + \\sqrt{x^2+y^2} \\leq \\boxed{17}", "$$\\int_0^1 f(x)\\,dx$$", "0xDEADBEEF ^ 0b1011", "a&&b||!c",
         "https://example.com/a/b?c=d&e=%20f#g", "{\"id\":1,\"text\":\"a\\nb\"}", "git commit -m 'fix'", "++i--;;"]
