@@ -22,7 +22,8 @@ struct strip {
 };
 
 /* rows x (panels*16) of C. Both counts are constants where it is called: everything unrolls into registers. */
-__attribute__((always_inline)) static inline void tile(const struct strip *s, const int rows, const int panels)
+__attribute__((always_inline)) static inline void tile(const struct strip *s, const int rows,
+                                                       const int panels)
 {
     __m256 lo[2 * WIDE], hi[2 * WIDE];
 #pragma GCC unroll 8
@@ -31,7 +32,8 @@ __attribute__((always_inline)) static inline void tile(const struct strip *s, co
     for (int k = 0; k < s->k; k++, a += rows, b += KERN_PANEL) {
 #pragma GCC unroll 4
         for (int p = 0; p < panels; p++) {
-            __m256 b0 = _mm256_loadu_ps(b + p * s->panel_step), b1 = _mm256_loadu_ps(b + p * s->panel_step + 8);
+            __m256 b0 = _mm256_loadu_ps(b + p * s->panel_step),
+                   b1 = _mm256_loadu_ps(b + p * s->panel_step + 8);
 #pragma GCC unroll 6
             for (int r = 0; r < rows; r++) {
                 __m256 x = _mm256_broadcast_ss(a + r);
@@ -125,7 +127,9 @@ void avx2_gemm(const struct kern_gemm *g)
     _Alignas(64) float packed[ROWS_MAX * KERN_K_BLOCK];
     for (int k0 = 0; k0 < g->k; k0 += KERN_K_BLOCK) {
         int k = g->k - k0 < KERN_K_BLOCK ? g->k - k0 : KERN_K_BLOCK;
-        struct strip s = {.panel_step = (ptrdiff_t)g->k * KERN_PANEL, .c_row = g->c_row, .k = k,
+        struct strip s = {.panel_step = (ptrdiff_t)g->k * KERN_PANEL,
+                          .c_row = g->c_row,
+                          .k = k,
                           .add = k0 > 0 || g->accumulate};
         for (int m0 = 0; m0 < g->m; m0 += ROWS_MAX) {
             int rows = g->m - m0 < ROWS_MAX ? g->m - m0 : ROWS_MAX;
