@@ -1,18 +1,23 @@
 /* matmul.c: one matrix product shared out over the threads as tiles of its result.
  *
  * kern.h promises that an element of the result does not depend on which other elements are worked out in the
- * same call, so the tiling is free: it only serves the caches. A tile's part of B (panels) should stay in the
- * second-level cache while rows of A stream past; very thin products (decoding: a few rows) are split over
- * columns only. Sums over k are never split.
+ * same call, so the tiling is free: it only serves the caches and the threads. The kernels go by blocks of k
+ * themselves and keep a block of A in the second-level cache while panels of B stream past; so a tile has about
+ * as many rows as fit there. A transposed A is copied by the kernel, once for each tile: such tiles are wide.
+ * Sums over k are never split.
  */
 #include "base/check.h"
 #include "base/pool.h"
 #include "op/op_int.h"
 
 enum {
-    TILE_ROWS = 128,
-    TILE_PANEL_FLOATS = 1 << 17, /* 512 KiB of B in a tile */
-    TILE_COLS_MAX = 512
+    TILE_FLOATS = 1 << 17, /* 512 KiB of A in a tile */
+    TILE_ROWS_MIN = 48,
+    TILE_ROWS_MAX = 240,
+    TILE_ROWS_TRANSPOSED = 96,
+    TILE_COLS = 512,
+    TILE_ROW_UNIT = 12, /* the kernels' register tiles have 12 or 6 rows */
+    TILE_COL_UNIT = 2 * KERN_PANEL
 };
 
 struct matmul {
@@ -41,37 +46,47 @@ static void matmul_item(void *ctx, int item)
     if (p->after) p->after(p->ctx, &g, row, col);
 }
 
-static int max_int(int a, int b)
-{
-    return a > b ? a : b;
-}
-
 static int min_int(int a, int b)
 {
     return a < b ? a : b;
+}
+
+static int tiles_of(int n, int tile)
+{
+    return (n + tile - 1) / tile;
+}
+
+/* Rows and columns of a tile: what suits the caches, then halved until there are enough for the threads. */
+static void matmul_tile(const struct kern_gemm *g, struct matmul *p)
+{
+    int rows = TILE_ROWS_TRANSPOSED, cols = TILE_COLS;
+    if (g->a_col == 1) {
+        rows = TILE_FLOATS / g->k / TILE_ROW_UNIT * TILE_ROW_UNIT;
+        rows = rows < TILE_ROWS_MIN ? TILE_ROWS_MIN : min_int(rows, TILE_ROWS_MAX);
+    }
+    rows = round_up(tiles_of(g->m, tiles_of(g->m, rows)), TILE_ROW_UNIT);
+    cols = round_up(tiles_of(g->n, tiles_of(g->n, cols)), TILE_COL_UNIT);
+    int wanted = work_items((double)g->m * g->n * g->k, 1 << 20);
+    while (tiles_of(g->m, rows) * tiles_of(g->n, cols) < wanted) {
+        bool low = rows <= TILE_ROW_UNIT || g->m <= TILE_ROW_UNIT;
+        if (low && cols <= TILE_COL_UNIT) break;
+        if (low || (cols > TILE_COL_UNIT && cols >= 2 * rows))
+            cols = round_up(cols / 2, TILE_COL_UNIT);
+        else
+            rows = round_up(rows / 2, TILE_ROW_UNIT);
+    }
+    p->tile_rows = rows;
+    p->tile_cols = cols;
+    p->row_tiles = tiles_of(g->m, rows);
 }
 
 void matmul_run(const struct kern_gemm *g, matmul_after after, void *ctx)
 {
     if (!g->m || !g->n) return;
     CHECK(g->k > 0, "product over %d", g->k);
-    int cols = TILE_PANEL_FLOATS / g->k / KERN_PANEL * KERN_PANEL;
-    cols = min_int(max_int(cols, 2 * KERN_PANEL), TILE_COLS_MAX);
-    cols = min_int(cols, round_up(g->n, KERN_PANEL));
-    int rows = min_int(TILE_ROWS, g->m);
-    /* More tiles when there are fewer than the threads want, narrow ones before low ones: B is read once. */
-    int wanted = work_items((double)g->m * g->n * g->k, 1 << 20);
-    int row_tiles = (g->m + rows - 1) / rows;
-    int col_tiles = max_int((g->n + cols - 1) / cols, (wanted + row_tiles - 1) / row_tiles);
-    cols = round_up((g->n + col_tiles - 1) / col_tiles, KERN_PANEL);
-    col_tiles = (g->n + cols - 1) / cols;
-    if (row_tiles * col_tiles < wanted) {
-        row_tiles = min_int((wanted + col_tiles - 1) / col_tiles, g->m);
-        rows = (g->m + row_tiles - 1) / row_tiles;
-        row_tiles = (g->m + rows - 1) / rows;
-    }
-    struct matmul p = {g, after, ctx, rows, cols, row_tiles};
-    pool_for(row_tiles * col_tiles, matmul_item, &p);
+    struct matmul p = {.g = g, .after = after, .ctx = ctx};
+    matmul_tile(g, &p);
+    pool_for(p.row_tiles * tiles_of(g->n, p.tile_cols), matmul_item, &p);
 }
 
 /* ---- packing ------------------------------------------------------------------------------------------ */
