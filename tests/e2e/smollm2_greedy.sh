@@ -9,7 +9,8 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
 # Unknown fields are ignored, so the golden file is its own input.
-"$OPENR1" generate --model "$model" --jsonl "$golden" --temperature 0 --max_new_tokens 64 --out "$dir/out.jsonl"
+"$OPENR1" generate --model "$model" --jsonl "$golden" --temperature 0 --max_new_tokens 64 \
+  --out "$dir/out.jsonl"
 ids() { sed 's/.*"ids": *\(\[[^]]*\]\).*/\1/; s/ //g' "$1"; }
 ids "$golden" >"$dir/want"
 ids "$dir/out.jsonl" >"$dir/got"
