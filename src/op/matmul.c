@@ -2,9 +2,9 @@
  *
  * kern.h promises that an element of the result does not depend on which other elements are worked out in the
  * same call, so the tiling is free: it only serves the caches and the threads. The kernels go by blocks of k
- * themselves and keep a block of A in the second-level cache while panels of B stream past; so a tile has about
- * as many rows as fit there. A transposed A is copied by the kernel, once for each tile: such tiles are wide.
- * Sums over k are never split.
+ * themselves and keep a block of A in the second-level cache while panels of B stream past; so a tile has
+ * about as many rows as fit there. A transposed A is copied by the kernel, once for each tile: such tiles are
+ * wide. Sums over k are never split.
  */
 #include "base/check.h"
 #include "base/pool.h"
