@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -84,6 +85,7 @@ static int options_read(struct conf *c, struct model *m, struct eval_opts *o, st
     o->num_samples = (int)conf_int(c, "num_samples");
     o->seed = (uint64_t)conf_int(c, "seed");
     o->max_running = (int)conf_int(c, "batch_size");
+    o->kv_bytes = (size_t)sysconf(_SC_AVPHYS_PAGES) / 2 * (size_t)sysconf(_SC_PAGESIZE);
     o->system_prompt = conf_str(c, "system_prompt");
     o->apply_chat = conf_bool(c, "apply_chat_template");
     if (o->num_samples > 1 && s->temperature == 0)

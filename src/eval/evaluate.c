@@ -111,7 +111,8 @@ static int items_sample(struct run *r, struct model *m, int max_tokens, struct e
     long total = (long)r->n * r->o->num_samples;
     struct engine_limits limits = {.max_running = total < r->o->max_running ? (int)total : r->o->max_running,
                                    .max_rows = FORWARD_ROWS,
-                                   .max_tokens = max_tokens};
+                                   .max_tokens = max_tokens,
+                                   .kv_bytes = r->o->kv_bytes};
     struct engine_hooks hooks = {.watch = watch, .ctx = r};
     struct engine *engine = engine_new(m, &limits, e);
     if (!engine) return -1;

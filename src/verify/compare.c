@@ -92,27 +92,38 @@ static bool is_prose(const char *s)
     return false;
 }
 
+/* A gold that nothing sets apart: the whole text if it is a value, or if it is no prose around a number. */
+static void gold_whole(const char *text, struct gold *g)
+{
+    size_t n = strlen(text);
+    struct value whole;
+    bool latex = strchr(text, '\\') != NULL;
+    bool value = value_parse(text, n, STYLE_PLAIN, &whole) || value_parse(text, n, STYLE_LATEX, &whole);
+    if (!value && is_prose(text)) return;
+    g->where.p = text;
+    g->where.n = n;
+    g->where.latex = latex;
+    g->number = value;
+    if (value) g->value = whole;
+}
+
 /* Find and read the gold. False with the reason when there is nothing to compare with. */
 static bool gold_read(const char *text, enum extract_mode mode, struct gold *g, const char **why)
 {
-    struct value whole;
-    size_t n = strlen(text);
     *g = (struct gold){0};
     *why = "the gold answer is empty";
     if (!found_in(text, EXTRACT_ANY, WANT_ANY, &g->where)) return false;
-    bool delimited = g->where.latex || g->where.line, prose = is_prose(text);
     g->number = found_value(&g->where, STYLE_LATEX, &g->value);
-    if (!delimited && value_parse(text, n, STYLE_PLAIN, &whole)) {
-        g->number = true;
-        g->value = whole;
-    } else if (!delimited && mode == EXTRACT_LATEX && !g->number) {
-        /* As in Open-R1: a gold without LaTeX and without a number gives no reward at all. */
-        *why = "the gold answer holds neither a formula nor a number";
-        return false;
-    } else if (!delimited && mode == EXTRACT_ANY && g->number && !prose) {
-        g->number = false; /* "1, 2, 3" or "2\pi": the number is only a part */
+    bool apart = g->where.delimited, part = g->where.latex, number = g->number;
+    if (!apart) gold_whole(text, g);
+    if (!apart && mode == EXTRACT_LATEX && !g->number) {
+        /* As in Open-R1: a gold without LaTeX marks is a number, the last one in it, or gives no reward at
+         * all. */
+        *why = "the gold answer holds neither a marked formula nor a number";
+        if (!number || part) return false;
         found_release(&g->where);
-        if (!found_in(text, EXTRACT_ANY, WANT_TEXT, &g->where)) return false;
+        if (!found_in(text, EXTRACT_ANY, WANT_NUMBER, &g->where)) return false;
+        g->number = found_value(&g->where, STYLE_LATEX, &g->value);
     }
     struct str plain;
     str_init(&plain, 0);
@@ -121,13 +132,30 @@ static bool gold_read(const char *text, enum extract_mode mode, struct gold *g, 
     return true;
 }
 
+static bool same_text(const struct gold *g, const struct found *f)
+{
+    struct str want, have;
+    str_init(&want, 0);
+    str_init(&have, 0);
+    clean_text(g->where.p, g->where.line ? sentence(g->where.p, g->where.n) : g->where.n, g->where.latex,
+               &want);
+    clean_text(f->p, f->line ? sentence(f->p, f->n) : f->n, f->latex, &have);
+    bool same = want.len && want.len == have.len && memcmp(want.p, have.p, want.len) == 0;
+    str_release(&want);
+    str_release(&have);
+    return same;
+}
+
 static void compare_numbers(const struct gold *g, const struct found *f, const struct verify_params *p,
                             struct receipt *out)
 {
     struct value v;
     if (!found_value(f, p->mode == EXTRACT_LATEX ? STYLE_LATEX_STRICT : STYLE_LATEX, &v)) {
         copy_cut(out->answer, sizeof out->answer, f->p, f->n);
-        verdict(out, VERDICT_WRONG, f->rule, "the answer is not a number");
+        if (same_text(g, f))
+            verdict(out, VERDICT_CORRECT, f->rule, "equal as text");
+        else
+            verdict(out, VERDICT_WRONG, f->rule, "the answer is not a number");
         return;
     }
     value_text(&v, out->answer, sizeof out->answer);
@@ -163,26 +191,29 @@ static bool names_choice(char letter, const struct found *f)
     return yes;
 }
 
+/* The gold's letter, if it is a choice: one capital. */
+static char gold_choice(const struct gold *g)
+{
+    struct str s;
+    str_init(&s, 0);
+    clean_text(g->where.p, g->where.line ? sentence(g->where.p, g->where.n) : g->where.n, g->where.latex, &s);
+    char letter = s.len == 1 && isupper((unsigned char)s.p[0]) ? s.p[0] : 0;
+    str_release(&s);
+    return letter;
+}
+
 static void compare_texts(const struct gold *g, const struct found *f, struct receipt *out)
 {
-    struct str want, have;
-    size_t n = f->line ? sentence(f->p, f->n) : f->n;
-    str_init(&want, 0);
-    str_init(&have, 0);
-    clean_text(g->where.p, g->where.line ? sentence(g->where.p, g->where.n) : g->where.n, g->where.latex,
-               &want);
-    clean_text(f->p, n, f->latex, &have);
-    copy_cut(out->answer, sizeof out->answer, f->p, n);
-    if (want.len && want.len == have.len && memcmp(want.p, have.p, want.len) == 0)
+    char choice = gold_choice(g);
+    copy_cut(out->answer, sizeof out->answer, f->p, f->line ? sentence(f->p, f->n) : f->n);
+    if (same_text(g, f))
         verdict(out, VERDICT_CORRECT, f->rule, "equal as text");
-    else if (want.len == 1 && isupper((unsigned char)want.p[0]) && names_choice(want.p[0], f))
+    else if (choice && names_choice(choice, f))
         verdict(out, VERDICT_CORRECT, f->rule, "the same choice");
     else if (g->words)
         verdict(out, VERDICT_WRONG, f->rule, "different text");
     else
         verdict(out, VERDICT_UNDECIDED, f->rule, "the gold is a formula and the answer is not spelt like it");
-    str_release(&want);
-    str_release(&have);
 }
 
 void verify_math(const char *gold, const char *answer, const struct verify_params *p, struct receipt *out)

@@ -407,6 +407,7 @@ static bool number_last(const char *s, size_t n, struct found *out)
         if (!later) {
             text_span(out, s + f.at, f.n, "last formula");
             out->latex = true;
+            out->delimited = f.end > f.at + f.n;
             out->percent = f.percent;
             return true;
         }
@@ -446,10 +447,10 @@ static bool any_answer(const char *s, size_t n, enum want want, struct found *ou
     answer_block(&s, &n);
     if (box_last(s, n, &box)) {
         text_span(out, s + box.at, box.n, "boxed");
-        out->latex = true;
+        out->latex = out->delimited = true;
         return out->n > 0;
     }
-    if (anchored(s, n, out)) return true;
+    if (anchored(s, n, out)) return out->delimited = true;
     text_span(out, s, n, "the whole text");
     bool formula = formula_last(s, n, &f);
     bool bare = formula && f.end == f.at + f.n; /* \frac without dollars may be a part of the number */
@@ -458,6 +459,7 @@ static bool any_answer(const char *s, size_t n, enum want want, struct found *ou
         if (!formula) return last_line(s, n, out);
         text_span(out, s + f.at, f.n, "last formula");
         out->latex = true;
+        out->delimited = !bare;
         return out->n > 0;
     }
     return number_last(s, n, out) || (want == WANT_ANY && last_line(s, n, out));

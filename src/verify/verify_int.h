@@ -74,6 +74,7 @@ struct found {
     const char *p;
     size_t n;
     bool latex, percent; /* percent: a sign stood behind the formula */
+    bool delimited;      /* a box, an anchor or $ $ around it set it apart from what else there is */
     bool line;           /* the rest of a line behind an anchor: the answer is at its beginning */
     const char *rule;
 };

@@ -129,6 +129,11 @@ static void words_are_compared_as_text(void **state)
         {"$\\text{Monday}$", "\\boxed{\\mathrm{Monday}}", VERDICT_CORRECT},
         {"$\\text{dog}$", "\\boxed{god}", VERDICT_WRONG},
         {"$2\\pi$", "\\boxed{2\\pi}", VERDICT_CORRECT},
+        {"\\left(\\frac{3}{5},\\frac{8}{3}\\right]", "\\boxed{\\left(\\frac{3}{5},\\frac{8}{3}\\right]}",
+         VERDICT_CORRECT},
+        {"\\left(\\frac{3}{5},\\frac{8}{3}\\right]", "\\boxed{\\frac{8}{3}}", VERDICT_UNDECIDED},
+        {"-2,1", "\\boxed{-2,1}", VERDICT_CORRECT},
+        {"1, 2, 3", "3", VERDICT_UNDECIDED},
         {"$x^2+1$", "\\boxed{1+x^2}", VERDICT_UNDECIDED},
     };
     JUDGE(pairs, EXTRACT_ANY);
