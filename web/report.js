@@ -189,10 +189,10 @@ function drawSamples() {
 
 function drawProvenance() {
   const table = document.getElementById("provenance");
-  table.append(make("tr", {}, ...["stage", "folder", "seed", "chain head or result hash"].map((h) => make("th", { textContent: h }))));
+  table.append(make("tr", {}, ...["stage", "folder", "seed", "SHA-256 of the final weights"].map((h) => make("th", { textContent: h }))));
   for (const s of stages) {
     const m = s.manifest || {};
-    const hash = (m.notes && (m.notes.weights_hash || m.notes.chain_head)) || m.weights_hash || m.chain_head || "";
+    const hash = m.weights || "";
     table.append(make("tr", {}, make("td", { textContent: s.name }), make("td", { className: "note", textContent: s.dir }),
       make("td", { textContent: m.seed === undefined ? "" : m.seed }), make("td", { className: "hash", textContent: hash })));
   }
