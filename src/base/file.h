@@ -23,7 +23,8 @@ struct file_map {
 int file_map_open(struct file_map *m, const char *path, struct err *e);
 void file_map_close(struct file_map *m);
 
-/* Atomic writer; folders on the way are made. After any failed call, abort and report; nothing under `path` has changed. */
+/* Atomic writer; folders on the way are made. After any failed call, abort and report; nothing under `path`
+ * has changed. */
 struct file_out {
     char *path, *tmp;
     int fd;

@@ -1,7 +1,7 @@
 /* cmd_demo.c: `openr1 demo`: the story of R1 from nothing, in minutes.
  *
- * The recipes are those of recipes/tiny-chain/, carried in the program; they are written beside the run, so that
- * a reader can look at them, change one, and run that stage alone or all again with `openr1 run`.
+ * The recipes are those of recipes/tiny-chain/, carried in the program; they are written beside the run, so
+ * that a reader can look at them, change one, and run that stage alone or all again with `openr1 run`.
  */
 #include "cmd/cmd_int.h"
 

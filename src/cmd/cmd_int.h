@@ -6,7 +6,8 @@
 
 #include "cmd/cmd.h"
 
-/* ---- cmd_exec.c ------------------------------------------------------------------------------------------ */
+/* ---- cmd_exec.c ------------------------------------------------------------------------------------------
+ * */
 
 enum { CMD_TABLES_MAX = 16 };
 
@@ -19,7 +20,8 @@ struct conf *cmd_configure(const struct cmd *cmd, int argc, char **argv, struct 
 /* Run it, with the notes about keys that have no effect before and about unread keys after. */
 int cmd_execute(const struct cmd *cmd, struct conf *c, struct err *e);
 
-/* ---- pipeline.c ------------------------------------------------------------------------------------------ */
+/* ---- pipeline.c ------------------------------------------------------------------------------------------
+ * */
 
 /* A pipeline file, read and checked:
  *   title, root (folder of the run), seed, evaluations: [{name, config}],
@@ -35,15 +37,16 @@ struct pipeline {
 };
 int pipeline_open(struct pipeline *p, const char *path, struct err *e);
 void pipeline_release(struct pipeline *p);
-/* Run what is not done yet: a stage whose command, recipe text, arguments and predecessors are unchanged since it
- * finished is kept; one that was interrupted resumes by itself. */
+/* Run what is not done yet: a stage whose command, recipe text, arguments and predecessors are unchanged
+ * since it finished is kept; one that was interrupted resumes by itself. */
 int pipeline_run(struct pipeline *p, struct err *e);
 /* The stages as report.h wants them: trained and evaluated ones, in order. New reference. */
 json_t *pipeline_stages(const struct pipeline *p);
 /* SHA-256 over the weights of every trained stage and every evaluation's results: equal runs, equal hash. */
 int pipeline_hash(const struct pipeline *p, char hex[65], struct err *e);
 
-/* The end of a run: writes ROOT/report.html and prints the story, where the report lies, and the final hash. */
+/* The end of a run: writes ROOT/report.html and prints the story, where the report lies, and the final hash.
+ * */
 int pipeline_finish(const struct pipeline *p, struct err *e);
 
 #endif

@@ -1,33 +1,6 @@
 /* cmd_run.c: `openr1 run PIPELINE.yaml`: a recipe of several stages, then its report. */
 #include "cmd/cmd_int.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "base/file.h"
-#include "base/json.h"
-#include "base/log.h"
-#include "report/report.h"
-
-int pipeline_finish(const struct pipeline *p, struct err *e)
-{
-    json_t *stages = pipeline_stages(p);
-    char *page = path_join(p->root, "report.html"), hex[65];
-    struct str story;
-    str_init(&story, 0);
-    int rc = 0;
-    if (json_array_size(stages) > 0) {
-        rc = report_write(p->root, json_str_or(p->spec, "title", "openr1 run"), stages, page, e);
-        if (!rc) rc = report_story(stages, &story, e);
-        if (!rc) rc = pipeline_hash(p, hex, e);
-        if (!rc) printf("%s\nreport      %s\nfinal hash  %s\n", story.p, page, hex);
-    }
-    str_release(&story);
-    json_decref(stages);
-    free(page);
-    return rc;
-}
-
 static int run_run(struct conf *c, struct err *e)
 {
     struct pipeline p;

@@ -1,8 +1,8 @@
 /* pipeline.c: a recipe of several stages, each an ordinary subcommand with an ordinary recipe file.
  *
- * A stage that finished leaves ROOT/.stages/NAME, which holds the hash of everything that decided its result: the
- * program's version, the command, the recipe's text, the arguments, and the hash of the stage before. When the
- * hash is the same the stage is kept, so that a killed pipeline goes on where it stopped.
+ * A stage that finished leaves ROOT/.stages/NAME, which holds the hash of everything that decided its result:
+ * the program's version, the command, the recipe's text, the arguments, and the hash of the stage before.
+ * When the hash is the same the stage is kept, so that a killed pipeline goes on where it stopped.
  */
 #include "cmd/cmd_int.h"
 
@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/version.h"
+#include "report/report.h"
 
 enum { PIPELINE_STAGES_MAX = 256, PIPELINE_ARGS_MAX = 64, RECIPE_MAX = 1 << 20 };
 
@@ -73,7 +74,8 @@ void pipeline_release(struct pipeline *p)
     memset(p, 0, sizeof *p);
 }
 
-/* ---- one stage ------------------------------------------------------------------------------------------- */
+/* ---- one stage -------------------------------------------------------------------------------------------
+ * */
 
 /* The command line of a stage, as strings that the caller frees. */
 struct words {
@@ -107,7 +109,8 @@ static bool takes_option(const struct cmd *cmd, const char *key)
     return false;
 }
 
-/* --config first, then the stage's arguments, then the pipeline's seed where the stage does not set its own. */
+/* --config first, then the stage's arguments, then the pipeline's seed where the stage does not set its own.
+ * */
 static void stage_words(const struct pipeline *p, const json_t *stage, const struct cmd *cmd, struct words *w)
 {
     const char *config = stage_str(stage, "config");
@@ -272,7 +275,8 @@ int pipeline_run(struct pipeline *p, struct err *e)
     return rc;
 }
 
-/* ---- what is shown --------------------------------------------------------------------------------------- */
+/* ---- what is shown ---------------------------------------------------------------------------------------
+ * */
 
 json_t *pipeline_stages(const struct pipeline *p)
 {
@@ -329,5 +333,24 @@ int pipeline_hash(const struct pipeline *p, char hex[65], struct err *e)
     }
     hash_end(h, hex);
     json_decref(stages);
+    return rc;
+}
+
+int pipeline_finish(const struct pipeline *p, struct err *e)
+{
+    json_t *stages = pipeline_stages(p);
+    char *page = path_join(p->root, "report.html"), hex[65];
+    struct str story;
+    str_init(&story, 0);
+    int rc = 0;
+    if (json_array_size(stages) > 0) {
+        rc = report_write(p->root, json_str_or(p->spec, "title", "openr1 run"), stages, page, e);
+        if (!rc) rc = report_story(stages, &story, e);
+        if (!rc) rc = pipeline_hash(p, hex, e);
+        if (!rc) printf("%s\nreport      %s\nfinal hash  %s\n", story.p, page, hex);
+    }
+    str_release(&story);
+    json_decref(stages);
+    free(page);
     return rc;
 }
