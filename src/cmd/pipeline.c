@@ -6,6 +6,7 @@
  */
 #include "cmd/cmd_int.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,25 +179,36 @@ static bool stamp_matches(const char *path, const char *hex)
     return same;
 }
 
-/* Standard output is for the pipeline's own result: what a stage prints there goes to standard error. */
+/* Standard output is for the pipeline's own result. What a stage prints there goes to standard error if asked for,
+ * else nowhere. Returns what standard output was, or -1. */
+static int output_divert(const struct pipeline *p)
+{
+    fflush(stdout);
+    int saved = dup(STDOUT_FILENO), to = p->verbose ? dup(STDERR_FILENO) : open("/dev/null", O_WRONLY);
+    if (saved >= 0 && to >= 0) dup2(to, STDOUT_FILENO);
+    if (to >= 0) close(to);
+    return saved;
+}
+
+static void output_restore(int saved)
+{
+    fflush(stdout);
+    if (saved < 0) return;
+    dup2(saved, STDOUT_FILENO);
+    close(saved);
+}
+
 static int run_words(const struct pipeline *p, const char *command, struct words *w, struct err *e)
 {
     const struct cmd *cmd = cmd_find(command);
     CHECK(cmd, "%s", command);
     struct conf *c = cmd_configure(cmd, w->n, w->v, e);
     if (!c) return -1;
-    fflush(stdout);
-    int saved = dup(STDOUT_FILENO), rc = -1;
-    if (saved < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
-        err_errno(e, "standard output");
-    } else {
-        if (!p->verbose) log_set_level(LOG_WARNING); /* its progress bar stays */
-        rc = cmd_execute(cmd, c, e);
-        log_set_level(LOG_INFO);
-        fflush(stdout);
-        dup2(saved, STDOUT_FILENO);
-    }
-    if (saved >= 0) close(saved);
+    int saved = output_divert(p);
+    if (!p->verbose) log_set_level(LOG_WARNING); /* its progress bar stays */
+    int rc = cmd_execute(cmd, c, e);
+    log_set_level(LOG_INFO);
+    output_restore(saved);
     conf_free(c);
     return rc;
 }
