@@ -179,8 +179,8 @@ static bool stamp_matches(const char *path, const char *hex)
     return same;
 }
 
-/* Standard output is for the pipeline's own result. What a stage prints there goes to standard error if asked for,
- * else nowhere. Returns what standard output was, or -1. */
+/* Standard output is for the pipeline's own result. What a stage prints there goes to standard error if
+ * asked for, else nowhere. Returns what standard output was, or -1. */
 static int output_divert(const struct pipeline *p)
 {
     fflush(stdout);

@@ -1,4 +1,5 @@
-/* driver.c: a fuzz target as an ordinary test, without libFuzzer: NAME [-n RUNS] [-t SECONDS] [SEED_FILE_OR_FOLDER...].
+/* driver.c: a fuzz target as an ordinary test, without libFuzzer: NAME [-n RUNS] [-t SECONDS]
+ * [SEED_FILE_OR_FOLDER...].
  *
  * Inputs are the seeds themselves, and then seeds changed at random places (bytes flipped, set, cut out,
  * repeated, numbers made extreme, two seeds joined). The changes come from base/rng.h, so a run that fails

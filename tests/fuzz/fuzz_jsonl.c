@@ -1,5 +1,5 @@
-/* fuzz_jsonl.c: any bytes as a file of JSON lines, and as UTF-8. Every record comes back from its own text; cleaned
- * text is valid and stays as it is when cleaned again.
+/* fuzz_jsonl.c: any bytes as a file of JSON lines, and as UTF-8. Every record comes back from its own
+ * text; cleaned text is valid and stays as it is when cleaned again.
  * seeds: tests/fuzz/seeds/jsonl
  */
 #include <stdint.h>
