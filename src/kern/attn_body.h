@@ -1,10 +1,11 @@
 /* attn_body.h: one block of keys of flash attention, forward and backward, over any lanes_X.h.
  *
  * Lanes run over keys for the scores (K lies transposed) and over the head for everything else. Queries go in
- * tiles of ATTN_ROWS. Every step works on all KERN_KEYS keys of the block, present or not, wherever an absent key
- * touches only its own lane; the sums over keys stop at the last key that all queries of a tile have, and go on
- * for each query alone. So the diagonal of a causal mask costs little more than a full block and needs no path of
- * its own. Backward transposes K and V once per call, so that its products have the same two shapes.
+ * tiles of ATTN_ROWS. Every step works on all KERN_KEYS keys of the block, present or not, wherever an
+ * absent key touches only its own lane; the sums over keys stop at the last key that all queries of a tile
+ * have, and go on for each query alone. So the diagonal of a causal mask costs little more than a full block
+ * and needs no path of its own. Backward transposes K and V once per call, so that its products have the
+ * same two shapes.
  */
 #include "base/check.h"
 #include "kern/body.h"

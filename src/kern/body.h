@@ -11,7 +11,8 @@
 enum { LANE_VECS = KERN_LANES / LANES }; /* vectors of partial sums; also vectors in an attention block */
 _Static_assert(KERN_KEYS == KERN_LANES, "a block's exponentials take one lane each");
 
-/* The first n < LANES floats at p, the others 0. n == LANES is a whole load when inlined with the constant. */
+/* The first n < LANES floats at p, the others 0. n == LANES is a whole load when inlined with the
+ * constant. */
 INLINE vf get(const float *p, size_t n)
 {
     if (n == LANES) return vf_load(p);

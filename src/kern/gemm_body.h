@@ -1,10 +1,10 @@
 /* gemm_body.h: packing and the matrix product, over any lanes_X.h.
  *
- * As Goto and van de Geijn (2008), cut to what kern.h fixes: GEMM_ROWS x 16 results live in registers through a
- * block of K, the 16 KB of a panel's block stay in the first-level cache while the rows of a block of A pass, and
- * those stay in the second-level cache while the panels pass. While rows pass, the panel's next block is asked
- * for. A row-major A is read where it lies, unless its rows would all fall on the same lines of the cache; a
- * transposed A is first copied, because each k of it lies in a page of its own.
+ * As Goto and van de Geijn (2008), cut to what kern.h fixes: GEMM_ROWS x 16 results live in registers
+ * through a block of K, the 16 KB of a panel's block stay in the first-level cache while the rows of a block
+ * of A pass, and those stay in the second-level cache while the panels pass. While rows pass, the panel's
+ * next block is asked for. A row-major A is read where it lies, unless its rows would all fall on the same
+ * lines of the cache; a transposed A is first copied, because each k of it lies in a page of its own.
  */
 #include "kern/body.h"
 

@@ -77,8 +77,8 @@ struct kern_attn_back {
 
 /* One row of logits z[0..n): y = z * inv_t, inv_t > 0. out: max, lse = max + log(sum exp(y - max)), entropy
  * H = lse - sum p y, argmax of z (lowest index on ties), bad = no distribution: some z is NaN or +inf, or all
- * are -inf. A single -inf is a token that cannot be chosen: it adds nothing to any of them. prob, if not NULL,
- * receives exp(y - max) unnormalised, and sum their total. */
+ * are -inf. A single -inf is a token that cannot be chosen: it adds nothing to any of them. prob, if not
+ * NULL, receives exp(y - max) unnormalised, and sum their total. */
 struct kern_logits {
     const float *z;
     int n;
@@ -97,6 +97,13 @@ struct kern_adamw {
     const float *g;
     size_t n;
     float g_scale, lr, b1, b2, eps, wd, step_size, inv_sqrt_c2; /* step_size = lr / c1 */
+};
+
+/* One row of a norm, for its backward: dy, x and the weight w, each [n]; r is what the forward returned. */
+struct kern_norm {
+    const float *dy, *x, *w;
+    int n;
+    float r;
 };
 
 struct kern {
@@ -120,8 +127,7 @@ struct kern {
     /* One row: r = 1/sqrt(sum x^2 / n + eps); y = (x*r) * w. Returns r. */
     float (*rmsnorm)(float *y, const float *x, const float *w, int n, float eps);
     /* dx += r*(dy*w) - x * (r^3/n) * sum(dy*w*x); dw += dy * (x*r). dw may be NULL. */
-    void (*rmsnorm_back)(float *dx, float *dw, const float *dy, const float *x, const float *w, int n,
-                         float r);
+    void (*rmsnorm_back)(float *dx, float *dw, const struct kern_norm *row);
     /* y = silu(g) * u, silu(g) = g / (1 + exp(-g)). */
     void (*swiglu)(float *y, const float *g, const float *u, size_t n);
     void (*swiglu_back)(float *dg, float *du, const float *dy, const float *g, const float *u,

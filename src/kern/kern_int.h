@@ -1,7 +1,7 @@
 /* kern_int.h: the scalar definitions that every instruction set follows, operation for operation.
  *
- * exp: x = n ln2 + r with |r| <= ln2/2 (Cody-Waite, ln2 in two parts), n rounded by adding 3*2^22, exp(r) by a
- * polynomial of degree 7 in Horner form (Cephes' expf), times 2^n in two exact steps, so that a denormal
+ * exp: x = n ln2 + r with |r| <= ln2/2 (Cody-Waite, ln2 in two parts), n rounded by adding 3*2^22, exp(r) by
+ * a polynomial of degree 7 in Horner form (Cephes' expf), times 2^n in two exact steps, so that a denormal
  * result rounds once. log: x = 2^e m with m in [sqrt(1/2), sqrt(2)), log(m) by a polynomial in f = m - 1
  * (Cephes' logf). Both within about one ulp; tests/kern measure it against double.
  */

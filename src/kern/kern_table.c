@@ -1,7 +1,7 @@
 /* kern_table.c: the tables that were built, best first, and the choice among them.
  *
- * What a CPU can run is asked here and not in the files of the instruction sets: those are compiled with flags
- * that let the compiler use the very instructions in question.
+ * What a CPU can run is asked here and not in the files of the instruction sets: those are compiled with
+ * flags that let the compiler use the very instructions in question.
  */
 #include <stdatomic.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* lanes_avx512.h: sixteen floats at a time (AVX-512 F, BW, DQ, VL). The names are explained in lanes_avx2.h. */
+/* lanes_avx512.h: sixteen floats at a time (AVX-512 F, BW, DQ, VL). The names are explained in
+ * lanes_avx2.h. */
 #ifndef KERN_LANES_AVX512_H
 #define KERN_LANES_AVX512_H
 

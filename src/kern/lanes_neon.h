@@ -1,7 +1,7 @@
 /* lanes_neon.h: four floats at a time (AArch64). The names are explained in lanes_avx2.h.
  *
- * 32 registers of four hold the same tile of a product as AVX2's 16 of eight. Comparisons select by mask, because
- * this set's own maximum would hand a NaN on.
+ * 32 registers of four hold the same tile of a product as AVX2's 16 of eight. Comparisons select by mask,
+ * because this set's own maximum would hand a NaN on.
  */
 #ifndef KERN_LANES_NEON_H
 #define KERN_LANES_NEON_H

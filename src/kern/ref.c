@@ -1,8 +1,8 @@
 /* ref.c: every slot in plain C: the definition of the bits.
  *
- * Written to be read, not to be fast: one statement per rounding, in the order that the rules of kern.h fix. The
- * other instruction sets (lanes_*.h under the bodies of gemm_body.h, attn_body.h and vec_body.h) must give the
- * same bits, and tests/kern walks every slot to see that they do.
+ * Written to be read, not to be fast: one statement per rounding, in the order that the rules of kern.h fix.
+ * The other instruction sets (lanes_*.h under the bodies of gemm_body.h, attn_body.h and vec_body.h) must
+ * give the same bits, and tests/kern walks every slot to see that they do.
  */
 #include "kern/kern_int.h"
 
@@ -95,9 +95,10 @@ static float ref_rmsnorm(float *y, const float *x, const float *w, int n, float 
     return r;
 }
 
-static void ref_rmsnorm_back(float *dx, float *dw, const float *dy, const float *x, const float *w, int n,
-                             float r)
+static void ref_rmsnorm_back(float *dx, float *dw, const struct kern_norm *row)
 {
+    const float *dy = row->dy, *x = row->x, *w = row->w, r = row->r;
+    const int n = row->n;
     float s[KERN_LANES] = {0};
     for (int i = 0; i < n; i++) s[i % KERN_LANES] = fmaf(dy[i] * w[i], x[i], s[i % KERN_LANES]);
     float c = ((r * r) * r) / (float)n * lanes_sum(s);

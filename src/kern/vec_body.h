@@ -1,8 +1,8 @@
 /* vec_body.h: the slots that go along vectors and rows, over any lanes_X.h.
  *
- * Formulas stand in ref.c; here a step does up to LANES elements, and EACH runs it over whole vectors and once
- * more over the rest. Reductions keep LANE_VECS vectors of partial sums, whose ends are masked, not padded: a sum
- * with zero could turn -0 into 0.
+ * Formulas stand in ref.c; here a step does up to LANES elements, and EACH runs it over whole vectors and
+ * once more over the rest. Reductions keep LANE_VECS vectors of partial sums, whose ends are masked, not
+ * padded: a sum with zero could turn -0 into 0.
  */
 #include "kern/body.h"
 
@@ -116,11 +116,11 @@ static float rmsnorm_sum(const float *dy, const float *w, const float *x, size_t
     return lanes_sum(s);
 }
 
-static void body_rmsnorm_back(float *dx, float *dw, const float *dy, const float *x, const float *w, int n,
-                              float r)
+static void body_rmsnorm_back(float *dx, float *dw, const struct kern_norm *row)
 {
-    const size_t count = (size_t)n;
-    vf k = vf_set(((r * r) * r) / (float)n * rmsnorm_sum(dy, w, x, count)), rv = vf_set(r);
+    const float *dy = row->dy, *x = row->x, *w = row->w, r = row->r;
+    const size_t count = (size_t)row->n;
+    vf k = vf_set(((r * r) * r) / (float)row->n * rmsnorm_sum(dy, w, x, count)), rv = vf_set(r);
     EACH(count, put(dx + i,
                     vf_add(get(dx + i, c),
                            vf_fms(rv, vf_mul(get(dy + i, c), get(w + i, c)), vf_mul(k, get(x + i, c)))),

@@ -47,8 +47,9 @@ static void rmsnorm_backward_blocks(void *ctx, struct range blocks)
         for (size_t i = b * NORM_ROWS; i < end; i++) {
             float *dx = n->dx ? n->dx + i * d : n->unseen + b * d;
             if (!n->dx || n->first) memset(dx, 0, d * sizeof(float));
-            kern()->rmsnorm_back(dx, dw, n->node.y->grad + i * d, n->x->data + i * d, n->w->data, (int)d,
-                                 n->r[i]);
+            kern()->rmsnorm_back(dx, dw,
+                                 &(struct kern_norm){n->node.y->grad + i * d, n->x->data + i * d, n->w->data,
+                                                     (int)d, n->r[i]});
         }
     }
 }

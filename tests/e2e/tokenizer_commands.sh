@@ -1,5 +1,5 @@
-# `openr1 tokenize` and `openr1 template` from outside: forms, ids carried through, errors in their place, and a
-# folder with nothing but the files of a tokenizer.
+# `openr1 tokenize` and `openr1 template` from outside: forms, ids carried through, errors in their place,
+# and a folder with nothing but the files of a tokenizer.
 set -eu
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT

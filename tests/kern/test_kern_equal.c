@@ -1,5 +1,5 @@
-/* Every slot of every table gives the bits of ref.c: odd sizes and strides, misaligned pointers, infinities, NaN,
- * denormals and negative zeros, and nothing written beyond the end. A NaN equals any NaN (kern.h).
+/* Every slot of every table gives the bits of ref.c: odd sizes and strides, misaligned pointers, infinities,
+ * NaN, denormals and negative zeros, and nothing written beyond the end. A NaN equals any NaN (kern.h).
  *
  * A check runs one slot on inputs that depend on the case's number alone, and leaves all it wrote in `out`.
  */
@@ -82,8 +82,9 @@ static void check_rows(const struct kern *k, int c, float *out)
     out[0] = k->rmsnorm(out + 1, x, w, in.n, 1e-6F), out += step;
     float *dx = out, *dw = out + step;
     out += 2 * step;
-    for (int round = 0; round < 2; round++) k->rmsnorm_back(dx, dw, dy, x, w, in.n, 0.7F);
-    k->rmsnorm_back(dx, NULL, dy, x, w, in.n, 0.7F);
+    struct kern_norm row = {dy, x, w, in.n, 0.7F};
+    for (int round = 0; round < 2; round++) k->rmsnorm_back(dx, dw, &row);
+    k->rmsnorm_back(dx, NULL, &row);
     k->swiglu(out, x, u, n), out += step;
     k->swiglu_back(out, out + step, dy, x, u, n), out += 2 * step;
     memcpy(out, x, n / 2 * 2 * sizeof *x);
@@ -153,7 +154,8 @@ static void check_pack(const struct kern *k, int c, float *out)
     inputs_end(&in);
 }
 
-/* Shapes that reach every tile, block and copy: rows, columns, K, stride of A beyond its width, transposed. */
+/* Shapes that reach every tile, block and copy: rows, columns, K, stride of A beyond its width,
+ * transposed. */
 static const struct gemm_shape {
     int m, n, k, pad;
     bool transposed;

@@ -114,14 +114,14 @@ static void vectors_norms_and_gates(void **state)
         double r = 1 / sqrt(ss / N + 1e-5), c = r * r * r / N * s;
         near(k, "r of rmsnorm", (double)k->rmsnorm(y, x, w, N, 1e-5F), r, 1e-6);
         for (int j = 0; j < N; j++) dx[j] = 2, dw[j] = 3;
-        k->rmsnorm_back(dx, dw, dy, x, w, N, (float)r);
+        k->rmsnorm_back(dx, dw, &(struct kern_norm){dy, x, w, N, (float)r});
         for (int j = 0; j < N; j++) {
             double xj = (double)x[j], wj = (double)w[j], dyj = (double)dy[j];
             near(k, "rmsnorm", (double)y[j], xj * r * wj, 1e-6);
             near(k, "dx of rmsnorm", (double)dx[j], 2 + r * dyj * wj - c * xj, 1e-6);
             near(k, "dw of rmsnorm", (double)dw[j], 3 + dyj * xj * r, 1e-6);
         }
-        k->rmsnorm_back(dx, NULL, dy, x, w, N, (float)r);
+        k->rmsnorm_back(dx, NULL, &(struct kern_norm){dy, x, w, N, (float)r});
         k->swiglu(y, x, w, N);
         for (int j = 0; j < N; j++) dx[j] = 2, dw[j] = 3;
         k->swiglu_back(dx, dw, dy, x, w, N);

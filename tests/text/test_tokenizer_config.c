@@ -1,5 +1,5 @@
-/* tokenizer_config.json and its companions: special tokens in both forms, bos and eos around a text, templates.
- * What is expected here is what transformers does with the same files.
+/* tokenizer_config.json and its companions: special tokens in both forms, bos and eos around a text,
+ * templates. What is expected here is what transformers does with the same files.
  */
 #include <setjmp.h>
 #include <stdarg.h>
