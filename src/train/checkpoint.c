@@ -96,10 +96,10 @@ static int write_state(struct trainer *t, const char *dir, struct err *e)
     char *path = path_join(dir, "trainer_state.json");
     runlog_head(t->log, head);
     if (!t->last_hash[0]) model_hash(t->model, t->last_hash);
-    json_t *state =
-        json_pack("{s:I, s:f, s:I, s:f, s:s, s:s, s:s}", "global_step", (json_int_t)t->step, "epoch",
-                  trainer_epoch(t), "max_steps", (json_int_t)t->total_steps, "num_tokens", t->num_tokens,
-                  "config", t->config_hash, "log_head", head, "weights", t->last_hash);
+    json_t *state = json_pack("{s:I, s:f, s:I, s:f, s:s, s:s, s:s, s:s}", "global_step", (json_int_t)t->step,
+                              "epoch", trainer_epoch(t), "max_steps", (json_int_t)t->total_steps,
+                              "num_tokens", t->num_tokens, "config", t->config_hash, "log_head", head,
+                              "weights", t->last_hash, "start", t->start_hash);
     CHECK(state, "state of step %ld", t->step);
     int failed = json_write_file(state, path, e);
     json_decref(state);
@@ -161,7 +161,7 @@ static int read_weights(struct trainer *t, const char *path, struct err *e)
 
 static int read_state(struct trainer *t, const json_t *state, const char *path, struct err *e)
 {
-    const char *weights, *head;
+    const char *weights, *head, *start = json_str_or(state, "start", "");
     if (json_get_int(state, "global_step", path, &t->step, e)) return -1;
     if (json_get_str(state, "weights", path, &weights, e)) return -1;
     if (json_get_str(state, "log_head", path, &head, e)) return -1;
@@ -169,6 +169,11 @@ static int read_state(struct trainer *t, const json_t *state, const char *path, 
     if (json_get_real_or(state, "num_tokens", 0, &t->num_tokens, e)) return -1;
     if (t->step < 0 || t->step > t->total_steps)
         return err_set(e, "%s: is at step %ld, this run has %ld", path, t->step, t->total_steps);
+    if (strcmp(start, t->start_hash) != 0)
+        return err_kind_set(e, ERR_MISMATCH,
+                            "%s: the run began from weights %.12s..., the model given now has %.12s...: "
+                            "model_name_or_path (or seed) is not what it was",
+                            path, start, t->start_hash);
     model_hash(t->model, t->last_hash);
     if (strcmp(t->last_hash, weights) != 0)
         return err_kind_set(

@@ -171,8 +171,12 @@ static int grpo_load(void *self, const char *dir, struct err *e)
     return failed;
 }
 
-static const struct learner grpo_learner = {
-    .name = "grpo", .step = grpo_step, .show = grpo_show, .save = grpo_save, .load = grpo_load};
+static const struct learner grpo_learner = {.name = "grpo",
+                                            .options = grpo_options,
+                                            .step = grpo_step,
+                                            .show = grpo_show,
+                                            .save = grpo_save,
+                                            .load = grpo_load};
 
 /* ---- set-up ---------------------------------------------------------------------------------------- */
 

@@ -103,7 +103,6 @@ struct grpo {
     struct engine *engine;
     struct request *requests; /* [groups] */
     struct model *ref;        /* NULL: beta is 0 */
-    char ref_hash[HASH_HEX];
     struct rollouts now;
     struct micro micro;
     bool mask_truncated, shuffled;

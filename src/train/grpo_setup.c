@@ -194,6 +194,7 @@ int grpo_set_up(struct grpo *g, struct err *e)
             g->prompts.n, g->layout.groups);
     grpo_layout_say(&g->layout, g->prompts.n);
     t->steps_per_epoch = g->prompts.n / g->layout.groups * g->layout.window_steps;
+    t->micro_per_epoch = t->steps_per_epoch * t->accumulation;
     if (plan(g, &limits, e)) return -1;
     if (plan_total(&t->plan) > plan_limit(t->conf)) return 0; /* trainer_go says so */
     if (conf_bool(t->conf, "dry_run")) return 0;

@@ -18,7 +18,8 @@
 
 double trainer_epoch(const struct trainer *t)
 {
-    return (double)t->step / (double)t->steps_per_epoch;
+    long whole = t->step / t->steps_per_epoch, micro = t->step % t->steps_per_epoch * t->accumulation;
+    return (double)whole + (double)micro / (double)t->micro_per_epoch;
 }
 
 static void step_out_init(struct step_out *o)

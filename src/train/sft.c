@@ -163,7 +163,7 @@ static int sft_step(void *self, struct trainer *t, struct step_out *out, struct 
     return 0;
 }
 
-static const struct learner sft_learner = {.name = "sft", .step = sft_step};
+static const struct learner sft_learner = {.name = "sft", .options = sft_options, .step = sft_step};
 
 /* ---- set-up ---------------------------------------------------------------------------------------- */
 
@@ -241,6 +241,7 @@ static int set_up(struct sft *s, struct trainer *t, struct err *e)
     if (s->n_micro == 0)
         return err_usage(e, "dataloader_drop_last leaves nothing: %d rows, batches of %d", s->data.n_bins,
                          s->batch);
+    t->micro_per_epoch = s->n_micro;
     t->steps_per_epoch = (s->n_micro + t->accumulation - 1) / t->accumulation;
     if (t->max_micro > s->n_micro) t->max_micro = s->n_micro;
     size_up(s, t);

@@ -113,7 +113,8 @@ struct step_out { /* what a step tells; objects owned by the loop */
 };
 
 struct learner {
-    const char *name; /* "sft" */
+    const char *name;          /* "sft" */
+    const struct opt *options; /* its own table */
     /* Leave the gradient of optimiser step t->step in the model. ERR_STOPPED: a signal came; nothing was
      * changed. */
     int (*step)(void *self, struct trainer *t, struct step_out *out, struct err *e);
@@ -147,15 +148,17 @@ struct trainer {
     int lock;        /* descriptor of dir/.lock; 0: none */
     uint64_t seed, data_seed;
     long step, total_steps, steps_per_epoch;
-    long max_micro;     /* microbatches of a step, at most */
-    double num_tokens;  /* seen so far, for the metric; kept in checkpoints */
-    int accumulation;   /* gradient_accumulation_steps */
-    bool checkpointing; /* gradient checkpointing */
+    long micro_per_epoch; /* micro-steps of an epoch; the last step of one may have fewer than the others */
+    long max_micro;       /* microbatches of a step, at most */
+    double num_tokens;    /* seen so far, for the metric; kept in checkpoints */
+    int accumulation;     /* gradient_accumulation_steps */
+    bool checkpointing;   /* gradient checkpointing */
     long log_every, save_every, hash_every;
     int save_limit;    /* 0: all */
     size_t step_bytes; /* of the largest microbatch, planned */
     char config_hash[HASH_HEX];
     char last_hash[HASH_HEX];    /* of the weights, when known */
+    char start_hash[HASH_HEX];   /* of the weights before the first step */
     char resumed_head[HASH_HEX]; /* of the log, as the checkpoint has it */
     json_t *last_metrics;        /* of the newest step, for the model card */
     const struct train_hooks *hooks;

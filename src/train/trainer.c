@@ -137,6 +137,14 @@ static int check_plan(struct trainer *t, struct err *e)
         (double)total / 1e9, (double)limit / 1e9, t->checkpointing ? "" : "gradient_checkpointing: true, ");
 }
 
+/* Where nothing is run, no key can be blamed for not having been used. */
+static void touch_keys(struct trainer *t)
+{
+    const struct opt *const tables[] = {t->learner->options, train_options, model_options};
+    for (int i = 0; i < 3; i++)
+        for (const struct opt *o = tables[i]; o->key; o++) conf_is_set(t->conf, o->key);
+}
+
 static void dry_text(struct trainer *t, struct str *out)
 {
     conf_yaml(t->conf, out);
@@ -248,6 +256,7 @@ static int start(struct trainer *t, const struct rows *data, struct err *e)
     run_config_hash(t->conf, t->config_hash);
     int decided = decide(t, &from, e);
     if (decided) return decided;
+    model_hash(t->model, t->start_hash);
     take_memory(t);
     int failed = file_mkdirs(t->dir, e);
     if (!failed) failed = lock_folder(t, e);
@@ -371,6 +380,7 @@ int trainer_go(struct trainer *t, const struct rows *data, struct str *out, stru
     struct str text;
     if (check_eos(t, e) || plan_steps(t, e)) return -1;
     if (conf_bool(t->conf, "dry_run")) {
+        touch_keys(t);
         dry_text(t, out);
         return check_plan(t, e);
     }
@@ -383,6 +393,7 @@ int trainer_go(struct trainer *t, const struct rows *data, struct str *out, stru
     int started = start(t, data, e);
     if (started < 0) return -1;
     if (started > 0) {
+        touch_keys(t);
         log_info("%s: this run is finished; overwrite_output_dir: true would start it anew", t->dir);
         return 0;
     }

@@ -253,6 +253,47 @@ static void a_damaged_checkpoint_is_noticed(void **state)
     free(dir);
 }
 
+static void a_changed_starting_model_is_noticed(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    json_t *r = tiny_try("sft", RESUME "seed 8 resume_from_checkpoint @resume/checkpoint-6", &e);
+    assert_null(r);
+    assert_int_equal(e.kind, ERR_MISMATCH);
+    assert_non_null(strstr(e.msg, "began from"));
+}
+
+/* DIR/huge: weights that are finite, and a forward pass that is not. */
+static void make_huge_model(void)
+{
+    struct err e = {0};
+    char *base = tiny_path("base"), *huge = tiny_path("huge");
+    struct model *m = model_load(base, MODEL_RANDOM, 1, &e);
+    if (!m) fail_msg("%s", e.msg);
+    struct weight *w = model_find(m, "model.norm.weight");
+    for (int i = 0; i < w->cols; i++) w->data[i] = 3e38f;
+    if (model_save(m, huge, "float32", NULL, &e)) fail_msg("%s", e.msg);
+    model_free(m);
+    free(base);
+    free(huge);
+}
+
+static void numbers_that_go_bad_stop_the_run_with_its_state_safe(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    make_huge_model();
+    json_t *r =
+        tiny_try("sft", "model_name_or_path @huge dataset_name @data.jsonl output_dir @wild max_steps 3", &e);
+    assert_null(r);
+    if (!strstr(e.msg, "not finite") || !strstr(e.msg, "step 1 ") || !strstr(e.msg, "dataset row"))
+        fail_msg("'%s' does not name step and row", e.msg);
+    assert_non_null(strstr(e.msg, "checkpoint-0"));
+    char *safe = tiny_path("wild/checkpoint-0/optimizer.safetensors");
+    assert_true(file_exists(safe));
+    free(safe);
+}
+
 static void two_processes_cannot_train_in_one_folder(void **state)
 {
     (void)state;
@@ -283,6 +324,8 @@ int main(void)
         cmocka_unit_test(another_configuration_is_not_mixed_in),
         cmocka_unit_test(resuming_from_any_checkpoint_ends_in_the_same_bits),
         cmocka_unit_test(a_damaged_checkpoint_is_noticed),
+        cmocka_unit_test(a_changed_starting_model_is_noticed),
+        cmocka_unit_test(numbers_that_go_bad_stop_the_run_with_its_state_safe),
         cmocka_unit_test(two_processes_cannot_train_in_one_folder),
     };
     return cmocka_run_group_tests(tests, tiny_setup, tiny_teardown);

@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""Golden files for tests/train/test_grpo_step.c: one off-policy GRPO step on a transformers model.
+
+Made with torch 2.13.0 and transformers 5.23.0. Run from the source folder, after sft_curve.py (whose model it uses):
+python tools/golden/grpo_step.py
+Writes tests/golden/grpo/: step_prompts.jsonl (dataset), step_rollouts.jsonl (prompts and completions as a checkpoint
+holds them, with old and reference log-probs that differ from the model's) and step.json (loss, gradient norm and
+metrics under several settings; the loss is written out again here, in double precision on log-probs of the model in
+float32, padded rows and all).
+"""
+import json
+import pathlib
+import random
+import sys
+
+sys.path.pop(0)  # a neighbour of this file is called tokenizers.py
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+OUT = pathlib.Path("tests/golden/grpo")
+MODEL = "tests/golden/sft/model"
+G, L = 4, 6
+PROMPTS = ["1+2=", "30-4=", "5-1+1="]
+REWARDS = [[1, 0, 0, 1], [0.25, 0.5, 0, 0], [1, 1, 1, 0]]
+
+model = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
+tokenizer = AutoTokenizer.from_pretrained(MODEL)
+rng = random.Random(4)
+
+
+def forward(prompt, completion, temperature):
+    """Log-probs and entropies of the completion's tokens, one row at a time."""
+    logits = model(torch.tensor([prompt + completion])).logits[0, len(prompt) - 1:-1].double() / temperature
+    logp = torch.log_softmax(logits, -1)
+    picked = logp.gather(-1, torch.tensor(completion)[:, None])[:, 0]
+    return picked, -(logp.exp() * logp).sum(-1)
+
+
+def make_rollouts(temperature):
+    groups = []
+    for index, text in enumerate(PROMPTS):
+        prompt = tokenizer(text)["input_ids"]
+        rewards = REWARDS[index]
+        mean = sum(rewards) / G
+        std = (sum((r - mean) ** 2 for r in rewards) / (G - 1)) ** 0.5
+        completions = []
+        for i in range(G):
+            n = rng.randint(1, L)
+            ids = [rng.randint(1, 14) for _ in range(n - 1)] + [0]
+            truncated = (index + i) % 4 == 3
+            if truncated:
+                ids = [rng.randint(1, 14) for _ in range(L)]
+            with torch.no_grad():
+                logp, _ = forward(prompt, ids, temperature)
+            old = [float(torch.tensor(x + rng.gauss(0, 0.25), dtype=torch.float32)) for x in logp.tolist()]
+            ref = [float(torch.tensor(x + rng.gauss(0, 0.3), dtype=torch.float32)) for x in logp.tolist()]
+            completions.append({"ids": ids, "logps": old, "ref": ref, "truncated": truncated, "text": "",
+                                "rewards": [rewards[i]], "reasons": [""], "total": rewards[i],
+                                "advantage": (rewards[i] - mean) / (std + 1e-4)})
+        groups.append({"window": 0, "prompt": index, "completions": completions})
+    return groups
+
+
+def step(groups, temperature, loss_type="dapo", level="token", beta=0.0, low=0.2, high=0.2, mask_truncated=False,
+         micro=12):
+    model.zero_grad()
+    rows = [(tokenizer(PROMPTS[g["prompt"]])["input_ids"], c) for g in groups for c in g["completions"]]
+    parts, kls, entropies, counts, clipped = [], [], [], [], []
+    for prompt, c in rows:
+        logp, entropy = forward(prompt, c["ids"], temperature)
+        mask = torch.full_like(logp, 0.0 if mask_truncated and c["truncated"] else 1.0)
+        n = float(mask.sum())
+        d = logp - torch.tensor(c["logps"], dtype=torch.float64)
+        log_ratio = d if level == "token" else ((d * mask).sum() / max(n, 1.0)).expand_as(d)
+        rho, a = log_ratio.exp(), c["advantage"]
+        piece = -torch.minimum(rho * a, rho.clamp(1 - low, 1 + high) * a)
+        gap = torch.tensor(c["ref"], dtype=torch.float64) - logp
+        kl = gap.exp() - gap - 1
+        if beta:
+            piece = piece + beta * kl
+        parts.append((piece * mask).sum())
+        kls.append(float((kl * mask).sum().detach()))
+        entropies.append(float((entropy * mask).sum().detach()))
+        counts.append(n)
+        region = ((rho < 1 - low) & (a < 0)) | ((rho > 1 + high) & (a > 0))
+        clipped.append(float((region * mask).sum()) if level == "token" else float(region[0]) if n else 0.0)
+    steps, total = len(rows) // micro, sum(counts)
+    loss = 0
+    for at in range(0, len(rows), micro):
+        p, n = parts[at:at + micro], counts[at:at + micro]
+        if loss_type == "grpo":
+            loss = loss + sum(x / max(k, 1) for x, k in zip(p, n)) / micro / steps
+        elif loss_type == "bnpo":
+            loss = loss + sum(p) / max(sum(n), 1) / steps
+        elif loss_type == "dr_grpo":
+            loss = loss + sum(p) / (micro * L) / steps
+        else:
+            loss = loss + sum(p) / total
+    loss.backward()
+    norm = torch.sqrt(sum((q.grad.double() ** 2).sum() for q in model.parameters()))
+    metrics = {"loss": float(loss.detach()), "grad_norm": float(norm), "entropy": sum(entropies) / total,
+               "clip_ratio/region_mean": sum(clipped) / (total if level == "token" else len(rows))}
+    if beta:
+        metrics["kl"] = sum(kls) / total
+    return metrics
+
+
+groups = make_rollouts(0.8)
+OUT.joinpath("step_prompts.jsonl").write_text(
+    "".join(json.dumps({"prompt": p, "solution": "1"}) + "\n" for p in PROMPTS))
+OUT.joinpath("step_rollouts.jsonl").write_text("".join(json.dumps(g) + "\n" for g in groups))
+cases = [
+    ("beta 0.05", dict(beta=0.05)),
+    ("loss_type grpo beta 0.1 per_device_train_batch_size 4 gradient_accumulation_steps 3",
+     dict(loss_type="grpo", beta=0.1, micro=4)),
+    ("loss_type grpo importance_sampling_level sequence epsilon 0.05 epsilon_high 0.1 beta 0.02",
+     dict(loss_type="grpo", level="sequence", low=0.05, high=0.1, beta=0.02)),
+    ("loss_type bnpo per_device_train_batch_size 6 gradient_accumulation_steps 2 beta 0.03",
+     dict(loss_type="bnpo", micro=6, beta=0.03)),
+    ("loss_type dr_grpo epsilon_high 0.28 mask_truncated_completions true beta 0.04",
+     dict(loss_type="dr_grpo", high=0.28, mask_truncated=True, beta=0.04)),
+    ("loss_type dapo mask_truncated_completions true beta 0.01", dict(mask_truncated=True, beta=0.01)),
+]
+OUT.joinpath("step.json").write_text(json.dumps(
+    [{"words": words, "expect": step(groups, 0.8, **settings)} for words, settings in cases], indent=0) + "\n")
