@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "cmd/cmd_lines.h"
+#include "cmd/model_run.h"
 #include "data/data.h"
 #include "infer/infer.h"
 
@@ -91,7 +91,7 @@ static const struct opt generate_options[] = {
      .hi = 1 << 16},
     {.key = "kv_memory",
      .type = OPT_STR,
-     .help = "most memory for keys and values, such as 500M or 4G (default: half of what is free); changes "
+     .help = "most memory for keys and values, such as 500M or 4G (default: half of the machine's); changes "
              "speed only"},
     {0}};
 static const struct opt *const generate_tables[] = {generate_options, NULL};
@@ -197,7 +197,7 @@ static int read_limits(struct job *j, struct engine_limits *l, struct err *e)
             "the longest prompt has %zu tokens; with max_new_tokens %d that is more than the %d positions "
             "the model was made for",
             longest, j->sampling.max_new_tokens, positions);
-    l->kv_bytes = (size_t)sysconf(_SC_AVPHYS_PAGES) / 2 * (size_t)sysconf(_SC_PAGESIZE);
+    l->kv_bytes = (size_t)(machine_bytes() / 2);
     const char *memory = conf_str(j->c, "kv_memory");
     return memory ? read_bytes(memory, &l->kv_bytes, e) : 0;
 }

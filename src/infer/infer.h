@@ -88,7 +88,8 @@ struct engine_limits {
 };
 struct engine;
 /* Takes all the memory it will ever need, but for results. Weights are packed (model_pack) unless they are
- * packed and fresh already; engine_run packs again when they have changed. */
+ * packed and fresh already; engine_run packs again when they have changed. Memory is for the number of
+ * threads that the pool has now. */
 struct engine *engine_new(struct model *m, const struct engine_limits *limits, struct err *e);
 void engine_free(struct engine *e);
 size_t engine_bytes(const struct model *m, const struct engine_limits *limits); /* for the memory plan */

@@ -406,6 +406,61 @@ static void test_hooks_see_every_token_and_the_progress(void **state)
     group_release(&g);
 }
 
+static int passes_of(const struct engine_limits *limits, const struct request *q, int n)
+{
+    struct err e = {0};
+    struct watcher w = {.passes = 0};
+    struct engine_hooks hooks = {watch, NULL, &w};
+    struct group g[8];
+    struct engine *own = engine_new(model, limits, &e);
+    CHECK(own, "%s", e.msg);
+    assert_int_equal(engine_run(own, q, n, g, &hooks, &e), 0);
+    for (int i = 0; i < n; i++) {
+        assert_int_equal(g[i].c[0].n, q[i].sampling.max_new_tokens);
+        group_release(&g[i]);
+    }
+    engine_free(own);
+    return w.passes;
+}
+
+static void test_a_place_that_becomes_free_is_taken_in_the_next_pass(void **state)
+{
+    (void)state;
+    struct request q[5];
+    for (int i = 0; i < 5; i++) q[i] = request_of(1, i == 0 ? 20 : 5);
+    struct engine_limits limits = {.max_running = 2, .max_rows = 20, .max_tokens = 64};
+    assert_int_equal(passes_of(&limits, q, 5),
+                     20); /* four short ones, one after another, beside a long one */
+    limits.max_running = 5;
+    assert_int_equal(passes_of(&limits, q, 5), 20);
+    limits.max_running = 1;
+    assert_int_equal(passes_of(&limits, q, 5), 40);
+    limits.max_running = 5;
+    limits.n_blocks = 3; /* each needs one block, so three run */
+    for (int i = 0; i < 5; i++) q[i] = request_of(1, 10);
+    assert_int_equal(passes_of(&limits, q, 5), 20);
+    q[0] = request_of(1, 60); /* two blocks: one more beside it */
+    assert_int_equal(passes_of(&limits, q, 5), 60);
+    limits.n_blocks = 4;
+    assert_int_equal(passes_of(&limits, q, 5), 60);
+}
+
+static void test_a_long_prompt_is_cut_into_pieces_beside_those_who_decode(void **state)
+{
+    (void)state;
+    int ids[100];
+    for (int i = 0; i < 100; i++) ids[i] = i % 22;
+    struct request q[2] = {request_of(1, 30), request_of(1, 3)};
+    q[1].prompt = ids;
+    q[1].n_prompt = 100;
+    struct engine_limits limits = {.max_running = 2, .max_rows = 11, .max_tokens = 120};
+    /* Pass 1: 4 rows of the first prompt and 7 of the second; then 1 and 10 a pass: complete after pass 11. */
+    assert_int_equal(passes_of(&limits, &q[1], 1), 10 + 2);
+    assert_int_equal(passes_of(&limits, q, 2), 30);
+    q[0].sampling.max_new_tokens = 12;
+    assert_int_equal(passes_of(&limits, q, 2), 11 + 2);
+}
+
 static void test_watcher_can_stop_a_run_and_the_engine_runs_again(void **state)
 {
     (void)state;
@@ -469,6 +524,8 @@ int main(void)
         cmocka_unit_test(test_damaged_weights_are_an_error_that_names_the_place),
         cmocka_unit_test(test_what_a_failed_run_left_in_the_cache_is_not_used_again),
         cmocka_unit_test(test_hooks_see_every_token_and_the_progress),
+        cmocka_unit_test(test_a_place_that_becomes_free_is_taken_in_the_next_pass),
+        cmocka_unit_test(test_a_long_prompt_is_cut_into_pieces_beside_those_who_decode),
         cmocka_unit_test(test_watcher_can_stop_a_run_and_the_engine_runs_again),
         cmocka_unit_test(test_decoding_allocates_nothing_but_results),
         cmocka_unit_test(test_engine_bytes_covers_the_cache_and_grows_with_the_limits),
