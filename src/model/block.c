@@ -21,7 +21,11 @@ static struct tensor *attention(struct tape *t, struct tensor *x, const struct b
     struct model *m = c->model;
     const struct layer *l = &m->layers[c->layer];
     struct tensor *h = op_rmsnorm_run(t, x, l->w[SLOT_ATTN_NORM], m->config.rms_eps);
-    struct tensor *qkv[3] = {linear(t, h, l, SLOT_Q), linear(t, h, l, SLOT_K), linear(t, h, l, SLOT_V)};
+    struct tensor
+        *qkv[3]; /* one statement each: the order of the nodes is the order of the gradient's sums */
+    qkv[0] = linear(t, h, l, SLOT_Q);
+    qkv[1] = linear(t, h, l, SLOT_K);
+    qkv[2] = linear(t, h, l, SLOT_V);
     if (l->w[SLOT_Q_NORM]) qkv[0] = op_rmsnorm_run(t, qkv[0], l->w[SLOT_Q_NORM], m->config.rms_eps);
     if (l->w[SLOT_K_NORM]) qkv[1] = op_rmsnorm_run(t, qkv[1], l->w[SLOT_K_NORM], m->config.rms_eps);
     qkv[0] = op_rope_run(t, qkv[0], c->batch, &m->rope);
@@ -33,8 +37,8 @@ static struct tensor *mlp(struct tape *t, struct tensor *x, const struct block_c
 {
     const struct layer *l = &c->model->layers[c->layer];
     struct tensor *h = op_rmsnorm_run(t, x, l->w[SLOT_MLP_NORM], c->model->config.rms_eps);
-    struct tensor *gate = linear(t, h, l, SLOT_GATE);
-    return linear(t, op_swiglu_run(t, gate, linear(t, h, l, SLOT_UP)), l, SLOT_DOWN);
+    struct tensor *gate = linear(t, h, l, SLOT_GATE), *up = linear(t, h, l, SLOT_UP);
+    return linear(t, op_swiglu_run(t, gate, up), l, SLOT_DOWN);
 }
 
 static struct tensor *block(struct tape *t, struct tensor *x, void *ctx)
