@@ -54,7 +54,9 @@ static int item_encode(struct run *r, int i, struct err *e)
     struct prompt_opts how = {
         .tok = r->tok, .system_prompt = r->o->system_prompt, .apply_chat = r->o->apply_chat};
     json_t *prompt = r->task->prompt(json_array_get(r->items, (size_t)i), r->params);
-    if (!prompt) return err_set(e, "item %d of %s has no prompt", i, r->task->name);
+    if (!prompt)
+        return err_set(e, "item %d of %s has no prompt; is --dataset_name made for this task?", i,
+                       r->task->name);
     json_array_append_new(r->prompts, prompt);
     json_t *row = json_pack("{s:O}", "prompt", prompt);
     int rc = prompt_encode(row, &how, &r->ids[i], e);
