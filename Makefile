@@ -40,6 +40,7 @@ fuzz:
 
 bench: build
 	$(BUILD)/openr1_bench
+	$(BUILD)/openr1_steps
 
 lint: build
 	sh tools/lint $(BUILD)

@@ -1,11 +1,11 @@
-/* bench.c: runs benchmarks, each work in its own process, and prints what they tell.
+/* steps.c: runs works, each in its own process, and prints what they tell.
  *
- *   openr1_bench [--json] [--list] [--repeats N] [NAME or NAME/WORK ...]
+ *   openr1_steps [--json] [--list] [--repeats N] [KIND or KIND/WORK ...]
  *
- * The machine's limits are measured first (bench_machine.c): rows that count arithmetic or traffic are shown
+ * The machine's limits are measured first (steps_machine.c): rows that count arithmetic or traffic are shown
  * with their share of them. Standard output carries the table, or with --json one object a row.
  */
-#include "bench.h"
+#include "steps.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -18,12 +18,13 @@
 
 #include "base/file.h"
 
-/* The table's order; bench.h declares them. */
-static const struct bench *const benches[] = {
-    &bench_machine,
-    &bench_train,
+/* The table's order; steps.h declares them. */
+static const struct steps *const kinds[] = {
+    &steps_machine,
+    &steps_train,
+    &steps_generate,
 };
-enum { N_BENCHES = sizeof benches / sizeof *benches };
+enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
 static struct {
     bool json;
@@ -37,30 +38,43 @@ static struct {
 
 static FILE *told;
 
-void bench_tell(const struct bench_row *r)
+void steps_tell(const struct steps_row *r)
 {
     fprintf(told, "%s\t%.9g\t%s\t%.9g\t%.9g\n", r->what, r->value, r->unit, r->gflops, r->gbytes);
 }
 
-double bench_peak_mb(void)
+double steps_peak_mb(void)
 {
     struct rusage u;
     getrusage(RUSAGE_SELF, &u);
     return (double)u.ru_maxrss / 1024;
 }
 
-int bench_model_folder(const char *config, char *dir, struct err *e)
+const char steps_smollm2[] =
+    "{\"model_type\":\"llama\",\"vocab_size\":49152,\"hidden_size\":576,\"num_hidden_layers\":30,"
+    "\"num_attention_heads\":9,\"num_key_value_heads\":3,\"intermediate_size\":1536,"
+    "\"max_position_embeddings\":8192,\"rms_norm_eps\":1e-5,\"rope_theta\":100000,"
+    "\"tie_word_embeddings\":true,\"initializer_range\":0.04}";
+
+struct model *steps_model(const char *config, struct err *e)
 {
+    struct err ignored;
+    char dir[64];
     const char *tmp = getenv("TMPDIR");
-    snprintf(dir, 64, "%.40s/openr1-bench.XXXXXX", tmp ? tmp : "/tmp");
-    if (!mkdtemp(dir)) return err_errno(e, "%s", dir);
+    snprintf(dir, sizeof dir, "%.40s/openr1-steps.XXXXXX", tmp ? tmp : "/tmp");
+    if (!mkdtemp(dir)) {
+        err_errno(e, "%s", dir);
+        return NULL;
+    }
     char *path = path_join(dir, "config.json");
-    int failed = file_write(path, config, strlen(config), e);
+    struct model *m = NULL;
+    if (file_write(path, config, strlen(config), e) == 0) m = model_load(dir, MODEL_RANDOM, 1, e);
+    file_remove_tree(dir, &ignored);
     free(path);
-    return failed;
+    return m;
 }
 
-static _Noreturn void child(const struct bench *b, int i, int fd)
+static _Noreturn void child(const struct steps *b, int i, int fd)
 {
     struct err e;
     told = fdopen(fd, "w");
@@ -72,9 +86,9 @@ static _Noreturn void child(const struct bench *b, int i, int fd)
 
 /* ---- in the parent --------------------------------------------------------------------------------- */
 
-static void show_json(const struct bench *b, int i, const struct bench_row *r)
+static void show_json(const struct steps *b, int i, const struct steps_row *r)
 {
-    json_t *o = json_pack("{ss ss ss sf ss}", "bench", b->name, "work", b->work(i), "what", r->what, "value",
+    json_t *o = json_pack("{ss ss ss sf ss}", "kind", b->name, "work", b->work(i), "what", r->what, "value",
                           r->value, "unit", r->unit);
     if (r->gflops > 0) json_object_set_new(o, "gflops", json_real(r->gflops));
     if (r->gbytes > 0) json_object_set_new(o, "gbytes", json_real(r->gbytes));
@@ -84,7 +98,7 @@ static void show_json(const struct bench *b, int i, const struct bench_row *r)
     json_decref(o);
 }
 
-static void show_line(const struct bench *b, int i, const struct bench_row *r)
+static void show_line(const struct steps *b, int i, const struct steps_row *r)
 {
     printf("%-8s %-30s %-18s %10.4g %-9s", b->name, b->work(i), r->what, r->value, r->unit);
     if (r->gflops > 0 && run.gflops > 0) printf(" %5.1f%% of FMA", 100 * r->gflops / run.gflops);
@@ -92,22 +106,22 @@ static void show_line(const struct bench *b, int i, const struct bench_row *r)
     putchar('\n');
 }
 
-static bool take_line(char *line, struct bench_row *r)
+static bool take_line(char *line, struct steps_row *r)
 {
     char *field[5], *rest = line;
     line[strcspn(line, "\n")] = 0;
     for (int k = 0; k < 5; k++)
         if (!(field[k] = strsep(&rest, "\t"))) return false;
-    *r = (struct bench_row){field[0], strtod(field[1], NULL), field[2], strtod(field[3], NULL),
+    *r = (struct steps_row){field[0], strtod(field[1], NULL), field[2], strtod(field[3], NULL),
                             strtod(field[4], NULL)};
     return true;
 }
 
-static int work_run(const struct bench *b, int i, bool show)
+static int work_run(const struct steps *b, int i, bool show)
 {
     int ends[2], status = 0;
     char line[512];
-    struct bench_row r;
+    struct steps_row r;
     fflush(stdout);
     if (pipe(ends)) return -1;
     pid_t pid = fork();
@@ -120,8 +134,8 @@ static int work_run(const struct bench *b, int i, bool show)
     FILE *f = fdopen(ends[0], "r");
     while (f && fgets(line, sizeof line, f)) {
         if (!take_line(line, &r)) continue;
-        if (b == &bench_machine && r.gflops > run.gflops) run.gflops = r.gflops;
-        if (b == &bench_machine && r.gbytes > run.gbytes) run.gbytes = r.gbytes;
+        if (b == &steps_machine && r.gflops > run.gflops) run.gflops = r.gflops;
+        if (b == &steps_machine && r.gbytes > run.gbytes) run.gbytes = r.gbytes;
         if (show) (run.json ? show_json : show_line)(b, i, &r);
     }
     if (f) fclose(f);
@@ -130,7 +144,7 @@ static int work_run(const struct bench *b, int i, bool show)
 }
 
 /* "train" wants all of its works, "train/demo" those whose names begin so. */
-static bool wanted(const struct bench *b, int i)
+static bool wanted(const struct steps *b, int i)
 {
     char name[160];
     snprintf(name, sizeof name, "%s/%s", b->name, b->work(i));
@@ -141,8 +155,8 @@ static bool wanted(const struct bench *b, int i)
 
 static int usage(void)
 {
-    fputs("usage: openr1_bench [--json] [--list] [--repeats N] [NAME or NAME/WORK ...]\n", stderr);
-    for (int b = 0; b < N_BENCHES; b++) fprintf(stderr, "  %-9s %s\n", benches[b]->name, benches[b]->help);
+    fputs("usage: openr1_steps [--json] [--list] [--repeats N] [KIND or KIND/WORK ...]\n", stderr);
+    for (int b = 0; b < N_KINDS; b++) fprintf(stderr, "  %-9s %s\n", kinds[b]->name, kinds[b]->help);
     return 2;
 }
 
@@ -163,14 +177,13 @@ int main(int argc, char **argv)
     if (run.repeats < 1) return usage();
     run.wanted = argv + at;
     run.n_wanted = argc - at;
-    for (int b = 0; b < N_BENCHES; b++)
-        for (int i = 0; i < benches[b]->n_works; i++) {
-            bool show = wanted(benches[b], i);
-            if (list && show) printf("%s/%s\n", benches[b]->name, benches[b]->work(i));
+    for (int b = 0; b < N_KINDS; b++)
+        for (int i = 0; i < kinds[b]->n_works; i++) {
+            bool show = wanted(kinds[b], i);
+            if (list && show) printf("%s/%s\n", kinds[b]->name, kinds[b]->work(i));
             if (list) continue;
             /* Shares in the table need the limits; lines of JSON do not. */
-            if (show || (!run.json && benches[b] == &bench_machine))
-                failed |= work_run(benches[b], i, show) != 0;
+            if (show || (!run.json && kinds[b] == &steps_machine)) failed |= work_run(kinds[b], i, show) != 0;
         }
     return failed ? 1 : 0;
 }

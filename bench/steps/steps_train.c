@@ -1,26 +1,20 @@
-/* bench_train.c: one step of supervised fine-tuning: forward, backward, AdamW on all weights.
+/* steps_train.c: one step of supervised fine-tuning: forward, backward, AdamW on all weights.
  *
  * The step of train/sft.c without its data and its records: every token but the last of each sequence has
  * loss. Arithmetic is counted as is usual: 6 operations a weight and token for the matrices, 12 L T H hd / 2
  * a token for causal attention; recomputation (checkpointing) is extra work, and not counted.
  */
-#include "bench.h"
+#include "steps.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/rng.h"
 #include "train/train_int.h"
 
-#define SMOLLM2                                                                                              \
-    "{\"model_type\":\"llama\",\"vocab_size\":49152,\"hidden_size\":576,\"num_hidden_layers\":30,"           \
-    "\"num_attention_heads\":9,\"num_key_value_heads\":3,\"intermediate_size\":1536,"                        \
-    "\"max_position_embeddings\":8192,\"rms_norm_eps\":1e-5,\"rope_theta\":100000,"                          \
-    "\"tie_word_embeddings\":true,\"initializer_range\":0.04}"
 #define DEMO                                                                                                 \
     "{\"model_type\":\"llama\",\"vocab_size\":18,\"hidden_size\":64,\"num_hidden_layers\":3,"                \
     "\"num_attention_heads\":4,\"num_key_value_heads\":4,\"intermediate_size\":192,"                         \
@@ -32,8 +26,8 @@ static const struct work {
     int sequences, length, steps; /* steps of one measurement */
     bool checkpoint;
 } works[] = {
-    {"smollm2-135m 2x1024", SMOLLM2, 2, 1024, 1, false},
-    {"smollm2-135m 2x1024 ckpt", SMOLLM2, 2, 1024, 1, true},
+    {"smollm2-135m 2x1024", steps_smollm2, 2, 1024, 1, false},
+    {"smollm2-135m 2x1024 ckpt", steps_smollm2, 2, 1024, 1, true},
     {"demo 128x32", DEMO, 128, 32, 20, false},
     {"demo 512x48", DEMO, 512, 48, 4, false},
 };
@@ -42,7 +36,7 @@ struct phases {
     double forward, backward, update, total; /* seconds */
 };
 
-struct bench_train {
+struct steps_train {
     const struct work *work;
     struct model *model;
     struct optimiser *opt;
@@ -51,7 +45,7 @@ struct bench_train {
     struct micro micro;
 };
 
-static void fill(struct bench_train *b)
+static void fill(struct steps_train *b)
 {
     int n = b->work->length, vocab = model_config(b->model)->vocab;
     int *ids = alloc_zero((size_t)n, sizeof *ids);
@@ -67,7 +61,7 @@ static void fill(struct bench_train *b)
     free(ids);
 }
 
-static int step(struct bench_train *b, struct phases *p, struct err *e)
+static int step(struct steps_train *b, struct phases *p, struct err *e)
 {
     struct forward f = {.rows = {.temperature = 1}};
     const char *bad;
@@ -91,7 +85,7 @@ static int step(struct bench_train *b, struct phases *p, struct err *e)
 }
 
 /* Operations of a step, in thousand millions. */
-static double step_gflop(struct bench_train *b)
+static double step_gflop(struct steps_train *b)
 {
     const struct model_config *c = model_config(b->model);
     double tokens = (double)b->micro.n_rows, length = (double)b->work->length;
@@ -105,7 +99,7 @@ static double step_gflop(struct bench_train *b)
     return tokens * (6 * matrices + attention) / 1e9;
 }
 
-static int measure(struct bench_train *b, int repeats, struct err *e)
+static int measure(struct steps_train *b, int repeats, struct err *e)
 {
     struct phases best = {.total = 0}, warm = {.total = 0};
     if (step(b, &warm, e)) return -1;
@@ -116,12 +110,12 @@ static int measure(struct bench_train *b, int repeats, struct err *e)
         if (r == 0 || p.total < best.total) best = p;
     }
     double n = b->work->steps;
-    bench_tell(&(struct bench_row){"training", (double)b->micro.n_rows * n / best.total, "tokens/s",
+    steps_tell(&(struct steps_row){"training", (double)b->micro.n_rows * n / best.total, "tokens/s",
                                    step_gflop(b) * n / best.total, 0});
-    bench_tell(&(struct bench_row){"forward", best.forward / n, "s", 0, 0});
-    bench_tell(&(struct bench_row){"backward", best.backward / n, "s", 0, 0});
-    bench_tell(&(struct bench_row){"update", best.update / n, "s", 0, 0});
-    bench_tell(&(struct bench_row){"peak memory", bench_peak_mb(), "MB", 0, 0});
+    steps_tell(&(struct steps_row){"forward", best.forward / n, "s", 0, 0});
+    steps_tell(&(struct steps_row){"backward", best.backward / n, "s", 0, 0});
+    steps_tell(&(struct steps_row){"update", best.update / n, "s", 0, 0});
+    steps_tell(&(struct steps_row){"peak memory", steps_peak_mb(), "MB", 0, 0});
     return 0;
 }
 
@@ -132,13 +126,9 @@ static const char *train_work(int i)
 
 static int train_run(int i, int repeats, struct err *e)
 {
-    char dir[64];
-    struct err ignored;
-    struct bench_train b = {.work = &works[i]};
+    struct steps_train b = {.work = &works[i]};
     pool_start(0);
-    if (bench_model_folder(b.work->config, dir, e)) return -1;
-    b.model = model_load(dir, MODEL_RANDOM, 1, e);
-    file_remove_tree(dir, &ignored);
+    b.model = steps_model(b.work->config, e);
     if (!b.model) return -1;
     model_train(b.model, true);
     b.opt = optimiser_new(
@@ -160,7 +150,7 @@ static int train_run(int i, int repeats, struct err *e)
     return failed;
 }
 
-const struct bench bench_train = {
+const struct steps steps_train = {
     .name = "train",
     .help = "a step of supervised fine-tuning with AdamW on all weights",
     .n_works = sizeof works / sizeof *works,

@@ -1,11 +1,11 @@
-/* bench_machine.c: the machine's limits: fused multiply-adds a second, and bytes a second from memory.
+/* steps_machine.c: the machine's limits: fused multiply-adds a second, and bytes a second from memory.
  *
  * Arithmetic: 12 independent accumulators of the widest vectors on every thread, nothing but registers: more
  * than latency times ports, so that both ports are busy. Two operations a multiply-add. Memory: the sum over
  * an array that no cache holds, each thread its own part, as a matrix-vector product reads weights. Best of
  * the repeats: these are limits.
  */
-#include "bench.h"
+#include "steps.h"
 
 #include <stdint.h>
 
@@ -88,19 +88,19 @@ static int machine_run(int i, int repeats, struct err *e)
         int items = pool_threads() * 4;
         double flops = 2.0 * WIDTH * CHAINS * (ROUNDS / 4) * items;
         double rate = flops / best_s(multiply_add, items, repeats * 2) / 1e9;
-        bench_tell(&(struct bench_row){"rate", rate, "GFLOP/s", rate, 0});
+        steps_tell(&(struct steps_row){"rate", rate, "GFLOP/s", rate, 0});
     } else {
         memory = alloc_floats(PART_FLOATS);
         for (size_t k = 0; k < PART_FLOATS; k += 512) memory[k] = 1; /* real pages, not the zero page */
         double rate = sizeof(float) * (double)PART_FLOATS / best_s(read_part, PARTS, repeats * 4) / 1e9;
-        bench_tell(&(struct bench_row){"rate", rate, "GB/s", 0, rate});
+        steps_tell(&(struct steps_row){"rate", rate, "GB/s", 0, rate});
         free(memory);
     }
     pool_stop();
     return 0;
 }
 
-const struct bench bench_machine = {
+const struct steps steps_machine = {
     .name = "machine",
     .help = "fused multiply-adds and memory reads a second, all threads",
     .n_works = 2,

@@ -1,0 +1,124 @@
+/* steps_generate.c: reading a prompt and decoding, through the engine, on the shape of SmolLM2-135M.
+ *
+ * Greedy, no stop ids, so that every completion has its full length whatever the weights are. The time of a
+ * Greedy, no stop ids: every completion has its full length whatever the weights are. The time of a
+ * weights once a pass: batch 1 is held to the memory's rate, a prompt to that of multiply-adds.
+ */
+#include "steps.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "base/rng.h"
+#include "infer/infer.h"
+
+enum { DECODE_PROMPT = 32, PROMPT = 512 };
+
+static const struct work {
+    const char *name;
+    int sequences, prompt, new_tokens;
+} works[] = {
+    {"smollm2-135m decode, 1", 1, DECODE_PROMPT, 64},
+    {"smollm2-135m decode, 8", 8, DECODE_PROMPT, 64},
+    {"smollm2-135m decode, 32", 32, DECODE_PROMPT, 64},
+    {"smollm2-135m prompt of 512", 1, PROMPT, 1},
+};
+
+struct clocks {
+    double start, first; /* first: when the first tokens of all sequences were there */
+    long wanted;
+};
+
+static bool watch(void *ctx, const struct engine_progress *p)
+{
+    struct clocks *c = ctx;
+    if (c->first == 0 && p->tokens >= c->wanted) c->first = clock_s();
+    return false;
+}
+
+struct sums {
+    double prompt_s, decode_s;
+};
+
+static int measure(struct engine *engine, const struct work *w, int vocab, struct sums *best, struct err *e)
+{
+    struct request *list = alloc_zero((size_t)w->sequences, sizeof *list);
+    struct group *groups = alloc_zero((size_t)w->sequences, sizeof *groups);
+    int *ids = alloc_zero((size_t)w->sequences * (size_t)w->prompt, sizeof *ids);
+    for (int i = 0; i < w->sequences * w->prompt; i++)
+        ids[i] =
+            (int)rng_below(&(struct rng_at){.purpose = RNG_TEST, .position = (uint32_t)i}, (uint32_t)vocab);
+    for (int i = 0; i < w->sequences; i++) {
+        list[i] =
+            (struct request){.prompt = ids + (size_t)i * (size_t)w->prompt, .n_prompt = w->prompt, .n = 1};
+        sampling_default(&list[i].sampling);
+        list[i].sampling.temperature = 0;
+        list[i].sampling.max_new_tokens = w->new_tokens;
+    }
+    struct clocks c = {.start = clock_s(), .wanted = w->sequences};
+    int failed =
+        engine_run(engine, list, w->sequences, groups, &(struct engine_hooks){.watch = watch, .ctx = &c}, e);
+    double end = clock_s();
+    for (int i = 0; i < w->sequences && !failed; i++) group_release(&groups[i]);
+    free(list);
+    free(groups);
+    free(ids);
+    if (failed) return -1;
+    if (c.first == 0) c.first = end;
+    if (best->prompt_s == 0 || c.first - c.start < best->prompt_s) best->prompt_s = c.first - c.start;
+    if (best->decode_s == 0 || end - c.first < best->decode_s) best->decode_s = end - c.first;
+    return 0;
+}
+
+static void tell(const struct work *w, struct model *m, const struct sums *best)
+{
+    double params = (double)model_n_params(m);
+    if (w->new_tokens > 1) {
+        double passes = (w->new_tokens - 1) / best->decode_s, rate = passes * w->sequences;
+        steps_tell(&(struct steps_row){"decoding", rate, "tokens/s",
+                                       w->sequences > 1 ? 2 * params * rate / 1e9 : 0,
+                                       params * sizeof(float) * passes / 1e9});
+    } else {
+        /* Only the last row goes through the head, which is the embedding here. */
+        double head = (double)model_head(m)->rows * model_head(m)->cols, rate = w->prompt / best->prompt_s;
+        steps_tell(&(struct steps_row){"prompt", rate, "tokens/s", 2 * (params - head) * rate / 1e9, 0});
+    }
+    steps_tell(&(struct steps_row){"peak memory", steps_peak_mb(), "MB", 0, 0});
+}
+
+static const char *generate_work(int i)
+{
+    return works[i].name;
+}
+
+static int generate_run(int i, int repeats, struct err *e)
+{
+    const struct work *w = &works[i];
+    struct sums best = {.prompt_s = 0};
+    pool_start(0);
+    struct model *m = steps_model(steps_smollm2, e);
+    if (!m) return -1;
+    struct engine_limits limits = {
+        .max_running = w->sequences, .max_rows = PROMPT, .max_tokens = w->prompt + w->new_tokens};
+    struct engine *engine = engine_new(m, &limits, e);
+    int failed = engine ? 0 : -1;
+    for (int r = 0; r <= repeats && !failed; r++) {
+        if (r == 1) best = (struct sums){.prompt_s = 0}; /* the first one warms up */
+        failed = measure(engine, w, model_config(m)->vocab, &best, e);
+    }
+    if (!failed) tell(w, m, &best);
+    engine_free(engine);
+    model_free(m);
+    pool_stop();
+    return failed;
+}
+
+const struct steps steps_generate = {
+    .name = "generate",
+    .help = "prompt and decoding of SmolLM2-135M's shape, weights in float32",
+    .n_works = sizeof works / sizeof *works,
+    .work = generate_work,
+    .run = generate_run,
+};
