@@ -89,8 +89,7 @@ void str_vaddf(struct str *s, const char *fmt, va_list ap)
 char *str_take(struct str *s)
 {
     char *p = s->p;
-    size_t max = s->max;
-    str_init(s, max);
+    *s = (struct str){0};
     return p;
 }
 

@@ -19,7 +19,7 @@ void str_add(struct str *s, const char *bytes, size_t n);
 void str_puts(struct str *s, const char *text);
 void str_addf(struct str *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void str_vaddf(struct str *s, const char *fmt, va_list ap);
-/* Hand the bytes to the caller (free() them); s is empty again. */
+/* Hand the bytes to the caller (free() them). s is as after str_release. */
 char *str_take(struct str *s);
 
 /* Small helpers on plain strings. */
