@@ -114,6 +114,7 @@ void grpo_explain_loss(struct grpo *g, double loss)
 {
     if (g->watch.said_loss || g->t->step != 0) return;
     g->watch.said_loss = true;
+    if (g->policy.loss == GRPO_CISPO || g->policy.loss == GRPO_VESPO) return; /* theirs is not near 0 */
     log_info("step 1: loss %.4g. Right after sampling every ratio is 1, so the loss is minus the mean "
              "advantage (about 0)%s; "
              "its gradient is not 0. Watch reward, not loss",
@@ -128,21 +129,40 @@ struct cell {
     int n;
 };
 
+/* Bytes of `text` that fill a line of `width` columns: up to a blank in its second half, or else cut
+ * anywhere. */
+static size_t line_bytes(const char *text, size_t n, int width)
+{
+    size_t at = 0, blank = 0;
+    for (int column = 0; column < width && at < n; column++) {
+        int step = utf8_length(text + at, n - at);
+        if ((text[at] == ' ' || text[at] == '\n') && column > width / 2) blank = at + 1;
+        at += step > 0 ? (size_t)step : 1;
+    }
+    return at < n && blank > 0 ? blank : at;
+}
+
+static void add_plain(struct str *line, const char *text, size_t n)
+{
+    for (size_t at = 0; at < n;) {
+        int step = utf8_length(text + at, n - at);
+        unsigned char byte = (unsigned char)text[at];
+        if (step == 0 || (step == 1 && (byte < 32 || byte == 127)))
+            str_puts(line, " ");
+        else
+            str_add(line, text + at, (size_t)step);
+        at += step > 0 ? (size_t)step : 1;
+    }
+}
+
 static void cell_fill(struct cell *c, const char *text, int width)
 {
     size_t n = strlen(text), at = 0;
     for (c->n = 0; c->n < CELL_LINES && (at < n || c->n == 0); c->n++) {
-        struct str *line = &c->lines[c->n];
-        str_init(line, 4096);
-        for (int column = 0; column < width && at < n; column++) {
-            int step = utf8_length(text + at, n - at);
-            unsigned char byte = (unsigned char)text[at];
-            if (step == 0 || (step == 1 && (byte < 32 || byte == 127)))
-                str_puts(line, " ");
-            else
-                str_add(line, text + at, (size_t)step);
-            at += step > 0 ? (size_t)step : 1;
-        }
+        size_t used = line_bytes(text + at, n - at, width);
+        str_init(&c->lines[c->n], 4096);
+        add_plain(&c->lines[c->n], text + at, used);
+        at += used;
     }
     if (at < n) {
         str_clear(&c->lines[CELL_LINES - 1]);

@@ -223,8 +223,11 @@ static int open_log(struct trainer *t, bool resumed, const struct rows *data, st
     int failed = runlog_config(t->log, yaml.p, e);
     str_release(&yaml);
     if (!failed) failed = runlog_input(t->log, "model", conf_str(t->conf, "model_name_or_path"), e);
-    for (int i = 0; i < data->n_paths && !failed; i++)
-        failed = runlog_input(t->log, "dataset", data->paths[i], e);
+    for (int i = 0; i < data->n_paths && !failed; i++) {
+        char name[32];
+        snprintf(name, sizeof name, i ? "dataset_%d" : "dataset", i + 1);
+        failed = runlog_input(t->log, name, data->paths[i], e);
+    }
     if (!failed) failed = runlog_note(t->log, "algorithm", json_string(t->learner->name), e);
     if (!failed) failed = runlog_note(t->log, "seed", json_integer((json_int_t)t->seed), e);
     if (!failed && conf_str(t->conf, "run_name"))
