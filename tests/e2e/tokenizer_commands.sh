@@ -1,5 +1,5 @@
-# `openr1 tokenize` and `openr1 template` from outside: forms, ids carried through, errors in their place,
-# and a folder with nothing but the files of a tokenizer.
+# `openr1 tokenize` and `openr1 template` from outside: forms, ids carried through, errors in their place, and
+# a folder with nothing but the files of a tokenizer.
 set -eu
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -26,9 +26,11 @@ expect '{"id":"a","text":"<s>the answer"}
 expect '{"id":"a","text":"the answer"}
 {"id":3,"text":""}' "$("$OPENR1" tokenize --model "$tmp/model" --jsonl "$tmp/ids" --decode --no-special)"
 echo '{"id":1,"ids":[99999999]}' >"$tmp/bad"
-expect '{"id":1,"error":"ids[0] is not the id of a token"}' "$("$OPENR1" tokenize --model "$tmp/model" --jsonl "$tmp/bad" --decode)"
+expect '{"id":1,"error":"ids[0] is not the id of a token"}' \
+  "$("$OPENR1" tokenize --model "$tmp/model" --jsonl "$tmp/bad" --decode)"
 
-printf '%s\n' '{"id":1,"messages":[{"role":"user","content":"x"}],"add_generation_prompt":true}' '{"id":2,"messages":[]}' >"$tmp/chat"
+printf '%s\n' '{"id":1,"messages":[{"role":"user","content":"x"}],"add_generation_prompt":true}' \
+  '{"id":2,"messages":[]}' >"$tmp/chat"
 wanted='{"id":1,"text":"<|im_start|>user\nx<|im_end|>\n<|im_start|>assistant\n"}
 {"id":2,"error":"\"messages\" must be a list with at least one message"}'
 expect "$wanted" "$("$OPENR1" template --model "$tmp/model" --jsonl "$tmp/chat")"
@@ -38,4 +40,7 @@ expect "$wanted" "$("$OPENR1" template --template "$golden/chatml/chatml.jinja" 
 sed 's/"type":"ByteLevel"/"type":"Bogus"/' "$tmp/model/tokenizer.json" >"$tmp/other"
 mv "$tmp/other" "$tmp/model/tokenizer.json"
 if text=$("$OPENR1" tokenize --model "$tmp/model" --jsonl "$tmp/in" 2>&1); then exit 1; fi
-case $text in *'"Bogus" is not supported; supported: Split, Digits, ByteLevel'*) ;; *) echo "$text"; exit 1 ;; esac
+case $text in
+*'"Bogus" is not supported; supported: Split, Digits, ByteLevel'*) ;;
+*) echo "$text"; exit 1 ;;
+esac

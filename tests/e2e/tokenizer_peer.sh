@@ -6,9 +6,12 @@ python=${OPENR1_PYTHON:-python3}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 mkdir "$tmp/saved"
-(cd "$OPENR1_SOURCE" && OPENR1_KEEP=$tmp/saved "$OPENR1_BUILD/tests/test_tokenizers_golden" >"$tmp/log" 2>&1) || { cat "$tmp/log"; exit 1; }
+export OPENR1_KEEP="$tmp/saved"
+(cd "$OPENR1_SOURCE" && "$OPENR1_BUILD/tests/test_tokenizers_golden") >"$tmp/log" 2>&1 ||
+  { cat "$tmp/log"; exit 1; }
 
-config='{"model_type":"llama","hidden_size":16,"num_hidden_layers":1,"num_attention_heads":2,"intermediate_size":32}'
+config='{"model_type":"llama","hidden_size":16,"num_hidden_layers":1,"num_attention_heads":2,
+  "intermediate_size":32}'
 "$OPENR1" init --model_config "$config" --alphabet '0123456789+-=() abc中é' --added '<think>,</think>' \
   --chat_template '{{ messages }}' --out "$tmp/init"
 for text in '' '1+2=3' '<think>(a) 中é</think>b<|end|>' '<|end|><|end|>c'; do

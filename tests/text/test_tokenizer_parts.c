@@ -264,6 +264,48 @@ static void any_bytes_come_back(void **state)
     free(v);
 }
 
+/* ---- threads --------------------------------------------------------------------------------------------- */
+
+#define N_THREADS 4
+struct worker {
+    const struct tokenizer *t;
+    struct ids ids;
+};
+
+static void *encode_many(void *arg)
+{
+    struct worker *w = arg;
+    for (uint32_t k = 0; k < 2000; k++) {
+        char text[256];
+        size_t n = random_text(k, text, sizeof text);
+        if (tokenizer_encode(w->t, text, n, 0, &w->ids, NULL)) return NULL;
+    }
+    return w;
+}
+
+static void threads_share_a_tokenizer(void **state)
+{
+    (void)state;
+    struct small *v = malloc(sizeof *v);
+    struct worker w[N_THREADS] = {0};
+    pthread_t threads[N_THREADS];
+    struct tokenizer *t = small_tokenizer(v);
+    for (int i = 0; i < N_THREADS; i++) {
+        w[i].t = t;
+        assert_int_equal(pthread_create(&threads[i], NULL, encode_many, &w[i]), 0);
+    }
+    for (int i = 0; i < N_THREADS; i++) {
+        void *done;
+        pthread_join(threads[i], &done);
+        assert_ptr_equal(done, &w[i]);
+        assert_int_equal(w[i].ids.n, w[0].ids.n);
+        assert_memory_equal(w[i].ids.p, w[0].ids.p, w[0].ids.n * sizeof *w[0].ids.p);
+    }
+    for (int i = 0; i < N_THREADS; i++) ids_release(&w[i].ids);
+    tokenizer_free(t);
+    free(v);
+}
+
 static void a_megabyte_of_one_letter_takes_no_square_time(void **state)
 {
     (void)state;
@@ -313,6 +355,7 @@ int main(void)
         cmocka_unit_test(bytes_map_there_and_back),
         cmocka_unit_test(merging_follows_the_definition),
         cmocka_unit_test(any_bytes_come_back),
+        cmocka_unit_test(threads_share_a_tokenizer),
         cmocka_unit_test(a_megabyte_of_one_letter_takes_no_square_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

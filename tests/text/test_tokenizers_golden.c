@@ -243,8 +243,7 @@ static void every_text_has_the_ids_of_the_library(void **state)
     }
 }
 
-/* Where to save: OPENR1_KEEP names a folder that stays, for the library itself to read
- * (tokenizer_peer.sh). */
+/* Where to save: OPENR1_KEEP names a folder that stays, for the library to read (tokenizer_peer.sh). */
 static const char *saved_place(const char *name)
 {
     static char path[512];
