@@ -306,7 +306,7 @@ static void push_all(struct ids *out, const int32_t *p, size_t n)
         out->cap = (out->n + n) * 2;
         out->p = alloc_again(out->p, out->cap * sizeof *out->p);
     }
-    memcpy(out->p + out->n, p, n * sizeof *p);
+    if (n) memcpy(out->p + out->n, p, n * sizeof *p);
     out->n += n;
 }
 
