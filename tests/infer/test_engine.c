@@ -454,7 +454,7 @@ static void test_a_long_prompt_is_cut_into_pieces_beside_those_who_decode(void *
     q[1].prompt = ids;
     q[1].n_prompt = 100;
     struct engine_limits limits = {.max_running = 2, .max_rows = 11, .max_tokens = 120};
-    /* Pass 1: 4 rows of the first prompt and 7 of the second; then 1 and 10 a pass: complete after pass 11. */
+    /* Pass 1: 4 rows of the first prompt, 7 of the second; then 1 and 10 a pass: complete after pass 11. */
     assert_int_equal(passes_of(&limits, &q[1], 1), 10 + 2);
     assert_int_equal(passes_of(&limits, q, 2), 30);
     q[0].sampling.max_new_tokens = 12;
