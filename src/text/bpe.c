@@ -20,7 +20,8 @@
 #define CACHE_IDS    8
 #define CACHE_SLOTS  (1u << 14)
 #define NO_POSITION  (-1)
-#define WORK_PER_SYM 5 /* symbol, previous, next, rank and id of the pair that starts here */
+#define PIECE_MAX    ((size_t)1 << 26) /* merging needs some 40 bytes of memory a byte */
+#define WORK_PER_SYM 5                 /* symbol, previous, next, rank and id of the pair that starts here */
 
 struct piece_entry {
     uint8_t len, n; /* len 0: empty */
@@ -329,6 +330,8 @@ int bpe_encode(const struct bpe *b, struct enc *x, const char *p, size_t n)
             return 0;
         }
     }
+    if (n > PIECE_MAX)
+        return err_set(x->e, "%zu bytes of text without a place to cut; at most %zu", n, PIECE_MAX);
     int left = piece_merge(b, x, p, n);
     if (left < 0) return -1;
     push_all(x->out, x->work, (size_t)left);

@@ -25,8 +25,9 @@ struct ids {
 void ids_release(struct ids *v);
 void ids_push(struct ids *v, int id);
 
-/* dir holds tokenizer.json, and perhaps tokenizer_config.json, special_tokens_map.json, chat_template.jinja.
- */
+/* dir holds tokenizer.json, or vocab.json with merges.txt (GPT-2, Qwen2: see tokenizer_load.c), and perhaps
+ * tokenizer_config.json, special_tokens_map.json, chat_template.jinja. An element of tokenizer.json that is
+ * not supported is an error that names it. */
 struct tokenizer *tokenizer_load(const char *dir, struct err *e);
 /* From the bytes of a tokenizer.json alone: no bos, eos, pad or chat template. */
 struct tokenizer *tokenizer_from_json(const char *bytes, size_t n, struct err *e);
@@ -46,7 +47,10 @@ struct vocab {
     const char *chat_template; /* or NULL */
 };
 struct tokenizer *tokenizer_from_vocab(const struct vocab *v, struct err *e);
-/* One token a character of `alphabet` (UTF-8), plus specials; ids in order, specials first. */
+/* One token a character of `alphabet` (UTF-8), plus specials; ids in order, specials first. Of the specials,
+ * names like <|end|>, and <unk>, <pad>, <s>, </s>, <bos>, <eos>, are special (skipped in decoding, found as
+ * bos, eos and pad by their names); others, such as <think>, are added tokens that decode to their text.
+ * Other characters are <unk> if that is among the specials; else encoding them is an error. */
 struct tokenizer *tokenizer_chars(const char *alphabet, const char *const *specials, int n_specials,
                                   struct err *e);
 void tokenizer_free(struct tokenizer *t);
@@ -66,9 +70,9 @@ enum tok_flag {
     TOK_SPECIAL = 1 /* add bos/eos as the template says */,
     TOK_PLAIN = 2 /* added tokens are text */
 };
-/* Appends to out. Thread-safe on one tokenizer. Fails when the text has more than 2^30 bytes, when a
- * character has no token in a vocabulary of characters that has no "<unk>" either, and when a regular
- * expression of the tokenizer passes its match limit. */
+/* Appends to out. Thread-safe on one tokenizer. Fails when the text has more than 2^30 bytes or a piece that
+ * the pre-tokenizer does not cut more than 2^26, when a character has no token in a vocabulary of characters
+ * that has no "<unk>" either, and when a regular expression of the tokenizer passes its match limit. */
 int tokenizer_encode(const struct tokenizer *t, const char *text, size_t n, int flags, struct ids *out,
                      struct err *e);
 /* Appends the text of ids; unknown ids are skipped. skip_special leaves special tokens out. */

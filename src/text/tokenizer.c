@@ -11,6 +11,8 @@
 #include "text/text_int.h"
 #include "text/unicode.h"
 
+#define KEEP_BYTES ((size_t)1 << 24) /* of a buffer, between two encodes */
+
 void ids_release(struct ids *v)
 {
     free(v->p);
@@ -62,8 +64,26 @@ static struct enc *enc_take(const struct tokenizer *t)
     return x ? x : enc_new(t);
 }
 
+static void str_trim(struct str *s)
+{
+    if (s->cap <= KEEP_BYTES) return;
+    size_t max = s->max;
+    str_release(s);
+    str_init(s, max);
+}
+
+/* An idle encoder does not hold on to the memory that one huge text needed. */
 static void enc_give(const struct tokenizer *t, struct enc *x)
 {
+    str_trim(&x->clean);
+    str_trim(&x->norm[0]);
+    str_trim(&x->norm[1]);
+    str_trim(&x->prefix);
+    if (x->work_cap * sizeof *x->work > KEEP_BYTES) {
+        free(x->work);
+        x->work = NULL;
+        x->work_cap = 0;
+    }
     struct tokenizer *mine = (struct tokenizer *)(uintptr_t)t;
     pthread_mutex_lock(&mine->lock);
     x->next = mine->idle;
