@@ -188,8 +188,18 @@ static int decide(struct trainer *t, char **from, struct err *e)
         str_release(&keys);
         return -1;
     }
-    if (status != RUN_NONE) *from = checkpoint_newest(t->dir);
-    return 0;
+    char *newest = checkpoint_newest(t->dir);
+    if (status != RUN_NONE || !newest) {
+        *from = newest;
+        return 0;
+    }
+    err_usage(e,
+              "%s holds checkpoints of a run that is not known here (no trainer_state.json); give another "
+              "output_dir, "
+              "resume_from_checkpoint, or overwrite_output_dir: true to remove them",
+              t->dir);
+    free(newest);
+    return -1;
 }
 
 /* Two processes in one folder would spoil each other's files. The lock goes with the process, however it

@@ -294,6 +294,20 @@ static void numbers_that_go_bad_stop_the_run_with_its_state_safe(void **state)
     free(safe);
 }
 
+static void checkpoints_of_others_are_not_removed_unasked(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    char *foreign = tiny_path("foreign/checkpoint-7");
+    if (file_mkdirs(foreign, &e)) fail_msg("%s", e.msg);
+    tiny_refused("sft", BASE "output_dir @foreign dataset_name @data.jsonl max_steps 1", "not known here");
+    assert_true(file_exists(foreign));
+    json_decref(tiny_run("sft", BASE "output_dir @foreign dataset_name @data.jsonl max_steps 1 "
+                                     "overwrite_output_dir true"));
+    assert_false(file_exists(foreign));
+    free(foreign);
+}
+
 static void two_processes_cannot_train_in_one_folder(void **state)
 {
     (void)state;
@@ -326,6 +340,7 @@ int main(void)
         cmocka_unit_test(a_damaged_checkpoint_is_noticed),
         cmocka_unit_test(a_changed_starting_model_is_noticed),
         cmocka_unit_test(numbers_that_go_bad_stop_the_run_with_its_state_safe),
+        cmocka_unit_test(checkpoints_of_others_are_not_removed_unasked),
         cmocka_unit_test(two_processes_cannot_train_in_one_folder),
     };
     return cmocka_run_group_tests(tests, tiny_setup, tiny_teardown);
