@@ -23,6 +23,7 @@ static const struct steps *const kinds[] = {
     &steps_machine,
     &steps_train,
     &steps_generate,
+    &steps_rollout,
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 

@@ -79,6 +79,9 @@ enum { SELECT_BINS = 2048 };
 void select_prefix(struct candidates *c, struct select_bin *bins, int count, double sum);
 /* Keep those with weight >= least. */
 void select_least(struct candidates *c, float least);
+/* The largest weight of each run of SELECT_PEAK; returns how many runs there are. */
+enum { SELECT_PEAK = 64 };
+int select_peaks(float *peaks, const float *weights, int n);
 /* Sum of weights, in blocks of SELECT_BLOCK; blocks receives the block sums if not NULL. */
 enum { SELECT_BLOCK = 256 };
 double select_sum(const float *weights, int n, double *blocks);
@@ -86,6 +89,7 @@ double select_sum(const float *weights, int n, double *blocks);
 struct sampler_scratch {
     float *penalised, *prob; /* [vocab] */
     struct candidates kept;  /* [vocab] */
+    float *peaks;            /* [vocab / SELECT_PEAK + 1] */
     double *blocks;          /* [vocab / SELECT_BLOCK + 1] */
     struct select_bin *bins;
 };

@@ -58,7 +58,8 @@ static size_t scratch_bytes(int vocab)
 {
     size_t n = (size_t)vocab;
     return n * (2 * sizeof(float) + sizeof(uint32_t) + sizeof(float) + sizeof(int)) +
-           (n / SELECT_BLOCK + 1) * sizeof(double) + SELECT_BINS * sizeof(struct select_bin);
+           (n / SELECT_PEAK + 1) * sizeof(float) + (n / SELECT_BLOCK + 1) * sizeof(double) +
+           SELECT_BINS * sizeof(struct select_bin);
 }
 
 size_t sampler_bytes(int vocab, int n_threads)
@@ -79,6 +80,7 @@ void sampler_init(struct sampler *s, int vocab, int n_threads)
         t->kept.weights = alloc_floats(n);
         t->kept.keys = alloc_zero(n, sizeof *t->kept.keys);
         t->kept.ids = alloc_zero(n, sizeof *t->kept.ids);
+        t->peaks = alloc_floats(n / SELECT_PEAK + 1);
         t->blocks = alloc_zero(n / SELECT_BLOCK + 1, sizeof *t->blocks);
         t->bins = alloc_zero(SELECT_BINS, sizeof *t->bins);
     }
@@ -93,6 +95,7 @@ void sampler_release(struct sampler *s)
         free(t->kept.weights);
         free(t->kept.keys);
         free(t->kept.ids);
+        free(t->peaks);
         free(t->blocks);
         free(t->bins);
     }
@@ -134,32 +137,54 @@ static bool filters(const struct sampling *how, int vocab)
     return wants_top_k(how, vocab) || how->top_p < 1 || how->min_p > 0;
 }
 
-/* All tokens whose weight is at least `least`. */
+/* All tokens whose weight is at least `least`; t->peaks tells where there are none. */
 static void candidates_fill(struct sampler_scratch *t, const float *z, int vocab, float least)
 {
     struct candidates *c = &t->kept;
     int n = 0;
-    for (int v = 0; v < vocab; v++) {
-        if (t->prob[v] < least) continue;
-        c->keys[n] = select_key(z[v]);
-        c->weights[n] = t->prob[v];
-        c->ids[n++] = v;
+    for (int run = 0, from = 0; from < vocab; run++, from += SELECT_PEAK) {
+        if (t->peaks[run] < least) continue;
+        int end = vocab - from < SELECT_PEAK ? vocab : from + SELECT_PEAK;
+        for (int v = from; v < end; v++) {
+            c->keys[n] = select_key(z[v]);
+            c->weights[n] = t->prob[v];
+            c->ids[n] = v;
+            n += t->prob[v] >= least;
+        }
     }
     c->n = n;
 }
 
-/* From t->prob and z to t->kept. */
+/* A weight that the k largest all have at least: of n runs, k have such a peak. */
+static float least_of_top_k(struct sampler_scratch *t, int n, int k)
+{
+    struct candidates *c = &t->kept;
+    if (k > n) return 0;
+    for (int i = 0; i < n; i++) {
+        c->keys[i] = select_key(t->peaks[i]);
+        c->weights[i] = t->peaks[i];
+        c->ids[i] = i;
+    }
+    c->n = n;
+    select_prefix(c, t->bins, k, INFINITY);
+    float least = c->weights[0];
+    for (int i = 1; i < c->n; i++)
+        if (c->weights[i] < least) least = c->weights[i];
+    return least;
+}
+
+/* From t->prob and z to t->kept. Tokens that are cut off in any case are not looked at: for top-k those below
+ * some peak, for top-p those so improbable that all of them together are not half of what it cuts off. */
 static void candidates_keep(struct sampler_scratch *t, const float *z, const struct sampling *how, int vocab)
 {
     struct candidates *c = &t->kept;
+    int runs = select_peaks(t->peaks, t->prob, vocab);
     double sum = 0;
     if (wants_top_k(how, vocab)) {
-        candidates_fill(t, z, vocab, 0);
+        candidates_fill(t, z, vocab, least_of_top_k(t, runs, how->top_k));
         select_prefix(c, t->bins, how->top_k, INFINITY);
         sum = select_sum(c->weights, c->n, NULL);
     } else {
-        /* Tokens so improbable that all of them together are not half of what top-p cuts off, or that min-p
-         * cuts off anyway, need not be looked at. */
         sum = select_sum(t->prob, vocab, NULL);
         float least = how->top_p < 1 ? (float)(0.5 * (1 - (double)how->top_p) * sum / vocab) : how->min_p;
         candidates_fill(t, z, vocab, least);
@@ -257,9 +282,6 @@ const struct candidates *sampler_kept(struct sampler *s, struct draw *d)
     const float *z;
     d->bad = !weights_look(s, d, &row, &z);
     if (d->bad) return NULL;
-    if (filters(d->how, s->vocab))
-        candidates_keep(t, z, d->how, s->vocab);
-    else
-        candidates_fill(t, z, s->vocab, 0);
+    candidates_keep(t, z, d->how, s->vocab); /* without filters: all */
     return &t->kept;
 }

@@ -102,6 +102,22 @@ void select_least(struct candidates *c, float least)
     c->n = n;
 }
 
+int select_peaks(float *peaks, const float *weights, int n)
+{
+    int count = 0;
+    for (int from = 0; from < n; from += SELECT_PEAK) {
+        int width = n - from < SELECT_PEAK ? n - from : SELECT_PEAK, i = 0;
+        float top[8] = {0};
+        for (; i + 8 <= width; i += 8)
+            for (int j = 0; j < 8; j++)
+                top[j] = weights[from + i + j] > top[j] ? weights[from + i + j] : top[j];
+        for (; i < width; i++) top[0] = weights[from + i] > top[0] ? weights[from + i] : top[0];
+        for (int j = 1; j < 8; j++) top[0] = top[j] > top[0] ? top[j] : top[0];
+        peaks[count++] = top[0];
+    }
+    return count;
+}
+
 /* One block: 8 lanes, combined as kern.h combines them. */
 static double block_sum(const float *w, int n)
 {
