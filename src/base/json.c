@@ -16,11 +16,43 @@
 #define READ_FLAGS  (JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL)
 #define WRITE_FLAGS (JSON_ENCODE_ANY | JSON_REAL_PRECISION(17))
 
+/* What stands for v: itself, or an integer if it is a whole number that an integer holds exactly. */
+static json_t *whole(json_t *v)
+{
+    double x = json_real_value(v);
+    bool integer =
+        json_is_real(v) && x >= -9007199254740992.0 && x <= 9007199254740992.0 && x == (double)(long)x;
+    return integer ? json_integer((json_int_t)x) : json_incref(v);
+}
+
+/* Jansson's depth limit bounds the recursion. */
+static void wholes_to_integers(json_t *v) // NOLINT(misc-no-recursion)
+{
+    const char *key;
+    json_t *member;
+    void *next;
+    json_object_foreach_safe(v, next, key, member)
+    {
+        wholes_to_integers(member);
+        json_object_set_new(v, key, whole(member));
+    }
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        wholes_to_integers(json_array_get(v, i));
+        json_array_set_new(v, i, whole(json_array_get(v, i)));
+    }
+}
+
 json_t *json_read_bytes(const char *bytes, size_t n, const char *what, struct err *e)
 {
     json_error_t je;
     json_t *v = json_loadb(bytes, n, READ_FLAGS, &je);
     if (v) return v;
+    if (json_error_code(&je) == json_error_numeric_overflow) {
+        /* Hugging Face writes 1000000000000000019884624838656 for "no limit": that becomes a real. */
+        v = json_loadb(bytes, n, READ_FLAGS | JSON_DECODE_INT_AS_REAL, &je);
+        if (v) wholes_to_integers(v);
+        if (v) return v;
+    }
     if (je.line > 1)
         err_set(e, "%s: line %d, column %d: %s", what, je.line, je.column, je.text);
     else

@@ -77,6 +77,23 @@ static void fields_are_checked_by_type(void **state)
     json_decref(o);
 }
 
+static void integers_beyond_64_bits_are_reals_and_the_rest_stay_integers(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const char *text =
+        "{\"model_max_length\": 1000000000000000019884624838656, \"n\": [3, -7, 0.5], \"b\": true}";
+    json_t *v = json_read_bytes(text, strlen(text), "tokenizer_config.json", &e);
+    assert_non_null(v);
+    assert_true(json_is_real(json_object_get(v, "model_max_length")));
+    const json_t *list = json_object_get(v, "n");
+    assert_int_equal(json_integer_value(json_array_get(list, 0)), 3);
+    assert_int_equal(json_integer_value(json_array_get(list, 1)), -7);
+    assert_true(json_is_real(json_array_get(list, 2)));
+    assert_true(json_is_true(json_object_get(v, "b")));
+    json_decref(v);
+}
+
 static void text_keeps_order_digits_and_utf8(void **state)
 {
     (void)state;
@@ -143,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(malformed_text_is_refused_with_a_place),
         cmocka_unit_test(fields_are_checked_by_type),
+        cmocka_unit_test(integers_beyond_64_bits_are_reals_and_the_rest_stay_integers),
         cmocka_unit_test(text_keeps_order_digits_and_utf8),
         cmocka_unit_test(lines_are_read_until_one_is_bad),
         cmocka_unit_test(the_program_knows_its_version_and_what_it_carries),
