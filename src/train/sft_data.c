@@ -43,6 +43,16 @@ static void measure(const struct examples *x, struct example *ex)
         }
 }
 
+/* Does a token with loss end a sequence? ChatML ends a turn with the stop token and a newline, so the last token
+ * alone would not tell. */
+static bool trains_a_stop(const struct examples *x, const struct example *ex, const struct example_opts *o)
+{
+    for (size_t t = ex->at + 1; t < ex->at + (size_t)ex->n; t++)
+        for (int i = 0; x->mask[t] && i < o->n_stops; i++)
+            if (x->ids[t] == o->stops[i]) return true;
+    return false;
+}
+
 static void add_example(struct examples *x, const struct sft_example *s, const struct example_opts *o,
                         long row)
 {
@@ -68,8 +78,7 @@ static void add_example(struct examples *x, const struct sft_example *s, const s
     x->list[x->n++] = ex;
     x->n_loss += (size_t)ex.n_loss;
     if (ex.n > x->longest) x->longest = ex.n;
-    int last = x->ids[ex.at + (size_t)ex.n_rows];
-    for (int i = 0; i < o->n_stops && s->ids.n == n; i++) x->n_ending += last == o->stops[i];
+    x->n_ending += trains_a_stop(x, &ex, o);
 }
 
 static int encode_row(struct examples *x, const json_t *row, long index, const struct example_opts *o,
