@@ -43,8 +43,8 @@ static void measure(const struct examples *x, struct example *ex)
         }
 }
 
-/* Does a token with loss end a sequence? ChatML ends a turn with the stop token and a newline, so the last token
- * alone would not tell. */
+/* Does a token with loss end a sequence? ChatML ends a turn with the stop token and a newline, so the last
+ * token alone would not tell. */
 static bool trains_a_stop(const struct examples *x, const struct example *ex, const struct example_opts *o)
 {
     for (size_t t = ex->at + 1; t < ex->at + (size_t)ex->n; t++)
