@@ -66,25 +66,25 @@ static void body_pack_rows(float *panels, const float *b, ptrdiff_t ld, int n, i
     }
 }
 
-/* Eight panels side by side: what one row of B holds of them is read at once. */
-enum { PACK_PANELS = 8 };
+/* One k of `count` panels side by side. */
+INLINE void pack_line(float *panels, ptrdiff_t panel, const float *b, const int count)
+{
+    UNROLL for (int j = 0; j < count * PANEL_VECS; j++)
+        vf_store(panels + j / PANEL_VECS * panel + j % PANEL_VECS * LANES, vf_load(b + j * LANES));
+}
 
 static void body_pack_cols(float *panels, const float *b, ptrdiff_t ld, int n, int k)
 {
+    enum { SIDE = 4 }; /* what a row of B holds of four panels is read at once */
     const ptrdiff_t panel = (ptrdiff_t)k * KERN_PANEL;
     int p = 0;
-    for (; p + PACK_PANELS * KERN_PANEL <= n; p += PACK_PANELS * KERN_PANEL, panels += PACK_PANELS * panel)
-        for (int i = 0; i < k; i++) {
-            UNROLL for (int j = 0; j < PACK_PANELS * PANEL_VECS; j++)
-                vf_store(panels + j / PANEL_VECS * panel + i * KERN_PANEL + j % PANEL_VECS * LANES,
-                         vf_load(b + i * ld + p + j * LANES));
-        }
-    for (; p < n; p += KERN_PANEL, panels += panel) {
-        int cols = n - p;
-        for (int i = 0; i < k; i++)
-            for (int j = 0; j < KERN_PANEL; j++)
-                panels[i * KERN_PANEL + j] = j < cols ? b[i * ld + p + j] : 0.0F;
-    }
+    for (; p + SIDE * KERN_PANEL <= n; p += SIDE * KERN_PANEL, panels += SIDE * panel)
+        for (int i = 0; i < k; i++) pack_line(panels + i * KERN_PANEL, panel, b + i * ld + p, SIDE);
+    for (; p + KERN_PANEL <= n; p += KERN_PANEL, panels += panel)
+        for (int i = 0; i < k; i++) pack_line(panels + i * KERN_PANEL, panel, b + i * ld + p, 1);
+    for (int i = 0; p < n && i < k; i++)
+        for (int j = 0; j < KERN_PANEL; j++)
+            panels[i * KERN_PANEL + j] = p + j < n ? b[i * ld + p + j] : 0.0F;
 }
 
 /* ---- one tile ------------------------------------------------------------------------------------------ */
