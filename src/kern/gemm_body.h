@@ -17,7 +17,8 @@ enum {
     GEMM_COPY_ROWS = 96,
     GEMM_COPY_PAD = 16,    /* keeps copied rows apart in the cache */
     GEMM_BAD_STRIDE = 512, /* floats: rows at multiples of it meet in the same lines */
-    GEMM_LINE = 64
+    GEMM_LINE = 64,
+    GEMM_AHEAD = 64 /* lines that a lone tile asks for before it comes to them */
 };
 _Static_assert(GEMM_COPY_ROWS *(GEMM_COPY_K + GEMM_COPY_PAD) <= KERN_SCRATCH, "scratch for a block of A");
 _Static_assert(GEMM_COPY_ROWS % GEMM_ROWS == 0 && KERN_PANEL % LANES == 0, "whole tiles");
@@ -34,6 +35,7 @@ struct gemm_tile {
     int k, n;   /* steps; columns of C from here on */
     bool add;   /* to what C holds */
     bool tiles; /* a points to tiles [k][rows of the tile] */
+    bool far;   /* ask memory for the second-level cache only */
 };
 
 /* ---- packing ------------------------------------------------------------------------------------------- */
@@ -101,7 +103,7 @@ INLINE void gemm_store_edge(const struct gemm_tile *t, const int rows, const int
 }
 
 /* rows x panels of C over one block of K; both are constants where this is inlined. */
-INLINE void gemm_tile(const struct gemm_tile *t, const int rows, const int panels)
+INLINE void gemm_tile(const struct gemm_tile *t, const int rows, const int panels, const bool far)
 {
     const int cols = panels * PANEL_VECS;
     const float *a = t->a, *b = t->b;
@@ -111,7 +113,7 @@ INLINE void gemm_tile(const struct gemm_tile *t, const int rows, const int panel
     for (int k = 0; k < t->k; k++, a += t->a_col, b += KERN_PANEL) {
         vf bv[4 * PANEL_VECS];
         if (panels == 1) {
-            __builtin_prefetch(ahead);
+            __builtin_prefetch(ahead, 0, far ? 2 : 3);
             ahead += t->ahead_step;
         }
         UNROLL for (int j = 0; j < cols; j++) bv[j] =
@@ -137,7 +139,7 @@ INLINE void gemm_tile(const struct gemm_tile *t, const int rows, const int panel
 /* Constant rows for gemm_tile; what is above GEMM_ROWS never comes and is not compiled. */
 #define GEMM_CASE(r)                                                                                         \
     case r:                                                                                                  \
-        if (r <= GEMM_ROWS) gemm_tile(t, r, 1);                                                              \
+        if (r <= GEMM_ROWS) t->far ? gemm_tile(t, r, 1, true) : gemm_tile(t, r, 1, false);                   \
         break;
 
 static void gemm_tile_one(const struct gemm_tile *t, int rows)
@@ -167,9 +169,9 @@ static int gemm_panels(int m)
 static void gemm_tile_thin(const struct gemm_tile *t, int rows)
 {
     switch (rows) {
-    case 1: gemm_tile(t, 1, 4); break;
-    case 2: gemm_tile(t, 2, 2); break;
-    case 3: gemm_tile(t, 3, 2); break;
+    case 1: gemm_tile(t, 1, 4, false); break;
+    case 2: gemm_tile(t, 2, 2, false); break;
+    case 3: gemm_tile(t, 3, 2, false); break;
     }
 }
 
@@ -201,7 +203,9 @@ static void gemm_copy_tiles(float *to, const struct gemm_tile *t, int m, int k)
 static void gemm_column(struct gemm_tile t, int m, int panels)
 {
     int n_tiles = (m + GEMM_ROWS - 1) / GEMM_ROWS;
-    /* Together the tiles ask for the next block; a lone one for the lines a little before it. */
+    /* Together the tiles ask for the next block; a lone one for the lines a little before it. With few tiles a
+     * block is soon done, and what is asked for would drive it out of the first-level cache. */
+    t.far = n_tiles <= 2;
     t.ahead = (const char *)(t.b + (n_tiles > 1 ? t.k : GEMM_AHEAD) * KERN_PANEL);
     t.ahead_step = n_tiles > GEMM_LINE / 4 ? 4 : GEMM_LINE / n_tiles;
     for (int i = 0, rows; i < m; i += rows) {

@@ -11,7 +11,6 @@ enum {
     LANES = 16,
     GEMM_ROWS =
         12, /* x 1 vector: enough to cover the latency, and a panel's block stays in the first cache */
-    GEMM_AHEAD = 16,
     SCORE_ROWS = 6, /* x 2 vectors of keys */
     MIX_ROWS = 6,   /* x 2 vectors of a head */
     MIX_VECS = 2,
