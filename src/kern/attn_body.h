@@ -1,11 +1,10 @@
 /* attn_body.h: one block of keys of flash attention, forward and backward, over any lanes_X.h.
  *
- * Lanes run over keys for the scores (K lies transposed) and over the head for everything else. Queries go in
- * tiles of ATTN_ROWS. Every step works on all KERN_KEYS keys of the block, present or not, wherever an
- * absent key touches only its own lane; the sums over keys stop at the last key that all queries of a tile
- * have, and go on for each query alone. So the diagonal of a causal mask costs little more than a full block
- * and needs no path of its own. Backward transposes K and V once per call, so that its products have the
- * same two shapes.
+ * Lanes run over keys for the scores (K lies transposed) and over the head for everything else. Every step
+ * works on all keys of the block, present or not, wherever an absent key touches only its own lane. Sums over
+ * keys go in tiles of queries: first the keys that all of them have, then, asking each query, those that some
+ * have. So the diagonal of a causal mask needs no path of its own. Backward transposes K and V once per call,
+ * so that its products have the same shapes.
  */
 #include "base/check.h"
 #include "kern/body.h"
@@ -180,8 +179,8 @@ INLINE float scores_sum(const float *s, int valid)
     return lanes_sum(x);
 }
 
-/* Scores of n queries to exponentials, new maxima and sums; c: by what the old sums shrink. Each step goes over all
- * queries before the next begins, so that the queries' chains overlap. */
+/* Scores of n queries to exponentials, new maxima and sums; c: by what the old sums shrink. Each step goes
+ * over all queries before the next begins, so that the queries' chains overlap. */
 static void softmax_all(float *s, float *c, const int *valid, float *m, float *l, int n)
 {
     for (int i = 0; i < n; i++) {

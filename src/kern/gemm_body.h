@@ -113,7 +113,10 @@ INLINE void gemm_tile(const struct gemm_tile *t, const int rows, const int panel
     for (int k = 0; k < t->k; k++, a += t->a_col, b += KERN_PANEL) {
         vf bv[4 * PANEL_VECS];
         if (panels == 1) {
-            __builtin_prefetch(ahead, 0, far ? 2 : 3);
+            if (far)
+                __builtin_prefetch(ahead, 0, 2);
+            else
+                __builtin_prefetch(ahead, 0, 3);
             ahead += t->ahead_step;
         }
         UNROLL for (int j = 0; j < cols; j++) bv[j] =
@@ -203,8 +206,8 @@ static void gemm_copy_tiles(float *to, const struct gemm_tile *t, int m, int k)
 static void gemm_column(struct gemm_tile t, int m, int panels)
 {
     int n_tiles = (m + GEMM_ROWS - 1) / GEMM_ROWS;
-    /* Together the tiles ask for the next block; a lone one for the lines a little before it. With few tiles a
-     * block is soon done, and what is asked for would drive it out of the first-level cache. */
+    /* Together the tiles ask for the next block; a lone one for the lines a little before it. With few tiles
+     * a block is soon done, and what is asked for would drive it out of the first-level cache. */
     t.far = n_tiles <= 2;
     t.ahead = (const char *)(t.b + (n_tiles > 1 ? t.k : GEMM_AHEAD) * KERN_PANEL);
     t.ahead_step = n_tiles > GEMM_LINE / 4 ? 4 : GEMM_LINE / n_tiles;
