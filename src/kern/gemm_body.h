@@ -17,7 +17,8 @@ enum {
     GEMM_COPY_ROWS = 96,
     GEMM_COPY_PAD = 16,    /* keeps copied rows apart in the cache */
     GEMM_BAD_STRIDE = 512, /* floats: rows at multiples of it meet in the same lines */
-    GEMM_LINE = 64
+    GEMM_LINE = 64,
+    GEMM_AHEAD = 64 /* lines that a lone tile asks for before it comes to them */
 };
 _Static_assert(GEMM_COPY_ROWS *(GEMM_COPY_K + GEMM_COPY_PAD) <= KERN_SCRATCH, "scratch for a block of A");
 _Static_assert(GEMM_COPY_ROWS % GEMM_ROWS == 0 && KERN_PANEL % LANES == 0, "whole tiles");
@@ -34,6 +35,7 @@ struct gemm_tile {
     int k, n;   /* steps; columns of C from here on */
     bool add;   /* to what C holds */
     bool tiles; /* a points to tiles [k][rows of the tile] */
+    bool far;   /* ask memory for the second-level cache only */
 };
 
 /* ---- packing ------------------------------------------------------------------------------------------- */
@@ -66,25 +68,25 @@ static void body_pack_rows(float *panels, const float *b, ptrdiff_t ld, int n, i
     }
 }
 
-/* Eight panels side by side: what one row of B holds of them is read at once. */
-enum { PACK_PANELS = 8 };
+/* One k of `count` panels side by side. */
+INLINE void pack_line(float *panels, ptrdiff_t panel, const float *b, const int count)
+{
+    UNROLL for (int j = 0; j < count * PANEL_VECS; j++)
+        vf_store(panels + j / PANEL_VECS * panel + j % PANEL_VECS * LANES, vf_load(b + j * LANES));
+}
 
 static void body_pack_cols(float *panels, const float *b, ptrdiff_t ld, int n, int k)
 {
+    enum { SIDE = 4 }; /* what a row of B holds of four panels is read at once */
     const ptrdiff_t panel = (ptrdiff_t)k * KERN_PANEL;
     int p = 0;
-    for (; p + PACK_PANELS * KERN_PANEL <= n; p += PACK_PANELS * KERN_PANEL, panels += PACK_PANELS * panel)
-        for (int i = 0; i < k; i++) {
-            UNROLL for (int j = 0; j < PACK_PANELS * PANEL_VECS; j++)
-                vf_store(panels + j / PANEL_VECS * panel + i * KERN_PANEL + j % PANEL_VECS * LANES,
-                         vf_load(b + i * ld + p + j * LANES));
-        }
-    for (; p < n; p += KERN_PANEL, panels += panel) {
-        int cols = n - p;
-        for (int i = 0; i < k; i++)
-            for (int j = 0; j < KERN_PANEL; j++)
-                panels[i * KERN_PANEL + j] = j < cols ? b[i * ld + p + j] : 0.0F;
-    }
+    for (; p + SIDE * KERN_PANEL <= n; p += SIDE * KERN_PANEL, panels += SIDE * panel)
+        for (int i = 0; i < k; i++) pack_line(panels + i * KERN_PANEL, panel, b + i * ld + p, SIDE);
+    for (; p + KERN_PANEL <= n; p += KERN_PANEL, panels += panel)
+        for (int i = 0; i < k; i++) pack_line(panels + i * KERN_PANEL, panel, b + i * ld + p, 1);
+    for (int i = 0; p < n && i < k; i++)
+        for (int j = 0; j < KERN_PANEL; j++)
+            panels[i * KERN_PANEL + j] = p + j < n ? b[i * ld + p + j] : 0.0F;
 }
 
 /* ---- one tile ------------------------------------------------------------------------------------------ */
@@ -101,7 +103,7 @@ INLINE void gemm_store_edge(const struct gemm_tile *t, const int rows, const int
 }
 
 /* rows x panels of C over one block of K; both are constants where this is inlined. */
-INLINE void gemm_tile(const struct gemm_tile *t, const int rows, const int panels)
+INLINE void gemm_tile(const struct gemm_tile *t, const int rows, const int panels, const bool far)
 {
     const int cols = panels * PANEL_VECS;
     const float *a = t->a, *b = t->b;
@@ -111,7 +113,10 @@ INLINE void gemm_tile(const struct gemm_tile *t, const int rows, const int panel
     for (int k = 0; k < t->k; k++, a += t->a_col, b += KERN_PANEL) {
         vf bv[4 * PANEL_VECS];
         if (panels == 1) {
-            __builtin_prefetch(ahead);
+            if (far)
+                __builtin_prefetch(ahead, 0, 2);
+            else
+                __builtin_prefetch(ahead, 0, 3);
             ahead += t->ahead_step;
         }
         UNROLL for (int j = 0; j < cols; j++) bv[j] =
@@ -137,7 +142,7 @@ INLINE void gemm_tile(const struct gemm_tile *t, const int rows, const int panel
 /* Constant rows for gemm_tile; what is above GEMM_ROWS never comes and is not compiled. */
 #define GEMM_CASE(r)                                                                                         \
     case r:                                                                                                  \
-        if (r <= GEMM_ROWS) gemm_tile(t, r, 1);                                                              \
+        if (r <= GEMM_ROWS) t->far ? gemm_tile(t, r, 1, true) : gemm_tile(t, r, 1, false);                   \
         break;
 
 static void gemm_tile_one(const struct gemm_tile *t, int rows)
@@ -167,9 +172,9 @@ static int gemm_panels(int m)
 static void gemm_tile_thin(const struct gemm_tile *t, int rows)
 {
     switch (rows) {
-    case 1: gemm_tile(t, 1, 4); break;
-    case 2: gemm_tile(t, 2, 2); break;
-    case 3: gemm_tile(t, 3, 2); break;
+    case 1: gemm_tile(t, 1, 4, false); break;
+    case 2: gemm_tile(t, 2, 2, false); break;
+    case 3: gemm_tile(t, 3, 2, false); break;
     }
 }
 
@@ -201,7 +206,9 @@ static void gemm_copy_tiles(float *to, const struct gemm_tile *t, int m, int k)
 static void gemm_column(struct gemm_tile t, int m, int panels)
 {
     int n_tiles = (m + GEMM_ROWS - 1) / GEMM_ROWS;
-    /* Together the tiles ask for the next block; a lone one for the lines a little before it. */
+    /* Together the tiles ask for the next block; a lone one for the lines a little before it. With few tiles
+     * a block is soon done, and what is asked for would drive it out of the first-level cache. */
+    t.far = n_tiles <= 2;
     t.ahead = (const char *)(t.b + (n_tiles > 1 ? t.k : GEMM_AHEAD) * KERN_PANEL);
     t.ahead_step = n_tiles > GEMM_LINE / 4 ? 4 : GEMM_LINE / n_tiles;
     for (int i = 0, rows; i < m; i += rows) {

@@ -13,10 +13,10 @@
 
 enum {
     LANES = 8,
-    GEMM_ROWS = 6, /* x 2 vectors of a panel: 12 sums, 2 vectors of B, one of A */
-    GEMM_AHEAD = 16,
-    ATTN_ROWS = 3, /* x 4 vectors of keys or of a head */
-    ATTN_VECS = 4,
+    GEMM_ROWS = 6,  /* x 2 vectors of a panel: 12 sums, 2 vectors of B, one of A */
+    SCORE_ROWS = 3, /* x 4 vectors of keys */
+    MIX_ROWS = 6,   /* x 2 vectors of a head */
+    MIX_VECS = 2,
     SPREAD_VECS = 2
 };
 

@@ -11,9 +11,9 @@ enum {
     LANES = 16,
     GEMM_ROWS =
         12, /* x 1 vector: enough to cover the latency, and a panel's block stays in the first cache */
-    GEMM_AHEAD = 16,
-    ATTN_ROWS = 6, /* x 2 vectors of keys, or 4 of a head */
-    ATTN_VECS = 4,
+    SCORE_ROWS = 6, /* x 2 vectors of keys */
+    MIX_ROWS = 6,   /* x 2 vectors of a head */
+    MIX_VECS = 2,
     SPREAD_VECS = 4
 };
 

@@ -12,10 +12,10 @@
 
 enum {
     LANES = 4,
-    GEMM_ROWS = 6, /* x 4 vectors of a panel: 24 sums, 4 vectors of B, one of A */
-    GEMM_AHEAD = 16,
-    ATTN_ROWS = 2, /* x 8 vectors of keys or of a head */
-    ATTN_VECS = 8,
+    GEMM_ROWS = 6,  /* x 4 vectors of a panel: 24 sums, 4 vectors of B, one of A */
+    SCORE_ROWS = 2, /* x 8 vectors of keys */
+    MIX_ROWS = 6,   /* x 4 vectors of a head */
+    MIX_VECS = 4,
     SPREAD_VECS = 4
 };
 
