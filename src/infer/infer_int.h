@@ -9,6 +9,8 @@
 #ifndef INFER_INFER_INT_H
 #define INFER_INFER_INT_H
 
+#include <string.h>
+
 #include "base/rng.h"
 #include "base/str.h"
 #include "infer/infer.h"
@@ -68,7 +70,13 @@ struct candidates {
     int *ids;
 };
 /* Order of a float as an unsigned number; -0 and +0 are equal, NaN has no place. */
-uint32_t select_key(float z);
+static inline uint32_t select_key(float z)
+{
+    uint32_t bits;
+    z += 0.0F; /* -0 becomes +0 */
+    memcpy(&bits, &z, sizeof bits);
+    return bits & 0x80000000U ? ~bits : bits | 0x80000000U;
+}
 struct select_bin {
     double sum;
     int n;

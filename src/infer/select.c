@@ -13,14 +13,6 @@
 
 #include "base/check.h"
 
-uint32_t select_key(float z)
-{
-    uint32_t bits;
-    z += 0.0F; /* -0 becomes +0 */
-    memcpy(&bits, &z, sizeof bits);
-    return bits & 0x80000000U ? ~bits : bits | 0x80000000U;
-}
-
 /* How far down the order we are, and how far we want to go. */
 struct cut {
     int n, count;
