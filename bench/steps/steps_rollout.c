@@ -127,11 +127,12 @@ static int rollout_measure(struct rollout *b, int repeats, struct err *e)
         if (r && all > whole) whole = all;
     }
     double each = 2 * rollout_weights(b), attended = 4.0 * c->layers * c->heads * c->head_dim;
+    double head = 2.0 * c->vocab * c->hidden;     /* of a prompt only the last row goes through it */
     double behind = w->n_prompt + w->n_new / 2.0; /* positions attended to, on average */
     steps_tell(&(struct steps_row){"decode", decode, "tokens/s", decode * (each + attended * behind) / 1e9,
                                    passes * 2 * each / 1e9});
     steps_tell(&(struct steps_row){"prefill", prefill, "tokens/s",
-                                   prefill * (each + attended * w->n_prompt / 2) / 1e9, 0});
+                                   prefill * (each - head + attended * w->n_prompt / 2) / 1e9, 0});
     steps_tell(&(struct steps_row){"whole run", whole, "tokens/s", 0, 0});
     steps_tell(&(struct steps_row){"peak memory", steps_peak_mb(), "MB", 0, 0});
     return 0;
