@@ -1,10 +1,9 @@
 /* steps.h: whole steps of training and generation, timed.
  *
  * A kind is a file steps_NAME.c that exports one const struct steps_NAME, declared below, and a row in
- * steps.c.
- * Each of its works runs in a process of its own, so that peak memory is the work's and nothing is warm from
- * another. It tells rows; steps.c turns them into a table with shares of the machine's limits, or into JSON
- * lines, which bench/compare puts beside what the peers need for the same work.
+ * steps.c. Each of its works runs in a process of its own, so that peak memory is the work's and nothing is
+ * warm from another. It tells rows; steps.c turns them into a table with shares of the machine's limits, or
+ * into JSON lines, which bench/compare puts beside what the peers need for the same work.
  */
 #ifndef STEPS_STEPS_H
 #define STEPS_STEPS_H
@@ -31,6 +30,9 @@ extern const struct steps steps_machine, steps_train, steps_generate, steps_roll
 
 /* Tell one row. */
 void steps_tell(const struct steps_row *r);
+/* Seconds: of the clock; with --cpu of this process, which then has one thread. */
+double steps_clock(void);
+int steps_threads(void); /* for pool_start */
 /* Largest resident memory of this process so far, in MB. */
 double steps_peak_mb(void);
 /* SmolLM2-135M's config.json. */

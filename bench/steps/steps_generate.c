@@ -1,7 +1,7 @@
 /* steps_generate.c: reading a prompt and decoding, through the engine, on the shape of SmolLM2-135M.
  *
- * Greedy, no stop ids, so that every completion has its full length whatever the weights are. The time of a
- * Greedy, no stop ids: every completion has its full length whatever the weights are. The time of a
+ * Greedy, no stop ids: every completion has its full length whatever the weights are. The time of a prompt
+ * ends with its first token; the time of decoding begins there. What decoding must read at least is all
  * weights once a pass: batch 1 is held to the memory's rate, a prompt to that of multiply-adds.
  */
 #include "steps.h"
@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "base/log.h"
 #include "base/pool.h"
 #include "base/rng.h"
 #include "infer/infer.h"
@@ -34,7 +33,7 @@ struct clocks {
 static bool watch(void *ctx, const struct engine_progress *p)
 {
     struct clocks *c = ctx;
-    if (c->first == 0 && p->tokens >= c->wanted) c->first = clock_s();
+    if (c->first == 0 && p->tokens >= c->wanted) c->first = steps_clock();
     return false;
 }
 
@@ -57,10 +56,10 @@ static int measure(struct engine *engine, const struct work *w, int vocab, struc
         list[i].sampling.temperature = 0;
         list[i].sampling.max_new_tokens = w->new_tokens;
     }
-    struct clocks c = {.start = clock_s(), .wanted = w->sequences};
+    struct clocks c = {.start = steps_clock(), .wanted = w->sequences};
     int failed =
         engine_run(engine, list, w->sequences, groups, &(struct engine_hooks){.watch = watch, .ctx = &c}, e);
-    double end = clock_s();
+    double end = steps_clock();
     for (int i = 0; i < w->sequences && !failed; i++) group_release(&groups[i]);
     free(list);
     free(groups);
@@ -97,7 +96,7 @@ static int generate_run(int i, int repeats, struct err *e)
 {
     const struct work *w = &works[i];
     struct sums best = {.prompt_s = 0};
-    pool_start(0);
+    pool_start(steps_threads());
     struct model *m = steps_model(steps_smollm2, e);
     if (!m) return -1;
     struct engine_limits limits = {

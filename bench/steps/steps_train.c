@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "base/log.h"
 #include "base/pool.h"
 #include "base/rng.h"
 #include "train/train_int.h"
@@ -65,17 +64,17 @@ static int step(struct steps_train *b, struct phases *p, struct err *e)
 {
     struct forward f = {.rows = {.temperature = 1}};
     const char *bad;
-    double t0 = clock_s();
+    double t0 = steps_clock();
     model_zero_grad(b->model);
     tape_start(b->tape, true);
     micro_forward(&b->micro, b->model, b->tape, b->work->checkpoint, &f);
-    double t1 = clock_s();
+    double t1 = steps_clock();
     float *grad = tape_seed(b->tape, f.out.logp);
     for (int i = 0; i < f.rows.n; i++) grad[i] = -1.0f / (float)f.rows.n;
     tape_backward(b->tape);
-    double t2 = clock_s();
+    double t2 = steps_clock();
     optimiser_step(b->opt, 1e-4, &bad);
-    double t3 = clock_s();
+    double t3 = steps_clock();
     if (bad) return err_set(e, "the gradient of %s is not finite", bad);
     p->forward += t1 - t0;
     p->backward += t2 - t1;
@@ -127,7 +126,7 @@ static const char *train_work(int i)
 static int train_run(int i, int repeats, struct err *e)
 {
     struct steps_train b = {.work = &works[i]};
-    pool_start(0);
+    pool_start(steps_threads());
     b.model = steps_model(b.work->config, e);
     if (!b.model) return -1;
     model_train(b.model, true);
