@@ -10,7 +10,8 @@
 
 enum {
     PANEL_VECS = KERN_PANEL / LANES,
-    GEMM_TILE_VECS = 32,         /* accumulators at most */
+    GEMM_FAST_ROWS = 4,          /* so few follow memory by themselves */
+    GEMM_WIDE = 4,               /* panels at once, at most */
     GEMM_A_FLOATS = 1 << 17,     /* a block of A where it lies: half a second-level cache */
     GEMM_A_K = 8 * KERN_K_BLOCK, /* and its length */
     GEMM_COPY_K = 2 * KERN_K_BLOCK,
@@ -96,7 +97,7 @@ INLINE void gemm_store_edge(const struct gemm_tile *t, const int rows, const int
 {
     UNROLL for (int i = 0; i < rows; i++)
     {
-        float row[4 * KERN_PANEL], *c = t->c + i * t->c_row;
+        float row[GEMM_WIDE * KERN_PANEL], *c = t->c + i * t->c_row;
         UNROLL for (int j = 0; j < cols; j++) vf_store(row + j * LANES, acc[i * cols + j]);
         for (int j = 0; j < t->n; j++) c[j] = t->add ? c[j] + row[j] : row[j];
     }
@@ -111,13 +112,16 @@ INLINE void gemm_tile(const struct gemm_tile *t, const int rows, const int panel
     vf acc[GEMM_TILE_VECS];
     UNROLL for (int i = 0; i < rows * cols; i++) acc[i] = vf_set(0);
     for (int k = 0; k < t->k; k++, a += t->a_col, b += KERN_PANEL) {
-        vf bv[4 * PANEL_VECS];
+        vf bv[GEMM_WIDE * PANEL_VECS];
         if (panels == 1) {
             if (far)
                 __builtin_prefetch(ahead, 0, 2);
             else
                 __builtin_prefetch(ahead, 0, 3);
             ahead += t->ahead_step;
+        } else if (rows > GEMM_FAST_ROWS) {
+            UNROLL for (int j = 0; j < panels; j++)
+                __builtin_prefetch(b + j * t->b_panel + GEMM_AHEAD * KERN_PANEL, 0, 2);
         }
         UNROLL for (int j = 0; j < cols; j++) bv[j] =
             vf_load(b + j / PANEL_VECS * t->b_panel + j % PANEL_VECS * LANES);
@@ -139,43 +143,44 @@ INLINE void gemm_tile(const struct gemm_tile *t, const int rows, const int panel
         vf_store(t->c + i / cols * t->c_row + i % cols * LANES, acc[i]);
 }
 
-/* Constant rows for gemm_tile; what is above GEMM_ROWS never comes and is not compiled. */
-#define GEMM_CASE(r)                                                                                         \
+/* Panels that a lone tile of so many rows takes at once. One panel would not fill the pipeline with up to
+ * three rows; beyond that it is memory that gains, which reads several streams faster than one. */
+#define GEMM_FIT(rows)    (GEMM_TILE_VECS / ((rows)*PANEL_VECS))
+#define GEMM_PANELS(rows) (GEMM_FIT(rows) > GEMM_WIDE ? GEMM_WIDE : GEMM_FIT(rows) < 1 ? 1 : GEMM_FIT(rows))
+
+/* Constant rows for a tile; what is above GEMM_ROWS never comes and is not compiled. */
+#define GEMM_CASE(r, call)                                                                                   \
     case r:                                                                                                  \
-        if (r <= GEMM_ROWS) t->far ? gemm_tile(t, r, 1, true) : gemm_tile(t, r, 1, false);                   \
+        if (r <= GEMM_ROWS) call(r);                                                                         \
         break;
+#define GEMM_CASES(rows, call)                                                                               \
+    switch (rows) {                                                                                          \
+        GEMM_CASE(1, call)                                                                                   \
+        GEMM_CASE(2, call)                                                                                   \
+        GEMM_CASE(3, call)                                                                                   \
+        GEMM_CASE(4, call)                                                                                   \
+        GEMM_CASE(5, call)                                                                                   \
+        GEMM_CASE(6, call)                                                                                   \
+        GEMM_CASE(7, call)                                                                                   \
+        GEMM_CASE(8, call)                                                                                   \
+        GEMM_CASE(9, call)                                                                                   \
+        GEMM_CASE(10, call)                                                                                  \
+        GEMM_CASE(11, call)                                                                                  \
+        GEMM_CASE(12, call)                                                                                  \
+    }
 
 static void gemm_tile_one(const struct gemm_tile *t, int rows)
 {
-    switch (rows) {
-        GEMM_CASE(1)
-        GEMM_CASE(2)
-        GEMM_CASE(3)
-        GEMM_CASE(4)
-        GEMM_CASE(5)
-        GEMM_CASE(6)
-        GEMM_CASE(7)
-        GEMM_CASE(8)
-        GEMM_CASE(9)
-        GEMM_CASE(10)
-        GEMM_CASE(11)
-        GEMM_CASE(12)
-    }
+#define TILE(r) t->far ? gemm_tile(t, r, 1, true) : gemm_tile(t, r, 1, false)
+    GEMM_CASES(rows, TILE)
+#undef TILE
 }
 
-/* Up to three rows do not fill the pipeline with one panel; they take several at once. */
-static int gemm_panels(int m)
+static void gemm_tile_wide(const struct gemm_tile *t, int rows)
 {
-    return m == 1 ? 4 : m < 4 ? 2 : 1;
-}
-
-static void gemm_tile_thin(const struct gemm_tile *t, int rows)
-{
-    switch (rows) {
-    case 1: gemm_tile(t, 1, 4, false); break;
-    case 2: gemm_tile(t, 2, 2, false); break;
-    case 3: gemm_tile(t, 3, 2, false); break;
-    }
+#define TILE(r) gemm_tile(t, r, GEMM_PANELS(r), false)
+    GEMM_CASES(rows, TILE)
+#undef TILE
 }
 
 /* ---- the product --------------------------------------------------------------------------------------- */
@@ -215,7 +220,7 @@ static void gemm_column(struct gemm_tile t, int m, int panels)
         rows = gemm_rows(m - i);
         if (t.tiles) t.a_col = rows;
         if (panels > 1)
-            gemm_tile_thin(&t, rows);
+            gemm_tile_wide(&t, rows);
         else
             gemm_tile_one(&t, rows);
         t.a += t.tiles ? rows * t.k : rows * t.a_row;
@@ -227,7 +232,7 @@ static void gemm_column(struct gemm_tile t, int m, int panels)
 /* m rows of C, all columns, k steps of K. */
 static void gemm_block(const struct kern_gemm *g, const struct gemm_tile *t, int m, int k)
 {
-    for (int n = 0, panels = gemm_panels(m); n < g->n; n += panels * KERN_PANEL) {
+    for (int n = 0, panels = m <= GEMM_ROWS ? GEMM_PANELS(m) : 1; n < g->n; n += panels * KERN_PANEL) {
         if (g->n - n < panels * KERN_PANEL) panels = 1;
         struct gemm_tile u = *t;
         u.b += n / KERN_PANEL * t->b_panel;

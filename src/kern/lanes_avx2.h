@@ -13,7 +13,8 @@
 
 enum {
     LANES = 8,
-    GEMM_ROWS = 6,  /* x 2 vectors of a panel: 12 sums, 2 vectors of B, one of A */
+    GEMM_ROWS = 6, /* x 2 vectors of a panel, beside 2 vectors of B and one of A */
+    GEMM_TILE_VECS = 12,
     SCORE_ROWS = 3, /* x 4 vectors of keys */
     MIX_ROWS = 6,   /* x 2 vectors of a head */
     MIX_VECS = 2,

@@ -9,8 +9,8 @@
 
 enum {
     LANES = 16,
-    GEMM_ROWS =
-        12, /* x 1 vector: enough to cover the latency, and a panel's block stays in the first cache */
+    GEMM_ROWS = 12, /* x 1 vector of a panel, whose block stays in the first-level cache */
+    GEMM_TILE_VECS = 24,
     SCORE_ROWS = 6, /* x 2 vectors of keys */
     MIX_ROWS = 6,   /* x 2 vectors of a head */
     MIX_VECS = 2,

@@ -12,7 +12,8 @@
 
 enum {
     LANES = 4,
-    GEMM_ROWS = 6,  /* x 4 vectors of a panel: 24 sums, 4 vectors of B, one of A */
+    GEMM_ROWS = 6, /* x 4 vectors of a panel, beside 4 vectors of B and one of A */
+    GEMM_TILE_VECS = 24,
     SCORE_ROWS = 2, /* x 8 vectors of keys */
     MIX_ROWS = 6,   /* x 4 vectors of a head */
     MIX_VECS = 4,
