@@ -7,11 +7,13 @@ skip() { echo "skipped: $*"; exit 77; }
 [ "$(uname -m)" = x86_64 ] || skip "this machine is not x86-64"
 command -v aarch64-linux-gnu-gcc >/dev/null || skip "no aarch64-linux-gnu-gcc"
 command -v qemu-aarch64 >/dev/null || skip "no qemu-aarch64"
-find_libraries='s/^pkg_check_modules(DEPS REQUIRED IMPORTED_TARGET \(.*\))/\1/p'
-libraries=$(sed -n "$find_libraries" "$OPENR1_SOURCE/CMakeLists.txt")
+find_libraries='/^pkg_check_modules(DEPS/,/)/{s/.*IMPORTED_TARGET//;s/)//;p}'
+libraries=$(sed -n "$find_libraries" "$OPENR1_SOURCE/CMakeLists.txt" | tr '\n' ' ')
 # shellcheck disable=SC2086
 PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig pkg-config --exists ${libraries:?} ||
   skip "not all of these are installed for arm64: $libraries"
+ls /usr/lib/aarch64-linux-gnu/libflint.so* /usr/lib/aarch64-linux-gnu/libflint-arb.so* >/dev/null 2>&1 ||
+  skip "FLINT and Arb are not installed for arm64"
 build=$OPENR1_BUILD/arm64
 # Without optimisation beyond -O1: it builds faster, and must not change a bit.
 cmake -S "$OPENR1_SOURCE" -B "$build" -G Ninja -DCMAKE_TOOLCHAIN_FILE="$OPENR1_SOURCE/cmake/aarch64.cmake" \
