@@ -1,5 +1,5 @@
 /* cmd_data_make.c: `openr1 data make NAME`: checked problems from a generator, as JSONL. */
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -25,31 +25,65 @@ static const struct opt make_options[] = {
      .fallback = "train",
      .help = "which side: no problem is on both, whatever the seed",
      .choices = "train|test"},
+    {.key = "distinct",
+     .type = OPT_BOOL,
+     .fallback = "false",
+     .help = "no prompt twice: for held-out sets from few possible problems"},
     {.key = "params", .type = OPT_MAP, .help = "settings of the generator"},
     {.key = "out", .type = OPT_STR, .help = "file for the rows (default: standard output)"},
     {0}};
 static const struct opt *const make_tables[] = {make_options, NULL};
 
+/* Draws in vain, one after another, that show that hardly a new problem is left. */
+enum { DRAWS_IN_VAIN = 10000 };
+
+/* Has this row's prompt been made before? If not, now it has. */
+static bool seen_before(json_t *seen, const json_t *row)
+{
+    char *prompt = json_dumps(json_object_get(row, "prompt"), JSON_ENCODE_ANY | JSON_COMPACT);
+    bool known = json_object_get(seen, prompt) != NULL;
+    if (!known) json_object_set_new(seen, prompt, json_true());
+    free(prompt);
+    return known;
+}
+
+static json_t *whole_row(const struct datagen *g, const struct rng_at *at, json_t *row)
+{
+    json_t *whole = json_object();
+    json_object_set_new(whole, "id",
+                        json_sprintf("%s-%s-%ld-%ld", g->name, at->step ? "test" : "train", (long)at->seed,
+                                     (long)at->sequence));
+    json_object_update(whole, row);
+    json_decref(row);
+    return whole;
+}
+
 static int make_rows(const struct datagen *g, struct conf *c, const json_t *params, struct lines *out,
                      struct err *e)
 {
-    const char *split = conf_str(c, "split");
-    bool held_out = strcmp(split, "test") == 0;
-    long count = conf_int(c, "count"), seed = conf_int(c, "seed");
-    struct rng_at at = {.seed = (uint64_t)seed, .purpose = RNG_DATA, .step = held_out};
-    for (long i = 0; i < count; i++) {
-        at.sequence = (uint32_t)i;
-        json_t *row = g->make(&at, held_out, params, e), *whole = json_object();
+    bool held_out = strcmp(conf_str(c, "split"), "test") == 0;
+    long count = conf_int(c, "count"), in_vain = 0;
+    struct rng_at at = {.seed = (uint64_t)conf_int(c, "seed"), .purpose = RNG_DATA, .step = held_out};
+    json_t *seen = conf_bool(c, "distinct") ? json_object() : NULL;
+    int rc = 0;
+    for (; !rc && out->n < count; at.sequence++) {
+        json_t *row = g->make(&at, held_out, params, e);
         if (!row) {
-            json_decref(whole);
-            return -1;
+            rc = -1;
+        } else if (seen && seen_before(seen, row)) {
+            json_decref(row);
+            if (++in_vain >= DRAWS_IN_VAIN)
+                rc = err_usage(e,
+                               "with these settings %s has hardly more than %ld distinct problems on this "
+                               "side, and %ld were asked for: ask for fewer, or widen the settings",
+                               g->name, out->n, count);
+        } else {
+            in_vain = 0;
+            rc = lines_put(out, whole_row(g, &at, row), e);
         }
-        json_object_set_new(whole, "id", json_sprintf("%s-%s-%ld-%ld", g->name, split, seed, i));
-        json_object_update(whole, row);
-        json_decref(row);
-        if (lines_put(out, whole, e)) return -1;
     }
-    return 0;
+    json_decref(seen);
+    return rc;
 }
 
 static int make_run(struct conf *c, struct err *e)
@@ -76,7 +110,9 @@ const struct cmd cmd_data_make = {
         "              compact)\n"
         "  countdown   count (3), max (9), max_target (100), worked (1), tries (6), p_right (0.15), style\n"
         "              (chars, words)\n"
-        "  arithmetic  n_terms (3), n_digits (2), style (chat, text)\n\n"
+        "  arithmetic  n_terms (3), n_digits (2), max (numbers are 1 to max instead), answer (worked, "
+        "number),\n"
+        "              style (chat, text)\n\n"
         "  openr1 data make chain --count 1000 --seed 1 --params '{\"worked\": 0.7}' --out chain.jsonl",
     .tables = make_tables,
     .run = make_run,

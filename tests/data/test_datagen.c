@@ -176,6 +176,34 @@ static void arithmetic_boxes_its_solution(void **state)
     }
 }
 
+static void arithmetic_can_ask_for_the_number_alone(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 50; i++) {
+        json_t *row = row_made(&gen_arithmetic, i, i % 2,
+                               "{\"style\": \"text\", \"n_terms\": 2, \"max\": 30, \"answer\": \"number\"}");
+        long a, b;
+        char sign;
+        assert_int_equal(sscanf(str_of(row, "prompt"), "Calculate %ld %c %ld.", &a, &sign, &b), 3);
+        assert_in_range(a, 1, 30);
+        assert_in_range(b, 1, 30);
+        assert_int_equal(strtol(str_of(row, "solution"), NULL, 10), sign == '-' ? a - b : a + b);
+        assert_string_equal(str_of(row, "completion"), str_of(row, "solution"));
+        json_decref(row);
+    }
+}
+
+static void a_side_without_problems_is_an_error(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const struct rng_at at = {.seed = 1, .purpose = RNG_DATA};
+    json_t *params = json_pack("{s:i,s:i}", "n_terms", 2, "max", 1);
+    assert_null(gen_arithmetic.make(&at, true, params, &e));
+    assert_non_null(strstr(e.msg, "no problem on the test side"));
+    json_decref(params);
+}
+
 static void a_wrong_name_brings_the_nearest(void **state)
 {
     (void)state;
@@ -195,6 +223,8 @@ int main(void)
         cmocka_unit_test(held_out_problems_are_one_in_sixteen_and_apart),
         cmocka_unit_test(countdown_reordered_stays_on_its_side),
         cmocka_unit_test(arithmetic_boxes_its_solution),
+        cmocka_unit_test(arithmetic_can_ask_for_the_number_alone),
+        cmocka_unit_test(a_side_without_problems_is_an_error),
         cmocka_unit_test(a_wrong_name_brings_the_nearest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,14 @@ settings='{"worked": 0.5, "n_digits": 3}'
 "$OPENR1" data make chain --count 300 --seed 3 --params "$settings" --out "$tmp/a.jsonl"
 "$OPENR1" data make chain --count 300 --seed 3 --params "$settings" >"$tmp/b.jsonl"
 cmp "$tmp/a.jsonl" "$tmp/b.jsonl"
+few='{"n_terms": 2, "max": 20, "answer": "number"}'
+"$OPENR1" data make arithmetic --count 40 --split test --distinct true --params "$few" >"$tmp/d.jsonl"
+expect "distinct problems" "$(sed 's/.*Calculate//' "$tmp/d.jsonl" | sort -u | wc -l)" 40
+status=0
+"$OPENR1" data make arithmetic --count 400 --split test --distinct true --params "$few" \
+  2>"$tmp/err" >/dev/null || status=$?
+expect "status of too few problems" $status 2
+grep -q 'distinct problems on this side' "$tmp/err" || fail "too few problems: $(cat "$tmp/err")"
 "$OPENR1" data make chain --count 300 --seed 9 --split test --params '{"n_digits": 3}' >"$tmp/t.jsonl"
 sed 's/.*"prompt":"\([^"]*\)".*/\1/' "$tmp/a.jsonl" | sort -u >"$tmp/a.prompts"
 sed 's/.*"prompt":"\([^"]*\)".*/\1/' "$tmp/t.jsonl" | sort -u >"$tmp/t.prompts"
