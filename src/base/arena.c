@@ -52,7 +52,7 @@ static struct arena_chunk *chunk_new(struct arena *a, size_t bytes)
     struct arena_chunk *c = alloc_zero(1, sizeof *c);
     c->size = size;
     c->bytes = aligned_alloc(ARENA_ALIGN, size);
-    CHECK(c->bytes, "out of memory: arena chunk of %zu bytes (%zu in use)", size, a->used);
+    if (!c->bytes) memory_is_out(size);
     a->reserved += size;
     return c;
 }

@@ -1,10 +1,11 @@
-/* check.c: the end of a program whose own invariants do not hold, and allocation that cannot be refused.
+/* check.c: the end of a program whose own invariants do not hold, or whose memory is out; allocation.
  *
  * Standard error is written with write(2) on a buffer on the stack, so that a report appears even when the
  * heap is what broke.
  */
 #include "base/check.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -32,24 +33,52 @@ void check_failed(const char *file, int line, const char *cond, const char *fmt,
     abort();
 }
 
+/* Bytes of this process that are in memory now; 0 where /proc does not say. */
+static size_t resident_bytes(void)
+{
+    char text[128];
+    unsigned long long all, resident;
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0) close(fd);
+    if (n <= 0) return 0;
+    text[n] = 0;
+    if (sscanf(text, "%20llu %20llu", &all, &resident) != 2) return 0; // NOLINT(cert-err34-c): bounded above
+    return (size_t)resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+void memory_is_out(size_t bytes_wanted)
+{
+    char text[512];
+    size_t machine = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    int n = snprintf(text, sizeof text,
+                     "\nopenr1: out of memory: %zu bytes more were wanted; this process holds %zu MB, the "
+                     "machine has %zu MB.\nWhat helps: close other programs, a higher limit (ulimit -v, "
+                     "control group), smaller batches or shorter sequences. What was saved is whole.\n",
+                     bytes_wanted, resident_bytes() >> 20, machine >> 20);
+    ssize_t done = write(STDERR_FILENO, text, n > 0 ? (size_t)n : 0);
+    (void)done;
+    abort();
+}
+
 void *alloc_or_die(size_t bytes)
 {
     void *p = malloc(bytes ? bytes : 1);
-    CHECK(p, "out of memory: %zu bytes", bytes);
+    if (!p) memory_is_out(bytes);
     return p;
 }
 
 void *alloc_zero(size_t count, size_t size)
 {
     void *p = calloc(count ? count : 1, size ? size : 1);
-    CHECK(p, "out of memory: %zu items of %zu bytes", count, size);
+    if (!p) memory_is_out(size && count > SIZE_MAX / size ? SIZE_MAX : count * size);
     return p;
 }
 
 void *alloc_again(void *p, size_t bytes)
 {
-    void *q = realloc(p, bytes ? bytes : 1);
-    CHECK(q, "out of memory: %zu bytes", bytes);
+    void *q = alloc_try_again(p, bytes);
+    if (!q) memory_is_out(bytes);
     return q;
 }
 
@@ -67,19 +96,29 @@ char *alloc_strn(const char *s, size_t n)
     return p;
 }
 
-void *alloc_try(size_t bytes, size_t max)
+void *alloc_try(size_t bytes)
 {
-    if (bytes > max) return NULL;
     return malloc(bytes ? bytes : 1);
 }
 
-void *alloc_floats(size_t count)
+void *alloc_try_again(void *p, size_t bytes)
+{
+    return realloc(p, bytes ? bytes : 1);
+}
+
+void *alloc_floats_try(size_t count)
 {
     CHECK(count <= (SIZE_MAX - FLOATS_ALIGN) / sizeof(float), "%zu floats", count);
     size_t bytes = (count * sizeof(float) + FLOATS_ALIGN - 1) / FLOATS_ALIGN * FLOATS_ALIGN;
     if (!bytes) bytes = FLOATS_ALIGN;
     void *p = aligned_alloc(FLOATS_ALIGN, bytes);
-    CHECK(p, "out of memory: %zu floats", count);
-    memset(p, 0, bytes);
+    if (p) memset(p, 0, bytes);
+    return p;
+}
+
+void *alloc_floats(size_t count)
+{
+    void *p = alloc_floats_try(count);
+    if (!p) memory_is_out(count * sizeof(float));
     return p;
 }

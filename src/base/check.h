@@ -17,16 +17,24 @@
 _Noreturn void check_failed(const char *file, int line, const char *cond, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* malloc, calloc, realloc, strdup that abort with the size when memory is out. For buffers whose size this
- * program decides; a size that input decides goes through alloc_try, which returns NULL above `max` bytes. */
+/* Memory is out: say what was wanted and what this process holds, then abort. */
+_Noreturn void memory_is_out(size_t bytes_wanted);
+
+/* malloc, calloc, realloc, strdup that end in memory_is_out. For what this program makes of its input piece
+ * by piece, and for buffers that were planned. A buffer as large as some file or field says goes through the
+ * _try forms, which give NULL, and becomes an error that names the file: contents of files, lines, weights,
+ * caches. Jansson follows the same rule (json.h): a text that does not fit is an error, a value being built
+ * aborts. */
 void *alloc_or_die(size_t bytes);
 void *alloc_zero(size_t count, size_t size);
 void *alloc_again(void *p, size_t bytes);
 char *alloc_str(const char *s);
 char *alloc_strn(const char *s, size_t n);
-void *alloc_try(size_t bytes, size_t max);
+void *alloc_try(size_t bytes);
+void *alloc_try_again(void *p, size_t bytes); /* NULL: p is still there */
 
 /* Large numeric buffers: 64-byte aligned, zeroed; release with free(). */
 void *alloc_floats(size_t count);
+void *alloc_floats_try(size_t count);
 
 #endif

@@ -48,6 +48,22 @@ int err_kind_set(struct err *e, enum err_kind kind, const char *fmt, ...)
     return -1;
 }
 
+/* What helps against a failure of the system, where strerror leaves the reader to find out. */
+static const char *advice(int number)
+{
+    switch (number) {
+    case ENOSPC:
+    case EDQUOT: return " (make room there, or write elsewhere, then run the same command again)";
+    case EFBIG: return " (a limit on the size of files stands in the way: see ulimit -f)";
+    case EROFS: return " (the file system is read-only: write elsewhere)";
+    case EACCES:
+    case EPERM: return " (look at its owner and permissions: ls -ld)";
+    case ENOTDIR: return " (a file stands where a folder is needed)";
+    case EMFILE: return " (the limit of open files is reached: see ulimit -n)";
+    default: return "";
+    }
+}
+
 int err_errno(struct err *e, const char *fmt, ...)
 {
     int number = errno;
@@ -57,7 +73,7 @@ int err_errno(struct err *e, const char *fmt, ...)
     message_set(e, ERR_FAILED, fmt, ap);
     va_end(ap);
     size_t n = strlen(e->msg);
-    snprintf(e->msg + n, sizeof e->msg - n, ": %s", strerror(number));
+    snprintf(e->msg + n, sizeof e->msg - n, ": %s%s", strerror(number), advice(number));
     errno = number;
     return -1;
 }

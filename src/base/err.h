@@ -29,7 +29,7 @@ int err_usage(struct err *e, const char *fmt, ...) __attribute__((format(printf,
 int err_kind_set(struct err *e, enum err_kind kind, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* As err_set, followed by ": " and the text of the current errno. */
+/* As err_set, followed by ": ", the text of the current errno and what helps against it. */
 int err_errno(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Put formatted context and ": " in front of the message that e already holds; returns -1. */

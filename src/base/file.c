@@ -66,47 +66,59 @@ static int sync_dir_of(const char *path, struct err *e)
     return rc;
 }
 
+struct contents {
+    char *p;
+    size_t n, cap;
+};
+
+static int contents_grow(struct contents *c, const char *path, size_t cap, struct err *e)
+{
+    char *p = alloc_try_again(c->p, cap + 1);
+    if (!p) return err_set(e, "%s: no memory for its contents: %zu bytes were wanted", path, cap);
+    c->p = p;
+    c->cap = cap;
+    return 0;
+}
+
+/* All that fd gives, up to max bytes. */
+static int contents_read(struct contents *c, int fd, const char *path, size_t max, struct err *e)
+{
+    for (;;) {
+        if (c->n == c->cap && contents_grow(c, path, 2 * c->cap, e)) return -1;
+        ssize_t got = read(fd, c->p + c->n, c->cap - c->n);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return err_errno(e, "cannot read %s", path);
+        if (got == 0) break;
+        c->n += (size_t)got;
+        if (c->n > max) return err_set(e, "%s is larger than the %zu bytes allowed here", path, max);
+    }
+    c->p[c->n] = 0;
+    return 0;
+}
+
 int file_read(const char *path, size_t max, char **bytes, size_t *n, struct err *e)
 {
-    int rc = -1, fd = open_retry(path, O_RDONLY, 0);
+    int rc, fd = open_retry(path, O_RDONLY, 0);
     if (fd < 0) return err_errno(e, "cannot open %s", path);
-    size_t cap = READ_FIRST, used = 0;
+    struct contents c = {0};
     struct stat st;
     if (fstat(fd, &st)) {
-        err_errno(e, "cannot read %s", path);
-        goto out_fd;
+        rc = err_errno(e, "cannot read %s", path);
+    } else if (S_ISDIR(st.st_mode)) {
+        rc = err_set(e, "%s is a folder, a file was expected", path);
+    } else {
+        bool known = S_ISREG(st.st_mode) && st.st_size > 0 && (size_t)st.st_size < max;
+        rc = contents_grow(&c, path, known ? (size_t)st.st_size + 1 : READ_FIRST, e);
     }
-    if (S_ISDIR(st.st_mode)) {
-        err_set(e, "%s is a folder, a file was expected", path);
-        goto out_fd;
-    }
-    if (S_ISREG(st.st_mode) && st.st_size > 0 && (size_t)st.st_size < max) cap = (size_t)st.st_size + 1;
-    char *buf = alloc_or_die(cap + 1);
-    for (;;) {
-        if (used == cap) buf = alloc_again(buf, (cap *= 2) + 1);
-        ssize_t got = read(fd, buf + used, cap - used);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) {
-            err_errno(e, "cannot read %s", path);
-            goto out;
-        }
-        if (got == 0) break;
-        used += (size_t)got;
-        if (used > max) {
-            err_set(e, "%s is larger than the %zu bytes allowed here", path, max);
-            goto out;
-        }
-    }
-    buf[used] = 0;
-    *bytes = buf;
-    *n = used;
-    buf = NULL;
-    rc = 0;
-out:
-    free(buf);
-out_fd:
+    if (!rc) rc = contents_read(&c, fd, path, max, e);
     close(fd);
-    return rc;
+    if (rc) {
+        free(c.p);
+        return -1;
+    }
+    *bytes = c.p;
+    *n = c.n;
+    return 0;
 }
 
 int file_map_open(struct file_map *m, const char *path, struct err *e)
@@ -263,6 +275,26 @@ int file_mkdirs(const char *path, struct err *e)
         *p = kept;
     }
     free(copy);
+    return rc;
+}
+
+int file_place_check(const char *path, struct err *e)
+{
+    char *at = file_is_dir(path) ? alloc_str(path) : path_dir(path);
+    for (bool top = false; !top && !file_exists(at);) {
+        char *up = path_dir(at);
+        top = strcmp(up, at) == 0;
+        free(at);
+        at = up;
+    }
+    int rc = 0;
+    if (!file_is_dir(at)) {
+        errno = ENOTDIR;
+        rc = err_errno(e, "%s cannot be written: %s", path, at);
+    } else if (faccessat(AT_FDCWD, at, W_OK | X_OK, AT_EACCESS)) {
+        rc = err_errno(e, "%s cannot be written: folder %s", path, at);
+    }
+    free(at);
     return rc;
 }
 

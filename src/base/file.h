@@ -41,6 +41,9 @@ int file_write(const char *path, const void *bytes, size_t n, struct err *e); /*
 /* Append-only file: append writes the bytes in one go and syncs. */
 int file_append(const char *path, const void *bytes, size_t n, struct err *e);
 
+/* May a file or folder be made or replaced at path? Asked before work whose result goes there; writing may
+ * still fail later. */
+int file_place_check(const char *path, struct err *e);
 int file_mkdirs(const char *path, struct err *e);
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);

@@ -42,18 +42,41 @@ static void wholes_to_integers(json_t *v) // NOLINT(misc-no-recursion)
     }
 }
 
+/* True on a thread that is reading a text. */
+static _Thread_local bool memory_may_be_short;
+
+static void *json_memory(size_t bytes)
+{
+    return memory_may_be_short ? alloc_try(bytes) : alloc_or_die(bytes);
+}
+
+void json_memory_start(void)
+{
+    json_set_alloc_funcs(json_memory, free);
+}
+
+static json_t *load(const char *bytes, size_t n, size_t flags, json_error_t *je)
+{
+    memory_may_be_short = true;
+    json_t *v = json_loadb(bytes, n, flags, je);
+    memory_may_be_short = false;
+    return v;
+}
+
 json_t *json_read_bytes(const char *bytes, size_t n, const char *what, struct err *e)
 {
     json_error_t je;
-    json_t *v = json_loadb(bytes, n, READ_FLAGS, &je);
+    json_t *v = load(bytes, n, READ_FLAGS, &je);
     if (v) return v;
     if (json_error_code(&je) == json_error_numeric_overflow) {
         /* Hugging Face writes 1000000000000000019884624838656 for "no limit": that becomes a real. */
-        v = json_loadb(bytes, n, READ_FLAGS | JSON_DECODE_INT_AS_REAL, &je);
+        v = load(bytes, n, READ_FLAGS | JSON_DECODE_INT_AS_REAL, &je);
         if (v) wholes_to_integers(v);
         if (v) return v;
     }
-    if (je.line > 1)
+    if (!je.text[0]) /* Jansson has no words for it */
+        err_set(e, "%s: no memory for the values of its %zu bytes", what, n);
+    else if (je.line > 1)
         err_set(e, "%s: line %d, column %d: %s", what, je.line, je.column, je.text);
     else
         err_set(e, "%s: column %d: %s", what, je.column, je.text);
@@ -185,6 +208,16 @@ int jsonl_open(struct jsonl *r, const char *path, struct err *e)
     return 0;
 }
 
+static bool line_grow(struct jsonl *r)
+{
+    size_t cap = r->cap ? r->cap * 2 : 4096;
+    char *buf = alloc_try_again(r->buf, cap);
+    if (!buf) return false;
+    r->buf = buf;
+    r->cap = cap;
+    return true;
+}
+
 /* The next line without its newline into r->buf: its length, or -1 at the end of the file or on an error. */
 static long line_read(struct jsonl *r, struct err *e)
 {
@@ -192,10 +225,13 @@ static long line_read(struct jsonl *r, struct err *e)
     int c;
     flockfile(r->f);
     while ((c = getc_unlocked(r->f)) != EOF && c != '\n' && n <= JSON_FILE_MAX) {
-        if (n == r->cap) r->buf = alloc_again(r->buf, r->cap = r->cap ? r->cap * 2 : 4096);
+        if (n == r->cap && !line_grow(r)) break;
         r->buf[n++] = (char)c;
     }
     funlockfile(r->f);
+    if (c != EOF && c != '\n' && n <= JSON_FILE_MAX)
+        return err_set(e, "%s:%ld: no memory for more than the first %zu bytes of this line", r->path,
+                       r->line + 1, n);
     if (c == EOF && ferror(r->f)) return err_errno(e, "%s: cannot read line %ld", r->path, r->line + 1);
     if (c == EOF && n == 0) return -1;
     r->line++;

@@ -15,6 +15,11 @@
 
 #define JSON_FILE_MAX ((size_t)1 << 30)
 
+/* Called once, before any value is made: a value for which there is no memory then aborts (check.h), where
+ * Jansson would hand on NULL and a record would lose a field without a word; a text too large to be read
+ * stays an error. */
+void json_memory_start(void);
+
 /* New references; NULL and e on failure. `what` names the source in messages. Duplicate keys are refused. */
 json_t *json_read_file(const char *path, struct err *e);
 json_t *json_read_bytes(const char *bytes, size_t n, const char *what, struct err *e);

@@ -1,6 +1,7 @@
 /* cmd_convert.c: `openr1 convert`: any model that can be read, as a Hugging Face folder. */
 #include <stddef.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "model/model.h"
@@ -22,6 +23,7 @@ static const struct opt *const convert_tables[] = {convert_opts, NULL};
 static int convert_command(struct conf *c, struct err *e)
 {
     const char *out = conf_str(c, "out"), *dtype = conf_str(c, "dtype");
+    if (file_place_check(out, e)) return -1;
     struct model *m = model_load(conf_str(c, "model"), 0, 0, e);
     if (!m) return -1;
     int result = model_save(m, out, dtype, NULL, e);

@@ -151,7 +151,7 @@ static int tasks_run(struct conf *c, struct model *m, const struct eval_opts *o,
     size_t n = conf_list(c, "tasks", &names);
     int rc = 0;
     for (size_t i = 0; i < n && !rc; i++) rc = task_find(names[i], e) ? 0 : -1;
-    if (!rc && dir) rc = file_mkdirs(dir, e) || lines_open(&samples, path, e) ? -1 : 0;
+    if (!rc && dir) rc = lines_open(&samples, path, e);
     if (!rc) {
         for (size_t i = 0; i < n && !rc; i++)
             rc = task_run(m, names[i], o, results, dir ? &samples : NULL, e);
@@ -174,11 +174,12 @@ static int eval_run(struct conf *c, struct err *e)
 {
     struct eval_opts o = {0};
     char hash[65];
+    const char *dir = conf_str(c, "out");
     stop_install();
+    if (dir && (file_mkdirs(dir, e) || file_place_check(dir, e))) return -1;
     struct model *m = model_load(conf_str(c, "model"), 0, 0, e);
     if (!m) return -1;
     json_t *params = conf_map(c, "params"), *results = json_object();
-    const char *dir = conf_str(c, "out");
     o.params = params;
     int rc = options_read(c, m, &o, e);
     if (!rc) rc = tasks_run(c, m, &o, results, e);

@@ -373,6 +373,8 @@ static int generate_command(struct conf *c, struct err *e)
     int rc = -1;
     text_stream_init(&j.text);
     stop_install();
+    const char *out = conf_str(c, "out");
+    if (out && file_place_check(out, e)) goto out;
     j.model = model_load(conf_str(c, "model"), 0, 0, e);
     if (!j.model || read_prompt_options(&j, e)) goto out;
     read_sampling(&j);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/file.h"
 #include "cmd/cmd.h"
 #include "cmd/model_run.h"
 
@@ -120,6 +121,7 @@ static int grad_of_lists(struct model *m, const struct token_lists *l, const cha
 static int grad_command(struct conf *c, struct err *e)
 {
     struct token_lists lists;
+    if (file_place_check(conf_str(c, "out"), e)) return -1;
     struct model *m = model_load(conf_str(c, "model"), 0, 0, e);
     if (!m) return -1;
     int result = token_lists_read(&lists, conf_str(c, "ids"), model_config(m)->vocab, e);

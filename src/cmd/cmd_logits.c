@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/file.h"
 #include "cmd/cmd.h"
 #include "cmd/model_run.h"
 
@@ -58,7 +59,11 @@ static int logits_write(struct model *m, const struct token_lists *l, const char
     float **outs = alloc_zero((size_t)l->n, sizeof *outs);
     for (int i = 0; i < l->n && !result; i++) {
         snprintf(names[i], sizeof names[i], l->nested ? "logits.%d" : "logits", i);
-        outs[i] = alloc_floats((size_t)l->lengths[i] * (size_t)vocab);
+        outs[i] = alloc_floats_try((size_t)l->lengths[i] * (size_t)vocab);
+        if (!outs[i]) {
+            result = err_set(e, "no memory for the logits of list %d: %d tokens", i, l->lengths[i]);
+            break;
+        }
         entries[i] = (struct safetensors_entry){names[i], DT_F32, 2, {l->lengths[i], vocab}, outs[i]};
         result = logits_of_list(m, l->ids[i], l->lengths[i], outs[i], e);
     }
@@ -73,6 +78,7 @@ static int logits_write(struct model *m, const struct token_lists *l, const char
 static int logits_command(struct conf *c, struct err *e)
 {
     struct token_lists lists;
+    if (file_place_check(conf_str(c, "out"), e)) return -1;
     struct model *m = model_load(conf_str(c, "model"), 0, 0, e);
     if (!m) return -1;
     int result = token_lists_read(&lists, conf_str(c, "ids"), model_config(m)->vocab, e);

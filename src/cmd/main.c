@@ -3,8 +3,9 @@
  *   openr1 COMMAND [--config FILE.yaml] [--key value ...]     COMMAND is one word or two ("data make")
  *
  * Results are on standard output, everything for people on standard error. SIGPIPE is ignored, because a
- * reward process or an HTTP peer that goes away must not end a training run; so standard output is checked at
- * the end, and a full disk or a closed pipe there is an error.
+ * reward process or an HTTP peer that goes away must not end a training run; SIGXFSZ, because a limit on the
+ * size of files is an error like a full disk. So standard output is checked at the end, and a full disk or a
+ * closed pipe there is an error.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/version.h"
@@ -170,6 +172,8 @@ static int output_finish(int status)
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    json_memory_start();
     int words, status;
     if (argc > 2 && strcmp(argv[1], "help") == 0) { /* `help sft` is `sft --help` */
         const struct cmd *cmd = command_find(argc - 1, argv + 1, &words);

@@ -103,7 +103,9 @@ int model_allocate(struct model *m, struct err *e)
     if (need > have)
         return err_set(e, "%s: the weights of this model take %.1f GB as float32; this machine has %.1f GB",
                        m->path, need / 1e9, have / 1e9);
-    m->data = alloc_floats(m->n_floats);
+    m->data = alloc_floats_try(m->n_floats);
+    if (!m->data)
+        return err_set(e, "%s: no memory for its weights: %.1f GB were wanted", m->path, need / 1e9);
     point_weights(m, m->data, false);
     return 0;
 }

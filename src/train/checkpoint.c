@@ -126,6 +126,7 @@ int checkpoint_save(struct trainer *t, struct err *e)
         if (file_exists(fresh)) failed = file_remove_tree(fresh, e);
         if (!failed) failed = write_parts(t, fresh, e);
         if (!failed) failed = file_rename(fresh, path, e);
+        if (failed) file_remove_tree(fresh, NULL); /* on a full disk it must not take what is left */
         if (!failed && t->save_limit > 0) failed = checkpoint_prune(t->dir, t->save_limit, e);
     }
     if (failed) err_wrap(e, "checkpoint of step %ld", t->step);

@@ -46,17 +46,25 @@ static int stopped(struct trainer *t, struct err *e)
                         t->dir, t->step);
 }
 
+/* Put in front of the error which step it met, and where the same command will go on. */
+static int told(struct trainer *t, long step, struct err *e)
+{
+    char *newest = checkpoint_newest(t->dir);
+    if (newest)
+        err_wrap(e, "step %ld (the same command goes on from %s, which is whole)", step, newest);
+    else
+        err_wrap(e, "step %ld (no checkpoint yet: the same command begins anew)", step);
+    free(newest);
+    return -1;
+}
+
 /* The algorithm failed or the gradient is bad: keep the last good state, then let the error go up. */
 static int broken(struct trainer *t, struct err *e)
 {
     struct err ignored;
     if (e->kind == ERR_STOPPED) return stopped(t, e);
-    if (checkpoint_save(t, &ignored) == 0)
-        err_wrap(e, "step %ld (the state before it is safe in %s/checkpoint-%ld)", t->step + 1, t->dir,
-                 t->step);
-    else
-        err_wrap(e, "step %ld", t->step + 1);
-    return -1;
+    checkpoint_save(t, &ignored); /* where it cannot be written, an older one is what is left */
+    return told(t, t->step + 1, e);
 }
 
 static json_t *all_metrics(struct trainer *t, const struct step_out *out, double norm, double lr)
@@ -118,7 +126,7 @@ static int one_step(struct trainer *t, struct step_out *out, struct err *e)
     json_t *metrics = all_metrics(t, out, norm, lr);
     json_decref(t->last_metrics);
     t->last_metrics = metrics;
-    return after_update(t, out, metrics, e);
+    return after_update(t, out, metrics, e) ? told(t, t->step, e) : 0;
 }
 
 int trainer_run(struct trainer *t, struct err *e)

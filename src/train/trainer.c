@@ -40,6 +40,7 @@ int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *ho
     t->hooks = hooks;
     if (train_check_shared(c, e)) return -1;
     t->dir = conf_str(c, "output_dir");
+    if (!conf_bool(c, "dry_run") && file_place_check(t->dir, e)) return err_wrap(e, "output_dir");
     t->seed = (uint64_t)conf_int(c, "seed");
     t->data_seed = conf_is_set(c, "data_seed") ? (uint64_t)conf_int(c, "data_seed") : t->seed;
     t->accumulation = (int)conf_int(c, "gradient_accumulation_steps");
@@ -351,6 +352,7 @@ static int save_model(struct trainer *t, const struct rows *data, struct err *e)
     if (!failed && file_exists(old)) failed = file_remove_tree(old, e);
     if (!failed && file_exists(path)) failed = file_rename(path, old, e);
     if (!failed) failed = file_rename(fresh, path, e);
+    if (failed) file_remove_tree(fresh, NULL);
     if (!failed && file_exists(old)) failed = file_remove_tree(old, e);
     if (!failed) failed = runlog_output(t->log, "model", path, e);
     free(path);

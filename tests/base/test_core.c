@@ -55,6 +55,12 @@ static void pass_the_limit_of_an_arena(void)
     arena_alloc(&a, 65);
 }
 
+static void ask_for_too_much(void)
+{
+    float *held = alloc_floats((size_t)2 << 20);
+    held[0] = *(float *)alloc_zero((size_t)1 << 31, (size_t)1 << 31);
+}
+
 static void a_broken_invariant_aborts_with_its_values(void **state)
 {
     (void)state;
@@ -64,6 +70,9 @@ static void a_broken_invariant_aborts_with_its_values(void **state)
     assert_non_null(strstr(text, "rows == 4: rows is 3\n"));
     assert_int_equal(ended_by(pass_the_limit_of_an_arena, text, sizeof text), SIGABRT);
     assert_non_null(strstr(text, "arena of 128 bytes: 64 in use, 128 more wanted"));
+    assert_int_equal(ended_by(ask_for_too_much, text, sizeof text), SIGABRT);
+    assert_non_null(strstr(text, "out of memory: 4611686018427387904 bytes more were wanted"));
+    assert_null(strstr(text, "holds 0 MB"));
 }
 
 static void allocation_is_aligned_zeroed_and_bounded(void **state)
@@ -74,9 +83,13 @@ static void allocation_is_aligned_zeroed_and_bounded(void **state)
     for (int i = 0; i < 17; i++) assert_true(f[i] == 0);
     free(f);
     free(alloc_floats(0));
-    assert_null(alloc_try(101, 100));
-    void *p = alloc_try(100, 100);
+    assert_null(alloc_try(SIZE_MAX / 4));
+    assert_null(alloc_floats_try(SIZE_MAX / 16));
+    char *p = alloc_try(100);
     assert_non_null(p);
+    p[0] = 'x';
+    assert_null(alloc_try_again(p, SIZE_MAX / 4));
+    assert_int_equal(p[0], 'x');
     free(p);
     char *s = alloc_strn("abcdef", 3);
     assert_string_equal(s, "abc");
