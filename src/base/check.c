@@ -47,15 +47,19 @@ static size_t resident_bytes(void)
     return (size_t)resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
+size_t machine_memory(void)
+{
+    return (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+}
+
 void memory_is_out(size_t bytes_wanted)
 {
     char text[512];
-    size_t machine = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
     int n = snprintf(text, sizeof text,
                      "\nopenr1: out of memory: %zu bytes more were wanted; this process holds %zu MB, the "
                      "machine has %zu MB.\nWhat helps: close other programs, a higher limit (ulimit -v, "
                      "control group), smaller batches or shorter sequences. What was saved is whole.\n",
-                     bytes_wanted, resident_bytes() >> 20, machine >> 20);
+                     bytes_wanted, resident_bytes() >> 20, machine_memory() >> 20);
     ssize_t done = write(STDERR_FILENO, text, n > 0 ? (size_t)n : 0);
     (void)done;
     abort();

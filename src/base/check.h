@@ -17,14 +17,15 @@
 _Noreturn void check_failed(const char *file, int line, const char *cond, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
+size_t machine_memory(void); /* bytes of this machine */
+
 /* Memory is out: say what was wanted and what this process holds, then abort. */
 _Noreturn void memory_is_out(size_t bytes_wanted);
 
 /* malloc, calloc, realloc, strdup that end in memory_is_out. For what this program makes of its input piece
  * by piece, and for buffers that were planned. A buffer as large as some file or field says goes through the
  * _try forms, which give NULL, and becomes an error that names the file: contents of files, lines, weights,
- * caches. Jansson follows the same rule (json.h): a text that does not fit is an error, a value being built
- * aborts. */
+ * caches, large JSON texts. */
 void *alloc_or_die(size_t bytes);
 void *alloc_zero(size_t count, size_t size);
 void *alloc_again(void *p, size_t bytes);

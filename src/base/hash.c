@@ -27,7 +27,8 @@ struct hash *hash_new(void)
 {
     struct hash *h = alloc_zero(1, sizeof *h);
     h->ctx = EVP_MD_CTX_new();
-    CHECK(h->ctx && EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL) == 1, "libcrypto has no SHA-256");
+    CHECK(h->ctx && EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL) == 1,
+          "libcrypto cannot begin SHA-256: out of memory, or it was built without");
     return h;
 }
 

@@ -15,6 +15,8 @@
 
 #define READ_FLAGS  (JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL)
 #define WRITE_FLAGS (JSON_ENCODE_ANY | JSON_REAL_PRECISION(17))
+#define TEXT_SMALL  ((size_t)1 << 20)
+#define VALUE_BYTES ((size_t)128)
 
 /* What stands for v: itself, or an integer if it is a whole number that an integer holds exactly. */
 static json_t *whole(json_t *v)
@@ -42,41 +44,39 @@ static void wholes_to_integers(json_t *v) // NOLINT(misc-no-recursion)
     }
 }
 
-/* True on a thread that is reading a text. */
-static _Thread_local bool memory_may_be_short;
-
-static void *json_memory(size_t bytes)
-{
-    return memory_may_be_short ? alloc_try(bytes) : alloc_or_die(bytes);
-}
-
 void json_memory_start(void)
 {
-    json_set_alloc_funcs(json_memory, free);
+    json_set_alloc_funcs(alloc_or_die, free);
 }
 
-static json_t *load(const char *bytes, size_t n, size_t flags, json_error_t *je)
+/* Is there memory for what a text becomes? Each value, key and place in a container costs Jansson some
+ * hundred bytes, and there are no more of them than separators. */
+static int check_memory(const char *bytes, size_t n, const char *what, struct err *e)
 {
-    memory_may_be_short = true;
-    json_t *v = json_loadb(bytes, n, flags, je);
-    memory_may_be_short = false;
-    return v;
+    if (n < TEXT_SMALL) return 0;
+    size_t separators = 1;
+    for (size_t i = 0; i < n; i++) separators += strchr(",:[{", bytes[i]) != NULL;
+    size_t need = n + separators * VALUE_BYTES;
+    void *p = need > machine_memory() ? NULL : alloc_try(need);
+    free(p);
+    if (p) return 0;
+    return err_set(e, "%s: no memory for the values in its %zu bytes: about %zu MB would be needed", what, n,
+                   need >> 20);
 }
 
 json_t *json_read_bytes(const char *bytes, size_t n, const char *what, struct err *e)
 {
     json_error_t je;
-    json_t *v = load(bytes, n, READ_FLAGS, &je);
+    if (check_memory(bytes, n, what, e)) return NULL;
+    json_t *v = json_loadb(bytes, n, READ_FLAGS, &je);
     if (v) return v;
     if (json_error_code(&je) == json_error_numeric_overflow) {
         /* Hugging Face writes 1000000000000000019884624838656 for "no limit": that becomes a real. */
-        v = load(bytes, n, READ_FLAGS | JSON_DECODE_INT_AS_REAL, &je);
+        v = json_loadb(bytes, n, READ_FLAGS | JSON_DECODE_INT_AS_REAL, &je);
         if (v) wholes_to_integers(v);
         if (v) return v;
     }
-    if (!je.text[0]) /* Jansson has no words for it */
-        err_set(e, "%s: no memory for the values of its %zu bytes", what, n);
-    else if (je.line > 1)
+    if (je.line > 1)
         err_set(e, "%s: line %d, column %d: %s", what, je.line, je.column, je.text);
     else
         err_set(e, "%s: column %d: %s", what, je.column, je.text);

@@ -15,9 +15,9 @@
 
 #define JSON_FILE_MAX ((size_t)1 << 30)
 
-/* Called once, before any value is made: a value for which there is no memory then aborts (check.h), where
- * Jansson would hand on NULL and a record would lose a field without a word; a text too large to be read
- * stays an error. */
+/* Called once, before any value is made: a value for which there is no memory then aborts (check.h). Left to
+ * itself Jansson hands on NULL, and a record loses a field without a word. A text whose values would not fit
+ * is refused before it is read. */
 void json_memory_start(void);
 
 /* New references; NULL and e on failure. `what` names the source in messages. Duplicate keys are refused. */

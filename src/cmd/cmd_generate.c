@@ -197,7 +197,7 @@ static int read_limits(struct job *j, struct engine_limits *l, struct err *e)
             "the longest prompt has %zu tokens; with max_new_tokens %d that is more than the %d positions "
             "the model was made for",
             longest, j->sampling.max_new_tokens, positions);
-    l->kv_bytes = (size_t)(machine_bytes() / 2);
+    l->kv_bytes = machine_memory() / 2;
     const char *memory = conf_str(j->c, "kv_memory");
     return memory ? read_bytes(memory, &l->kv_bytes, e) : 0;
 }

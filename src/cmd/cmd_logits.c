@@ -52,7 +52,7 @@ static int logits_write(struct model *m, const struct token_lists *l, const char
     int vocab = model_config(m)->vocab, result = 0;
     double total = 0;
     for (int i = 0; i < l->n; i++) total += (double)l->lengths[i] * vocab * sizeof(float);
-    if (total > machine_bytes() / 2)
+    if (total > (double)machine_memory() / 2)
         return err_set(e, "the logits of all lists take %.1f GB; give fewer tokens at a time", total / 1e9);
     struct safetensors_entry *entries = alloc_zero((size_t)l->n, sizeof *entries);
     char(*names)[32] = alloc_zero((size_t)l->n, sizeof *names);

@@ -2,7 +2,6 @@
 #include "cmd/model_run.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "base/json.h"
@@ -57,11 +56,6 @@ void token_lists_release(struct token_lists *l)
     *l = (struct token_lists){0};
 }
 
-double machine_bytes(void)
-{
-    return (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-}
-
 static size_t run_in(struct arena *a, model_pass f, void *ctx, bool record)
 {
     struct tape *t = tape_new(a);
@@ -78,11 +72,11 @@ int model_pass_run(model_pass f, void *ctx, bool record, struct err *e)
     struct arena a;
     arena_init_plan(&a);
     size_t need = run_in(&a, f, ctx, record);
-    if ((double)need > machine_bytes())
+    if ((double)need > (double)machine_memory())
         return err_set(e,
                        "this pass takes %.1f GB besides the weights; the machine has %.1f GB; give shorter "
                        "lists, or fewer",
-                       (double)need / 1e9, machine_bytes() / 1e9);
+                       (double)need / 1e9, (double)machine_memory() / 1e9);
     arena_init(&a, need + ((size_t)1 << 20));
     run_in(&a, f, ctx, record);
     return 0;

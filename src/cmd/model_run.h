@@ -23,7 +23,4 @@ void token_lists_release(struct token_lists *l);
 typedef void (*model_pass)(struct tape *t, void *ctx);
 int model_pass_run(model_pass f, void *ctx, bool record, struct err *e);
 
-/* The memory of this machine in bytes. */
-double machine_bytes(void);
-
 #endif

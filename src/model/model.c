@@ -5,7 +5,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/fmath.h"
 #include "base/hash.h"
@@ -99,7 +98,7 @@ static void point_weights(struct model *m, float *block, bool grad)
 int model_allocate(struct model *m, struct err *e)
 {
     double need = (double)m->n_floats * sizeof(float);
-    double have = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    double have = (double)machine_memory();
     if (need > have)
         return err_set(e, "%s: the weights of this model take %.1f GB as float32; this machine has %.1f GB",
                        m->path, need / 1e9, have / 1e9);

@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "base/file.h"
@@ -83,6 +82,6 @@ static size_t group_limit(void)
 size_t plan_limit(struct conf *c)
 {
     if (conf_is_set(c, "max_memory_gb")) return (size_t)(conf_real(c, "max_memory_gb") * 1e9);
-    size_t group = group_limit(), all = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    size_t group = group_limit(), all = machine_memory();
     return all < group ? all : group;
 }
