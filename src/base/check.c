@@ -37,14 +37,14 @@ void check_failed(const char *file, int line, const char *cond, const char *fmt,
 static size_t resident_bytes(void)
 {
     char text[128];
-    unsigned long long all, resident;
+    char *second;
     int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
     if (fd >= 0) close(fd);
     if (n <= 0) return 0;
     text[n] = 0;
-    if (sscanf(text, "%20llu %20llu", &all, &resident) != 2) return 0; // NOLINT(cert-err34-c): bounded above
-    return (size_t)resident * (size_t)sysconf(_SC_PAGESIZE);
+    strtoull(text, &second, 10); /* all of it, then what is resident, in pages */
+    return (size_t)strtoull(second, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 size_t machine_memory(void)

@@ -220,11 +220,15 @@ static int argmax(const float *z, int n)
     return best;
 }
 
-/* Log-softmax of the row as the model gives it; prob receives its weights, if not NULL. */
-static bool row_look(struct kern_logits *row, const struct draw *d, int vocab, float *prob)
+static struct kern_logits row_of(const struct draw *d, int vocab)
 {
     float temperature = d->how->temperature > 0 ? d->how->temperature : 1;
-    *row = (struct kern_logits){.z = d->z, .n = vocab, .inv_t = 1 / temperature, .prob = prob};
+    return (struct kern_logits){.z = d->z, .n = vocab, .inv_t = 1 / temperature};
+}
+
+/* Log-softmax of the row as the model gives it; row->prob receives its weights, if not NULL. */
+static bool row_look(struct kern_logits *row)
+{
     kern()->logits(row);
     return !row->bad && row->lse > -INFINITY && row->lse < INFINITY;
 }
@@ -242,7 +246,9 @@ static bool weights_look(struct sampler *s, struct draw *d, struct kern_logits *
     struct sampler_scratch *t = scratch_here(s);
     *z = penalised(s, t, d);
     bool same = *z == d->z;
-    if (!row_look(row, d, s->vocab, same ? t->prob : NULL)) return false;
+    *row = row_of(d, s->vocab);
+    if (same) row->prob = t->prob;
+    if (!row_look(row)) return false;
     if (same) return true;
     struct kern_logits changed = {.z = *z, .n = s->vocab, .inv_t = row->inv_t, .prob = t->prob};
     kern()->logits(&changed);
@@ -267,7 +273,8 @@ void sampler_draw(struct sampler *s, struct draw *d)
         if (d->bad) return;
         d->id = draw_random(s, d, z);
     } else {
-        d->bad = !row_look(&row, d, s->vocab, NULL);
+        row = row_of(d, s->vocab);
+        d->bad = !row_look(&row);
         if (d->bad) return;
         z = penalised(s, scratch_here(s), d);
         d->id = z == d->z ? row.argmax : argmax(z, s->vocab);

@@ -153,6 +153,7 @@ INLINE void swiglu_back_step(const struct swiglu_back *b, size_t i, size_t c)
     put(b->du + i, vf_fma(dy, silu, get(b->du + i, c)), c);
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): written through the struct
 static void body_swiglu_back(float *dg, float *du, const float *dy, const float *g, const float *u, size_t n)
 {
     const struct swiglu_back b = {dg, du, dy, g, u};

@@ -294,8 +294,8 @@ static void attention_queries(const struct attention_run *a, const struct attent
 static void attention_forward_unit(const struct attention_run *a, const struct attention_unit *unit)
 {
     const struct span *s = &a->b->spans[unit->span];
-    size_t row = (size_t)(s->row + unit->first), hd = (size_t)a->a.hd, n_rows = (size_t)a->b->n_rows;
-    size_t width = (size_t)a->a.n_heads * hd, head = (size_t)(unit->kv * a->group);
+    size_t row = (size_t)s->row + (size_t)unit->first, hd = (size_t)a->a.hd, n_rows = (size_t)a->b->n_rows;
+    size_t width = (size_t)a->a.n_heads * hd, head = (size_t)unit->kv * (size_t)a->group;
     struct attention_queries u = {unit->span, unit->kv, .pos = s->first_pos + unit->first};
     if (unit->n == 1) {
         u.step = hd, u.lse_step = n_rows;
@@ -466,7 +466,7 @@ static void attention_collect_tree(const struct attention_run *a, int tree, int 
             kern()->add(up + half, up + half, own + half, (size_t)foreign * hd);
         }
         for (int r = 0; r < s->len; r++) {
-            size_t place = (size_t)(foreign + r);
+            size_t place = (size_t)foreign + (size_t)r;
             const float *from = own + place / KERN_KEYS * 2 * half + place % KERN_KEYS * hd;
             size_t at = ((size_t)(s->row + r) * (size_t)a->a.n_kv + (size_t)kv) * hd;
             if (a->dk) attention_row_out(a->dk + at, from, hd, a->first_k);

@@ -71,8 +71,8 @@ char *checkpoint_newest(const char *dir)
 static int remove_step(const char *dir, long step, struct err *e)
 {
     char *path = step_path(dir, step, ""), *doomed = step_path(dir, step, ".old");
-    int failed = file_remove_tree(doomed, NULL);
-    failed = file_rename(path, doomed, e) || file_remove_tree(doomed, e);
+    file_remove_tree(doomed, NULL); /* of a removal that a kill cut short */
+    int failed = file_rename(path, doomed, e) || file_remove_tree(doomed, e);
     free(path);
     free(doomed);
     return failed ? -1 : 0;

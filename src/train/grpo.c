@@ -119,9 +119,10 @@ static void put_metrics(struct grpo *g, const struct grpo_sums *p, bool fresh, s
 
 static void count_tokens(struct grpo *g)
 {
-    for (int i = 0; i < g->layout.groups * g->layout.group; i++)
-        g->t->num_tokens +=
-            g->prompts.list[g->now.prompts[i / g->layout.group]].n + rollouts_at(&g->now, i)->n;
+    for (int i = 0; i < g->layout.groups * g->layout.group; i++) {
+        int prompt = g->now.prompts[i / g->layout.group];
+        g->t->num_tokens += g->prompts.list[prompt].n + rollouts_at(&g->now, i)->n;
+    }
 }
 
 static int grpo_step(void *self, struct trainer *t, struct step_out *out, struct err *e)

@@ -117,9 +117,9 @@ static int size_micro(struct grpo *g, long *rows, long *tokens, struct err *e)
 /* The largest microbatch there can be: the longest prompt, every completion at full length. */
 static void fill_largest(struct grpo *g)
 {
-    const struct prompt *p = NULL;
-    for (int i = 0; i < g->prompts.n; i++)
-        if (!p || g->prompts.list[i].n > p->n) p = &g->prompts.list[i];
+    const struct prompt *p = &g->prompts.list[0];
+    for (int i = 1; i < g->prompts.n; i++)
+        if (g->prompts.list[i].n > p->n) p = &g->prompts.list[i];
     int length = g->sampling.max_new_tokens, *ids = alloc_zero((size_t)length, sizeof *ids);
     for (int k = 0; k < g->layout.micro_groups; k++) {
         int last = g->micro.n_rows + p->n - 1,

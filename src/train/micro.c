@@ -36,9 +36,9 @@ int micro_span(struct micro *b, const int *ids, int n, int parent)
     CHECK(n > 0 && n <= b->max_rows - b->n_rows && b->n_spans < b->max_spans,
           "span of %d rows, %d of %d rows and %d of %d spans in use", n, b->n_rows, b->max_rows, b->n_spans,
           b->max_spans);
-    const struct span *p = parent < 0 ? NULL : &b->spans[parent];
-    b->spans[b->n_spans] = (struct span){
-        .row = b->n_rows, .len = n, .first_pos = p ? p->first_pos + p->len : 0, .parent = parent};
+    int first_pos = parent < 0 ? 0 : b->spans[parent].first_pos + b->spans[parent].len;
+    b->spans[b->n_spans] =
+        (struct span){.row = b->n_rows, .len = n, .first_pos = first_pos, .parent = parent};
     memcpy(b->tokens + b->n_rows, ids, (size_t)n * sizeof *ids);
     b->n_rows += n;
     return b->n_spans++;

@@ -5,7 +5,6 @@
  */
 #include "train/train_int.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -70,11 +69,12 @@ static size_t group_limit(void)
                                         "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
     size_t least = SIZE_MAX;
     for (int i = 0; i < 2; i++) {
-        FILE *f = fopen(files[i], "r");
-        unsigned long long value;
-        if (!f) continue;
-        if (fscanf(f, "%20llu", &value) == 1 && value < least) least = (size_t)value;
-        fclose(f);
+        char *text, *end;
+        size_t n;
+        if (file_read(files[i], 1 << 12, &text, &n, NULL)) continue;
+        unsigned long long value = strtoull(text, &end, 10);
+        if (end != text && value < least) least = (size_t)value; /* no number: "max" */
+        free(text);
     }
     return least;
 }

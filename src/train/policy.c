@@ -222,7 +222,7 @@ static void row_loss(const struct policy_opts *o, const struct row *r, struct po
         struct term l = row_term(o, r, ratio, r->logp[t], phi);
         double slope = l.direct ? l.slope : o->sequence_level ? 0 : l.slope * ratio;
         if (!l.direct) through += mask * l.slope * ratio;
-        if (o->beta != 0) {
+        if (r->ref) {
             double kl = add_kl(o, r, t, ratio, &l.value, &slope);
             kl_sum += mask * kl;
             if (o->kl_correction) through += mask * o->beta * kl;
@@ -243,6 +243,7 @@ static void row_loss(const struct policy_opts *o, const struct row *r, struct po
     out->n_rows += 1;
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): grad is written through the rows
 void policy_loss(const struct policy_batch *b, const struct policy_opts *o, double *grad,
                  struct policy_out *out)
 {
@@ -253,7 +254,7 @@ void policy_loss(const struct policy_batch *b, const struct policy_opts *o, doub
         struct row r = {.n = b->lengths[i],
                         .logp = b->logp + at,
                         .old = b->old ? b->old + at : NULL,
-                        .ref = b->ref ? b->ref + at : NULL,
+                        .ref = b->ref && o->beta != 0 ? b->ref + at : NULL,
                         .mask = b->mask ? b->mask + at : NULL,
                         .grad = grad + at,
                         .advantage = b->advantages[i],
