@@ -80,9 +80,14 @@ static int contents_grow(struct contents *c, const char *path, size_t cap, struc
     return 0;
 }
 
-/* All that fd gives, up to max bytes. */
+/* All that fd gives, up to max bytes; the size that the system tells is a first guess. */
 static int contents_read(struct contents *c, int fd, const char *path, size_t max, struct err *e)
 {
+    struct stat st;
+    if (fstat(fd, &st)) return err_errno(e, "cannot read %s", path);
+    if (S_ISDIR(st.st_mode)) return err_set(e, "%s is a folder, a file was expected", path);
+    bool known = S_ISREG(st.st_mode) && st.st_size > 0 && (size_t)st.st_size < max;
+    if (contents_grow(c, path, known ? (size_t)st.st_size + 1 : READ_FIRST, e)) return -1;
     for (;;) {
         if (c->n == c->cap && contents_grow(c, path, 2 * c->cap, e)) return -1;
         ssize_t got = read(fd, c->p + c->n, c->cap - c->n);
@@ -98,19 +103,10 @@ static int contents_read(struct contents *c, int fd, const char *path, size_t ma
 
 int file_read(const char *path, size_t max, char **bytes, size_t *n, struct err *e)
 {
-    int rc, fd = open_retry(path, O_RDONLY, 0);
-    if (fd < 0) return err_errno(e, "cannot open %s", path);
     struct contents c = {0};
-    struct stat st;
-    if (fstat(fd, &st)) {
-        rc = err_errno(e, "cannot read %s", path);
-    } else if (S_ISDIR(st.st_mode)) {
-        rc = err_set(e, "%s is a folder, a file was expected", path);
-    } else {
-        bool known = S_ISREG(st.st_mode) && st.st_size > 0 && (size_t)st.st_size < max;
-        rc = contents_grow(&c, path, known ? (size_t)st.st_size + 1 : READ_FIRST, e);
-    }
-    if (!rc) rc = contents_read(&c, fd, path, max, e);
+    int fd = open_retry(path, O_RDONLY, 0);
+    if (fd < 0) return err_errno(e, "cannot open %s", path);
+    int rc = contents_read(&c, fd, path, max, e);
     close(fd);
     if (rc) {
         free(c.p);

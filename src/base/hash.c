@@ -17,7 +17,7 @@
 
 #define DIGEST 32
 #define CHUNK  ((size_t)1 << 20)
-#define GROUP  4096 /* chunks hashed between two feeds of the outer hash: bounds memory and the item count */
+#define GROUP  256 /* chunks hashed between two feeds of the outer hash: their digests are on the stack */
 
 struct hash {
     EVP_MD_CTX *ctx;
@@ -109,7 +109,7 @@ static void chunk_hash(void *ctx, int item)
 void hash_array(const void *bytes, size_t n, char hex[HASH_HEX])
 {
     struct hash *outer = hash_new();
-    uint8_t(*digests)[DIGEST] = alloc_or_die(GROUP * sizeof *digests);
+    uint8_t digests[GROUP][DIGEST];
     for (size_t at = 0; at < n; at += GROUP * CHUNK) {
         size_t left = n - at < GROUP * CHUNK ? n - at : GROUP * CHUNK;
         struct array_job job = {(const uint8_t *)bytes + at, left, digests};
@@ -117,7 +117,6 @@ void hash_array(const void *bytes, size_t n, char hex[HASH_HEX])
         pool_for((int)chunks, chunk_hash, &job);
         hash_add(outer, digests, chunks * DIGEST);
     }
-    free(digests);
     hash_end(outer, hex);
 }
 

@@ -4,6 +4,9 @@
  * A signal is obeyed at the next safe point: the step under way is dropped, the state before it is a
  * checkpoint, and the run goes on from there when it is started again. A gradient that is not finite stops
  * the run the same way, with the step and the weight named: nothing was changed by it.
+ *
+ * After the first step no numeric buffer is allocated: weights, gradients, moments and the arena of a step
+ * are there before it. What comes and goes is the text of a record and of completions.
  */
 #include "train/train_int.h"
 
