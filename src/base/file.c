@@ -74,7 +74,10 @@ struct contents {
 static int contents_grow(struct contents *c, const char *path, size_t cap, struct err *e)
 {
     char *p = alloc_try_again(c->p, cap + 1);
-    if (!p) return err_set(e, "%s: no memory for its contents: %zu bytes were wanted", path, cap);
+    if (!p) {
+        err_set(e, "%s: no memory for its contents: %zu bytes were wanted", path, cap);
+        return -1;
+    }
     c->p = p;
     c->cap = cap;
     return 0;
