@@ -37,6 +37,10 @@ void verify_math(const char *gold, const char *answer, const struct verify_param
  * text). */
 bool extract_answer(const char *text, enum extract_mode mode, char *out, size_t size, const char **rule);
 
+/* The last number written out in a text ("1,200.50", "-3"), without commas and idle zeros: equal numbers have
+ * equal spellings. Nothing is evaluated. False when there is none, or none that fits. */
+bool last_number(const char *text, char *out, size_t size);
+
 /* Evaluate an arithmetic expression of integers with + - * / and parentheses exactly, as countdown needs it.
  * Collects the numbers used (up to max). False with a reason when it is not such an expression. */
 struct arith {

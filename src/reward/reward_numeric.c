@@ -1,0 +1,69 @@
+/* reward_numeric.c: 1 if the last number of the completion is the number in column "solution".
+ *
+ * Numbers are read as they are written and compared digit for digit; nothing is evaluated, so repeating an
+ * expression from the problem earns nothing. With {"tolerance": x} they may differ by up to x.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "reward/reward_int.h"
+#include "verify/verify.h"
+
+static bool numeric_close(const char *a, const char *b, double tolerance)
+{
+    if (strcmp(a, b) == 0) return true;
+    return tolerance > 0 && fabs(strtod(a, NULL) - strtod(b, NULL)) <= tolerance;
+}
+
+static void numeric_judge(const char *gold, const char *answer, double tolerance, struct reward_result *out)
+{
+    char want[128], have[128];
+    if (!last_number(gold, want, sizeof want))
+        reward_unjudged(out, "column \"solution\" holds no number: %.100s", gold);
+    else if (!last_number(answer, have, sizeof have))
+        reward_give(out, 0, "no number (wanted %s)", want);
+    else
+        reward_give(out, numeric_close(have, want, tolerance), "last number %s vs %s", have, want);
+}
+
+static void numeric_score(const struct reward_input *in, struct reward_result *out)
+{
+    char number[32];
+    const char *gold = row_solution(in->row, number);
+    const json_t *tolerance = json_object_get(in->params, "tolerance");
+    struct said said;
+    if (tolerance && !(json_is_number(tolerance) && json_number_value(tolerance) >= 0)) {
+        reward_unjudged(out, "parameter \"tolerance\" must be a number from 0 on");
+    } else if (!gold) {
+        reward_unjudged(out, "the row has neither a column \"solution\" nor \"answer\"");
+    } else if (!said_last(in->text, &said)) {
+        reward_give(out, 0, "the reasoning was never finished");
+    } else {
+        char *answer = alloc_strn(said.p, said.n);
+        numeric_judge(gold, answer, json_number_value(tolerance), out);
+        free(answer);
+    }
+}
+
+static const struct reward_example numeric_examples[] = {
+    {"41 + 33 = 74.", "{\"solution\":\"74\"}", 1, true},
+    {"41 + 33.", "{\"solution\":\"74\"}", 0, true},
+    {"The answer is \\boxed{-1,200.50}", "{\"solution\":-1200.5}", 1, true},
+    {"<think>5</think>It is 6", "{\"solution\":\"5\"}", 0, true},
+    {"none", "{\"solution\":\"5\"}", 0, true},
+    {"5", "{\"solution\":\"five\"}", 0, false},
+};
+
+const struct reward reward_numeric = {
+    .name = "numeric",
+    .metric = "numeric_reward",
+    .help = "1 if the last number of the completion is column \"solution\"; nothing is evaluated; params "
+            "{\"tolerance\": x}",
+    .lo = 0,
+    .hi = 1,
+    .score = numeric_score,
+    .examples = numeric_examples,
+    .n_examples = sizeof numeric_examples / sizeof *numeric_examples,
+};
