@@ -147,7 +147,7 @@ int config_parse(struct model_config *c, json_t *raw, const char *what, struct e
     if (read_id(raw, "bos_token_id", c->vocab, what, &c->bos, e)) return -1;
     if (read_id(raw, "eos_token_id", c->vocab, what, &c->eos, e)) return -1;
     if (read_id(raw, "pad_token_id", c->vocab, what, &c->pad, e)) return -1;
-    return rope_config(raw, what, &c->rope_theta, &c->rope_scaling, e);
+    return rope_config(c, what, e);
 }
 
 void config_copy(struct model_config *to, const struct model_config *from)

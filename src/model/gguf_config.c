@@ -50,12 +50,13 @@ static int set_scaling(json_t *config, struct tensor_file *f, struct err *e)
                                       json_number_value(factor)));
     }
     if (!t) return 0;
-    double theta = json_number_value(json_object_get(config, "rope_theta"));
+    const json_t *base = json_object_get(config, "rope_theta");
+    double theta = base ? json_number_value(base) : 10000;
     if (t->n_dims != 1 || t->shape[0] < 1 || t->shape[0] > 512 || !dtype_info(t->dtype)->decode)
         return err_set(e, "%s: tensor rope_freqs.weight must be one row of divisors", f->path);
     float divisors[512];
     if (tensor_file_rows(f, t, 0, 1, divisors, e)) return -1;
-    json_t *scaling = theta >= 1 ? rope_scaling_from_divisors(divisors, (int)t->shape[0], theta) : NULL;
+    json_t *scaling = theta > 1 ? rope_scaling_from_divisors(divisors, (int)t->shape[0], theta) : NULL;
     if (!scaling)
         return err_set(e, "%s: tensor rope_freqs.weight holds divisors that are not those of Llama 3",
                        f->path);
@@ -123,8 +124,6 @@ json_t *gguf_config(struct tensor_file *f, struct err *e)
     if (embed && embed->n_dims == 2) json_object_set_new(config, "vocab_size", json_integer(embed->shape[0]));
     json_object_set_new(config, "tie_word_embeddings", json_boolean(!tensor_file_find(f, "output.weight")));
     set_conditions(config, f);
-    json_t *theta = meta_get(f, "rope.freq_base");
-    json_object_set_new(config, "rope_theta", theta ? tidy_real(theta) : json_real(10000));
     set_token_id(config, f, "bos_token_id", "tokenizer.ggml.bos_token_id");
     set_token_id(config, f, "eos_token_id", "tokenizer.ggml.eos_token_id");
     set_token_id(config, f, "pad_token_id", "tokenizer.ggml.padding_token_id");

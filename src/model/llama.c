@@ -22,6 +22,7 @@ static const struct arch_key llama_keys[] = {
     {"head_dim", "attention.key_length", KEY_INT, AT(head_dim), 2, 1024, 0},
     {"intermediate_size", "feed_forward_length", KEY_INT, AT(intermediate), 1, 1 << 20, NAN},
     {"max_position_embeddings", "context_length", KEY_INT, AT(max_positions), 1, 1 << 30, 2048},
+    {"rope_theta", "rope.freq_base", KEY_DOUBLE, AT(rope_theta), ROPE_THETA_MIN, ROPE_THETA_MAX, 10000},
     {"rms_norm_eps", "attention.layer_norm_rms_epsilon", KEY_FLOAT, AT(rms_eps), 1e-12, 1, 1e-6},
     {"initializer_range", NULL, KEY_DOUBLE, AT(init_range), 0, 100, 0.02},
     {"tie_word_embeddings", NULL, KEY_BOOL, AT(tied), 0, 1, 0},

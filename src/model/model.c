@@ -54,7 +54,8 @@ static void set_up_layers(struct model *m)
 {
     const struct model_config *c = &m->config;
     m->inv_freq = alloc_zero((size_t)c->head_dim / 2, sizeof *m->inv_freq);
-    m->rope = (struct rope){c->head_dim, m->inv_freq, rope_frequencies(c, m->inv_freq)};
+    float factor = rope_frequencies(c->rope_theta, c->rope_scaling, c->head_dim, m->inv_freq);
+    m->rope = (struct rope){c->head_dim, m->inv_freq, factor};
     for (int i = 0; i < c->layers; i++)
         m->layers[i].attn =
             (struct attn){c->heads, c->kv_heads, c->head_dim, i, (float)(1 / fm_sqrt(c->head_dim))};

@@ -22,7 +22,8 @@ struct model_config {
     int vocab, hidden, layers, heads, kv_heads, head_dim, intermediate, max_positions;
     float rms_eps;
     double rope_theta;
-    json_t *rope_scaling; /* owned; NULL when there is none */
+    double local_theta;   /* of layers with a sliding window; 0: the same */
+    json_t *rope_scaling; /* owned, with every default filled in; NULL when there is none */
     bool tied;
     double init_range;
     int bos, eos, pad; /* -1 when absent */

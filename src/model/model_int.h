@@ -102,10 +102,16 @@ bool config_has(const struct model_config *c, const struct arch_weight *w);
 /* A size by its symbol (arch_weight.shape). */
 int config_size(const struct model_config *c, char symbol);
 
-/* rope_scaling or rope_parameters of config.json -> *theta and *scaling (new reference or NULL). */
-int rope_config(const json_t *raw, const char *what, double *theta, json_t **scaling, struct err *e);
-/* inv_freq[head_dim/2], each rounded to float; returns the factor on cos and sin. */
-float rope_frequencies(const struct model_config *c, double *inv_freq);
+/* rope_parameters and rope_scaling of c->raw over what the keys have set: rope_theta, local_theta,
+ * rope_scaling. */
+#define ROPE_THETA_MIN 1.01
+#define ROPE_THETA_MAX 1e12
+int rope_config(struct model_config *c, const char *what, struct err *e);
+/* inv_freq[dim/2], each rounded to float, for heads of which dim numbers turn; scaling as rope_config left it
+ * or NULL. Returns the factor on cos and sin. */
+float rope_frequencies(double theta, const json_t *scaling, int dim, double *inv_freq);
+/* By what DeepSeek multiplies the scale of its scores: (0.1 mscale_all_dim ln(factor) + 1)^2, else 1. */
+double rope_score_factor(const json_t *scaling);
 /* The "llama3" scaling that gives these divisors of inv_freq (GGUF's rope_freqs), or NULL. */
 json_t *rope_scaling_from_divisors(const float *divisors, int n, double theta);
 

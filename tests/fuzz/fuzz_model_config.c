@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     json_t *raw = json_read_bytes((const char *)data, size, "fuzz", &e);
     if (raw && !config_parse(&c, raw, "fuzz", &e)) {
         double *inv_freq = alloc_zero((size_t)c.head_dim / 2, sizeof *inv_freq);
-        rope_frequencies(&c, inv_freq);
+        rope_frequencies(c.rope_theta, c.rope_scaling, c.head_dim, inv_freq);
         free(inv_freq);
     } else {
         CHECK(e.kind != ERR_NONE, "refused without a message");

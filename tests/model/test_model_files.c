@@ -287,7 +287,12 @@ static void odd_configurations_are_refused_by_name(void **state)
         {"{\"model_type\":\"llama\"," SIZES ",\"eos_token_id\":500}", "eos_token_id"},
         {"{\"model_type\":\"llama\"," SIZES ",\"eos_token_id\":[1,900]}", "eos_token_id"},
         {"{\"model_type\":\"llama\"," SIZES ",\"rope_theta\":0}", "rope_theta"},
-        {"{\"model_type\":\"llama\"," SIZES ",\"rope_scaling\":{\"type\":\"yarn\"}}", "yarn"},
+        {"{\"model_type\":\"llama\"," SIZES ",\"rope_scaling\":{\"type\":\"longrope\"}}", "longrope"},
+        {"{\"model_type\":\"llama\"," SIZES ",\"rope_scaling\":{\"type\":\"yarn\",\"beta_slow\":40}}",
+         "beta_fast"},
+        {"{\"model_type\":\"llama\"," SIZES ",\"rope_scaling\":{\"type\":\"yarn\",\"truncate\":1}}",
+         "truncate"},
+        {"{\"model_type\":\"llama\"," SIZES ",\"rope_scaling\":{\"partial_rotary_factor\":0.5}}", "partial"},
         {"{\"model_type\":\"llama\"," SIZES ",\"rope_scaling\":{\"type\":\"linear\"}}", "factor"},
         {"{\"model_type\":\"llama\"," SIZES ",\"rope_scaling\":7}", "rope_scaling"},
         {"{\"model_type\":\"llama\"," SIZES ",\"rope_parameters\":{\"a\":{}}}", "layer"},
@@ -389,14 +394,13 @@ static void end_of_sequence_ids_come_from_the_nearest_source(void **state)
 static void llama3_scaling_is_found_again_from_its_divisors(void **state)
 {
     (void)state;
-    struct model_config c = {.head_dim = 128, .rope_theta = 500000};
     double plain[64], scaled[64];
     float divisors[64];
-    rope_frequencies(&c, plain);
-    c.rope_scaling =
+    rope_frequencies(500000, NULL, 128, plain);
+    json_t *scaling =
         json_pack("{s:s, s:f, s:f, s:f, s:i}", "rope_type", "llama3", "factor", 8.0, "low_freq_factor", 1.0,
                   "high_freq_factor", 4.0, "original_max_position_embeddings", 8192);
-    rope_frequencies(&c, scaled);
+    rope_frequencies(500000, scaling, 128, scaled);
     assert_true(fabs(plain[1] - 0.8146172) < 1e-6);
     for (int i = 0; i < 64; i++) {
         divisors[i] = (float)(plain[i] / scaled[i]);
@@ -410,11 +414,48 @@ static void llama3_scaling_is_found_again_from_its_divisors(void **state)
                                        "original_max_position_embeddings"};
     for (int i = 0; i < 4; i++)
         assert_true(json_number_value(json_object_get(found, keys[i])) ==
-                    json_number_value(json_object_get(c.rope_scaling, keys[i])));
+                    json_number_value(json_object_get(scaling, keys[i])));
     json_decref(found);
     divisors[40] = 5;
     assert_null(rope_scaling_from_divisors(divisors, 64, 500000));
-    json_decref(c.rope_scaling);
+    json_decref(scaling);
+}
+
+/* DeepSeek-R1's: 64 turning numbers, theta 1e4, stretched 40 times from 4096 (values of its own code, spec of
+ * that architecture); and Qwen2.5's four times from 32768, where cos and sin grow instead of the scores. */
+static void yarn_blends_frequencies_and_scales_by_mscale(void **state)
+{
+    (void)state;
+    static const struct {
+        int i;
+        double want;
+    } pairs[] = {{0, 1},
+                 {10, 0.05623412877},
+                 {11, 0.03900692612},
+                 {12, 0.02687936090},
+                 {16, 0.005500000436},
+                 {22, 1.778279402e-4},
+                 {23, 3.333803761e-5},
+                 {31, 3.333803761e-6}};
+    struct model_config c = {.rope_theta = 10000, .max_positions = 163840};
+    struct err e = {0};
+    double inv_freq[64];
+    c.raw = json_pack("{s:{s:s, s:i, s:i, s:i, s:i, s:f, s:f}}", "rope_scaling", "type", "yarn", "factor", 40,
+                      "original_max_position_embeddings", 4096, "beta_fast", 32, "beta_slow", 1, "mscale",
+                      1.0, "mscale_all_dim", 1.0);
+    if (rope_config(&c, "R1", &e)) fail_msg("%s", e.msg);
+    assert_true(rope_frequencies(10000, c.rope_scaling, 64, inv_freq) == 1);
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        assert_true(fabs(inv_freq[pairs[i].i] / pairs[i].want - 1) < 2e-7);
+    assert_true(fabs(rope_score_factor(c.rope_scaling) - 1.8738542070926265) < 1e-12);
+    config_release(&c);
+
+    c.raw = json_pack("{s:{s:s, s:f, s:i}}", "rope_scaling", "type", "yarn", "factor", 4.0,
+                      "original_max_position_embeddings", 32768);
+    if (rope_config(&c, "Qwen", &e)) fail_msg("%s", e.msg);
+    assert_true(fabs((double)rope_frequencies(1e6, c.rope_scaling, 128, inv_freq) - 1.138629) < 1e-6);
+    assert_true(rope_score_factor(c.rope_scaling) == 1);
+    config_release(&c);
 }
 
 int main(void)
@@ -433,6 +474,7 @@ int main(void)
         cmocka_unit_test(a_checkpoint_must_hold_exactly_its_weights),
         cmocka_unit_test(end_of_sequence_ids_come_from_the_nearest_source),
         cmocka_unit_test(llama3_scaling_is_found_again_from_its_divisors),
+        cmocka_unit_test(yarn_blends_frequencies_and_scales_by_mscale),
     };
     pool_start(0);
     int failed = cmocka_run_group_tests(tests, scratch_make, scratch_remove);
