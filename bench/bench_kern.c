@@ -258,10 +258,24 @@ static void attn_lines(const struct kern *k, int nq, int hd, bool diagonal)
     size_t q = (size_t)nq * (size_t)hd, block = (size_t)hd * KERN_KEYS;
     struct job j = {.k = k};
     float *x = floats(4 * q + 4 * block + 512), *p = x + 4 * q, *state = p + 4 * block;
-    j.attn = (struct kern_attn){nq, hd, 0.1F, x, hd, p, p + block, valid, state, state + 64, x + q};
-    j.back = (struct kern_attn_back){
-        nq,    hd,          0.1F,        x,         x + q,         hd,           hd, p, p + block,
-        valid, state + 128, state + 192, x + 2 * q, p + 2 * block, p + 3 * block};
+    j.attn = (struct kern_attn){nq, hd, 0.1F, x, hd, p, p + block, valid, state, state + 64, x + q, NULL, 0};
+    j.back = (struct kern_attn_back){nq,
+                                     hd,
+                                     0.1F,
+                                     x,
+                                     x + q,
+                                     hd,
+                                     hd,
+                                     p,
+                                     p + block,
+                                     valid,
+                                     state + 128,
+                                     state + 192,
+                                     x + 2 * q,
+                                     p + 2 * block,
+                                     p + 3 * block,
+                                     NULL,
+                                     0};
     snprintf(what, sizeof what, "attn hd %d, %d queries%s", hd, nq, diagonal ? ", diagonal" : "");
     tell_flops(what, 4 * pairs * hd / best_s(do_attn, &j));
     if (nq > 8) {
@@ -343,6 +357,30 @@ static void do_swiglu_back(void *ctx)
     j->k->swiglu_back(j->x[0], j->x[1], j->x[2], j->x[3], j->x[4], j->len);
 }
 
+static void do_geglu(void *ctx)
+{
+    struct job *j = ctx;
+    j->k->geglu(j->x[0], j->x[1], j->x[2], j->len);
+}
+
+static void do_geglu_back(void *ctx)
+{
+    struct job *j = ctx;
+    j->k->geglu_back(j->x[0], j->x[1], j->x[2], j->x[3], j->x[4], j->len);
+}
+
+static void do_softcap(void *ctx)
+{
+    struct job *j = ctx;
+    j->k->softcap(j->x[0], j->x[1], 30, j->len);
+}
+
+static void do_softcap_back(void *ctx)
+{
+    struct job *j = ctx;
+    j->k->softcap_back(j->x[0], j->x[1], j->x[2], 30, j->len);
+}
+
 static void do_rope(void *ctx)
 {
     struct job *j = ctx;
@@ -409,6 +447,10 @@ static const struct vector_slot {
     {"rmsnorm_back, rows of 576", do_rmsnorm_back, 16},
     {"swiglu", do_swiglu, 12},
     {"swiglu_back", do_swiglu_back, 28},
+    {"geglu", do_geglu, 12},
+    {"geglu_back", do_geglu_back, 28},
+    {"softcap", do_softcap, 8},
+    {"softcap_back", do_softcap_back, 12},
     {"rope, heads of 64", do_rope, 8},
     {"logits", do_logits, 8},
     {"logits_back", do_logits_back, 8},

@@ -197,6 +197,22 @@ static void softmax_all(float *s, float *c, const int *valid, float *m, float *l
         if (valid[i]) l[i] = l[i] * c[i] + scores_sum(s + i * KERN_KEYS, valid[i]);
 }
 
+/* Scores of n queries through cap * tanh(s / cap); those of keys before the window to -inf. */
+static void scores_cap(float *s, const int *valid, float cap, int n)
+{
+    for (int i = 0; i < n; i++)
+        for (int v = 0; v < key_vecs(valid[i]); v++) {
+            float *at = s + i * KERN_KEYS + v * LANES;
+            vf_store(at, vf_softcap(vf_load(at), cap));
+        }
+}
+
+static void scores_hide(float *s, const int *first, int n)
+{
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < first[i]; j++) s[i * KERN_KEYS + j] = -INFINITY;
+}
+
 static void body_attn(const struct kern_attn *a)
 {
     float s[ATTN_BATCH * KERN_KEYS], c[ATTN_BATCH];
@@ -204,6 +220,8 @@ static void body_attn(const struct kern_attn *a)
         n = a->nq - from < ATTN_BATCH ? a->nq - from : ATTN_BATCH;
         const int *valid = a->valid + from;
         scores_all(&(struct scores){a->q + from * a->q_row, a->kt, a->q_row, a->hd, a->scale, s, valid}, n);
+        if (a->cap > 0) scores_cap(s, valid, a->cap, n);
+        if (a->first) scores_hide(s, a->first + from, n);
         softmax_all(s, c, valid, a->m + from, a->l + from, n);
         float *acc = a->acc + (ptrdiff_t)from * a->hd;
         mix_all((struct mix){acc, a->hd, s, a->v, c, valid, a->hd, 0, 0}, n);
@@ -300,15 +318,18 @@ static void spread_all(struct spread t, int n)
         }
 }
 
-/* Scores to probabilities, and products of dout with V to score gradients. */
-INLINE void softmax_back_row(float *s, float *ds, float lse, float delta, float scale)
+/* Scores of query i to probabilities, and products of dout with V to score gradients. */
+INLINE void softmax_back_row(const struct kern_attn_back *a, int i, float *s, float *ds)
 {
+    int first = a->first ? a->first[i] : 0;
     UNROLL for (int v = 0; v < LANE_VECS; v++)
     {
-        vf p = vf_exp(vf_sub(vf_load(s + v * LANES), vf_set(lse)));
-        vf g = vf_mul(p, vf_sub(vf_load(ds + v * LANES), vf_set(delta)));
+        vf x = vf_load(s + v * LANES), p = vf_exp(vf_sub(x, vf_set(a->lse[i])));
+        if (first > 0) p = vf_first(first - v * LANES, vf_set(0), p);
+        vf g = vf_mul(p, vf_sub(vf_load(ds + v * LANES), vf_set(a->delta[i])));
+        if (a->cap > 0) g = vf_mul(g, vf_softcap_slope(x, a->cap));
         vf_store(s + v * LANES, p);
-        vf_store(ds + v * LANES, vf_mul(g, vf_set(scale)));
+        vf_store(ds + v * LANES, vf_mul(g, vf_set(a->scale)));
     }
 }
 
@@ -323,9 +344,8 @@ static void attn_back_rows(const struct kern_attn_back *a, const struct attn_scr
     const int *valid = a->valid + from;
     scores_all(&(struct scores){q, a->kt, a->q_row, a->hd, a->scale, w->p, valid}, n);
     scores_all(&(struct scores){dout, w->vt, a->dout_row, a->hd, 1.0F, w->ds, valid}, n);
-    for (int i = 0; i < n; i++)
-        softmax_back_row(w->p + i * KERN_KEYS, w->ds + i * KERN_KEYS, a->lse[from + i], a->delta[from + i],
-                         a->scale);
+    if (a->cap > 0) scores_cap(w->p, valid, a->cap, n);
+    for (int i = 0; i < n; i++) softmax_back_row(a, from + i, w->p + i * KERN_KEYS, w->ds + i * KERN_KEYS);
     float *dq = a->dq + from * a->q_row;
     mix_all((struct mix){dq, a->q_row, w->ds, w->k, NULL, valid, a->hd, 0, 0}, n);
     spread_all((struct spread){a->dv, w->p, dout, a->dout_row, valid, a->hd, 0, 0, 0}, n);

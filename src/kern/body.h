@@ -39,7 +39,7 @@ INLINE float lanes_sum(vf s[LANE_VECS])
     return vf_sum_across(s[0]);
 }
 
-/* kern_exp_floor, kern_exp1 and kern_log1, operation for operation. */
+/* kern_exp_floor, kern_exp1, kern_log1 and those of tanh below, operation for operation. */
 INLINE vf vf_exp_floor(vf x)
 {
     return vf_max(vf_set(EXP_FLOOR), x);
@@ -83,6 +83,29 @@ INLINE vf vf_log(vf x)
     y = vf_if_less(x, vf_set(0x1p-149F), vf_set(-INFINITY), y);
     y = vf_if_less(x, vf_set(0), vf_set(NAN), y);
     return vf_if_less(x, vf_set(INFINITY), y, vf_add(x, x)); /* infinity and NaN stay */
+}
+
+INLINE vf vf_tanh(vf x)
+{
+    vf a = vf_max(x, vf_neg(x)), z = vf_mul(x, x);
+    vf p = vf_fma(vf_set(TANH_P0), z, vf_set(TANH_P1));
+    p = vf_fma(p, z, vf_set(TANH_P2));
+    p = vf_fma(p, z, vf_set(TANH_P3));
+    p = vf_fma(p, z, vf_set(TANH_P4));
+    p = vf_fma(vf_mul(p, z), x, x);
+    vf e = vf_sub(vf_set(1), vf_div(vf_set(2), vf_add(vf_exp(vf_add(a, a)), vf_set(1))));
+    return vf_if_less(a, vf_set(TANH_SMALL), p, vf_if_less(x, vf_set(0), vf_neg(e), e));
+}
+
+INLINE vf vf_softcap(vf x, float cap)
+{
+    return vf_mul(vf_set(cap), vf_tanh(vf_div(x, vf_set(cap))));
+}
+
+INLINE vf vf_softcap_slope(vf y, float cap)
+{
+    vf t = vf_div(y, vf_set(cap));
+    return vf_fma(vf_neg(t), t, vf_set(1));
 }
 
 #endif

@@ -49,7 +49,9 @@ struct kern_gemm {
  * for query i; the others are as if absent. State per query: running max m[i] (start -inf), sum l[i] (start
  * 0), acc[i*hd + d] (start 0). For each i with valid[i] > 0: s_j = scale * sum_d q_d k_jd (in order over d);
  * m' = max(m, max_j s_j); c = exp(m - m'); p_j = exp(s_j - m'); l = l*c + sum_j p_j (one lane each);
- * acc_d = acc_d*c, then fma(p_j, v_jd) in order. */
+ * acc_d = acc_d*c, then fma(p_j, v_jd) in order.
+ * With cap > 0 the score is cap * tanh(s_j / cap) (Gemma 2). With first, keys below first[i] < valid[i] lie
+ * before the query's window: their s_j is -inf, so their p_j is 0, which is multiplied like any other. */
 struct kern_attn {
     int nq, hd;
     float scale;
@@ -58,11 +60,14 @@ struct kern_attn {
     const float *kt, *v;
     const int *valid;
     float *m, *l, *acc;
+    const int *first; /* NULL: all 0 */
+    float cap;
 };
 
 /* Backward of one block. lse[i] = m + log l of the forward; delta[i] = sum_d do_id * o_id.
  *   p_j = exp(s_j - lse); dv_j += p_j do; dp_j = do . v_j; ds_j = p_j (dp_j - delta) * scale;
- *   dq += ds_j k_j; dk_j += ds_j q.   dk is [KERN_KEYS, hd] row-major (not transposed), dv likewise. */
+ *   dq += ds_j k_j; dk_j += ds_j q.   dk is [KERN_KEYS, hd] row-major (not transposed), dv likewise.
+ * With cap > 0: ds_j = (p_j (dp_j - delta) * (1 - (s_j / cap)^2)) * scale. Below first[i]: p_j = 0. */
 struct kern_attn_back {
     int nq, hd;
     float scale;
@@ -73,6 +78,8 @@ struct kern_attn_back {
     const float *lse, *delta;
     float *dq; /* [nq, hd], row stride q_row */
     float *dk, *dv;
+    const int *first;
+    float cap;
 };
 
 /* One row of logits z[0..n): y = z * inv_t, inv_t > 0. out: max, lse = max + log(sum exp(y - max)), entropy
@@ -132,6 +139,15 @@ struct kern {
     void (*swiglu)(float *y, const float *g, const float *u, size_t n);
     void (*swiglu_back)(float *dg, float *du, const float *dy, const float *g, const float *u,
                         size_t n); /* += */
+    /* y = gelu(g) * u, gelu(g) = g / (1 + exp(-z)), z = 2 sqrt(2/pi) (g + 0.044715 g^3): the usual
+     * approximation g (1 + tanh(z / 2)) / 2 (Hendrycks & Gimpel 2016). */
+    void (*geglu)(float *y, const float *g, const float *u, size_t n);
+    void (*geglu_back)(float *dg, float *du, const float *dy, const float *g, const float *u,
+                       size_t n); /* += */
+    /* y = cap * tanh(x / cap); y may be x. */
+    void (*softcap)(float *y, const float *x, float cap, size_t n);
+    /* dx = dy * (1 - (y / cap)^2); dx may be dy. */
+    void (*softcap_back)(float *dx, const float *dy, const float *y, float cap, size_t n);
     /* One head in place, halves rotated (x_i, x_{i+hd/2}); cs[2i] = cos, cs[2i+1] = sin for i < hd/2;
      * sign -1 rotates backward (the gradient). */
     void (*rope)(float *x, const float *cs, int hd, float sign);

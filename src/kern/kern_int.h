@@ -3,7 +3,8 @@
  * exp: x = n ln2 + r with |r| <= ln2/2 (Cody-Waite, ln2 in two parts), n rounded by adding 3*2^22, exp(r) by
  * a polynomial of degree 7 in Horner form (Cephes' expf), times 2^n in two exact steps, so that a denormal
  * result rounds once. log: x = 2^e m with m in [sqrt(1/2), sqrt(2)), log(m) by a polynomial in f = m - 1
- * (Cephes' logf). Both within about one ulp; tests/kern measure it against double.
+ * (Cephes' logf). tanh: an odd polynomial below 0.625 (Cephes' tanhf), 1 - 2 / (exp(2x) + 1) above. All
+ * within a few ulp; tests/kern measure it against double.
  */
 #ifndef KERN_KERN_INT_H
 #define KERN_KERN_INT_H
@@ -122,6 +123,42 @@ static inline float kern_log1(float x)
     y = fmaf(-0.5F, z, y);
     return fmaf(n, EXP_LN2_HI, f + y);
 }
+
+#define TANH_SMALL 0.625F
+#define TANH_P0    -5.70498872745e-3F
+#define TANH_P1    2.06390887954e-2F
+#define TANH_P2    -5.37397155531e-2F
+#define TANH_P3    1.33314422036e-1F
+#define TANH_P4    -3.33332819422e-1F
+
+static inline float kern_tanh1(float x)
+{
+    float a = x > -x ? x : -x, z = x * x;
+    float p = fmaf(TANH_P0, z, TANH_P1);
+    p = fmaf(p, z, TANH_P2);
+    p = fmaf(p, z, TANH_P3);
+    p = fmaf(p, z, TANH_P4);
+    p = fmaf(p * z, x, x);
+    float e = 1.0F - 2.0F / (kern_exp1(a + a) + 1.0F);
+    return a < TANH_SMALL ? p : x < 0.0F ? -e : e;
+}
+
+/* cap * tanh(x / cap), and its derivative from the result. */
+static inline float kern_softcap1(float x, float cap)
+{
+    return cap * kern_tanh1(x / cap);
+}
+
+static inline float kern_softcap_slope1(float y, float cap)
+{
+    float t = y / cap;
+    return fmaf(-t, t, 1.0F);
+}
+
+/* gelu(g) = g / (1 + exp(-z)), z = g (GELU_A g^2 + GELU_B): GELU_B = 2 sqrt(2/pi), GELU_A = 0.044715
+ * GELU_B. */
+#define GELU_A 7.13548128e-2F
+#define GELU_B 1.59576912F
 
 /* The gradient of one logit; at: it is the target's. */
 static inline float kern_logits_back1(const struct kern_logits *r, float z, float g_logp, float g_ent,

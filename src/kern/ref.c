@@ -123,6 +123,37 @@ static void ref_swiglu_back(float *dg, float *du, const float *dy, const float *
     }
 }
 
+static float gelu_z(float g)
+{
+    return g * fmaf(GELU_A, g * g, GELU_B);
+}
+
+static void ref_geglu(float *y, const float *g, const float *u, size_t n)
+{
+    for (size_t i = 0; i < n; i++) y[i] = g[i] / (1.0F + kern_exp1(-gelu_z(g[i]))) * u[i];
+}
+
+static void ref_geglu_back(float *dg, float *du, const float *dy, const float *g, const float *u, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float s = 1.0F / (1.0F + kern_exp1(-gelu_z(g[i])));
+        float gelu = g[i] * s, dz = fmaf(3.0F * GELU_A, g[i] * g[i], GELU_B);
+        float slope = fmaf(gelu * (1.0F - s), dz, s);
+        dg[i] = fmaf(dy[i] * u[i], slope, dg[i]);
+        du[i] = fmaf(dy[i], gelu, du[i]);
+    }
+}
+
+static void ref_softcap(float *y, const float *x, float cap, size_t n)
+{
+    for (size_t i = 0; i < n; i++) y[i] = kern_softcap1(x[i], cap);
+}
+
+static void ref_softcap_back(float *dx, const float *dy, const float *y, float cap, size_t n)
+{
+    for (size_t i = 0; i < n; i++) dx[i] = dy[i] * kern_softcap_slope1(y[i], cap);
+}
+
 static void ref_rope(float *x, const float *cs, int hd, float sign)
 {
     for (int i = 0; i < hd / 2; i++) {
@@ -141,6 +172,11 @@ static void ref_scores(float *s, const float *q, const float *kt, int hd, int va
     }
 }
 
+static void ref_cap_scores(float *s, int valid, float cap)
+{
+    for (int j = 0; cap > 0 && j < valid; j++) s[j] = kern_softcap1(s[j], cap);
+}
+
 static void ref_attn(const struct kern_attn *a)
 {
     for (int i = 0; i < a->nq; i++) {
@@ -148,6 +184,8 @@ static void ref_attn(const struct kern_attn *a)
         if (!valid) continue;
         float s[KERN_KEYS], p[KERN_LANES] = {0}, m = a->m[i], *acc = a->acc + (ptrdiff_t)i * a->hd;
         ref_scores(s, a->q + i * a->q_row, a->kt, a->hd, valid, a->scale);
+        ref_cap_scores(s, valid, a->cap);
+        for (int j = 0; a->first && j < a->first[i]; j++) s[j] = -INFINITY;
         for (int j = 0; j < valid; j++) m = s[j] > m ? s[j] : m;
         m += 0.0F; /* of two zeros the positive one, whichever came first */
         for (int j = 0; j < valid; j++) s[j] = p[j] = kern_exp1(s[j] - m);
@@ -168,11 +206,14 @@ static void ref_attn_back(const struct kern_attn_back *a)
         const float *q = a->q + i * a->q_row, *dout = a->dout + i * a->dout_row;
         float s[KERN_KEYS], *dq = a->dq + i * a->q_row;
         ref_scores(s, q, a->kt, a->hd, a->valid[i], a->scale);
+        ref_cap_scores(s, a->valid[i], a->cap);
         for (int j = 0; j < a->valid[i]; j++) {
-            float p = kern_exp1(s[j] - a->lse[i]), dp = 0;
+            float p = a->first && j < a->first[i] ? 0.0F : kern_exp1(s[j] - a->lse[i]), dp = 0;
             float *dk = a->dk + j * a->hd, *dv = a->dv + j * a->hd;
             for (int d = 0; d < a->hd; d++) dp = fmaf(dout[d], a->v[j * a->hd + d], dp);
-            float ds = (p * (dp - a->delta[i])) * a->scale;
+            float g = p * (dp - a->delta[i]);
+            if (a->cap > 0) g *= kern_softcap_slope1(s[j], a->cap);
+            float ds = g * a->scale;
             for (int d = 0; d < a->hd; d++) {
                 dv[d] = fmaf(p, dout[d], dv[d]);
                 dq[d] = fmaf(ds, a->kt[d * KERN_KEYS + j], dq[d]);
@@ -262,6 +303,10 @@ const struct kern kern_ref = {
     .rmsnorm_back = ref_rmsnorm_back,
     .swiglu = ref_swiglu,
     .swiglu_back = ref_swiglu_back,
+    .geglu = ref_geglu,
+    .geglu_back = ref_geglu_back,
+    .softcap = ref_softcap,
+    .softcap_back = ref_softcap_back,
     .rope = ref_rope,
     .attn = ref_attn,
     .attn_back = ref_attn_back,

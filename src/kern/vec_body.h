@@ -139,12 +139,12 @@ static void body_swiglu(float *y, const float *g, const float *u, size_t n)
     EACH(n, put(y + i, swiglu_step(get(g + i, c), get(u + i, c)), c));
 }
 
-struct swiglu_back {
+struct gate_back {
     float *dg, *du;
     const float *dy, *g, *u;
 };
 
-INLINE void swiglu_back_step(const struct swiglu_back *b, size_t i, size_t c)
+INLINE void swiglu_back_step(const struct gate_back *b, size_t i, size_t c)
 {
     vf one = vf_set(1), g = get(b->g + i, c), dy = get(b->dy + i, c);
     vf s = vf_div(one, vf_add(one, vf_exp(vf_neg(g))));
@@ -156,8 +156,49 @@ INLINE void swiglu_back_step(const struct swiglu_back *b, size_t i, size_t c)
 // NOLINTNEXTLINE(readability-non-const-parameter): written through the struct
 static void body_swiglu_back(float *dg, float *du, const float *dy, const float *g, const float *u, size_t n)
 {
-    const struct swiglu_back b = {dg, du, dy, g, u};
+    const struct gate_back b = {dg, du, dy, g, u};
     EACH(n, swiglu_back_step(&b, i, c));
+}
+
+INLINE vf gelu_z(vf g)
+{
+    return vf_mul(g, vf_fma(vf_set(GELU_A), vf_mul(g, g), vf_set(GELU_B)));
+}
+
+INLINE vf geglu_step(vf g, vf u)
+{
+    return vf_mul(vf_div(g, vf_add(vf_set(1), vf_exp(vf_neg(gelu_z(g))))), u);
+}
+
+static void body_geglu(float *y, const float *g, const float *u, size_t n)
+{
+    EACH(n, put(y + i, geglu_step(get(g + i, c), get(u + i, c)), c));
+}
+
+INLINE void geglu_back_step(const struct gate_back *b, size_t i, size_t c)
+{
+    vf one = vf_set(1), g = get(b->g + i, c), dy = get(b->dy + i, c);
+    vf s = vf_div(one, vf_add(one, vf_exp(vf_neg(gelu_z(g)))));
+    vf gelu = vf_mul(g, s), dz = vf_fma(vf_set(3.0F * GELU_A), vf_mul(g, g), vf_set(GELU_B));
+    vf slope = vf_fma(vf_mul(gelu, vf_sub(one, s)), dz, s);
+    put(b->dg + i, vf_fma(vf_mul(dy, get(b->u + i, c)), slope, get(b->dg + i, c)), c);
+    put(b->du + i, vf_fma(dy, gelu, get(b->du + i, c)), c);
+}
+
+static void body_geglu_back(float *dg, float *du, const float *dy, const float *g, const float *u, size_t n)
+{
+    const struct gate_back b = {dg, du, dy, g, u};
+    EACH(n, geglu_back_step(&b, i, c));
+}
+
+static void body_softcap(float *y, const float *x, float cap, size_t n)
+{
+    EACH(n, put(y + i, vf_softcap(get(x + i, c), cap), c));
+}
+
+static void body_softcap_back(float *dx, const float *dy, const float *y, float cap, size_t n)
+{
+    EACH(n, put(dx + i, vf_mul(get(dy + i, c), vf_softcap_slope(get(y + i, c), cap)), c));
 }
 
 static void body_rope(float *x, const float *cs, int hd, float sign)

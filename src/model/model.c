@@ -57,8 +57,11 @@ static void set_up_layers(struct model *m)
     float factor = rope_frequencies(c->rope_theta, c->rope_scaling, c->head_dim, m->inv_freq);
     m->rope = (struct rope){c->head_dim, m->inv_freq, factor};
     for (int i = 0; i < c->layers; i++)
-        m->layers[i].attn =
-            (struct attn){c->heads, c->kv_heads, c->head_dim, i, (float)(1 / fm_sqrt(c->head_dim))};
+        m->layers[i].attn = (struct attn){.n_heads = c->heads,
+                                          .n_kv = c->kv_heads,
+                                          .hd = c->head_dim,
+                                          .layer = i,
+                                          .scale = (float)(1 / fm_sqrt(c->head_dim))};
 }
 
 void model_layout(struct model *m)

@@ -1,13 +1,14 @@
 /* attention.c: causal attention over spans, in blocks of keys, never with the whole score matrix
  * (FlashAttention: Dao et al. 2022).
  *
- *   o_i = sum_j p_ij v_j,  p_ij = exp(scale q_i.k_j - lse_i),  j <= i
+ *   o_i = sum_j p_ij v_j,  p_ij = exp(scale q_i.k_j - lse_i),  i - window < j <= i
  *   dv_j = sum_i p_ij do_i;  ds_ij = p_ij (do_i.v_j - do_i.o_i) scale;  dq_i = sum_j ds_ij k_j;  dk_j = sum_i
  *   ds_ij q_i
  *
  * Block b of a sequence is positions 32b..32b+31, wherever its keys come from: the cache, this batch, or a
  * parent span. So a query meets the same blocks in the same order when decoding with a cache, when a prompt
- * comes in pieces, when branches share a prompt and in training, and the bits are equal.
+ * comes in pieces, when branches share a prompt and in training, and the bits are equal. Blocks that lie
+ * wholly before the window (Beltagy et al. 2020, "Longformer"; Mistral) are passed over.
  *
  * Without a cache each span has blocks of its own from first_pos / 32 on, in scratch memory, in the cache's
  * layout. The first of them may begin with keys of the parents (copied: the only copies there are); lower
@@ -90,9 +91,10 @@ static int span_own_blocks(const struct span *s)
     return (span_end(s) - 1) / KERN_KEYS + 1 - span_first_block(s);
 }
 
-static double span_cost(const struct span *s, int first, int n)
+static double span_cost(const struct span *s, int first, int n, const struct attn *a)
 {
-    return (double)n * (s->first_pos + first + n * 0.5 + KERN_KEYS);
+    double keys = s->first_pos + first + n * 0.5;
+    return n * ((a->window && keys > a->window ? a->window : keys) + KERN_KEYS);
 }
 
 static struct attention_items attention_group(struct tape *t, const double *cost, int n)
@@ -130,7 +132,8 @@ static void attention_plan_units(struct tape *t, struct attention_plan *p, const
             if (from < s->first_pos) from = s->first_pos;
             for (int kv = 0; kv < a->n_kv; kv++, n++) {
                 p->units[n] = (struct attention_unit){i, from - s->first_pos, end - from, kv};
-                cost[n] = span_cost(s, p->units[n].first, p->units[n].n) * a->hd * 2 * a->n_heads / a->n_kv;
+                cost[n] =
+                    span_cost(s, p->units[n].first, p->units[n].n, a) * a->hd * 2 * a->n_heads / a->n_kv;
             }
         }
     }
@@ -158,7 +161,7 @@ static void attention_plan_trees(struct tape *t, struct attention_plan *p, const
         const struct span *s = &b->spans[i];
         p->tree_spans[next[tree[i]]++] = i;
         for (int h = 0; h < a->n_heads; h++)
-            cost[tree[i] * a->n_heads + h] += span_cost(s, 0, s->len) * a->hd * 5;
+            cost[tree[i] * a->n_heads + h] += span_cost(s, 0, s->len, a) * a->hd * 5;
     }
     p->backward = attention_group(t, cost, p->n_trees * a->n_heads);
 }
@@ -169,11 +172,12 @@ static const struct attention_plan *attention_plan_for(struct tape *t, const str
     struct {
         const struct batch *batch;
         const struct span *spans;
-        int n_rows, n_spans, n_heads, n_kv, hd, threads;
+        int n_rows, n_spans, n_heads, n_kv, hd, window, threads;
     } key;
     memset(&key, 0, sizeof key);
     key.batch = b, key.spans = b->spans, key.n_rows = b->n_rows, key.n_spans = b->n_spans;
-    key.n_heads = a->n_heads, key.n_kv = a->n_kv, key.hd = a->hd, key.threads = pool_threads();
+    key.n_heads = a->n_heads, key.n_kv = a->n_kv, key.hd = a->hd, key.window = a->window,
+    key.threads = pool_threads();
     static const char maker;
     struct attention_plan *p = tape_memo_find(t, &maker, &key, sizeof key);
     if (p) return p;
@@ -242,11 +246,39 @@ static void attention_store_all(struct attention_run *a)
     work_over((size_t)a->b->n_rows, 1, (double)a->a.n_kv * a->a.hd * 16, attention_store, a);
 }
 
-/* Keys of block `block` that count for the query at position pos. */
-static int keys_valid(int pos, int block)
+/* ---- what queries see --------------------------------------------------------------------------------- */
+
+/* Of one block: queries from..to-1 of a tile see keys first[i]..valid[i]-1; the others see none. */
+struct attention_sight {
+    int from, to;
+    int first[ATTENTION_TILE], valid[ATTENTION_TILE];
+};
+
+static int clamp_key(int n)
 {
-    int n = pos + 1 - block * KERN_KEYS;
     return n < 0 ? 0 : n < KERN_KEYS ? n : KERN_KEYS;
+}
+
+/* n queries at pos, pos + step, ... */
+static void attention_look(const struct attn *a, int pos, int step, int n, int block,
+                           struct attention_sight *s)
+{
+    s->from = n, s->to = 0;
+    for (int i = 0; i < n; i++) {
+        int end = pos + i * step + 1 - block * KERN_KEYS;
+        s->valid[i] = clamp_key(end);
+        s->first[i] = a->window ? clamp_key(end - a->window) : 0;
+        if (s->first[i] >= s->valid[i]) continue;
+        if (s->from == n) s->from = i;
+        s->to = i + 1;
+    }
+    CHECK(s->from < s->to, "nobody at %d.. sees block %d", pos, block);
+}
+
+/* The first block that the query at position pos sees. */
+static int attention_first_block(const struct attn *a, int pos)
+{
+    return a->window && pos >= a->window ? (pos + 1 - a->window) / KERN_KEYS : 0;
 }
 
 /* ---- forward ------------------------------------------------------------------------------------------ */
@@ -262,27 +294,27 @@ static void attention_queries(const struct attention_run *a, const struct attent
 {
     size_t hd = (size_t)a->a.hd, n = (size_t)u->n;
     float *m = a->scratch + (size_t)pool_self() * a->scratch_step, *l = m + n, *acc = l + n;
-    int valid[ATTENTION_TILE], last = (u->pos + (u->n - 1) * u->pos_step) / KERN_KEYS;
+    int last = (u->pos + (u->n - 1) * u->pos_step) / KERN_KEYS;
     for (size_t i = 0; i < n; i++) m[i] = -INFINITY;
     memset(l, 0, (n + n * hd) * sizeof(float));
-    for (int block = 0; block <= last; block++) {
-        int from = -1;
-        for (int i = 0; i < u->n; i++) {
-            valid[i] = keys_valid(u->pos + i * u->pos_step, block);
-            if (from < 0 && valid[i]) from = i;
-        }
+    for (int block = attention_first_block(&a->a, u->pos); block <= last; block++) {
+        struct attention_sight s;
+        attention_look(&a->a, u->pos, u->pos_step, u->n, block, &s);
+        int from = s.from;
         const float *kt = block_at(a, block_index(a, u->span, block), u->kv);
-        struct kern_attn c = {.nq = u->n - from,
+        struct kern_attn c = {.nq = s.to - from,
                               .hd = a->a.hd,
                               .scale = a->a.scale,
                               .q = a->q + u->at + (size_t)from * u->step,
                               .q_row = (ptrdiff_t)u->step,
                               .kt = kt,
                               .v = kt + hd * KERN_KEYS,
-                              .valid = valid + from,
+                              .valid = s.valid + from,
                               .m = m + from,
                               .l = l + from,
-                              .acc = acc + (size_t)from * hd};
+                              .acc = acc + (size_t)from * hd,
+                              .first = a->a.window ? s.first + from : NULL,
+                              .cap = a->a.cap};
         kern()->attn(&c);
     }
     for (size_t i = 0; i < n; i++) kern()->scale(a->o + u->at + i * u->step, 1 / l[i], acc + i * hd, hd);
@@ -381,19 +413,17 @@ static void attention_backward_tile(const struct attention_run *a, int span, int
     size_t hd = (size_t)a->a.hd, width = (size_t)a->a.n_heads * hd,
            row = (size_t)(s->row + pos - s->first_pos);
     size_t at = row * width + (size_t)head * hd, stat = (size_t)head * (size_t)a->b->n_rows + row;
-    int valid[ATTENTION_TILE], last = (pos + n - 1) / KERN_KEYS;
+    int last = (pos + n - 1) / KERN_KEYS;
     for (int i = 0; a->first_q && i < n; i++) memset(a->dq + at + (size_t)i * width, 0, hd * sizeof(float));
-    for (int block = 0; block <= last; block++) {
-        int from = -1;
-        for (int i = 0; i < n; i++) {
-            valid[i] = keys_valid(pos + i, block);
-            if (from < 0 && valid[i]) from = i;
-        }
+    for (int block = attention_first_block(&a->a, pos); block <= last; block++) {
+        struct attention_sight sight;
+        attention_look(&a->a, pos, 1, n, block, &sight);
+        int from = sight.from;
         int index = block_index(a, span, block);
         const float *kt = block_at(a, index, head / a->group);
         float *dk = dblock_at(a, head, index);
         size_t skip = (size_t)from * width;
-        struct kern_attn_back c = {.nq = n - from,
+        struct kern_attn_back c = {.nq = sight.to - from,
                                    .hd = a->a.hd,
                                    .scale = a->a.scale,
                                    .q = a->q + at + skip,
@@ -402,12 +432,14 @@ static void attention_backward_tile(const struct attention_run *a, int span, int
                                    .dout_row = (ptrdiff_t)width,
                                    .kt = kt,
                                    .v = kt + hd * KERN_KEYS,
-                                   .valid = valid + from,
+                                   .valid = sight.valid + from,
                                    .lse = a->lse + stat + from,
                                    .delta = a->delta + stat + from,
                                    .dq = a->dq + at + skip,
                                    .dk = dk,
-                                   .dv = dk + hd * KERN_KEYS};
+                                   .dv = dk + hd * KERN_KEYS,
+                                   .first = a->a.window ? sight.first + from : NULL,
+                                   .cap = a->a.cap};
         kern()->attn_back(&c);
     }
 }
@@ -514,6 +546,7 @@ static void attention_check(struct tensor *qkv[3], const struct batch *b, const 
 {
     CHECK(a->hd > 0 && a->n_kv > 0 && a->n_heads % a->n_kv == 0, "%d query heads, %d kv heads of %d",
           a->n_heads, a->n_kv, a->hd);
+    CHECK(a->window >= 0 && a->cap >= 0, "window %d, cap %g", a->window, (double)a->cap);
     for (int i = 0; i < 3; i++) {
         int cols = (i ? a->n_kv : a->n_heads) * a->hd;
         CHECK(qkv[i]->rows == b->n_rows && qkv[i]->cols == cols, "%c is [%d, %d], expected [%d, %d]",
@@ -553,9 +586,12 @@ static struct tensor *attention_case(struct tape *t, int c)
     static const struct span plain[] = {{0, 3, 0, -1, NULL}, {3, 1, 0, -1, NULL}, {4, 7, 0, -1, NULL}};
     static const struct batch batches[] = {{.n_rows = 11, .n_spans = 3, .spans = plain},
                                            {.n_rows = 50, .n_spans = 6, .spans = tree}};
-    static const struct attn attns[] = {{.n_heads = 2, .n_kv = 2, .hd = 5, .scale = 0.5F},
-                                        {.n_heads = 2, .n_kv = 1, .hd = 4, .scale = 0.5F},
-                                        {.n_heads = 3, .n_kv = 1, .hd = 8, .scale = 0.4F}};
+    static const struct attn attns[] = {
+        {.n_heads = 2, .n_kv = 2, .hd = 5, .scale = 0.5F},
+        {.n_heads = 2, .n_kv = 1, .hd = 4, .scale = 0.5F},
+        {.n_heads = 3, .n_kv = 1, .hd = 8, .scale = 0.4F},
+        {.n_heads = 2, .n_kv = 1, .hd = 6, .scale = 0.4F, .window = 4},
+        {.n_heads = 1, .n_kv = 1, .hd = 6, .scale = 0.9F, .window = 33, .cap = 1}};
     const struct batch *b = &batches[c > 0];
     const struct attn *a = &attns[c];
     struct tensor *q = op_case_input(t, b->n_rows, a->n_heads * a->hd, 1);
@@ -566,7 +602,7 @@ static struct tensor *attention_case(struct tape *t, int c)
 
 const struct op op_attention = {
     .name = "attention",
-    .formula = "o_i = sum_{j <= i} softmax_j(scale q_i.k_j) v_j",
-    .n_cases = 3,
+    .formula = "o_i = sum_{i - window < j <= i} softmax_j(scale q_i.k_j) v_j",
+    .n_cases = 5,
     .build_case = attention_case,
 };

@@ -4,6 +4,8 @@
  *   z = x W^T, y = z / T, lse = log sum_v exp y_v, logp = y_target - lse, H = lse - sum_v p_v y_v
  *   dz_v = (1/T) (dlogp (1[v = target] - p_v) - dH p_v (log p_v + H));  dx += dz W;  dW += dz^T x
  *
+ * With the matrix's cap c, z is c tanh(z/c) wherever it is used, and dz gets the factor 1 - (z/c)^2.
+ *
  * Forward goes by pieces of rows, since the sums over a row need all of it. Backward goes by pieces of the
  * vocabulary: given lse and H each dz_v stands alone, so W is read once for all rows. Nothing depends on the
  * size of the pieces: those of the vocabulary end at multiples of KERN_K_BLOCK, so dx adds the same blocks;
@@ -16,6 +18,7 @@
 #include "op/op_int.h"
 
 enum {
+    HEAD_CAP_PIECE = 512, /* logits whose capped values are kept while their gradients take their place */
     HEAD_ROWS_MAX = 256,
     HEAD_ROWS_MIN = 32,
     HEAD_FORWARD_FLOATS = 1 << 24, /* logits at a time, about */
@@ -81,6 +84,33 @@ static void head_gather(const struct head_gather *g, int n)
     work_over((size_t)n, 1, (double)g->x->cols * 8, head_gather_range, &copy);
 }
 
+/* ---- logits ------------------------------------------------------------------------------------------- */
+
+static void head_cap_tile(void *ctx, const struct kern_gemm *tile, int row, int col)
+{
+    const struct weight *w = ctx;
+    (void)row, (void)col;
+    for (int i = 0; i < tile->m; i++) {
+        float *z = tile->c + i * tile->c_row;
+        kern()->softcap(z, z, w->cap, (size_t)tile->n);
+    }
+}
+
+/* z = xs W^T for n gathered rows, capped if W says so. */
+static void head_logits(struct weight *w, const float *xs, int n, const float *panels, float *z)
+{
+    struct kern_gemm g = {.m = n,
+                          .n = w->rows,
+                          .k = w->cols,
+                          .a = xs,
+                          .a_row = w->cols,
+                          .a_col = 1,
+                          .panels = panels,
+                          .c = z,
+                          .c_row = w->rows};
+    matmul_run(&g, w->cap > 0 ? head_cap_tile : NULL, w);
+}
+
 /* ---- forward ------------------------------------------------------------------------------------------ */
 
 static void head_forward_rows(void *ctx, struct range r)
@@ -101,20 +131,6 @@ static void head_forward_rows(void *ctx, struct range r)
     }
 }
 
-static struct kern_gemm head_gemm(const struct weight *w, const float *xs, int n, const float *panels,
-                                  float *z)
-{
-    return (struct kern_gemm){.m = n,
-                              .n = w->rows,
-                              .k = w->cols,
-                              .a = xs,
-                              .a_row = w->cols,
-                              .a_col = 1,
-                              .panels = panels,
-                              .c = z,
-                              .c_row = w->rows};
-}
-
 static void head_forward(struct tape *t, struct head_run *h)
 {
     int n = h->rows.n, vocab = h->w->rows;
@@ -127,13 +143,34 @@ static void head_forward(struct tape *t, struct head_run *h)
     for (h->first = 0; h->first < n; h->first += piece) {
         int m = n - h->first < piece ? n - h->first : piece;
         head_gather(&(struct head_gather){h->x, h->rows.rows + h->first, NULL, h->xs}, m);
-        struct kern_gemm g = head_gemm(h->w, h->xs, m, panels, h->z);
-        matmul_run(&g, NULL, NULL);
+        head_logits(h->w, h->xs, m, panels, h->z);
         work_over((size_t)m, 1, (double)vocab * HEAD_ROW_COST, head_forward_rows, h);
     }
 }
 
 /* ---- backward ----------------------------------------------------------------------------------------- */
+
+/* n raw logits of selected row `at` into their gradients; target < n, or n if it is not among them. */
+static void head_backward_row(const struct head_run *h, int at, float *z, int n, int target)
+{
+    struct kern_logits l = {
+        .z = z, .n = n, .inv_t = h->inv_t, .lse = h->lse[at], .entropy = h->entropy->data[at]};
+    kern()->logits_back(z, &l, target, h->logp->grad ? h->logp->grad[at] : 0,
+                        h->entropy->grad ? h->entropy->grad[at] : 0);
+}
+
+/* The same with a cap, in pieces. */
+static void head_backward_capped(const struct head_run *h, int at, float *z, int n, int target)
+{
+    float capped[HEAD_CAP_PIECE];
+    for (int i = 0, count; i < n; i += count, z += count) {
+        count = n - i < HEAD_CAP_PIECE ? n - i : HEAD_CAP_PIECE;
+        kern()->softcap(capped, z, h->w->cap, (size_t)count);
+        memcpy(z, capped, (size_t)count * sizeof *z);
+        head_backward_row(h, at, z, count, target >= i && target < i + count ? target - i : count);
+        kern()->softcap_back(z, z, capped, h->w->cap, (size_t)count);
+    }
+}
 
 /* Turn a tile of logits into their gradients. */
 static void head_backward_tile(void *ctx, const struct kern_gemm *tile, int row, int col)
@@ -144,11 +181,8 @@ static void head_backward_tile(void *ctx, const struct kern_gemm *tile, int row,
         /* A target outside the tile is one that no column meets; -1 would mean that there is none at all. */
         int at = h->active[row + i], target = h->rows.targets[at] - col;
         if (target < 0 || target >= tile->n) target = tile->n;
-        float *z = tile->c + i * tile->c_row;
-        struct kern_logits l = {
-            .z = z, .n = tile->n, .inv_t = h->inv_t, .lse = h->lse[at], .entropy = h->entropy->data[at]};
-        kern()->logits_back(z, &l, target, h->logp->grad ? h->logp->grad[at] : 0,
-                            h->entropy->grad ? h->entropy->grad[at] : 0);
+        (h->w->cap > 0 ? head_backward_capped : head_backward_row)(h, at, tile->c + i * tile->c_row, tile->n,
+                                                                   target);
     }
 }
 
@@ -270,8 +304,7 @@ void op_logits_run(struct tape *t, struct tensor *x, struct weight *w, const int
     float *xs = tape_floats(t, (size_t)n * (size_t)w->cols);
     if (!tape_planning(t)) {
         head_gather(&(struct head_gather){x, rows, NULL, xs}, n);
-        struct kern_gemm g = head_gemm(w, xs, n, panels, out);
-        matmul_run(&g, NULL, NULL);
+        head_logits(w, xs, n, panels, out);
     }
     arena_back(tape_arena(t), mark);
 }
@@ -283,13 +316,15 @@ static struct tensor *head_case(struct tape *t, int c)
     static const struct head_rows rows[] = {
         {4, select, targets, 1}, {4, select, targets, 0.7F}, {4, select, targets, 1.5F}};
     struct tensor *x = op_case_input(t, 5, 6, 1);
-    struct head_out out = op_head_run(t, x, op_case_weight(t, c == 2 ? 270 : 7, 6, 1), &rows[c]);
+    struct weight *w = op_case_weight(t, c == 2 ? 270 : c == 3 ? 600 : 7, 6, 1);
+    w->cap = c == 3 ? 3 : 0;
+    struct head_out out = op_head_run(t, x, w, &rows[c % 3]);
     return c == 0 ? out.logp : c == 1 ? out.entropy : op_add_run(t, out.logp, out.entropy);
 }
 
 const struct op op_head = {
     .name = "head",
     .formula = "logp = z_target / T - lse(z / T), entropy = lse - sum p z / T, z = x W^T",
-    .n_cases = 3,
+    .n_cases = 4,
     .build_case = head_case,
 };

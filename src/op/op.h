@@ -40,6 +40,8 @@ struct weight {
     float *grad;   /* NULL when frozen or not training; accumulated into, the trainer zeroes it */
     float *panels; /* packed for y = x W^T, or NULL: then matmul packs into step memory */
     bool panels_fresh;
+    bool plus_one; /* of a norm: it counts as 1 more than is stored (Gemma) */
+    float cap;     /* of an output matrix: logits are cap * tanh(z / cap) (Gemma 2); 0: as they are */
 };
 /* Give the weight persistent panels, or renew them after an update. Frees nothing else. */
 void weight_pack(struct weight *w);
@@ -122,7 +124,9 @@ struct tensor *op_linear_run(struct tape *t, struct tensor *x, struct weight *w,
 /* w [1, D]. x may be [N, D], or [N, heads*D]: then each head is normalised for itself. */
 struct tensor *op_rmsnorm_run(struct tape *t, struct tensor *x, struct weight *w, float eps);
 struct tensor *op_add_run(struct tape *t, struct tensor *a, struct tensor *b);
+struct tensor *op_scale_run(struct tape *t, struct tensor *x, float factor);
 struct tensor *op_swiglu_run(struct tape *t, struct tensor *gate, struct tensor *up);
+struct tensor *op_geglu_run(struct tape *t, struct tensor *gate, struct tensor *up);
 /* Rows of x hold heads side by side [N, heads*hd]; positions come from the batch. inv_freq[hd/2];
  * cos and sin are formed in double (fmath.h) from float angle products, rounded to float, times attn_factor
  * (as transformers does it). The table is made once per batch and kept by the tape. */
@@ -137,12 +141,15 @@ struct tensor *op_rope_run(struct tape *t, struct tensor *x, const struct batch 
 struct attn {
     int n_heads, n_kv, hd, layer;
     float scale;
+    int window; /* keys that a query sees, itself and those just before it; 0: all of them */
+    float cap;  /* scores are cap * tanh(s / cap) (Gemma 2); 0: as they are */
 };
 struct tensor *op_attention_run(struct tape *t, struct tensor *qkv[3], const struct batch *b,
                                 const struct attn *a);
 
 /* Output head fused with log-softmax: for each selected row i of x, logits z = x_row W^T, never all at once.
- * logp_i = z_target/T - lse(z/T), entropy_i of softmax(z/T), and argmax. W is [V, D]. */
+ * logp_i = z_target/T - lse(z/T), entropy_i of softmax(z/T), and argmax. W is [V, D]; with W's cap, z is
+ * cap * tanh(z / cap) from there on. */
 struct head_rows {
     int n;
     const int *rows;    /* [n] rows of x */

@@ -3,6 +3,7 @@
  *   y = x r w,  r = 1 / sqrt(mean x^2 + eps)
  *   dx += r (dy w) - x (r^3 / D) sum(dy w x),   dw += sum over rows of dy x r
  *
+ * w is the weight, or with plus_one the weight plus 1.
  * A tensor [N, heads*D] with a weight [1, D] is taken as N*heads rows (norm of queries and keys per head).
  * dw: rows are summed in blocks of NORM_ROWS, each in its own buffer, and the blocks are added in order; the
  * size is fixed, so the sum does not depend on the threads.
@@ -19,6 +20,7 @@ struct rmsnorm_node {
     struct tensor *x;
     struct weight *w;
     float eps;
+    const float *scale;      /* [D] what w stands for */
     float *r;                /* [rows] */
     size_t rows;             /* of D columns */
     float *dx, *dw, *unseen; /* backward: dw [blocks, D] or NULL; unseen: dx is not wanted [blocks, D] */
@@ -30,7 +32,7 @@ static void rmsnorm_forward(void *ctx, struct range rows)
     const struct rmsnorm_node *n = ctx;
     size_t d = (size_t)n->w->cols;
     for (size_t i = rows.from; i < rows.to; i++) {
-        float r = kern()->rmsnorm(n->node.y->data + i * d, n->x->data + i * d, n->w->data, (int)d, n->eps);
+        float r = kern()->rmsnorm(n->node.y->data + i * d, n->x->data + i * d, n->scale, (int)d, n->eps);
         if (n->r) n->r[i] = r;
     }
 }
@@ -47,9 +49,9 @@ static void rmsnorm_backward_blocks(void *ctx, struct range blocks)
         for (size_t i = b * NORM_ROWS; i < end; i++) {
             float *dx = n->dx ? n->dx + i * d : n->unseen + b * d;
             if (!n->dx || n->first) memset(dx, 0, d * sizeof(float));
-            kern()->rmsnorm_back(dx, dw,
-                                 &(struct kern_norm){n->node.y->grad + i * d, n->x->data + i * d, n->w->data,
-                                                     (int)d, n->r[i]});
+            kern()->rmsnorm_back(
+                dx, dw,
+                &(struct kern_norm){n->node.y->grad + i * d, n->x->data + i * d, n->scale, (int)d, n->r[i]});
         }
     }
 }
@@ -69,12 +71,22 @@ static void rmsnorm_backward(struct tape *t, struct node *node)
     arena_back(tape_arena(t), mark);
 }
 
+/* The weight, or a copy with 1 added. */
+static const float *rmsnorm_scale(struct tape *t, const struct weight *w)
+{
+    if (!w->plus_one) return w->data;
+    float *scale = tape_floats(t, (size_t)w->cols);
+    for (int i = 0; !tape_planning(t) && i < w->cols; i++) scale[i] = 1 + w->data[i];
+    return scale;
+}
+
 struct tensor *op_rmsnorm_run(struct tape *t, struct tensor *x, struct weight *w, float eps)
 {
     CHECK(w->rows == 1 && x->cols % w->cols == 0, "%s [%d, %d] over x [%d, %d]", w->name, w->rows, w->cols,
           x->rows, x->cols);
     struct tensor *y = tape_result(t, x->rows, x->cols, x->wants_grad || w->grad);
     struct rmsnorm_node saved = {{.y = y}, .x = x, .w = w, .eps = eps};
+    saved.scale = rmsnorm_scale(t, w);
     saved.rows = (size_t)x->rows * (size_t)(x->cols / w->cols);
     bool records = tape_records(t, y);
     if (records) saved.r = tape_floats(t, saved.rows);
@@ -83,6 +95,7 @@ struct tensor *op_rmsnorm_run(struct tape *t, struct tensor *x, struct weight *w
     struct rmsnorm_node *n = tape_node(t, sizeof *n, y, rmsnorm_backward);
     n->x = x;
     n->w = w;
+    n->scale = saved.scale;
     n->r = saved.r;
     n->rows = saved.rows;
     return y;
@@ -92,7 +105,9 @@ static struct tensor *rmsnorm_case(struct tape *t, int c)
 {
     static const int shapes[][3] = {{3, 8, 1}, {70, 5, 1}, {2, 33, 3}};
     struct tensor *x = op_case_input(t, shapes[c][0], shapes[c][1] * shapes[c][2], 1);
-    return op_rmsnorm_run(t, x, op_case_weight(t, 1, shapes[c][1], 1), 1e-5F);
+    struct weight *w = op_case_weight(t, 1, shapes[c][1], 1);
+    w->plus_one = c == 2;
+    return op_rmsnorm_run(t, x, w, 1e-5F);
 }
 
 const struct op op_rmsnorm = {

@@ -92,6 +92,19 @@ static void check_rows(const struct kern *k, int c, float *out)
     inputs_end(&in);
 }
 
+static void check_gelu_and_softcap(const struct kern *k, int c, float *out)
+{
+    struct inputs in = inputs_of(c);
+    size_t n = (size_t)in.n, step = n + 3;
+    float *x = input(&in, n, 3), *u = input(&in, n, 2), *dy = input(&in, n, 1), cap = c % 2 ? 50 : 0.7F;
+    if (in.kind & 1) out++;
+    k->geglu(out, x, u, n), out += step;
+    k->geglu_back(out, out + step, dy, x, u, n), out += 2 * step;
+    k->softcap(out, x, cap, n);
+    k->softcap_back(out + step, dy, out, cap, n);
+    inputs_end(&in);
+}
+
 static void check_logits(const struct kern *k, int c, float *out)
 {
     struct inputs in = inputs_of(c);
@@ -203,10 +216,19 @@ static int queries(int c, int valid[70])
     return nq;
 }
 
-static void check_attn(const struct kern *k, int c, float *out)
+/* Windows of odd cases begin inside the block. */
+static const int *windows(int c, const int *valid, int nq, int first[70])
+{
+    for (int i = 0; i < nq; i++) first[i] = valid[i] > 0 && c % 4 ? (valid[i] - 1) * (c % 4) / 4 : 0;
+    return c % 2 ? first : NULL;
+}
+
+static void attn_case(const struct kern *k, int c, bool window, float *out)
 {
     struct inputs in = {.kind = c % 5 == 4 ? 3 : c % 2, .seed = (uint32_t)c};
-    int valid[70], nq = queries(c, valid), hd = HEADS[c % N_HEADS], row = hd + c % 3;
+    int valid[70], first[70], nq = queries(c, valid), hd = HEADS[c % N_HEADS], row = hd + c % 3;
+    const int *from = window ? windows(c, valid, nq, first) : NULL;
+    float cap = window && c % 3 ? 2.5F : 0;
     size_t block = (size_t)hd * KERN_KEYS, state = (size_t)nq * (size_t)hd;
     float *q = input(&in, (size_t)nq * (size_t)row, 2), *kt = input(&in, 2 * block, 1),
           *v = input(&in, 2 * block, 1);
@@ -214,14 +236,28 @@ static void check_attn(const struct kern *k, int c, float *out)
     for (int i = 0; i < nq; i++) m[i] = -INFINITY, l[i] = 0;
     memset(acc, 0, state * sizeof *acc);
     for (size_t b = 0; b < 2; b++)
-        k->attn(&(struct kern_attn){nq, hd, 0.3F, q, row, kt + b * block, v + b * block, valid, m, l, acc});
+        k->attn(&(struct kern_attn){nq, hd, 0.3F, q, row, kt + b * block, v + b * block, valid, m, l, acc,
+                                    from, cap});
     inputs_end(&in);
 }
 
-static void check_attn_back(const struct kern *k, int c, float *out)
+static void check_attn(const struct kern *k, int c, float *out)
+{
+    attn_case(k, c, false, out);
+}
+
+static void check_attn_window(const struct kern *k, int c, float *out)
+{
+    attn_case(k, c, true, out);
+}
+
+static void attn_back_case(const struct kern *k, int c, bool window, float *out)
 {
     struct inputs in = {.kind = c % 5 == 4 ? 3 : c % 2, .seed = (uint32_t)c};
-    int valid[70], nq = queries(c, valid), hd = HEADS[c % N_HEADS], row = hd + c % 3, dout_row = hd + c % 2;
+    int valid[70], first[70], nq = queries(c, valid);
+    int hd = HEADS[c % N_HEADS], row = hd + c % 3, dout_row = hd + c % 2;
+    const int *seen = window ? windows(c, valid, nq, first) : NULL;
+    float cap = window && c % 3 ? 2.5F : 0;
     size_t block = (size_t)hd * KERN_KEYS;
     float *q = input(&in, (size_t)nq * (size_t)row, 2), *dout = input(&in, (size_t)nq * (size_t)dout_row, 1);
     float *kt = input(&in, block, 1), *v = input(&in, block, 1), *stats = input(&in, 2 * (size_t)nq, 1);
@@ -230,8 +266,18 @@ static void check_attn_back(const struct kern *k, int c, float *out)
     case_fill(dq, (size_t)nq * (size_t)row, 1, 6);
     for (int i = 0; i < nq; i++) stats[i] = stats[i] + 3;
     k->attn_back(&(struct kern_attn_back){nq, hd, 0.3F, q, dout, row, dout_row, kt, v, valid, stats,
-                                          stats + nq, dq, dk, dv});
+                                          stats + nq, dq, dk, dv, seen, cap});
     inputs_end(&in);
+}
+
+static void check_attn_back(const struct kern *k, int c, float *out)
+{
+    attn_back_case(k, c, false, out);
+}
+
+static void check_attn_back_window(const struct kern *k, int c, float *out)
+{
+    attn_back_case(k, c, true, out);
 }
 
 /* ---- the walk ------------------------------------------------------------------------------------------ */
@@ -295,6 +341,12 @@ static void rows_of_a_layer(void **state)
     compare(check_rows, VECTOR_CASES, 0x70230C0ECC4C75EDU);
 }
 
+static void gelu_and_softcap(void **state)
+{
+    (void)state;
+    compare(check_gelu_and_softcap, VECTOR_CASES, 0xBF7E3196815F1808U);
+}
+
 static void logits(void **state)
 {
     (void)state;
@@ -331,10 +383,22 @@ static void attention(void **state)
     compare(check_attn, ATTN_CASES, 0xA109F83BAF7D7143U);
 }
 
+static void attention_in_a_window(void **state)
+{
+    (void)state;
+    compare(check_attn_window, ATTN_CASES, 0xE3C809636EDCD433U);
+}
+
 static void attention_backward(void **state)
 {
     (void)state;
     compare(check_attn_back, ATTN_CASES, 0x0BD87588775CA99FU);
+}
+
+static void attention_in_a_window_backward(void **state)
+{
+    (void)state;
+    compare(check_attn_back_window, ATTN_CASES, 0x9B8D412EBC91FF07U);
 }
 
 /* All rows at once, and any run of rows and panels alone: op/ splits both over threads. */
@@ -385,12 +449,15 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(elementwise_slots_and_sums),
         cmocka_unit_test(rows_of_a_layer),
+        cmocka_unit_test(gelu_and_softcap),
         cmocka_unit_test(logits),
         cmocka_unit_test(adamw),
         cmocka_unit_test(halves),
         cmocka_unit_test(packing),
         cmocka_unit_test(products),
         cmocka_unit_test(attention),
+        cmocka_unit_test(attention_in_a_window),
+        cmocka_unit_test(attention_in_a_window_backward),
         cmocka_unit_test(attention_backward),
         cmocka_unit_test(a_product_does_not_depend_on_its_neighbours),
         cmocka_unit_test(an_unknown_table_is_refused_with_those_that_work),

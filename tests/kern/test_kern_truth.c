@@ -135,6 +135,37 @@ static void vectors_norms_and_gates(void **state)
     free(x), free(w), free(dy);
 }
 
+static void gelu_and_softcap_follow_tanh(void **state)
+{
+    (void)state;
+    float *x = case_floats(N, 4, 1), *w = case_floats(N, 1, 2), *dy = case_floats(N, 1, 3), y[N], dx[N],
+          dw[N];
+    const struct kern *k;
+    for (int i = 0; (k = case_table(&i));) {
+        k->geglu(y, x, w, N);
+        for (int j = 0; j < N; j++) dx[j] = 2, dw[j] = 3;
+        k->geglu_back(dx, dw, dy, x, w, N);
+        for (int j = 0; j < N; j++) {
+            double g = (double)x[j], u = (double)w[j], dyj = (double)dy[j], c = sqrt(2 / 3.14159265358979);
+            double t = tanh(c * (g + 0.044715 * g * g * g)), gelu = 0.5 * g * (1 + t);
+            double slope = 0.5 * (1 + t) + 0.5 * g * (1 - t * t) * c * (1 + 3 * 0.044715 * g * g);
+            near(k, "geglu", (double)y[j], gelu * u, 1e-6);
+            near(k, "dg of geglu", (double)dx[j], 2 + dyj * u * slope, 1e-6);
+            near(k, "du of geglu", (double)dw[j], 3 + dyj * gelu, 1e-6);
+        }
+        for (float cap = 0.5F; cap < 100; cap *= 7) {
+            k->softcap(y, x, cap, N);
+            k->softcap_back(dx, dy, y, cap, N);
+            for (int j = 0; j < N; j++) {
+                double t = tanh((double)x[j] / (double)cap);
+                near(k, "softcap", (double)y[j], (double)cap * t, 4e-7);
+                near(k, "softcap_back", (double)dx[j], (double)dy[j] * (1 - t * t), 1e-6);
+            }
+        }
+    }
+    free(x), free(w), free(dy);
+}
+
 static void rope_rotates_and_rotates_back(void **state)
 {
     (void)state;
@@ -162,7 +193,8 @@ enum { HD = 24, NQ = 5, BLOCKS = 3, KEYS = BLOCKS * KERN_KEYS, BLOCK = HD * KERN
 
 struct attention {
     float q[NQ * HD], dout[NQ * HD], kt[BLOCKS * BLOCK], v[BLOCKS * BLOCK];
-    int len[NQ]; /* keys that count */
+    int from[NQ], len[NQ]; /* keys from..len-1 count */
+    double cap;            /* of the scores; 0: none */
     double p[NQ][KEYS], o[NQ][HD], lse[NQ];
 };
 
@@ -178,49 +210,62 @@ static double value(const struct attention *a, int j, int d)
     return (double)a->v[j * HD + d];
 }
 
-static void attention_truth(struct attention *a)
+static double score(const struct attention *a, int i, int j)
+{
+    double s = 0;
+    for (int d = 0; d < HD; d++) s += (double)a->q[i * HD + d] * key(a, j, d);
+    return a->cap > 0 ? a->cap * tanh(SCALE * s / a->cap) : SCALE * s;
+}
+
+/* window 0: all keys. */
+static void attention_truth(struct attention *a, int window, double cap)
 {
     static const int len[NQ] = {1, 32, 50, 80, 96};
     memcpy(a->len, len, sizeof len);
+    for (int i = 0; i < NQ; i++) a->from[i] = window && len[i] > window ? len[i] - window : 0;
+    a->cap = cap;
     case_fill(a->q, NQ * HD, 2, 1), case_fill(a->dout, NQ * HD, 1, 2);
     case_fill(a->kt, BLOCKS * BLOCK, 2, 3), case_fill(a->v, BLOCKS * BLOCK, 1, 4);
     for (int i = 0; i < NQ; i++) {
         double sum = 0;
-        for (int j = 0; j < len[i]; j++) {
-            double s = 0;
-            for (int d = 0; d < HD; d++) s += (double)a->q[i * HD + d] * key(a, j, d);
-            sum += a->p[i][j] = exp(SCALE * s);
-        }
+        for (int j = a->from[i]; j < len[i]; j++) sum += a->p[i][j] = exp(score(a, i, j));
         a->lse[i] = log(sum);
-        for (int j = 0; j < len[i]; j++) {
+        for (int j = a->from[i]; j < len[i]; j++) {
             a->p[i][j] /= sum;
             for (int d = 0; d < HD; d++) a->o[i][d] += a->p[i][j] * value(a, j, d);
         }
     }
 }
 
-static void valid_keys(const struct attention *a, int block, int valid[NQ])
+static void valid_keys(const struct attention *a, int block, int first[NQ], int valid[NQ])
 {
     for (int i = 0; i < NQ; i++) {
-        int n = a->len[i] - block * KERN_KEYS;
+        int n = a->len[i] - block * KERN_KEYS, from = a->from[i] - block * KERN_KEYS;
         valid[i] = n < 0 ? 0 : n > KERN_KEYS ? KERN_KEYS : n;
+        first[i] = from < 0 ? 0 : from;
+        if (first[i] >= valid[i]) first[i] = valid[i] = 0;
     }
 }
 
-static void attention_is_softmax_over_the_keys_that_count(void **state)
+static const struct {
+    int window;
+    double cap;
+} SIGHTS[] = {{0, 0}, {20, 0}, {45, 0.9}};
+enum { N_SIGHTS = sizeof SIGHTS / sizeof *SIGHTS };
+
+static void attention_case(int c)
 {
-    (void)state;
     struct attention *a = alloc_zero(1, sizeof *a);
-    attention_truth(a);
+    attention_truth(a, SIGHTS[c].window, SIGHTS[c].cap);
     const struct kern *k;
     for (int t = 0; (k = case_table(&t));) {
         float m[NQ], l[NQ] = {0}, acc[NQ * HD] = {0};
-        int valid[NQ];
+        int valid[NQ], first[NQ];
         for (int i = 0; i < NQ; i++) m[i] = -INFINITY;
         for (int b = 0; b < BLOCKS; b++) {
-            valid_keys(a, b, valid);
+            valid_keys(a, b, first, valid);
             k->attn(&(struct kern_attn){NQ, HD, (float)SCALE, a->q, HD, a->kt + b * BLOCK, a->v + b * BLOCK,
-                                        valid, m, l, acc});
+                                        valid, m, l, acc, first, (float)a->cap});
         }
         for (int i = 0; i < NQ; i++) {
             near(k, "lse", (double)m[i] + log((double)l[i]), a->lse[i], 1e-5);
@@ -230,11 +275,16 @@ static void attention_is_softmax_over_the_keys_that_count(void **state)
     free(a);
 }
 
-static void attention_gradients_follow_from_the_formula(void **state)
+static void attention_is_softmax_over_the_keys_that_count(void **state)
 {
     (void)state;
+    for (int c = 0; c < N_SIGHTS; c++) attention_case(c);
+}
+
+static void attention_gradient_case(int c)
+{
     struct attention *a = alloc_zero(1, sizeof *a);
-    attention_truth(a);
+    attention_truth(a, SIGHTS[c].window, SIGHTS[c].cap);
     float lse[NQ], delta[NQ];
     double ddelta[NQ] = {0};
     for (int i = 0; i < NQ; i++) {
@@ -244,19 +294,19 @@ static void attention_gradients_follow_from_the_formula(void **state)
     const struct kern *k;
     for (int t = 0; (k = case_table(&t));) {
         float dq[NQ * HD] = {0}, dk[BLOCKS * BLOCK] = {0}, dv[BLOCKS * BLOCK] = {0};
-        int valid[NQ];
+        int valid[NQ], first[NQ];
         for (int b = 0; b < BLOCKS; b++) {
-            valid_keys(a, b, valid);
+            valid_keys(a, b, first, valid);
             k->attn_back(&(struct kern_attn_back){NQ, HD, (float)SCALE, a->q, a->dout, HD, HD,
                                                   a->kt + b * BLOCK, a->v + b * BLOCK, valid, lse, delta, dq,
-                                                  dk + b * BLOCK, dv + b * BLOCK});
+                                                  dk + b * BLOCK, dv + b * BLOCK, first, (float)a->cap});
         }
         double tq[NQ * HD] = {0}, tk[KEYS * HD] = {0}, tv[KEYS * HD] = {0};
         for (int i = 0; i < NQ; i++)
-            for (int j = 0; j < a->len[i]; j++) {
-                double dp = 0;
+            for (int j = a->from[i]; j < a->len[i]; j++) {
+                double dp = 0, th = a->cap > 0 ? score(a, i, j) / a->cap : 0;
                 for (int d = 0; d < HD; d++) dp += (double)a->dout[i * HD + d] * value(a, j, d);
-                double ds = a->p[i][j] * (dp - ddelta[i]) * SCALE;
+                double ds = a->p[i][j] * (dp - ddelta[i]) * (1 - th * th) * SCALE;
                 for (int d = 0; d < HD; d++) {
                     tq[i * HD + d] += ds * key(a, j, d);
                     tk[j * HD + d] += ds * (double)a->q[i * HD + d];
@@ -270,6 +320,12 @@ static void attention_gradients_follow_from_the_formula(void **state)
         }
     }
     free(a);
+}
+
+static void attention_gradients_follow_from_the_formula(void **state)
+{
+    (void)state;
+    for (int c = 0; c < N_SIGHTS; c++) attention_gradient_case(c);
 }
 
 /* ---- logits, optimiser, half precision ---------------------------------------------------------------- */
@@ -416,6 +472,7 @@ int main(void)
         cmocka_unit_test(exp_and_log_keep_the_limits),
         cmocka_unit_test(gemm_is_a_matrix_product),
         cmocka_unit_test(vectors_norms_and_gates),
+        cmocka_unit_test(gelu_and_softcap_follow_tanh),
         cmocka_unit_test(rope_rotates_and_rotates_back),
         cmocka_unit_test(attention_is_softmax_over_the_keys_that_count),
         cmocka_unit_test(attention_gradients_follow_from_the_formula),

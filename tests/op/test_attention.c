@@ -20,10 +20,14 @@ enum { ROWS_MAX = 640, BLOCKS = 40, LAYERS = 2, LAYER = 1 };
 
 struct shape {
     int heads, kv, hd, len;
+    int window;
+    float cap;
 };
 
 static const struct shape shapes[] = {
-    {2, 2, 8, 150}, {4, 2, 20, 97}, {9, 3, 64, 131}, {3, 1, 33, 64}, {2, 1, 4, 1}};
+    {2, 2, 8, 150, 0, 0}, {4, 2, 20, 97, 0, 0},      {9, 3, 64, 131, 0, 0},  {3, 1, 33, 64, 0, 0},
+    {2, 1, 4, 1, 0, 0},   {2, 1, 8, 200, 70, 0},     {4, 2, 20, 150, 32, 0}, {3, 1, 12, 140, 7, 0},
+    {2, 2, 6, 70, 1, 0},  {2, 1, 16, 130, 33, 1.5F}, {2, 1, 8, 75, 0, 0.7F}, {1, 1, 4, 40, 900, 0}};
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
 static int draw(uint32_t *at, int n)
@@ -58,7 +62,13 @@ struct bench {
 static void bench_make(struct bench *w, const struct shape *s)
 {
     w->s = *s;
-    w->a = (struct attn){.n_heads = s->heads, .n_kv = s->kv, .hd = s->hd, .layer = LAYER, .scale = 0.3F};
+    w->a = (struct attn){.n_heads = s->heads,
+                         .n_kv = s->kv,
+                         .hd = s->hd,
+                         .layer = LAYER,
+                         .scale = 0.3F,
+                         .window = s->window,
+                         .cap = s->cap};
     arena_init(&w->arena, SIZE_MAX);
     w->t = tape_new(&w->arena);
 }
@@ -129,11 +139,13 @@ static void result_is_that_of_a_softmax_in_double_precision(void **state)
             for (size_t h = 0; h < heads; h++) {
                 const float *q = w.qkv[0]->data + (i * heads + h) * hd;
                 double sum = 0, o[64] = {0};
-                for (size_t j = 0; j <= i; j++) {
+                for (size_t j = w.s.window && i >= (size_t)w.s.window ? i + 1 - (size_t)w.s.window : 0;
+                     j <= i; j++) {
                     size_t at = (j * (size_t)w.s.kv + h / group) * hd;
                     double s = 0;
                     for (size_t d = 0; d < hd; d++) s += (double)q[d] * (double)w.qkv[1]->data[at + d];
-                    double p = exp(s * (double)w.a.scale);
+                    s *= (double)w.a.scale;
+                    double p = exp(w.s.cap > 0 ? (double)w.s.cap * tanh(s / (double)w.s.cap) : s);
                     sum += p;
                     for (size_t d = 0; d < hd; d++) o[d] += p * (double)w.qkv[2]->data[at + d];
                 }
@@ -191,6 +203,38 @@ static void cache_in_any_pieces_gives_the_bits_of_the_whole(void **state)
             bench_release(&w);
         }
         pool_stop();
+    }
+}
+
+/* Decoding costs what the window costs: blocks before it hold NaN here, and no query meets them. */
+static void blocks_before_the_window_are_not_read(void **state)
+{
+    (void)state;
+    for (int c = 0; c < N_SHAPES; c++) {
+        struct bench w;
+        bench_make(&w, &shapes[c]);
+        int before = (w.s.len - w.s.window) / KERN_KEYS, n = w.s.len - before * KERN_KEYS;
+        if (w.s.window && before > 0) {
+            float *want = whole(&w);
+            size_t cols = (size_t)w.s.heads * (size_t)w.s.hd;
+            struct kv_cache *cache = kv_cache_new(LAYERS, w.s.kv, w.s.hd, BLOCKS, NULL);
+            size_t floats = kv_cache_bytes(LAYERS, w.s.kv, w.s.hd, BLOCKS) / sizeof(float);
+            for (size_t i = 0; i < floats; i++) cache->data[i] = NAN;
+            int table[BLOCKS];
+            for (int i = 0; i < BLOCKS; i++) table[i] = i;
+            /* The keys from there on; then the last token once more, whose window they cover. */
+            for (int last = 0; last < 2; last++) {
+                int from = last ? w.s.len - 1 : before * KERN_KEYS, rows = last ? 1 : n;
+                struct span span = {0, rows, from, -1, table};
+                struct batch b = {.n_rows = rows, .n_spans = 1, .spans = &span, .cache = cache};
+                struct piece p = {0, from, rows};
+                struct tensor *y = pass(&w, &b, &p, false);
+                if (last) assert_rows(&w, want + (size_t)from * cols, y->data, 1, "NaN before the window");
+            }
+            kv_cache_free(cache);
+            free(want);
+        }
+        bench_release(&w);
     }
 }
 
@@ -254,11 +298,10 @@ static void backward(struct bench *w, const struct batch *b, const struct piece 
 
 /* A prompt with two branches, against the two sequences apart: a branch's gradients are the same, the
  * prompt's are the sum. */
-static void shared_prompt_collects_the_gradients_of_its_branches(void **state)
+static void shared_prompt_case(int window, float cap)
 {
-    (void)state;
     enum { PROMPT = 45, BRANCH = 40 };
-    const struct shape shape = {6, 2, 16, 0};
+    const struct shape shape = {6, 2, 16, 0, window, cap};
     struct span apart[] = {{0, PROMPT + BRANCH, 0, -1, NULL},
                            {PROMPT + BRANCH, PROMPT + BRANCH, 0, -1, NULL}};
     struct span shared[] = {{0, PROMPT, 0, -1, NULL},
@@ -304,6 +347,14 @@ static void shared_prompt_collects_the_gradients_of_its_branches(void **state)
     bench_release(&w);
 }
 
+static void shared_prompt_collects_the_gradients_of_its_branches(void **state)
+{
+    (void)state;
+    shared_prompt_case(0, 0);
+    shared_prompt_case(21, 0);
+    shared_prompt_case(64, 1.5F);
+}
+
 /* A batch with a tree of spans; gradients of q, k, v in one array. */
 static float *tree_gradients(struct bench *w, size_t *n)
 {
@@ -324,10 +375,9 @@ static float *tree_gradients(struct bench *w, size_t *n)
     return all;
 }
 
-static void gradient_bits_do_not_depend_on_threads_or_kernels(void **state)
+static void gradient_bits_case(int window, float cap)
 {
-    (void)state;
-    const struct shape shape = {6, 2, 24, 0};
+    const struct shape shape = {6, 2, 24, 0, window, cap};
     struct bench w;
     bench_make(&w, &shape);
     char msg[256];
@@ -354,11 +404,19 @@ static void gradient_bits_do_not_depend_on_threads_or_kernels(void **state)
     bench_release(&w);
 }
 
+static void gradient_bits_do_not_depend_on_threads_or_kernels(void **state)
+{
+    (void)state;
+    gradient_bits_case(0, 0);
+    gradient_bits_case(37, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(result_is_that_of_a_softmax_in_double_precision),
         cmocka_unit_test(cache_in_any_pieces_gives_the_bits_of_the_whole),
+        cmocka_unit_test(blocks_before_the_window_are_not_read),
         cmocka_unit_test(chains_of_spans_give_the_bits_of_the_whole),
         cmocka_unit_test(shared_prompt_collects_the_gradients_of_its_branches),
         cmocka_unit_test(gradient_bits_do_not_depend_on_threads_or_kernels),
