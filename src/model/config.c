@@ -1,7 +1,7 @@
 /* config.c: config.json into struct model_config, by the tables of the architecture it names.
  *
  * Every size has bounds, so that no later product can overflow and no file can ask for absurd memory unseen.
- * What would change the result and is not done here (another activation, a sliding window, a quantised
+ * What would change the result and is not done here (another activation, attention both ways, a quantised
  * checkpoint) is refused rather than ignored. Keys of both generations of transformers are read:
  * `rope_theta` with `rope_scaling`, or `rope_parameters`; `torch_dtype` or `dtype` matter only when saving.
  */
@@ -17,21 +17,25 @@ static int read_key(struct model_config *c, const struct arch_key *k, const json
     const json_t *v = json_object_get(raw, k->hf);
     char *at = (char *)c + k->at;
     double x = k->fallback;
-    if (v && !json_is_null(v)) {
+    if (json_is_null(v) && (k->type == KEY_INT_OR_NONE || k->type == KEY_FLOAT_OR_NONE)) {
+        x = 0;
+    } else if (v && !json_is_null(v)) {
         if (k->type == KEY_BOOL ? !json_is_boolean(v) : !json_is_number(v))
             return err_set(e, "%s: \"%s\" must be %s", what, k->hf,
                            k->type == KEY_BOOL ? "true or false" : "a number");
         x = k->type == KEY_BOOL ? json_is_true(v) : json_number_value(v);
         if (!(x >= k->lo && x <= k->hi))
             return err_set(e, "%s: \"%s\" is %g; it must be between %g and %g", what, k->hf, x, k->lo, k->hi);
-        if (k->type == KEY_INT && x != floor(x))
+        if ((k->type == KEY_INT || k->type == KEY_INT_OR_NONE) && x != floor(x))
             return err_set(e, "%s: \"%s\" is %g; it must be a whole number", what, k->hf, x);
     } else if (isnan(x)) {
         return err_set(e, "%s: \"%s\" is missing", what, k->hf);
     }
     switch (k->type) {
-    case KEY_INT: memcpy(at, &(int){(int)x}, sizeof(int)); break;
-    case KEY_FLOAT: memcpy(at, &(float){(float)x}, sizeof(float)); break;
+    case KEY_INT:
+    case KEY_INT_OR_NONE: memcpy(at, &(int){(int)x}, sizeof(int)); break;
+    case KEY_FLOAT:
+    case KEY_FLOAT_OR_NONE: memcpy(at, &(float){(float)x}, sizeof(float)); break;
     case KEY_DOUBLE: memcpy(at, &x, sizeof x); break;
     case KEY_BOOL: memcpy(at, &(bool){x != 0}, sizeof(bool)); break;
     }
@@ -111,9 +115,67 @@ static int read_id(const json_t *raw, const char *key, int vocab, const char *wh
     return 0;
 }
 
+/* ---- layers that differ -------------------------------------------------------------------------------- */
+
+/* layer_types has a known kind for each layer, no_rope_layers 1 or 0; both are optional. */
+static int check_layers(const struct model_config *c, const char *what, struct err *e)
+{
+    const json_t *types = json_object_get(c->raw, "layer_types");
+    const json_t *turns = json_object_get(c->raw, "no_rope_layers");
+    if (types && !json_is_null(types)) {
+        if (json_array_size(types) != (size_t)c->layers)
+            return err_set(e, "%s: \"layer_types\" must be a list of %d, one for each layer", what,
+                           c->layers);
+        for (int i = 0; i < c->layers; i++) {
+            const char *type = json_string_value(json_array_get(types, (size_t)i));
+            bool slides = type && !strcmp(type, "sliding_attention");
+            if (!slides && (!type || strcmp(type, "full_attention")))
+                return err_set(e,
+                               "%s: \"layer_types\"[%d] is %.60s; known: full_attention, sliding_attention",
+                               what, i, type ? type : "no string");
+            if (slides && !c->window)
+                return err_set(e,
+                               "%s: \"layer_types\"[%d] is sliding_attention, but a model_type %s with this "
+                               "configuration has no sliding window",
+                               what, i, c->arch->model_type);
+        }
+    }
+    if (c->nope_every && turns && !json_is_null(turns)) {
+        if (json_array_size(turns) < (size_t)c->layers)
+            return err_set(e, "%s: \"no_rope_layers\" must be a list of %d, one for each layer", what,
+                           c->layers);
+        for (int i = 0; i < c->layers; i++)
+            if (!json_is_integer(json_array_get(turns, (size_t)i)))
+                return err_set(e, "%s: \"no_rope_layers\"[%d] must be 1 or 0", what, i);
+    }
+    return 0;
+}
+
+bool config_turns(const struct model_config *c, int layer)
+{
+    if (!c->nope_every) return true;
+    const json_t *list = json_object_get(c->raw, "no_rope_layers");
+    if (json_is_array(list)) return json_integer_value(json_array_get(list, (size_t)layer)) != 0;
+    return (layer + 1) % c->nope_every != 0;
+}
+
+bool config_slides(const struct model_config *c, int layer)
+{
+    if (!c->window) return false;
+    const json_t *list = json_object_get(c->raw, "layer_types");
+    if (json_is_array(list))
+        return !strcmp(json_string_value(json_array_get(list, (size_t)layer)), "sliding_attention");
+    if (c->arch->window_without_rope) return !config_turns(c, layer);
+    return layer >= c->window_from && (!c->full_every || (layer + 1) % c->full_every != 0);
+}
+
+/* ---- the whole ----------------------------------------------------------------------------------------- */
+
 /* Sizes that follow from others, and how they must fit together. */
 static int derive(struct model_config *c, const char *what, struct err *e)
 {
+    const char *window_switch = c->arch->window_switch;
+    if (window_switch && !json_is_true(json_object_get(c->raw, window_switch))) c->window = 0;
     if (c->kv_heads == 0) c->kv_heads = c->heads;
     if (c->head_dim == 0) {
         if (c->hidden % c->heads)
@@ -123,8 +185,9 @@ static int derive(struct model_config *c, const char *what, struct err *e)
                            what, c->hidden, c->heads);
         c->head_dim = c->hidden / c->heads;
     }
-    if (c->head_dim % 2 || c->head_dim > 1024)
-        return err_set(e, "%s: the head size is %d; it must be even and at most 1024", what, c->head_dim);
+    if (c->head_dim % 2 || c->head_dim > HEAD_DIM_MAX)
+        return err_set(e, "%s: the head size is %d; it must be even and at most %d", what, c->head_dim,
+                       HEAD_DIM_MAX);
     if (c->heads % c->kv_heads)
         return err_set(e, "%s: num_attention_heads %d is no multiple of num_key_value_heads %d", what,
                        c->heads, c->kv_heads);
@@ -143,7 +206,7 @@ int config_parse(struct model_config *c, json_t *raw, const char *what, struct e
     if (check_class(c->arch, raw, what, e) || check_demands(c->arch, raw, what, e)) return -1;
     for (const struct arch_key *k = c->arch->keys; k->hf; k++)
         if (read_key(c, k, raw, what, e)) return -1;
-    if (derive(c, what, e)) return -1;
+    if (derive(c, what, e) || check_layers(c, what, e)) return -1;
     if (read_id(raw, "bos_token_id", c->vocab, what, &c->bos, e)) return -1;
     if (read_id(raw, "eos_token_id", c->vocab, what, &c->eos, e)) return -1;
     if (read_id(raw, "pad_token_id", c->vocab, what, &c->pad, e)) return -1;

@@ -71,11 +71,14 @@ static void set_keys(json_t *config, const struct tensor_file *f)
         if (v)
             json_object_set_new(config, k->hf, json_is_real(v) ? tidy_real(v) : json_deep_copy(v));
         else if (!k->gguf && k->type != KEY_BOOL)
-            json_object_set_new(config, k->hf, json_real(k->fallback));
+            json_object_set_new(config, k->hf,
+                                k->type == KEY_INT ? json_integer((json_int_t)k->fallback)
+                                                   : json_real(k->fallback));
     }
-    /* The activation and the like: a file of this architecture has no other. */
+    /* The activation: a file of this architecture has no other. */
     for (const struct arch_demand *d = f->gguf->demands; d->key; d++)
-        if (!strcmp(d->key, "hidden_act")) json_object_set_new(config, d->key, json_string(d->value));
+        if (!strncmp(d->key, "hidden_act", strlen("hidden_act")))
+            json_object_set_new(config, d->key, json_string(d->value));
 }
 
 /* Booleans of config.json that bring weights into being are true when the first layer has the weight. */
@@ -87,6 +90,13 @@ static void set_conditions(json_t *config, const struct tensor_file *f)
         if (tensor_file_find(f, name)) json_object_set_new(config, w->when, json_true());
         free(name);
     }
+}
+
+static bool has_window(const struct arch *a)
+{
+    for (const struct arch_key *k = a->keys; k->hf; k++)
+        if (k->at == offsetof(struct model_config, window)) return true;
+    return false;
 }
 
 /* Metadata that would change the result and has no place in the architecture's keys. */
@@ -101,8 +111,9 @@ static int check_rest(const json_t *config, const struct tensor_file *f, struct 
                        "%s: rope.dimension_count is %lld, a head has %lld; a part of a head cannot be "
                        "turned here",
                        f->path, (long long)json_integer_value(turned), (long long)head_dim);
-    if (json_integer_value(meta_get(f, "attention.sliding_window")) > 0)
-        return err_set(e, "%s: attention.sliding_window is set; only full attention is known here", f->path);
+    if (json_integer_value(meta_get(f, "attention.sliding_window")) > 0 && !has_window(f->gguf))
+        return err_set(e, "%s: attention.sliding_window is set; general.architecture \"%s\" has none",
+                       f->path, f->gguf->gguf);
     return 0;
 }
 

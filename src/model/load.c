@@ -144,6 +144,8 @@ static int fill_weight(struct model *m, int i, struct tensor_file *f, const stru
         return err_set(e, "%s: tensor %.200s: row %d holds NaN or infinity", f->map_paths[t->file], t->name,
                        bad);
     if (f->permuted && m->placed[i].row->rotary) restore_halves(m, w);
+    if (f->gguf && w->plus_one)
+        for (int j = 0; j < w->cols; j++) w->data[j] -= 1;
     return 0;
 }
 

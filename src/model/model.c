@@ -32,7 +32,8 @@ static void add_weight(struct model *m, const struct arch_weight *row, int layer
     struct weight *w = &m->weights[m->n_weights];
     *w = (struct weight){.name = arch_name(row->name, layer),
                          .rows = config_size(&m->config, row->shape[0]),
-                         .cols = config_size(&m->config, row->shape[1])};
+                         .cols = config_size(&m->config, row->shape[1]),
+                         .plus_one = row->kind == WEIGHT_NORM_LESS_ONE};
     m->placed[m->n_weights++] = (struct placed){row, layer};
     if (strchr(row->name, '*'))
         m->layers[layer].w[row->slot] = w;
@@ -53,15 +54,27 @@ static int count_weights(const struct model_config *c)
 static void set_up_layers(struct model *m)
 {
     const struct model_config *c = &m->config;
-    m->inv_freq = alloc_zero((size_t)c->head_dim / 2, sizeof *m->inv_freq);
-    float factor = rope_frequencies(c->rope_theta, c->rope_scaling, c->head_dim, m->inv_freq);
-    m->rope = (struct rope){c->head_dim, m->inv_freq, factor};
-    for (int i = 0; i < c->layers; i++)
+    double *local = alloc_zero((size_t)c->head_dim, sizeof *local), *own = local + c->head_dim / 2;
+    m->inv_freq = local;
+    m->rope =
+        (struct rope){c->head_dim, own, rope_frequencies(c->rope_theta, c->rope_scaling, c->head_dim, own)};
+    m->local_rope = m->rope;
+    if (c->local_theta > 0)
+        m->local_rope =
+            (struct rope){c->head_dim, local, rope_frequencies(c->local_theta, NULL, c->head_dim, local)};
+    float scale = (float)(1 / fm_sqrt(c->query_scalar > 0 ? c->query_scalar : c->head_dim));
+    for (int i = 0; i < c->layers; i++) {
+        bool slides = config_slides(c, i);
+        m->layers[i].rope = !config_turns(c, i) ? NULL : slides ? &m->local_rope : &m->rope;
         m->layers[i].attn = (struct attn){.n_heads = c->heads,
                                           .n_kv = c->kv_heads,
                                           .hd = c->head_dim,
                                           .layer = i,
-                                          .scale = (float)(1 / fm_sqrt(c->head_dim))};
+                                          .scale = scale,
+                                          .window = slides ? c->window : 0,
+                                          .cap = c->score_cap};
+    }
+    model_head(m)->cap = c->logit_cap;
 }
 
 void model_layout(struct model *m)

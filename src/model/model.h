@@ -21,6 +21,12 @@ struct model_config {
     const struct arch *arch;
     int vocab, hidden, layers, heads, kv_heads, head_dim, intermediate, max_positions;
     float rms_eps;
+    int window;          /* keys that a sliding layer sees, itself among them; 0: no layer slides */
+    int window_from;     /* the first layer that may slide */
+    int full_every;      /* layers L with (L + 1) % full_every == 0 do not; 0: all the same */
+    int nope_every;      /* layers L with (L + 1) % nope_every == 0 are not turned by rope; 0: all are */
+    double query_scalar; /* scores are divided by its root; 0: head_dim */
+    float score_cap, logit_cap; /* struct attn, struct weight: cap */
     double rope_theta;
     double local_theta;   /* of layers with a sliding window; 0: the same */
     json_t *rope_scaling; /* owned, with every default filled in; NULL when there is none */

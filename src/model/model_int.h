@@ -3,10 +3,15 @@
  * An architecture is one const struct arch in one file (llama.c, qwen2.c) and one row in model_list.h. It has
  * three tables: the keys of config.json and of GGUF metadata (arch_key), the weights with their names and
  * shapes (arch_weight), and the values that other keys of config.json must have for the description to hold
- * (arch_demand). config.c, load.c, save.c and block.c read these tables; none of them knows an architecture.
+ * (arch_demand); arch_rows.h has the rows that many share. config.c, load.c, save.c and block.c read these
+ * tables; none of them knows an architecture.
  *
  * A block is a fixed course (block.c) with slots for weights. A slot that the description leaves empty is
  * a step that is left out: no bias, no norm. So Qwen2's biases are three more rows, not another block.
+ *
+ * Layers may differ in two things: whether they see a sliding window, and whether and by what rope turns
+ * them. layer_types and no_rope_layers of config.json decide, else the rhythm that the keys give
+ * (model_config: window_from, full_every, nope_every).
  */
 #ifndef MODEL_MODEL_INT_H
 #define MODEL_MODEL_INT_H
@@ -16,7 +21,10 @@
 #include "base/json.h"
 #include "model/model.h"
 
-enum { ARCH_NAME_MAX = 160 }; /* longest tensor name, and longest key, of a description */
+enum {
+    ARCH_NAME_MAX = 160, /* longest tensor name, and longest key, of a description */
+    HEAD_DIM_MAX = 512
+};
 
 /* Where block.c uses a weight. */
 enum arch_slot {
@@ -32,6 +40,7 @@ enum arch_slot {
     SLOT_O_BIAS,
     SLOT_Q_NORM, /* over each head, [1, head_dim] */
     SLOT_K_NORM,
+    SLOT_ATTN_POST_NORM, /* of what attention adds */
     SLOT_MLP_NORM,
     SLOT_GATE,
     SLOT_GATE_BIAS,
@@ -39,12 +48,14 @@ enum arch_slot {
     SLOT_UP_BIAS,
     SLOT_DOWN,
     SLOT_DOWN_BIAS,
+    SLOT_MLP_POST_NORM,
     SLOT_FINAL_NORM,
     SLOT_HEAD,
     SLOT_COUNT
 };
 
-enum arch_kind { WEIGHT_MATRIX, WEIGHT_NORM, WEIGHT_BIAS }; /* drawn from the normal; ones; zeros */
+/* Drawn from the normal; ones; zeros, and counts as 1 more (in GGUF files the 1 is in the numbers); zeros. */
+enum arch_kind { WEIGHT_MATRIX, WEIGHT_NORM, WEIGHT_NORM_LESS_ONE, WEIGHT_BIAS };
 
 struct arch_weight {
     enum arch_slot slot;
@@ -60,7 +71,8 @@ struct arch_weight {
     bool rotary; /* its outputs are turned by RoPE: permuted in files that interleave the pairs */
 };
 
-enum arch_type { KEY_INT, KEY_FLOAT, KEY_DOUBLE, KEY_BOOL };
+/* OR_NONE: null in the file says that there is none, which is 0. */
+enum arch_type { KEY_INT, KEY_INT_OR_NONE, KEY_FLOAT, KEY_FLOAT_OR_NONE, KEY_DOUBLE, KEY_BOOL };
 
 struct arch_key {
     const char *hf;   /* key of config.json */
@@ -68,7 +80,7 @@ struct arch_key {
     enum arch_type type;
     size_t at; /* offsetof(struct model_config, ...) */
     double lo, hi;
-    double fallback; /* when the key is absent or null; NAN: the key is required */
+    double fallback; /* when the key is absent, or null (but for OR_NONE); NAN: the key is required */
 };
 
 /* config.json may lack `key`, or must have this value ("silu", "false", "1"); of a list, every item. */
@@ -81,6 +93,10 @@ struct arch {
     const char *class_name;            /* config.json: architectures */
     const char *gguf;                  /* GGUF: general.architecture */
     bool gguf_permuted;                /* GGUF stores q and k rows with RoPE's pairs interleaved */
+    bool gelu;                         /* the MLP's gate goes through gelu (tanh), else silu */
+    bool scaled_embedding;             /* embeddings are multiplied by sqrt(hidden) */
+    const char *window_switch;         /* key that must be true for a window to count, or NULL */
+    bool window_without_rope;          /* the layers that rope does not turn are those that slide */
     const struct arch_key *keys;       /* ends with a NULL name, as do the others */
     const struct arch_weight *weights; /* in the order of model_weight; rows of a layer stand together */
     const struct arch_demand *demands;
@@ -99,6 +115,9 @@ void config_copy(struct model_config *to, const struct model_config *from);
 void config_release(struct model_config *c);
 /* Is the weight of this row there under this configuration? */
 bool config_has(const struct model_config *c, const struct arch_weight *w);
+/* Does a layer see only a window; does rope turn its heads? */
+bool config_slides(const struct model_config *c, int layer);
+bool config_turns(const struct model_config *c, int layer);
 /* A size by its symbol (arch_weight.shape). */
 int config_size(const struct model_config *c, char symbol);
 
@@ -126,6 +145,7 @@ struct block_ctx { /* what one layer's run needs besides its input; lives until 
 struct layer {
     struct weight *w[SLOT_COUNT]; /* NULL: the step is left out */
     struct attn attn;
+    const struct rope *rope; /* one of the model's; NULL: not turned */
 };
 
 struct placed { /* what the description says of a weight */
@@ -148,8 +168,8 @@ struct model {
 
     struct weight *outer[SLOT_COUNT]; /* those outside the layers */
     struct layer *layers;             /* [config.layers] */
-    double *inv_freq;                 /* [head_dim / 2] */
-    struct rope rope;
+    double *inv_freq;                 /* [2][head_dim / 2] */
+    struct rope rope, local_rope;     /* local: of sliding layers, where they have their own */
     struct block_ctx *plan; /* [layers] contexts of a planning pass, whose arena must not be written */
 };
 

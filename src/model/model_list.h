@@ -1,3 +1,9 @@
-/* model_list.h: the architectures. One file and one row each. */
+/* model_list.h: the architectures. One file and one row each. Of two with the same name in GGUF the first
+ * reads such files. */
 ARCH(llama)
 ARCH(qwen2)
+ARCH(qwen3)
+ARCH(mistral)
+ARCH(smollm3)
+ARCH(gemma2)
+ARCH(gemma3)

@@ -1,73 +1,43 @@
 /* qwen2.c: Qwen2 and Qwen2.5 as Hugging Face's Qwen2ForCausalLM has them, and the R1-Distill-Qwen models.
  *
- * Llama's block with a bias on q, k and v (none on the output projection). Released files have
- * use_sliding_window false, and only full attention is done here. GGUF keeps the rows of q and k as they are
- * (ggml's NEOX rotation). (Yang et al. 2024, "Qwen2 technical report"; "Qwen2.5 technical report".)
+ * Llama's block with a bias on q, k and v (none on the output projection). Where use_sliding_window is true
+ * (in no released model) layers from max_window_layers on see a window. GGUF keeps the rows of q and k as
+ * they are (ggml's NEOX rotation). (Yang et al. 2024, "Qwen2 technical report"; "Qwen2.5 technical report".)
  */
-#include <math.h>
-#include <stddef.h>
-
-#include "model/model_int.h"
-
-#define AT(field) offsetof(struct model_config, field)
+#include "model/arch_rows.h"
 
 static const struct arch_key qwen2_keys[] = {
-    {"vocab_size", "vocab_size", KEY_INT, AT(vocab), 1, 1 << 24, NAN},
-    {"hidden_size", "embedding_length", KEY_INT, AT(hidden), 1, 1 << 18, NAN},
-    {"num_hidden_layers", "block_count", KEY_INT, AT(layers), 1, 4096, NAN},
-    {"num_attention_heads", "attention.head_count", KEY_INT, AT(heads), 1, 4096, NAN},
-    {"num_key_value_heads", "attention.head_count_kv", KEY_INT, AT(kv_heads), 1, 4096, NAN},
-    {"head_dim", "attention.key_length", KEY_INT, AT(head_dim), 2, 1024, 0},
-    {"intermediate_size", "feed_forward_length", KEY_INT, AT(intermediate), 1, 1 << 20, NAN},
-    {"max_position_embeddings", "context_length", KEY_INT, AT(max_positions), 1, 1 << 30, 32768},
-    {"rope_theta", "rope.freq_base", KEY_DOUBLE, AT(rope_theta), ROPE_THETA_MIN, ROPE_THETA_MAX, 10000},
-    {"rms_norm_eps", "attention.layer_norm_rms_epsilon", KEY_FLOAT, AT(rms_eps), 1e-12, 1, 1e-6},
-    {"initializer_range", NULL, KEY_DOUBLE, AT(init_range), 0, 100, 0.02},
-    {"tie_word_embeddings", NULL, KEY_BOOL, AT(tied), 0, 1, 0},
+    KEYS_SIZES(NAN, 0),
+    KEYS_COMMON(32768, 10000, false),
+    KEY_WINDOW(4096),
+    {"max_window_layers", NULL, KEY_INT, AT(window_from), 0, 1 << 20, 28},
     {0},
 };
 
-#define LAYER "model.layers.*."
 static const struct arch_weight qwen2_weights[] = {
-    {SLOT_EMBED, WEIGHT_MATRIX, "model.embed_tokens.weight", "token_embd.weight", "VD", NULL, false},
-
-    {SLOT_ATTN_NORM, WEIGHT_NORM, LAYER "input_layernorm.weight", "blk.*.attn_norm.weight", "1D", NULL,
-     false},
-    {SLOT_Q, WEIGHT_MATRIX, LAYER "self_attn.q_proj.weight", "blk.*.attn_q.weight", "QD", NULL, true},
-    {SLOT_Q_BIAS, WEIGHT_BIAS, LAYER "self_attn.q_proj.bias", "blk.*.attn_q.bias", "1Q", NULL, true},
-    {SLOT_K, WEIGHT_MATRIX, LAYER "self_attn.k_proj.weight", "blk.*.attn_k.weight", "KD", NULL, true},
-    {SLOT_K_BIAS, WEIGHT_BIAS, LAYER "self_attn.k_proj.bias", "blk.*.attn_k.bias", "1K", NULL, true},
-    {SLOT_V, WEIGHT_MATRIX, LAYER "self_attn.v_proj.weight", "blk.*.attn_v.weight", "KD", NULL, false},
-    {SLOT_V_BIAS, WEIGHT_BIAS, LAYER "self_attn.v_proj.bias", "blk.*.attn_v.bias", "1K", NULL, false},
-    {SLOT_O, WEIGHT_MATRIX, LAYER "self_attn.o_proj.weight", "blk.*.attn_output.weight", "DQ", NULL, false},
-
-    {SLOT_MLP_NORM, WEIGHT_NORM, LAYER "post_attention_layernorm.weight", "blk.*.ffn_norm.weight", "1D", NULL,
-     false},
-    {SLOT_GATE, WEIGHT_MATRIX, LAYER "mlp.gate_proj.weight", "blk.*.ffn_gate.weight", "ID", NULL, false},
-    {SLOT_UP, WEIGHT_MATRIX, LAYER "mlp.up_proj.weight", "blk.*.ffn_up.weight", "ID", NULL, false},
-    {SLOT_DOWN, WEIGHT_MATRIX, LAYER "mlp.down_proj.weight", "blk.*.ffn_down.weight", "DI", NULL, false},
-
-    {SLOT_FINAL_NORM, WEIGHT_NORM, "model.norm.weight", "output_norm.weight", "1D", NULL, false},
-    {SLOT_HEAD, WEIGHT_MATRIX, "lm_head.weight", "output.weight", "VD", "untied", false},
+    ROW_EMBED,
+    ROW_ATTN_NORM(WEIGHT_NORM),
+    ROWS_QKV_BIASED(NULL),
+    ROW_O,
+    ROW_MLP_NORM,
+    ROWS_MLP,
+    ROWS_OUTPUT(WEIGHT_NORM),
     {0},
 };
 
 static const struct arch_demand qwen2_demands[] = {
     {"hidden_act", "silu"},
     {"partial_rotary_factor", "1"},
-    {"layer_types", "full_attention"},
-    {"use_sliding_window", "false"},
     {0},
 };
 
-/* lm_head: only looked at when a tied checkpoint carries a copy of the embedding. */
-static const char *const qwen2_ignored[] = {"lm_head.weight", LAYER "self_attn.rotary_emb.inv_freq", NULL};
+static const char *const qwen2_ignored[] = {IGNORED_COMMON, NULL};
 
 const struct arch arch_qwen2 = {
     .model_type = "qwen2",
     .class_name = "Qwen2ForCausalLM",
     .gguf = "qwen2",
-    .gguf_permuted = false,
+    .window_switch = "use_sliding_window",
     .keys = qwen2_keys,
     .weights = qwen2_weights,
     .demands = qwen2_demands,

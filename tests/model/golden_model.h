@@ -11,8 +11,19 @@
 #include "base/json.h"
 #include "model/model.h"
 
-static const char *const golden_names[] = {"llama_plain", "llama_tied", "llama_bias",  "llama_linear",
-                                           "qwen2_plain", "qwen2_tied", "qwen2_heads", NULL};
+static const char *const golden_names[] = {"llama_plain",     "llama_tied",
+                                           "llama_bias",      "llama_linear",
+                                           "llama_yarn",      "qwen2_plain",
+                                           "qwen2_tied",      "qwen2_heads",
+                                           "qwen2_window",    "qwen2_yarn",
+                                           "qwen3_plain",     "qwen3_tied",
+                                           "qwen3_window",    "mistral_window",
+                                           "mistral_wide",    "mistral_tied",
+                                           "smollm3_plain",   "smollm3_list",
+                                           "smollm3_window",  "gemma2_plain",
+                                           "gemma2_uncapped", "gemma2_layers",
+                                           "gemma3_plain",    "gemma3_linear",
+                                           "gemma3_layers",   NULL};
 
 enum { GOLDEN_LISTS_MAX = 8 };
 struct golden {

@@ -296,8 +296,19 @@ static void odd_configurations_are_refused_by_name(void **state)
         {"{\"model_type\":\"llama\"," SIZES ",\"rope_scaling\":{\"type\":\"linear\"}}", "factor"},
         {"{\"model_type\":\"llama\"," SIZES ",\"rope_scaling\":7}", "rope_scaling"},
         {"{\"model_type\":\"llama\"," SIZES ",\"rope_parameters\":{\"a\":{}}}", "layer"},
-        {"{\"model_type\":\"qwen2\"," SIZES ",\"use_sliding_window\":true}", "use_sliding_window"},
+        {"{\"model_type\":\"qwen2\"," SIZES ",\"sliding_window\":0}", "sliding_window"},
         {"{\"model_type\":\"qwen2\"," SIZES ",\"layer_types\":[\"full_attention\",\"x\"]}", "layer_types"},
+        {"{\"model_type\":\"qwen2\"," SIZES ",\"layer_types\":[\"full_attention\"]}", "a list of 2"},
+        {"{\"model_type\":\"qwen2\"," SIZES
+         ",\"layer_types\":[\"full_attention\",\"sliding_attention\"],\"use_sliding_window\":false}",
+         "has no sliding window"},
+        {"{\"model_type\":\"smollm3\"," SIZES ",\"no_rope_layers\":[1]}", "no_rope_layers"},
+        {"{\"model_type\":\"smollm3\"," SIZES ",\"no_rope_layers\":[1,\"0\"]}", "must be 1 or 0"},
+        {"{\"model_type\":\"gemma2\"," SIZES ",\"hidden_activation\":\"gelu\"}", "gelu_pytorch_tanh"},
+        {"{\"model_type\":\"gemma2\"," SIZES ",\"final_logit_softcapping\":-1}", "final_logit_softcapping"},
+        {"{\"model_type\":\"gemma3_text\"," SIZES ",\"rope_parameters\":{\"sliding_attention\":"
+         "{\"rope_type\":\"linear\",\"factor\":2}}}",
+         "scaling of the sliding layers"},
         {"{\"model_type\":\"qwen2\",\"num_attention_heads\":6,\"num_key_value_heads\":4,\"vocab_size\":9,"
          "\"hidden_size\":12,\"num_hidden_layers\":1,\"intermediate_size\":4}",
          "num_key_value_heads"},
@@ -306,7 +317,7 @@ static void odd_configurations_are_refused_by_name(void **state)
          "multiple"},
         {"{\"model_type\":\"llama\",\"vocab_size\":16777216,\"hidden_size\":262144,\"num_hidden_layers\":"
          "4096,"
-         "\"num_attention_heads\":4096,\"head_dim\":1024,\"intermediate_size\":1048576}",
+         "\"num_attention_heads\":4096,\"head_dim\":512,\"intermediate_size\":1048576}",
          "this machine has"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

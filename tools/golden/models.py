@@ -1,13 +1,15 @@
-"""Tiny random Llama and Qwen2 models with logits and every gradient, by PyTorch and transformers.
+"""Tiny random models of every dense architecture with logits and every gradient, by PyTorch and transformers.
 
 Writes tests/golden/models/NAME/: config.json, model.safetensors, ids.json (lists of token ids), and
 expected.safetensors: logits.0, logits.1, ... of each list, loss (mean next-token loss over all lists) and
 grad.WEIGHT for every weight. float32, eager attention, CPU. Weights are drawn large enough that logits are
 of order one; shapes are odd on purpose (vocabularies and widths that fill no vector, one head for many).
 
-Half of the models get the configuration keys of transformers 4 (rope_theta, rope_scaling, torch_dtype).
+Half of the models get the configuration keys of transformers 4 (rope_theta, rope_scaling, torch_dtype), and
+each is read again by transformers, to the same logits.
 
-Made with torch 2.13.0, transformers 5.23.0, safetensors 0.8.0. Run: python tools/golden/models.py [OUT]
+Made with torch 2.13.0, transformers 5.23.0, safetensors 0.8.0. Run: python -P
+tools/golden/models.py [OUT] (-P: tokenizers.py beside it is not the package of that name)
 """
 
 import json
@@ -16,11 +18,20 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+from transformers import (Gemma2Config, Gemma2ForCausalLM, Gemma3ForCausalLM, Gemma3TextConfig, LlamaConfig,
+                          LlamaForCausalLM, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM,
+                          Qwen3Config, Qwen3ForCausalLM, SmolLM3Config, SmolLM3ForCausalLM)
 
+CLASSES = {"llama": (LlamaConfig, LlamaForCausalLM), "qwen2": (Qwen2Config, Qwen2ForCausalLM),
+           "qwen3": (Qwen3Config, Qwen3ForCausalLM), "mistral": (MistralConfig, MistralForCausalLM),
+           "smollm3": (SmolLM3Config, SmolLM3ForCausalLM), "gemma2": (Gemma2Config, Gemma2ForCausalLM),
+           "gemma3": (Gemma3TextConfig, Gemma3ForCausalLM)}
 LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
               original_max_position_embeddings=64)
-# name: (class, older keys, theta, scaling, sizes)
+YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=32)
+SLIDING, FULL = "sliding_attention", "full_attention"
+# name: (class, older keys, theta, scaling, sizes). Gemma 3's theta is that of layers with full attention, its
+# local theta is 100. The sequences are longer than every window and than two blocks of keys.
 MODELS = {
     "llama_plain": ("llama", True, 10000.0, None, dict(
         vocab_size=97, hidden_size=24, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
@@ -44,27 +55,97 @@ MODELS = {
     "qwen2_heads": ("qwen2", False, 10000.0, None, dict(
         vocab_size=19, hidden_size=12, num_hidden_layers=1, num_attention_heads=3, num_key_value_heads=3,
         head_dim=34, intermediate_size=300, tie_word_embeddings=False, rms_norm_eps=1e-6)),
+    "llama_yarn": ("llama", False, 10000.0, dict(YARN, beta_fast=6.0, mscale=0.8, mscale_all_dim=1.5), dict(
+        vocab_size=29, hidden_size=18, num_hidden_layers=1, num_attention_heads=3, num_key_value_heads=1,
+        head_dim=20, intermediate_size=21, tie_word_embeddings=True, rms_norm_eps=1e-5)),
+    "qwen2_window": ("qwen2", False, 10000.0, None, dict(
+        vocab_size=37, hidden_size=20, num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=1,
+        intermediate_size=27, tie_word_embeddings=False, rms_norm_eps=1e-6, use_sliding_window=True,
+        sliding_window=11, max_window_layers=1)),
+    "qwen2_yarn": ("qwen2", True, 100000.0, dict(YARN), dict(
+        vocab_size=31, hidden_size=24, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2,
+        intermediate_size=19, tie_word_embeddings=True, rms_norm_eps=1e-6)),
+    "qwen3_plain": ("qwen3", True, 1000000.0, None, dict(
+        vocab_size=53, hidden_size=20, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+        head_dim=8, intermediate_size=33, tie_word_embeddings=False, rms_norm_eps=1e-6)),
+    "qwen3_tied": ("qwen3", False, 10000.0, dict(YARN, attention_factor=1.3, truncate=False), dict(
+        vocab_size=35, hidden_size=22, num_hidden_layers=2, num_attention_heads=3, num_key_value_heads=1,
+        head_dim=18, intermediate_size=25, tie_word_embeddings=True, rms_norm_eps=1e-5)),
+    "qwen3_window": ("qwen3", False, 10000.0, None, dict(
+        vocab_size=23, hidden_size=16, num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=2,
+        head_dim=10, intermediate_size=20, tie_word_embeddings=True, rms_norm_eps=1e-6, attention_bias=True,
+        use_sliding_window=True, sliding_window=33, layer_types=[SLIDING, FULL, SLIDING])),
+    "mistral_window": ("mistral", True, 10000.0, None, dict(
+        vocab_size=41, hidden_size=24, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+        intermediate_size=30, tie_word_embeddings=False, rms_norm_eps=1e-5, sliding_window=8)),
+    "mistral_wide": ("mistral", False, 1000000.0, None, dict(
+        vocab_size=33, hidden_size=20, num_hidden_layers=2, num_attention_heads=3, num_key_value_heads=1,
+        head_dim=14, intermediate_size=31, tie_word_embeddings=False, rms_norm_eps=1e-5, sliding_window=None)),
+    "mistral_tied": ("mistral", False, 10000.0, dict(rope_type="dynamic", factor=2.0), dict(
+        vocab_size=27, hidden_size=12, num_hidden_layers=2, num_attention_heads=3, num_key_value_heads=3,
+        intermediate_size=35, tie_word_embeddings=True, rms_norm_eps=1e-6, sliding_window=37)),
+    "smollm3_plain": ("smollm3", False, 2000000.0, None, dict(
+        vocab_size=39, hidden_size=24, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=1,
+        intermediate_size=26, tie_word_embeddings=True, rms_norm_eps=1e-6)),
+    "smollm3_list": ("smollm3", True, 10000.0, None, dict(
+        vocab_size=43, hidden_size=20, num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=2,
+        intermediate_size=23, tie_word_embeddings=False, rms_norm_eps=1e-5, attention_bias=True, mlp_bias=True,
+        no_rope_layers=[0, 1, 0])),
+    "smollm3_window": ("smollm3", False, 10000.0, dict(LLAMA3), dict(
+        vocab_size=25, hidden_size=16, num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=1,
+        intermediate_size=22, tie_word_embeddings=True, rms_norm_eps=1e-6, no_rope_layer_interval=2,
+        use_sliding_window=True, sliding_window=19)),
+    "gemma2_plain": ("gemma2", False, 10000.0, None, dict(
+        vocab_size=45, hidden_size=24, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2,
+        head_dim=10, intermediate_size=28, rms_norm_eps=1e-6, query_pre_attn_scalar=7, sliding_window=16,
+        attn_logit_softcapping=5.0, final_logit_softcapping=3.0)),
+    "gemma2_uncapped": ("gemma2", True, 10000.0, None, dict(
+        vocab_size=33, hidden_size=18, num_hidden_layers=2, num_attention_heads=3, num_key_value_heads=1,
+        head_dim=16, intermediate_size=37, rms_norm_eps=1e-5, query_pre_attn_scalar=16, sliding_window=40,
+        attn_logit_softcapping=None, final_logit_softcapping=None, tie_word_embeddings=False)),
+    "gemma2_layers": ("gemma2", False, 500.0, None, dict(
+        vocab_size=21, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2,
+        head_dim=6, intermediate_size=20, rms_norm_eps=1e-6, query_pre_attn_scalar=24, sliding_window=5,
+        attn_logit_softcapping=1.5, final_logit_softcapping=30.0, attention_bias=True,
+        layer_types=[FULL, SLIDING])),
+    "gemma3_plain": ("gemma3", False, 1000000.0, None, dict(
+        vocab_size=38, hidden_size=20, num_hidden_layers=7, num_attention_heads=2, num_key_value_heads=1,
+        head_dim=12, intermediate_size=17, rms_norm_eps=1e-6, query_pre_attn_scalar=9, sliding_window=13)),
+    "gemma3_linear": ("gemma3", True, 10000.0, dict(rope_type="linear", factor=8.0), dict(
+        vocab_size=31, hidden_size=15, num_hidden_layers=3, num_attention_heads=3, num_key_value_heads=3,
+        head_dim=8, intermediate_size=26, rms_norm_eps=1e-5, query_pre_attn_scalar=8, sliding_window=32,
+        sliding_window_pattern=2)),
+    "gemma3_layers": ("gemma3", False, 500.0, None, dict(
+        vocab_size=27, hidden_size=16, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+        head_dim=6, intermediate_size=21, rms_norm_eps=1e-6, query_pre_attn_scalar=6, sliding_window=3,
+        final_logit_softcapping=2.0, tie_word_embeddings=False, layer_types=[FULL, SLIDING])),
 }
-CLASSES = {"llama": (LlamaConfig, LlamaForCausalLM), "qwen2": (Qwen2Config, Qwen2ForCausalLM)}
+LOCAL_THETA = 100.0
 LENGTHS = [70, 9, 1]
 
 
-def draw(model, seed):
+def draw(model, seed, norm):
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, p in model.named_parameters():
             noise = torch.randn(p.shape, generator=generator)
             if "norm" in name:
-                p.copy_(1 + 0.2 * noise)
+                p.copy_(norm + 0.2 * noise)
             elif p.ndim == 1:
                 p.copy_(0.3 * noise)
             else:
                 p.copy_(noise * (0.5 if "lm_head" in name else 1.0) / p.shape[1] ** 0.5)
 
 
-def older_keys(path, theta, scaling):
+def older_keys(path, theta, scaling, sizes):
     config = json.loads(path.read_text())
-    config.pop("rope_parameters")
+    if "full_attention" in config.pop("rope_parameters"):
+        config["rope_local_base_freq"] = LOCAL_THETA
+    for key in ("layer_types", "no_rope_layers"):
+        if key in config and key not in sizes:
+            config.pop(key)
+    if "sliding_window_pattern" in sizes:
+        config["sliding_window_pattern"] = sizes["sliding_window_pattern"]
     config["rope_theta"] = theta
     config["rope_scaling"] = scaling
     config["torch_dtype"] = config.pop("dtype")
@@ -75,14 +156,16 @@ def make(name, folder, seed):
     kind, older, theta, scaling, sizes = MODELS[name]
     config_class, model_class = CLASSES[kind]
     rope = dict(scaling or {"rope_type": "default"}, rope_theta=theta)
+    if kind == "gemma3":
+        rope = {FULL: rope, SLIDING: {"rope_type": "default", "rope_theta": LOCAL_THETA}}
     config = config_class(**sizes, rope_parameters=rope, max_position_embeddings=256, bos_token_id=1,
                           eos_token_id=2, pad_token_id=None, attn_implementation="eager")
     model = model_class(config).float().eval()
-    draw(model, seed)
+    draw(model, seed, 0 if kind.startswith("gemma") else 1)
     model.save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
     if older:
-        older_keys(folder / "config.json", theta, scaling)
+        older_keys(folder / "config.json", theta, scaling, sizes)
 
     generator = torch.Generator().manual_seed(seed + 1000)
     lists = [torch.randint(0, sizes["vocab_size"], (n,), generator=generator).tolist() for n in LENGTHS]
@@ -93,6 +176,8 @@ def make(name, folder, seed):
         if len(ids) > 1:
             total = total + torch.nn.functional.cross_entropy(logits[:-1], torch.tensor(ids[1:]),
                                                               reduction="sum")
+    again = model_class.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32)
+    assert torch.equal(again(torch.tensor([lists[0]])).logits[0], expected["logits.0"]), "config.json"
     loss = total / count
     loss.backward()
     expected["loss"] = loss.detach().clone()
