@@ -33,6 +33,9 @@ static void print_config(struct model *m)
     char *scaling = c->rope_scaling ? json_text(c->rope_scaling) : alloc_str("none");
     printf("  rope theta %g, scaling %s\n", c->rope_theta, scaling);
     free(scaling);
+    if (c->window) printf("  sliding window of %d keys\n", c->window);
+    if (c->score_cap > 0 || c->logit_cap > 0)
+        printf("  scores capped at %g, logits at %g (0: not)\n", (double)c->score_cap, (double)c->logit_cap);
     printf("  tokens: bos %d, pad %d, end of sequence", c->bos, c->pad);
     for (int i = 0; i < n; i++) printf(" %d", eos[i]);
     printf(n ? "\n" : " none\n");

@@ -42,6 +42,7 @@ const struct arch arch_gemma2 = {
     .model_type = "gemma2",
     .class_name = "Gemma2ForCausalLM",
     .gguf = "gemma2",
+    .gguf_wide_layers = 46, /* 27B */
     .gelu = true,
     .scaled_embedding = true,
     .keys = gemma2_keys,

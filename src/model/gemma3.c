@@ -13,7 +13,7 @@ static const struct arch_key gemma3_keys[] = {
     {"rope_local_base_freq", "rope.freq_base_swa", KEY_DOUBLE, AT(local_theta), ROPE_THETA_MIN,
      ROPE_THETA_MAX, 10000},
     KEY_WINDOW(4096),
-    {"sliding_window_pattern", NULL, KEY_INT, AT(full_every), 1, 4096, 6},
+    {"sliding_window_pattern", "attention.sliding_window_pattern", KEY_INT, AT(full_every), 1, 4096, 6},
     {"query_pre_attn_scalar", NULL, KEY_DOUBLE, AT(query_scalar), 1e-3, 1e6, 256},
     {"final_logit_softcapping", "final_logit_softcapping", KEY_FLOAT_OR_NONE, AT(logit_cap), 1e-3, 1e6, 0},
     {0},
@@ -43,6 +43,7 @@ const struct arch arch_gemma3 = {
     .model_type = "gemma3_text",
     .class_name = "Gemma3ForCausalLM",
     .gguf = "gemma3",
+    .gguf_wide_layers = 62, /* 27B */
     .gelu = true,
     .scaled_embedding = true,
     .keys = gemma3_keys,

@@ -75,10 +75,28 @@ static void set_keys(json_t *config, const struct tensor_file *f)
                                 k->type == KEY_INT ? json_integer((json_int_t)k->fallback)
                                                    : json_real(k->fallback));
     }
+    /* What GGUF means by silence, whatever the description does: as many as heads, hidden / heads. */
+    static const char *const sizes[] = {"num_key_value_heads", "head_dim"};
+    for (int i = 0; i < 2; i++)
+        if (!json_object_get(config, sizes[i])) json_object_set_new(config, sizes[i], json_null());
     /* The activation: a file of this architecture has no other. */
     for (const struct arch_demand *d = f->gguf->demands; d->key; d++)
         if (!strncmp(d->key, "hidden_act", strlen("hidden_act")))
             json_object_set_new(config, d->key, json_string(d->value));
+}
+
+static json_int_t config_int(const json_t *config, const char *key)
+{
+    return json_integer_value(json_object_get(config, key));
+}
+
+static void set_query_scalar(json_t *config, const struct tensor_file *f)
+{
+    json_int_t heads = config_int(config, "num_attention_heads"), scalar = config_int(config, "head_dim");
+    if (!f->gguf->gguf_wide_layers || heads < 1) return;
+    if (config_int(config, "num_hidden_layers") == f->gguf->gguf_wide_layers || !scalar)
+        scalar = config_int(config, "hidden_size") / heads;
+    json_object_set_new(config, "query_pre_attn_scalar", json_integer(scalar));
 }
 
 /* Booleans of config.json that bring weights into being are true when the first layer has the weight. */
@@ -103,9 +121,8 @@ static bool has_window(const struct arch *a)
 static int check_rest(const json_t *config, const struct tensor_file *f, struct err *e)
 {
     const json_t *turned = meta_get(f, "rope.dimension_count");
-    json_int_t heads = json_integer_value(json_object_get(config, "num_attention_heads"));
-    json_int_t head_dim = json_integer_value(json_object_get(config, "head_dim"));
-    if (!head_dim && heads) head_dim = json_integer_value(json_object_get(config, "hidden_size")) / heads;
+    json_int_t heads = config_int(config, "num_attention_heads"), head_dim = config_int(config, "head_dim");
+    if (!head_dim && heads) head_dim = config_int(config, "hidden_size") / heads;
     if (turned && json_integer_value(turned) != head_dim)
         return err_set(e,
                        "%s: rope.dimension_count is %lld, a head has %lld; a part of a head cannot be "
@@ -135,6 +152,7 @@ json_t *gguf_config(struct tensor_file *f, struct err *e)
     if (embed && embed->n_dims == 2) json_object_set_new(config, "vocab_size", json_integer(embed->shape[0]));
     json_object_set_new(config, "tie_word_embeddings", json_boolean(!tensor_file_find(f, "output.weight")));
     set_conditions(config, f);
+    set_query_scalar(config, f);
     set_token_id(config, f, "bos_token_id", "tokenizer.ggml.bos_token_id");
     set_token_id(config, f, "eos_token_id", "tokenizer.ggml.eos_token_id");
     set_token_id(config, f, "pad_token_id", "tokenizer.ggml.padding_token_id");

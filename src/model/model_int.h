@@ -89,15 +89,17 @@ struct arch_demand {
 };
 
 struct arch {
-    const char *model_type;            /* config.json: model_type */
-    const char *class_name;            /* config.json: architectures */
-    const char *gguf;                  /* GGUF: general.architecture */
-    bool gguf_permuted;                /* GGUF stores q and k rows with RoPE's pairs interleaved */
-    bool gelu;                         /* the MLP's gate goes through gelu (tanh), else silu */
-    bool scaled_embedding;             /* embeddings are multiplied by sqrt(hidden) */
-    const char *window_switch;         /* key that must be true for a window to count, or NULL */
-    bool window_without_rope;          /* the layers that rope does not turn are those that slide */
-    const struct arch_key *keys;       /* ends with a NULL name, as do the others */
+    const char *model_type;      /* config.json: model_type */
+    const char *class_name;      /* config.json: architectures */
+    const char *gguf;            /* GGUF: general.architecture */
+    bool gguf_permuted;          /* GGUF stores q and k rows with RoPE's pairs interleaved */
+    int gguf_wide_layers;        /* GGUF leaves query_pre_attn_scalar out. It is head_dim, but in the model
+                                        * with so many layers hidden / heads */
+    bool gelu;                   /* the MLP's gate goes through gelu (tanh), else silu */
+    bool scaled_embedding;       /* embeddings are multiplied by sqrt(hidden) */
+    const char *window_switch;   /* key that must be true for a window to count, or NULL */
+    bool window_without_rope;    /* the layers that rope does not turn are those that slide */
+    const struct arch_key *keys; /* ends with a NULL name, as do the others */
     const struct arch_weight *weights; /* in the order of model_weight; rows of a layer stand together */
     const struct arch_demand *demands;
     const char *const *ignored; /* tensors that a checkpoint may hold and that mean nothing */

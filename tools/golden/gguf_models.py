@@ -1,9 +1,9 @@
-"""GGUF files of three golden models, as llama.cpp's converter would write them, by gguf-py.
+"""GGUF files of some golden models, as llama.cpp's converter would write them, by gguf-py.
 
 Writes tests/golden/gguf/NAME.gguf (float32 tensors) from tests/golden/models/NAME, so that a reader can be
 held to the weights of the original. For architecture "llama" the rows of q and k are permuted per head as in
-llama.cpp's convert_hf_to_gguf.py: view [2, hd/2] -> [hd/2, 2]. llama_bias has its rope scaling left out (GGUF
-cannot say it for an original context other than 8192). bytes.gguf has no tensors, but a small byte-level
+llama.cpp's convert_hf_to_gguf.py: view [2, hd/2] -> [hd/2, 2]; so for "smollm3". Gemma's norms get the 1 added.
+llama_bias has its rope scaling left out (GGUF cannot say it for an original context other than 8192). bytes.gguf has no tensors, but a small byte-level
 tokenizer: the 256 bytes, four merges, two control tokens.
 
 Made with gguf 0.19.0. Run: python tools/golden/gguf_models.py [MODELS] [OUT]
@@ -14,13 +14,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from gguf import GGUFWriter
+from gguf import MODEL_ARCH, GGUFWriter, get_tensor_name_map
 from safetensors.numpy import load_file
 
-NAMES = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output",
-         "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q",
-         "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
-         "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
+ARCHS = {"llama": MODEL_ARCH.LLAMA, "qwen2": MODEL_ARCH.QWEN2, "qwen3": MODEL_ARCH.QWEN3,
+         "smollm3": MODEL_ARCH.SMOLLM3, "gemma2": MODEL_ARCH.GEMMA2, "gemma3": MODEL_ARCH.GEMMA3}
 
 
 def permute(x, heads):
@@ -30,7 +28,7 @@ def permute(x, heads):
 def make(source, path, scaling):
     config = json.loads((source / "config.json").read_text())
     rope = config.get("rope_parameters") or {"rope_theta": config["rope_theta"], **(config["rope_scaling"] or {})}
-    kind = config["model_type"]
+    kind = config["model_type"].removesuffix("_text")
     heads, kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
     head_dim = config.get("head_dim") or config["hidden_size"] // heads
     w = GGUFWriter(path, kind)
@@ -46,21 +44,28 @@ def make(source, path, scaling):
         w.add_key_length(head_dim)
         w.add_value_length(head_dim)
     w.add_rope_dimension_count(head_dim)
+    if kind.startswith("gemma"):
+        w.add_sliding_window(config["sliding_window"])
+        for key, add in (("attn_logit_softcapping", w.add_attn_logit_softcapping),
+                         ("final_logit_softcapping", w.add_final_logit_softcapping)):
+            if config.get(key):
+                add(config[key])
+    if kind == "gemma3":
+        w.add_uint32("gemma3.attention.sliding_window_pattern", config["sliding_window_pattern"])
+        w.add_float32("gemma3.rope.freq_base_swa", config["rope_local_base_freq"])
     if scaling:
         from gguf import RopeScalingType
         w.add_rope_scaling_type(RopeScalingType.LINEAR)
         w.add_rope_scaling_factor(rope["factor"])
     w.add_bos_token_id(config["bos_token_id"])
     w.add_eos_token_id(config["eos_token_id"])
+    names = get_tensor_name_map(ARCHS[kind], config["num_hidden_layers"])
     for name, x in load_file(source / "model.safetensors").items():
-        stem, _, suffix = name.rpartition(".")
-        layer = ""
-        if stem.startswith("model.layers."):
-            _, _, number, stem = stem.split(".", 3)
-            layer = f"blk.{number}."
-        if kind == "llama" and stem in ("self_attn.q_proj", "self_attn.k_proj"):
-            x = permute(x, heads if "q_proj" in stem else kv_heads)
-        w.add_tensor(f"{layer}{NAMES[stem]}.{suffix}", np.ascontiguousarray(x))
+        if kind in ("llama", "smollm3") and (".q_proj." in name or ".k_proj." in name):
+            x = permute(x, heads if ".q_proj." in name else kv_heads)
+        if kind.startswith("gemma") and name.endswith("norm.weight"):
+            x = x + 1
+        w.add_tensor(names.get_name(name, try_suffixes=(".weight", ".bias")), np.ascontiguousarray(x))
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
@@ -97,6 +102,8 @@ if __name__ == "__main__":
     models = Path(sys.argv[1] if len(sys.argv) > 1 else "tests/golden/models")
     out = Path(sys.argv[2] if len(sys.argv) > 2 else "tests/golden/gguf")
     out.mkdir(parents=True, exist_ok=True)
-    for model, has_scaling in (("llama_linear", True), ("llama_bias", False), ("qwen2_heads", False)):
+    for model, has_scaling in (("llama_linear", True), ("llama_bias", False), ("qwen2_heads", False),
+                               ("qwen3_plain", False), ("smollm3_plain", False), ("gemma2_plain", False),
+                               ("gemma3_linear", True)):
         make(models / model, out / f"{model}.gguf", has_scaling)
     make_tokenizer(out / "bytes.gguf")

@@ -97,7 +97,7 @@ MODELS = {
         use_sliding_window=True, sliding_window=19)),
     "gemma2_plain": ("gemma2", False, 10000.0, None, dict(
         vocab_size=45, hidden_size=24, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2,
-        head_dim=10, intermediate_size=28, rms_norm_eps=1e-6, query_pre_attn_scalar=7, sliding_window=16,
+        head_dim=10, intermediate_size=28, rms_norm_eps=1e-6, query_pre_attn_scalar=10, sliding_window=16,
         attn_logit_softcapping=5.0, final_logit_softcapping=3.0)),
     "gemma2_uncapped": ("gemma2", True, 10000.0, None, dict(
         vocab_size=33, hidden_size=18, num_hidden_layers=2, num_attention_heads=3, num_key_value_heads=1,
