@@ -92,32 +92,42 @@ int hash_file(const char *path, char hex[HASH_HEX], struct err *e)
 }
 
 struct array_job {
-    const uint8_t *bytes;
-    size_t n;
+    void (*read)(const void *ctx, size_t at, size_t n, void *out);
+    const void *ctx; /* without read: the bytes themselves */
+    size_t at, n;
     uint8_t (*digests)[DIGEST];
 };
 
 static void chunk_hash(void *ctx, int item)
 {
     struct array_job *job = ctx;
-    size_t at = (size_t)item * CHUNK, left = job->n - at;
+    size_t at = (size_t)item * CHUNK, left = job->n - at, n = left < CHUNK ? left : CHUNK;
     struct hash *h = hash_new();
-    hash_add(h, job->bytes + at, left < CHUNK ? left : CHUNK);
+    uint8_t *made = job->read ? alloc_or_die(n) : NULL;
+    if (made) job->read(job->ctx, job->at + at, n, made);
+    hash_add(h, made ? made : (const uint8_t *)job->ctx + job->at + at, n);
+    free(made);
     digest_end(h, job->digests[item]);
 }
 
-void hash_array(const void *bytes, size_t n, char hex[HASH_HEX])
+void hash_array_by(void (*read)(const void *ctx, size_t at, size_t n, void *out), const void *ctx, size_t n,
+                   char hex[HASH_HEX])
 {
     struct hash *outer = hash_new();
     uint8_t digests[GROUP][DIGEST];
     for (size_t at = 0; at < n; at += GROUP * CHUNK) {
         size_t left = n - at < GROUP * CHUNK ? n - at : GROUP * CHUNK;
-        struct array_job job = {(const uint8_t *)bytes + at, left, digests};
+        struct array_job job = {read, ctx, at, left, digests};
         size_t chunks = (left + CHUNK - 1) / CHUNK;
         pool_for((int)chunks, chunk_hash, &job);
         hash_add(outer, digests, chunks * DIGEST);
     }
     hash_end(outer, hex);
+}
+
+void hash_array(const void *bytes, size_t n, char hex[HASH_HEX])
+{
+    hash_array_by(NULL, bytes, n, hex);
 }
 
 uint32_t crc32c(const void *bytes, size_t n)

@@ -17,6 +17,9 @@ void hash_bytes(const void *bytes, size_t n, char hex[HASH_HEX]);
 int hash_file(const char *path, char hex[HASH_HEX], struct err *e);
 /* Large arrays: hashed in chunks of 1 MiB on all threads, then the hash of the chunk hashes. */
 void hash_array(const void *bytes, size_t n, char hex[HASH_HEX]);
+/* The same of bytes that read makes, a chunk at a time and from any thread. */
+void hash_array_by(void (*read)(const void *ctx, size_t at, size_t n, void *out), const void *ctx, size_t n,
+                   char hex[HASH_HEX]);
 /* CRC-32C, for TensorBoard's record framing. */
 uint32_t crc32c(const void *bytes, size_t n);
 

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "cmd/cmd_lines.h"
+#include "cmd/model_run.h"
 #include "eval/eval.h"
 
 static const struct opt eval_options[] = {
@@ -68,7 +69,7 @@ static const struct opt eval_options[] = {
     {.key = "params", .type = OPT_MAP, .help = "settings of the task"},
     {.key = "out", .type = OPT_STR, .help = "folder for results.json and samples.jsonl"},
     {0}};
-static const struct opt *const eval_tables[] = {eval_options, NULL};
+static const struct opt *const eval_tables[] = {eval_options, model_run_options, NULL};
 
 static int options_read(struct conf *c, struct model *m, struct eval_opts *o, struct err *e)
 {
@@ -177,7 +178,7 @@ static int eval_run(struct conf *c, struct err *e)
     const char *dir = conf_str(c, "out");
     stop_install();
     if (dir && (file_mkdirs(dir, e) || file_place_check(dir, e))) return -1;
-    struct model *m = model_load(conf_str(c, "model"), 0, 0, e);
+    struct model *m = model_open(c, e);
     if (!m) return -1;
     json_t *params = conf_map(c, "params"), *results = json_object();
     o.params = params;

@@ -94,7 +94,7 @@ static const struct opt generate_options[] = {
      .help = "most memory for keys and values, such as 500M or 4G (default: half of the machine's); changes "
              "speed only"},
     {0}};
-static const struct opt *const generate_tables[] = {generate_options, NULL};
+static const struct opt *const generate_tables[] = {generate_options, model_run_options, NULL};
 
 struct record {
     json_t *id;
@@ -375,7 +375,7 @@ static int generate_command(struct conf *c, struct err *e)
     stop_install();
     const char *out = conf_str(c, "out");
     if (out && file_place_check(out, e)) goto out;
-    j.model = model_load(conf_str(c, "model"), 0, 0, e);
+    j.model = model_open(c, e);
     if (!j.model || read_prompt_options(&j, e)) goto out;
     read_sampling(&j);
     if (sampling_check(&j.sampling, e) || read_records(&j, e)) goto out;

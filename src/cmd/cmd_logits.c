@@ -18,7 +18,7 @@ static const struct opt logits_opts[] = {
      .flags = OPT_REQUIRED},
     {.key = "out", .type = OPT_STR, .help = "safetensors file to write", .flags = OPT_REQUIRED},
     {.key = NULL}};
-static const struct opt *const logits_tables[] = {logits_opts, NULL};
+static const struct opt *const logits_tables[] = {logits_opts, model_run_options, NULL};
 
 struct logits_pass {
     struct model *model;
@@ -79,7 +79,7 @@ static int logits_command(struct conf *c, struct err *e)
 {
     struct token_lists lists;
     if (file_place_check(conf_str(c, "out"), e)) return -1;
-    struct model *m = model_load(conf_str(c, "model"), 0, 0, e);
+    struct model *m = model_open(c, e);
     if (!m) return -1;
     int result = token_lists_read(&lists, conf_str(c, "ids"), model_config(m)->vocab, e);
     if (!result) {

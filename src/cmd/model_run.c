@@ -1,10 +1,29 @@
-/* model_run.c: token ids from a file, and planned passes. See model_run.h. */
+/* model_run.c: opening a model, token ids from a file, planned passes. See model_run.h. */
 #include "cmd/model_run.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/json.h"
+
+const struct opt model_run_options[] = {
+    {.key = "load_in_place",
+     .type = OPT_STR,
+     .fallback = "auto",
+     .help = "leave the weights in their file and decode them as they are used: the same results from a "
+             "fraction of the memory, more slowly (auto: if float32 would not fit)",
+     .choices = "auto|true|false"},
+    {.key = NULL}};
+
+struct model *model_open(struct conf *c, struct err *e)
+{
+    const char *in_place = conf_str(c, "load_in_place");
+    int flags = !strcmp(in_place, "true")  ? MODEL_IN_PLACE
+                : strcmp(in_place, "auto") ? 0
+                                           : MODEL_IN_PLACE_IF_LARGE;
+    return model_load(conf_str(c, "model"), flags, 0, e);
+}
 
 static int read_list(struct token_lists *l, const json_t *list, const char *path, int vocab, struct err *e)
 {

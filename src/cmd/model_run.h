@@ -1,12 +1,18 @@
-/* model_run.h: what `logits` and `grad` share: lists of token ids from a file, and a pass over a model whose
- * memory is planned before it runs.
+/* model_run.h: what commands that run a model share: opening it, lists of token ids from a file, and a pass
+ * whose memory is planned before it runs.
  */
 #ifndef CMD_MODEL_RUN_H
 #define CMD_MODEL_RUN_H
 
 #include <stdbool.h>
 
+#include "base/opt.h"
 #include "model/model.h"
+
+/* load_in_place, for commands that only run the model. */
+extern const struct opt model_run_options[];
+/* The model that the key `model` names, as load_in_place says. */
+struct model *model_open(struct conf *c, struct err *e);
 
 struct token_lists {
     int n;

@@ -106,7 +106,7 @@ static bool weights_packed(struct model *m)
 {
     for (int i = 0; i < model_n_weights(m); i++)
         if (model_weight(m, i)->panels && !model_weight(m, i)->panels_fresh) return false;
-    return model_head(m)->panels;
+    return model_head(m)->panels || model_head(m)->stored;
 }
 
 static size_t panels_bytes(struct model *m)
@@ -114,7 +114,7 @@ static size_t panels_bytes(struct model *m)
     size_t n = 0;
     for (int i = 0; i < model_n_weights(m); i++) {
         const struct weight *w = model_weight(m, i);
-        if (w->rows > 1 && !w->panels) n += kern_panels_floats(w->rows, w->cols);
+        if (w->rows > 1 && !w->panels && !w->stored) n += kern_panels_floats(w->rows, w->cols);
     }
     return n * sizeof(float);
 }

@@ -191,11 +191,11 @@ static const struct dtype_info table[] = {
     [DT_Q5_K] = {"Q5_K", false, 13, 256, 176, q5_k_decode},
     [DT_Q6_K] = {"Q6_K", false, 14, 256, 210, q6_k_decode},
 };
-enum { N_TYPES = sizeof table / sizeof *table };
+_Static_assert(sizeof table / sizeof *table == DT_COUNT, "a row for every type");
 
 const struct dtype_info *dtype_info(enum dtype t)
 {
-    CHECK((int)t >= 0 && (int)t < N_TYPES, "dtype %d", (int)t);
+    CHECK((int)t >= 0 && (int)t < DT_COUNT, "dtype %d", (int)t);
     return &table[t];
 }
 
@@ -206,14 +206,14 @@ const char *dtype_name(enum dtype t)
 
 int dtype_find(const char *name)
 {
-    for (int i = 0; i < N_TYPES; i++)
+    for (int i = 0; i < DT_COUNT; i++)
         if (table[i].safetensors && !strcmp(table[i].name, name)) return i;
     return -1;
 }
 
 int dtype_find_ggml(uint32_t type)
 {
-    for (int i = 0; i < N_TYPES; i++)
+    for (int i = 0; i < DT_COUNT; i++)
         if (table[i].ggml >= 0 && (uint32_t)table[i].ggml == type) return i;
     return -1;
 }

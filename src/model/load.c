@@ -2,15 +2,15 @@
  *
  * Each source gives three things: a config.json (read or built), perhaps a tokenizer, and a tensor file. All
  * tensors are checked against the description (present, shape, type, nothing unknown besides) before memory
- * for a single one is taken, so a small hostile file cannot ask for a large model.
- *
- * Rotary rows: files of GGUF's llama and llama2.c store, for each head, element 2i+j of the interleaved
- * layout where Hugging Face has element j*hd/2 + i (i < hd/2, j in {0,1}); they are put back here.
+ * for a single one is taken, so a small hostile file cannot ask for a large model. Rows that stored.c calls
+ * rotary are put in Hugging Face's order.
  */
 #include <ctype.h>
 #include <math.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "base/machine.h"
 #include "base/pool.h"
 #include "base/str.h"
 #include "model/model_int.h"
@@ -115,7 +115,7 @@ static void fill_chunk(void *ctx, int chunk)
 /* Each head's rows from interleaved to halves. A bias's elements count as rows of one. */
 static void restore_halves(const struct model *m, const struct weight *w)
 {
-    int hd = m->config.head_dim, half = hd / 2;
+    int hd = m->config.head_dim;
     bool bias = w->rows == 1;
     size_t width = bias ? 1 : (size_t)w->cols;
     int heads = (bias ? w->cols : w->rows) / hd;
@@ -124,8 +124,7 @@ static void restore_halves(const struct model *m, const struct weight *w)
         float *y = w->data + (size_t)h * (size_t)hd * width;
         memcpy(head, y, (size_t)hd * width * sizeof *head);
         for (int r = 0; r < hd; r++)
-            memcpy(y + (size_t)r * width, head + (size_t)(r % half * 2 + r / half) * width,
-                   width * sizeof *head);
+            memcpy(y + (size_t)r * width, head + (size_t)rotary_row(r, hd) * width, width * sizeof *head);
     }
     free(head);
 }
@@ -149,12 +148,26 @@ static int fill_weight(struct model *m, int i, struct tensor_file *f, const stru
     return 0;
 }
 
-int model_fill(struct model *m, struct tensor_file *f, struct err *e)
+static void leave_in_place(struct model *m, struct tensor_file *f, const struct tensor_info *const *found)
+{
+    m->file = f;
+    m->stored = alloc_zero((size_t)m->n_weights, sizeof *m->stored);
+    for (int i = 0; i < m->n_weights; i++) {
+        const struct arch_weight *row = m->placed[i].row;
+        if (row->kind != WEIGHT_MATRIX) continue;
+        stored_init(&m->stored[i], f, found[i], f->permuted && row->rotary ? m->config.head_dim : 0);
+        m->weights[i].stored = &m->stored[i].face;
+    }
+}
+
+int model_fill(struct model *m, struct tensor_file *f, bool in_place, struct err *e)
 {
     const struct tensor_info **found = alloc_zero((size_t)m->n_weights, sizeof *found);
     int result = find_tensors(m, f, found, e);
+    if (!result && in_place) leave_in_place(m, f, found);
     if (!result) result = model_allocate(m, e);
-    for (int i = 0; i < m->n_weights && !result; i++) result = fill_weight(m, i, f, found[i], e);
+    for (int i = 0; i < m->n_weights && !result; i++)
+        if (!m->weights[i].stored) result = fill_weight(m, i, f, found[i], e);
     free(found);
     return result;
 }
@@ -246,6 +259,12 @@ static int find_eos(struct model *m, struct err *e)
 
 /* ---- all of it ----------------------------------------------------------------------------------------- */
 
+/* As float32 and packed for products, the weights would take more than three quarters of memory. */
+static bool is_large(const struct model *m)
+{
+    return 2 * (double)model_n_params(m) * sizeof(float) > 0.75 * (double)memory_allowed();
+}
+
 static int load(struct model *m, struct tensor_file **file, int flags, uint64_t seed, struct err *e)
 {
     if (!file_exists(m->path)) return err_set(e, "%s: no such file or folder", m->path);
@@ -262,7 +281,10 @@ static int load(struct model *m, struct tensor_file **file, int flags, uint64_t 
         return 0;
     }
     if (!*file && !(*file = tensor_file_open(m->path, e))) return -1;
-    return model_fill(m, *file, e);
+    bool in_place = flags & MODEL_IN_PLACE || (flags & MODEL_IN_PLACE_IF_LARGE && is_large(m));
+    if (in_place && !(flags & MODEL_IN_PLACE))
+        log_info("%s: weights stay in the file, since as float32 they would not fit in memory", m->path);
+    return model_fill(m, *file, in_place, e);
 }
 
 struct model *model_load(const char *path, int flags, uint64_t seed, struct err *e)
@@ -271,7 +293,7 @@ struct model *model_load(const char *path, int flags, uint64_t seed, struct err 
     struct tensor_file *file = NULL;
     m->path = alloc_str(path);
     int failed = load(m, &file, flags, seed, e);
-    tensor_file_close(file);
+    if (file != m->file) tensor_file_close(file);
     if (!failed) return m;
     model_free(m);
     return NULL;

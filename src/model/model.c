@@ -1,13 +1,15 @@
 /* model.c: a model in memory: its weights by the description's table, gradients, copies, hash.
  *
  * All numbers of a model lie in one block, each weight at a multiple of 16 floats, and all gradients in
- * another of the same layout, so that clearing, summing and reducing them are single sweeps.
+ * another of the same layout, so that clearing, summing and reducing them are single sweeps. Weights that
+ * stay in their file have no place in either.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/fmath.h"
 #include "base/hash.h"
+#include "base/machine.h"
 #include "base/pool.h"
 #include "base/rng.h"
 #include "model/model_int.h"
@@ -39,8 +41,6 @@ static void add_weight(struct model *m, const struct arch_weight *row, int layer
         m->layers[layer].w[row->slot] = w;
     else
         m->outer[row->slot] = w;
-    size_t n = (size_t)w->rows * (size_t)w->cols;
-    m->n_floats += (n + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
 }
 
 static int count_weights(const struct model_config *c)
@@ -100,22 +100,29 @@ void model_layout(struct model *m)
 
 /* ---- numbers ------------------------------------------------------------------------------------------- */
 
+/* Its place in the blocks. */
+static size_t weight_floats(const struct weight *w)
+{
+    size_t n = w->stored ? 0 : (size_t)w->rows * (size_t)w->cols;
+    return (n + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
+}
+
 static void point_weights(struct model *m, float *block, bool grad)
 {
     size_t at = 0;
     for (int i = 0; i < m->n_weights; i++) {
         struct weight *w = &m->weights[i];
-        size_t n = (size_t)w->rows * (size_t)w->cols;
-        *(grad ? &w->grad : &w->data) = block ? block + at : NULL;
-        at += (n + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
+        *(grad ? &w->grad : &w->data) = block && !w->stored ? block + at : NULL;
+        at += weight_floats(w);
     }
     CHECK(at == m->n_floats, "%zu floats laid out, %zu counted", at, m->n_floats);
 }
 
 int model_allocate(struct model *m, struct err *e)
 {
-    double need = (double)m->n_floats * sizeof(float);
-    double have = (double)machine_memory();
+    m->n_floats = 0;
+    for (int i = 0; i < m->n_weights; i++) m->n_floats += weight_floats(&m->weights[i]);
+    double need = (double)m->n_floats * sizeof(float), have = (double)memory_allowed();
     if (need > have)
         return err_set(e, "%s: the weights of this model take %.1f GB as float32; this machine has %.1f GB",
                        m->path, need / 1e9, have / 1e9);
@@ -172,13 +179,28 @@ void model_pack(struct model *m)
     for (int i = 0; i < m->n_weights; i++) {
         enum arch_slot slot = m->placed[i].row->slot;
         bool multiplied = m->placed[i].row->kind == WEIGHT_MATRIX && (slot != SLOT_EMBED || m->config.tied);
-        if (multiplied) weight_pack(&m->weights[i]);
+        if (multiplied && !m->weights[i].stored) weight_pack(&m->weights[i]);
     }
 }
 
 void model_unpack(struct model *m)
 {
     for (int i = 0; i < m->n_weights; i++) weight_unpack(&m->weights[i]);
+}
+
+/* Bytes at..at+n-1 of the float32 that a stored weight stands for; at is a multiple of four, as is n. */
+static void hash_floats(const void *ctx, size_t at, size_t n, void *out)
+{
+    const struct weight *w = ctx;
+    size_t cols = (size_t)w->cols, from = at / sizeof(float), left = n / sizeof(float);
+    float *row = alloc_or_die(cols * sizeof *row), *y = out;
+    for (size_t skip = from % cols; left; skip = 0, from += cols) {
+        size_t part = left < cols - skip ? left : cols - skip;
+        weight_rows(w, (int)(from / cols), 1, row);
+        memcpy(y, row + skip, part * sizeof *y);
+        y += part, left -= part;
+    }
+    free(row);
 }
 
 void model_hash(const struct model *m, char hex[65])
@@ -188,9 +210,13 @@ void model_hash(const struct model *m, char hex[65])
     for (int i = 0; i < m->n_weights; i++) {
         const struct weight *w = &m->weights[i];
         char bytes[HASH_HEX], head[ARCH_NAME_MAX + 64];
-        hash_array(w->data, (size_t)w->rows * (size_t)w->cols * sizeof *w->data, bytes);
-        int n = snprintf(head, sizeof head, "%s %d %d %s\n", w->name, w->rows, w->cols, bytes);
-        hash_add(h, head, (size_t)n);
+        size_t n = (size_t)w->rows * (size_t)w->cols * sizeof *w->data;
+        if (w->stored)
+            hash_array_by(hash_floats, w, n, bytes);
+        else
+            hash_array(w->data, n, bytes);
+        int length = snprintf(head, sizeof head, "%s %d %d %s\n", w->name, w->rows, w->cols, bytes);
+        hash_add(h, head, (size_t)length);
     }
     hash_end(h, hex);
 }
@@ -207,6 +233,15 @@ struct model *model_copy(const struct model *m)
     c->eos = alloc_zero((size_t)m->n_eos + 1, sizeof *c->eos);
     memcpy(c->eos, m->eos, (size_t)m->n_eos * sizeof *c->eos);
     model_layout(c);
+    c->n_floats = m->n_floats;
+    if (m->file) {
+        c->file = m->file;
+        c->file->users++;
+        c->stored = alloc_zero((size_t)m->n_weights, sizeof *c->stored);
+        memcpy(c->stored, m->stored, (size_t)m->n_weights * sizeof *c->stored);
+        for (int i = 0; i < m->n_weights; i++)
+            if (m->weights[i].stored) c->weights[i].stored = &c->stored[i].face;
+    }
     if (m->data) {
         c->data = alloc_floats(c->n_floats);
         memcpy(c->data, m->data, c->n_floats * sizeof *c->data);
@@ -227,6 +262,8 @@ void model_free(struct model *m)
     free(m->inv_freq);
     free(m->data);
     free(m->grad);
+    free(m->stored);
+    tensor_file_close(m->file);
     free(m->eos);
     free(m->path);
     json_decref(m->generation);

@@ -38,10 +38,17 @@ struct model_config {
 
 struct model;
 
-enum model_load_flag { MODEL_NO_WEIGHTS = 1, MODEL_RANDOM = 2 };
+enum model_load_flag {
+    MODEL_NO_WEIGHTS = 1,
+    MODEL_RANDOM = 2,
+    MODEL_IN_PLACE = 4,
+    MODEL_IN_PLACE_IF_LARGE = 8
+};
 /* path: a Hugging Face folder, a .gguf file, or a llama2.c .bin (with tok512.bin beside it). MODEL_RANDOM:
  * draw the weights from init_range with `seed` instead of reading them (a folder with only config.json will
- * do). */
+ * do). MODEL_IN_PLACE: matrices stay in the file, which is mapped, and are decoded by pieces whenever they
+ * are used: slower, the same bits, and hardly any memory of the program's own. They cannot be trained, and
+ * whether they hold NaN shows only in the results. MODEL_IN_PLACE_IF_LARGE: so if float32 would not fit. */
 struct model *model_load(const char *path, int flags, uint64_t seed, struct err *e);
 void model_free(struct model *m);
 const struct model_config *model_config(const struct model *m);
@@ -100,7 +107,8 @@ enum dtype { /* one row each in gguf_quants.c */
              DT_Q8_0,
              DT_Q4_K,
              DT_Q5_K,
-             DT_Q6_K
+             DT_Q6_K,
+             DT_COUNT
 };
 const char *dtype_name(enum dtype t);
 

@@ -155,6 +155,14 @@ struct placed { /* what the description says of a weight */
     int layer;
 };
 
+struct stored_tensor { /* the form of a weight that stays in its file (stored.c) */
+    struct stored face;
+    const uint8_t *p;
+    const struct dtype_info *dtype;
+    size_t row_bytes;
+    int head_dim; /* rows of each head interleave the pairs; 0: they do not */
+};
+
 struct model {
     struct model_config config;
     char *path;
@@ -167,6 +175,8 @@ struct model {
     int n_weights;
     size_t n_floats; /* of data, and of grad: every weight starts on a multiple of 16 floats */
     float *data, *grad;
+    struct stored_tensor *stored; /* [n_weights] for those that stay in `file`, or NULL */
+    struct tensor_file *file;     /* owned; shared with copies */
 
     struct weight *outer[SLOT_COUNT]; /* those outside the layers */
     struct layer *layers;             /* [config.layers] */
@@ -179,14 +189,24 @@ struct model {
 char *arch_name(const char *pattern, int layer);
 /* Names, shapes and slots of all weights from m->config; no numbers yet. */
 void model_layout(struct model *m);
-/* The block of numbers, unset. Fails when it is more than the machine's memory. */
+/* The block of numbers of all weights that are not stored, unset. Fails when it is more than the machine's
+ * memory. */
 int model_allocate(struct model *m, struct err *e);
 /* Matrices from normal(0, init_range), norms 1, biases 0. */
 void model_draw(struct model *m, uint64_t seed);
-/* Allocate, and take every weight from the file; whatever else the file holds is an error. */
-int model_fill(struct model *m, struct tensor_file *f, struct err *e);
+/* Allocate, and take every weight from the file; whatever else the file holds is an error. in_place: matrices
+ * stay in the file, which the model then owns. */
+int model_fill(struct model *m, struct tensor_file *f, bool in_place, struct err *e);
 int model_save_sharded(struct model *m, const char *dir, const char *dtype, const char *card,
                        uint64_t shard_bytes, struct err *e);
+
+/* ---- stored weights (stored.c) ------------------------------------------------------------------------- */
+
+/* The row of a file that interleaves the pairs of each head, for a row of the weight. */
+int rotary_row(int row, int head_dim);
+/* A matrix of f, which was checked and must outlive s; head_dim as in struct stored_tensor. */
+void stored_init(struct stored_tensor *s, const struct tensor_file *f, const struct tensor_info *t,
+                 int head_dim);
 
 /* ---- tensor files -------------------------------------------------------------------------------------- */
 
@@ -216,6 +236,7 @@ struct tensor_file {
     json_t *meta;
     const struct arch *gguf; /* names are GGUF's of this architecture; NULL: Hugging Face's */
     bool permuted;           /* rows of rotary weights interleave the pairs */
+    int users;               /* models whose weights lie here, besides the one that opened it */
 };
 
 /* From bytes in memory, which must outlive the reader: safetensors or GGUF by their first bytes. */

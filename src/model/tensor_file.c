@@ -142,7 +142,7 @@ struct tensor_file *tensor_file_from_bytes(const uint8_t *p, size_t n, const cha
 
 void tensor_file_close(struct tensor_file *f)
 {
-    if (!f) return;
+    if (!f || f->users-- > 0) return;
     for (int i = 0; i < f->n_maps; i++) {
         if (!f->borrowed) file_map_close(&f->maps[i]);
         free(f->map_paths[i]);

@@ -4,8 +4,6 @@
  *
  * Backward is split over columns: each part of a column range adds all rows in order, so no two threads meet.
  */
-#include <string.h>
-
 #include "base/check.h"
 #include "op/op_int.h"
 
@@ -22,7 +20,7 @@ static void embedding_forward(void *ctx, struct range r)
     for (size_t i = r.from; i < r.to; i++) {
         int id = n->ids[i];
         CHECK(id >= 0 && id < n->table->rows, "row %zu: token %d of %d", i, id, n->table->rows);
-        memcpy(n->node.y->data + i * cols, n->table->data + (size_t)id * cols, cols * sizeof(float));
+        weight_rows(n->table, id, 1, n->node.y->data + i * cols);
     }
 }
 

@@ -96,19 +96,13 @@ static void head_cap_tile(void *ctx, const struct kern_gemm *tile, int row, int 
     }
 }
 
-/* z = xs W^T for n gathered rows, capped if W says so. */
-static void head_logits(struct weight *w, const float *xs, int n, const float *panels, float *z)
+/* z [n, V] = xs [n, D] W^T, capped if W says so. */
+static void head_logits(const struct factor *f, const float *xs, int n, float *z)
 {
-    struct kern_gemm g = {.m = n,
-                          .n = w->rows,
-                          .k = w->cols,
-                          .a = xs,
-                          .a_row = w->cols,
-                          .a_col = 1,
-                          .panels = panels,
-                          .c = z,
-                          .c_row = w->rows};
-    matmul_run(&g, w->cap > 0 ? head_cap_tile : NULL, w);
+    const struct weight *w = f->w;
+    struct kern_gemm g = {
+        .m = n, .n = w->rows, .k = w->cols, .a = xs, .a_row = w->cols, .a_col = 1, .c = z, .c_row = w->rows};
+    factor_product(f, &g, w->cap > 0 ? head_cap_tile : NULL, (void *)w);
 }
 
 /* ---- forward ------------------------------------------------------------------------------------------ */
@@ -136,14 +130,14 @@ static void head_forward(struct tape *t, struct head_run *h)
     int n = h->rows.n, vocab = h->w->rows;
     int piece = clamp_int(HEAD_FORWARD_FLOATS / vocab, HEAD_ROWS_MIN, HEAD_ROWS_MAX);
     if (piece > n) piece = n;
-    const float *panels = matmul_panels(t, h->w);
+    struct factor w = factor_rows(t, h->w, 0, vocab);
     h->xs = tape_floats(t, (size_t)piece * (size_t)h->w->cols);
     h->z = tape_floats(t, (size_t)piece * (size_t)vocab);
     if (tape_planning(t)) return;
     for (h->first = 0; h->first < n; h->first += piece) {
         int m = n - h->first < piece ? n - h->first : piece;
         head_gather(&(struct head_gather){h->x, h->rows.rows + h->first, NULL, h->xs}, m);
-        head_logits(h->w, h->xs, m, panels, h->z);
+        head_logits(&w, h->xs, m, h->z);
         work_over((size_t)m, 1, (double)vocab * HEAD_ROW_COST, head_forward_rows, h);
     }
 }
@@ -208,30 +202,35 @@ static void head_backward_active(struct tape *t, struct head_run *h)
             active[h->n_active++] = i;
 }
 
-/* One piece of the vocabulary: columns h->first.. of the logits, n of them. */
-static void head_backward_piece(struct head_run *h, float *panels, const float *x_panels, int n)
+/* Columns h->first..h->first+n-1 of the logits, turned into their gradients. */
+static void head_backward_z(struct tape *t, struct head_run *h, int n)
 {
-    int d = h->w->cols, m = h->n_active;
-    const float *w = h->w->data + (size_t)h->first * (size_t)d;
-    const float *own = panels;
-    if (h->w->panels && h->w->panels_fresh)
-        own = h->w->panels + (size_t)h->first * (size_t)d;
-    else
-        matmul_pack_rows(panels, w, d, n, d);
-    struct kern_gemm z = {.m = m, .n = n, .k = d, .a = h->xs, .a_row = d, .a_col = 1, .panels = own};
-    z.c = h->z, z.c_row = h->z_row;
-    matmul_run(&z, head_backward_tile, h);
-    if (h->dxs) {
-        matmul_pack_cols(panels, w, d, d, n);
-        struct kern_gemm dx = {.m = m, .n = d, .k = n, .a = h->z, .a_row = h->z_row, .a_col = 1};
-        dx.panels = panels, dx.c = h->dxs, dx.c_row = d, dx.accumulate = h->first > 0;
-        matmul_run(&dx, NULL, NULL);
-    }
-    if (!h->w->grad) return;
-    struct kern_gemm dw = {.m = n, .n = d, .k = m, .a = h->z, .a_row = 1, .a_col = h->z_row};
-    dw.panels = x_panels, dw.c = h->w->grad + (size_t)h->first * (size_t)d, dw.c_row = d,
-    dw.accumulate = true;
-    matmul_run(&dw, NULL, NULL);
+    struct arena_mark mark = arena_here(tape_arena(t));
+    struct factor w = factor_rows(t, h->w, h->first, n);
+    struct kern_gemm g = {.m = h->n_active, .n = n, .k = h->w->cols, .a = h->xs, .a_row = h->w->cols};
+    g.a_col = 1, g.c = h->z, g.c_row = h->z_row;
+    if (!tape_planning(t)) factor_product(&w, &g, head_backward_tile, h);
+    arena_back(tape_arena(t), mark);
+}
+
+/* What they add to the gradients of the gathered rows of x and of W. */
+static void head_backward_x(struct tape *t, struct head_run *h, int n)
+{
+    struct arena_mark mark = arena_here(tape_arena(t));
+    struct factor w = factor_cols(t, h->w, h->first, n);
+    struct kern_gemm g = {
+        .m = h->n_active, .n = h->w->cols, .k = n, .a = h->z, .a_row = h->z_row, .a_col = 1};
+    g.c = h->dxs, g.c_row = h->w->cols, g.accumulate = h->first > 0;
+    if (!tape_planning(t)) factor_product(&w, &g, NULL, NULL);
+    arena_back(tape_arena(t), mark);
+}
+
+static void head_backward_w(const struct head_run *h, const float *x_panels, int n)
+{
+    int d = h->w->cols;
+    struct kern_gemm g = {.m = n, .n = d, .k = h->n_active, .a = h->z, .a_row = 1, .a_col = h->z_row};
+    g.panels = x_panels, g.c = h->w->grad + (size_t)h->first * (size_t)d, g.c_row = d, g.accumulate = true;
+    matmul_run(&g, NULL, NULL);
 }
 
 static void head_backward_run(struct tape *t, struct head_run *h)
@@ -245,15 +244,18 @@ static void head_backward_run(struct tape *t, struct head_run *h)
     h->xs = tape_floats(t, (size_t)n * (size_t)d);
     h->dxs = h->x->wants_grad ? tape_floats(t, (size_t)n * (size_t)d) : NULL;
     h->z = tape_floats(t, (size_t)n * (size_t)piece);
-    size_t rows = kern_panels_floats(piece, d), cols = kern_panels_floats(d, piece);
-    float *panels = tape_floats(t, rows > cols ? rows : cols);
     float *x_panels = h->w->grad ? tape_floats(t, kern_panels_floats(d, n)) : NULL;
-    if (tape_planning(t)) return;
-    head_gather(&(struct head_gather){h->x, h->rows.rows, h->active, h->xs}, h->n_active);
-    if (x_panels) matmul_pack_cols(x_panels, h->xs, d, d, h->n_active);
-    for (h->first = 0; h->first < vocab; h->first += piece)
-        head_backward_piece(h, panels, x_panels, vocab - h->first < piece ? vocab - h->first : piece);
-    if (h->dxs) work_over((size_t)d, KERN_PANEL, (double)h->n_active * 8, head_backward_scatter, h);
+    bool planning = tape_planning(t);
+    if (!planning) head_gather(&(struct head_gather){h->x, h->rows.rows, h->active, h->xs}, h->n_active);
+    if (!planning && x_panels) matmul_pack_cols(x_panels, h->xs, d, d, h->n_active);
+    for (h->first = 0; h->first < (planning ? 1 : vocab); h->first += piece) {
+        int columns = vocab - h->first < piece ? vocab - h->first : piece;
+        head_backward_z(t, h, columns);
+        if (h->dxs) head_backward_x(t, h, columns);
+        if (x_panels && !planning) head_backward_w(h, x_panels, columns);
+    }
+    if (h->dxs && !planning)
+        work_over((size_t)d, KERN_PANEL, (double)h->n_active * 8, head_backward_scatter, h);
 }
 
 static void head_backward(struct tape *t, struct node *node)
@@ -300,11 +302,11 @@ void op_logits_run(struct tape *t, struct tensor *x, struct weight *w, const int
 {
     CHECK(x->cols == w->cols, "%s [%d, %d] times x [%d, %d]", w->name, w->rows, w->cols, x->rows, x->cols);
     struct arena_mark mark = arena_here(tape_arena(t));
-    const float *panels = matmul_panels(t, w);
+    struct factor f = factor_rows(t, w, 0, w->rows);
     float *xs = tape_floats(t, (size_t)n * (size_t)w->cols);
     if (!tape_planning(t)) {
         head_gather(&(struct head_gather){x, rows, NULL, xs}, n);
-        head_logits(w, xs, n, panels, out);
+        head_logits(&f, xs, n, out);
     }
     arena_back(tape_arena(t), mark);
 }

@@ -4,8 +4,8 @@
  *   dW += dy^T x         contraction over rows, in order, in blocks of KERN_K_BLOCK rows
  *   db += sum_r dy_r     in the same blocks
  *
- * All three are products of kern.h's one form, with the second factor packed: W by rows forward (once after
- * an update if the model asks for it), W by columns and x by columns backward.
+ * All three are products of kern.h's one form. Their second factors: W by rows forward, W by columns and x by
+ * columns backward; factor.c looks after the forms of W.
  */
 #include <string.h>
 
@@ -31,17 +31,16 @@ static void linear_add_bias(void *ctx, const struct kern_gemm *tile, int row, in
 static void linear_forward(struct tape *t, const struct linear_node *n)
 {
     struct arena_mark mark = arena_here(tape_arena(t));
-    const float *panels = matmul_panels(t, n->w);
+    struct factor w = factor_rows(t, n->w, 0, n->w->rows);
     struct kern_gemm g = {.m = n->x->rows,
                           .n = n->w->rows,
                           .k = n->w->cols,
                           .a = n->x->data,
                           .a_row = n->w->cols,
                           .a_col = 1,
-                          .panels = panels,
                           .c = n->node.y->data,
                           .c_row = n->w->rows};
-    if (!tape_planning(t)) matmul_run(&g, n->bias ? linear_add_bias : NULL, n->bias);
+    if (!tape_planning(t)) factor_product(&w, &g, n->bias ? linear_add_bias : NULL, n->bias);
     arena_back(tape_arena(t), mark);
 }
 
@@ -51,21 +50,17 @@ static void linear_backward_x(struct tape *t, const struct linear_node *n)
     float *dx = tape_grad(t, n->x, &first);
     if (!dx) return;
     struct arena_mark mark = arena_here(tape_arena(t));
-    float *panels = tape_floats(t, kern_panels_floats(n->w->cols, n->w->rows));
+    struct factor w = factor_cols(t, n->w, 0, n->w->rows);
     struct kern_gemm g = {.m = n->x->rows,
                           .n = n->w->cols,
                           .k = n->w->rows,
                           .a = n->node.y->grad,
                           .a_row = n->w->rows,
                           .a_col = 1,
-                          .panels = panels,
                           .c = dx,
                           .c_row = n->w->cols,
                           .accumulate = !first};
-    if (!tape_planning(t)) {
-        matmul_pack_cols(panels, n->w->data, n->w->cols, n->w->cols, n->w->rows);
-        matmul_run(&g, NULL, NULL);
-    }
+    if (!tape_planning(t)) factor_product(&w, &g, NULL, NULL);
     arena_back(tape_arena(t), mark);
 }
 

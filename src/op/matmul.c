@@ -122,12 +122,3 @@ void matmul_pack_cols(float *panels, const float *b, ptrdiff_t ld, int n, int k)
 {
     pack_all(&(struct matmul_pack){kern()->pack_cols, panels, b, ld, 1, n, k});
 }
-
-const float *matmul_panels(struct tape *t, const struct weight *w)
-{
-    if (w->panels && w->panels_fresh) return w->panels;
-    float *panels = tape_floats(t, kern_panels_floats(w->rows, w->cols));
-    if (tape_planning(t)) return NULL;
-    matmul_pack_rows(panels, w->data, w->cols, w->rows, w->cols);
-    return panels;
-}

@@ -31,19 +31,34 @@ struct tensor {
     struct grad_buffer *buffer, *spare;
 };
 
+/* A frozen weight may stay as a file holds it (16 bits, quantised, ...). tile gives, as float32 [n, cols],
+ * columns col..col+cols-1 of rows row..row+n-1: from any thread, always the same bits. col is a multiple of
+ * STORED_COLS; col + cols is one too, or the end of the rows. Whoever implements it puts struct stored first
+ * in a struct of its own. */
+enum { STORED_COLS = 256 };
+struct stored {
+    void (*tile)(const struct stored *s, int row, int n, int col, int cols, float *out);
+};
+
 /* A parameter: [rows, cols] as Hugging Face stores it ([out, in] for a linear layer, [V, D] for an embedding,
  * [1, D] for a norm or bias). Owned by the model. */
 struct weight {
     const char *name; /* Hugging Face name */
     int rows, cols;
     float *data;
+    const struct stored *stored; /* instead of data (then NULL, like grad and panels): a matrix or a table.
+                                  * Products and look-ups decode what they need and give the bits that the
+                                  * same numbers in data would */
     float *grad;   /* NULL when frozen or not training; accumulated into, the trainer zeroes it */
     float *panels; /* packed for y = x W^T, or NULL: then matmul packs into step memory */
     bool panels_fresh;
     bool plus_one; /* of a norm: it counts as 1 more than is stored (Gemma) */
     float cap;     /* of an output matrix: logits are cap * tanh(z / cap) (Gemma 2); 0: as they are */
 };
-/* Give the weight persistent panels, or renew them after an update. Frees nothing else. */
+/* Rows row..row+n-1 as float32 [n, cols], whatever the form. */
+void weight_rows(const struct weight *w, int row, int n, float *out);
+/* Give the weight persistent panels, or renew them after an update. Frees nothing else. Not for a stored one.
+ */
 void weight_pack(struct weight *w);
 void weight_unpack(struct weight *w);
 

@@ -76,11 +76,26 @@ void work_copy(float *y, const float *x, size_t n);
  * made it: row and col say where in C it begins; it may change the tile's elements. */
 typedef void (*matmul_after)(void *ctx, const struct kern_gemm *tile, int row, int col);
 void matmul_run(const struct kern_gemm *g, matmul_after after, void *ctx);
-/* Panels of w for y = x W^T: its own if they are fresh, else packed into step memory. NULL in a plan. */
-const float *matmul_panels(struct tape *t, const struct weight *w);
 /* Pack rows of a [n, k] matrix, or a [k, n] matrix as it is; ld is its row stride. */
 void matmul_pack_rows(float *panels, const float *b, ptrdiff_t ld, int n, int k);
 void matmul_pack_cols(float *panels, const float *b, ptrdiff_t ld, int n, int k);
+
+/* ---- factor.c: products with a weight, in whatever form it is ------------------------------------------ */
+
+/* B of C = A B, from rows row..row+n-1 of a weight. A rank or an expert may take a part of the rows. */
+struct factor {
+    const struct weight *w;
+    int row;
+    bool by_cols;
+    const float *panels; /* all of B; NULL in a plan, and for a stored weight */
+    float *scratch;      /* step memory */
+};
+/* y = x W^T: C is [m, n], A is [m, w->cols]. */
+struct factor factor_rows(struct tape *t, const struct weight *w, int row, int n);
+/* dx = dy W: C is [m, w->cols], A is [m, n]. */
+struct factor factor_cols(struct tape *t, const struct weight *w, int row, int n);
+/* g is C = A B without its panels. */
+void factor_product(const struct factor *f, const struct kern_gemm *g, matmul_after after, void *ctx);
 
 /* ---- batch.c ------------------------------------------------------------------------------------------ */
 

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/machine.h"
 
 void plan_add(struct plan *p, const char *what, size_t bytes)
 {
@@ -62,26 +63,8 @@ size_t plan_micro(const struct micro *b, struct model *m, bool checkpoint, bool 
     return peak;
 }
 
-/* Bytes that the control group allows, or SIZE_MAX. */
-static size_t group_limit(void)
-{
-    static const char *const files[] = {"/sys/fs/cgroup/memory.max",
-                                        "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
-    size_t least = SIZE_MAX;
-    for (int i = 0; i < 2; i++) {
-        char *text, *end;
-        size_t n;
-        if (file_read(files[i], 1 << 12, &text, &n, NULL)) continue;
-        unsigned long long value = strtoull(text, &end, 10);
-        if (end != text && value < least) least = (size_t)value; /* no number: "max" */
-        free(text);
-    }
-    return least;
-}
-
 size_t plan_limit(struct conf *c)
 {
     if (conf_is_set(c, "max_memory_gb")) return (size_t)(conf_real(c, "max_memory_gb") * 1e9);
-    size_t group = group_limit(), all = machine_memory();
-    return all < group ? all : group;
+    return memory_allowed();
 }

@@ -37,6 +37,8 @@ for name in llama_linear qwen2_heads; do
   run logits --model "$tmp/hf2" --ids "$ids" --out "$tmp/c"
   same "$tmp/a" "$tmp/b"
   same "$tmp/a" "$tmp/c"
+  run logits --model "$golden/gguf/$name.gguf" --ids "$ids" --out "$tmp/d" --load_in_place true
+  same "$tmp/a" "$tmp/d"
 done
 
 plain=$golden/models/llama_plain

@@ -1,5 +1,5 @@
 # A real model through the program: SmolLM2-135M from GGUF gives transformers' logits, and the Hugging Face
-# folder converted from it gives the same bits. Skipped without the model (tools/smollm2 fetches it).
+# folder converted from it, and its weights left in the file, give the same bits. Skipped without the model (tools/smollm2 fetches it).
 set -eu
 model=${OPENR1_SMOLLM2:-$OPENR1_BUILD/models/SmolLM2-135M-Instruct.Q4_1.gguf}
 if [ ! -f "$model" ]; then
@@ -16,4 +16,6 @@ echo '[504, 3575, 282, 4649, 314]' >"$tmp/few.json"
 "$OPENR1" logits --model "$model" --ids "$tmp/few.json" --out "$tmp/a"
 "$OPENR1" logits --model "$tmp/folder" --ids "$tmp/few.json" --out "$tmp/b" --threads 1
 cmp "$tmp/a" "$tmp/b"
+"$OPENR1" logits --model "$model" --ids "$tmp/few.json" --out "$tmp/c" --load_in_place true
+cmp "$tmp/a" "$tmp/c"
 "$OPENR1" inspect "$model" --tensors false | grep -q '^llama, 134515008 parameters$'

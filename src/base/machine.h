@@ -1,0 +1,10 @@
+/* machine.h: what the control group that the program runs in (a container, a job) leaves of the machine. */
+#ifndef BASE_MACHINE_H
+#define BASE_MACHINE_H
+
+#include <stddef.h>
+
+/* Bytes of memory that this program may use at most: the machine's, or less where the group has a limit. */
+size_t memory_allowed(void);
+
+#endif

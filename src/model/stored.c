@@ -1,0 +1,38 @@
+/* stored.c: weights that stay in their file: rows decoded where a product or a look-up asks for them.
+ *
+ * Rotary rows: files of GGUF's llama and llama2.c store, for each head, element 2i+j of the interleaved
+ * layout where Hugging Face has element j*hd/2 + i (i < hd/2, j in {0,1}). Rows are decoded one by one, so
+ * the right one is simply taken.
+ */
+#include "model/model_int.h"
+
+int rotary_row(int row, int head_dim)
+{
+    int half = head_dim / 2, in_head = row % head_dim;
+    return row - in_head + in_head % half * 2 + in_head / half;
+}
+
+static void stored_tile(const struct stored *face, int row, int n, int col, int cols, float *out)
+{
+    const struct stored_tensor *s = (const struct stored_tensor *)face;
+    const struct dtype_info *d = s->dtype;
+    size_t at = (size_t)(col / d->block) * (size_t)d->bytes, blocks = (size_t)(cols / d->block);
+    for (int i = 0; i < n; i++) {
+        int from = s->head_dim ? rotary_row(row + i, s->head_dim) : row + i;
+        d->decode(s->p + (size_t)from * s->row_bytes + at, blocks, out + (size_t)i * (size_t)cols);
+    }
+}
+
+void stored_init(struct stored_tensor *s, const struct tensor_file *f, const struct tensor_info *t,
+                 int head_dim)
+{
+    const struct dtype_info *d = dtype_info(t->dtype);
+    int64_t cols = t->shape[t->n_dims - 1];
+    CHECK(d->decode && STORED_COLS % d->block == 0 && cols % d->block == 0, "%s: %s in blocks of %d", t->name,
+          d->name, d->block);
+    *s = (struct stored_tensor){.face = {stored_tile},
+                                .p = f->maps[t->file].p + t->offset,
+                                .dtype = d,
+                                .row_bytes = (size_t)(cols / d->block) * (size_t)d->bytes,
+                                .head_dim = head_dim};
+}
