@@ -218,7 +218,7 @@ static int take_tensor(struct cursor *c, struct tensor_info *t)
     if (dtype < 0)
         return err_set(c->e,
                        "%s: tensor %.200s: ggml type %" PRIu64 " is not read here; types read: F32 F16 "
-                       "BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K",
+                       "BF16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K Q8_K IQ4_NL IQ4_XS MXFP4",
                        c->path, t->name, type);
     t->dtype = (enum dtype)dtype;
     return 0;

@@ -5,9 +5,15 @@
  *   Q4_0, Q5_0   d, [qh], qs: y = (q - 8) d, y = (q - 16) d; 32 elements, low nibbles are the first half
  *   Q4_1, Q5_1   d, m, [qh], qs: y = q d + m
  *   Q8_0         d, 32 int8: y = q d
+ *   Q2_K         16 pairs of 4-bit scale and minimum, qs, d, dmin: y = (d sc) q - (dmin mn); 256 elements
+ *   Q3_K         hmask, qs, 16 6-bit scales, d: y = (d (sc - 32)) q; 256 elements
  *   Q4_K, Q5_K   d, dmin, 8 pairs of 6-bit scale and minimum, [qh], qs: y = (d sc) q - (dmin mn); 256
  *                elements
  *   Q6_K         ql, qh, 16 int8 scales, d: y = (d sc) (q - 32)
+ *   Q8_K         float d, 256 int8, sums: y = q d
+ *   IQ4_NL       d, qs: y = d v[q], v a table of 16 uneven steps; 32 elements
+ *   IQ4_XS       d, 8 6-bit scales, qs: y = (d (sc - 32)) v[q]; 256 elements
+ *   MXFP4        e, qs: y = 2^(e - 127) v[q], v the 4-bit floats (OCP Microscaling Formats 1.0); 32 elements
  * The order of roundings is that of gguf-py, with which tests compare bit for bit.
  */
 #include <string.h>
@@ -113,6 +119,44 @@ static void q5_1_decode(const uint8_t *p, size_t blocks, float *y)
     }
 }
 
+/* Two halves of 128 in Q2_K and Q3_K: element 32 r + i of a half has bits 2r, 2r+1 of byte i of its 32 bytes
+ * of qs; its scale is number 2 r + i/16 of its 8. */
+static void q2_k_decode(const uint8_t *p, size_t blocks, float *y)
+{
+    for (size_t b = 0; b < blocks; b++, p += 84, y += 256) {
+        const uint8_t *scales = p, *qs = p + 16;
+        float d = half_at(p + 80), dmin = half_at(p + 82);
+        for (int run = 0; run < 16; run++) {
+            float ds = d * (float)(scales[run] & 15), dm = dmin * (float)(scales[run] >> 4);
+            const uint8_t *from = qs + run / 8 * 32 + run % 2 * 16;
+            for (int i = 0; i < 16; i++) {
+                int q = from[i] >> (run % 8 / 2 * 2) & 3;
+                y[16 * run + i] = ds * (float)q - dm;
+            }
+        }
+    }
+}
+
+/* A scale's low 4 bits: nibble j of the first 8 bytes (low nibbles first); its high 2 bits: byte 8 + j%4. The
+ * third bit of an element's number is bit 4 half + r of hmask[i], and stands for 4 when it is not set. */
+static void q3_k_decode(const uint8_t *p, size_t blocks, float *y)
+{
+    for (size_t b = 0; b < blocks; b++, p += 110, y += 256) {
+        const uint8_t *hmask = p, *qs = p + 32, *scales = p + 96;
+        float d = half_at(p + 108);
+        for (int run = 0; run < 16; run++) {
+            int scale = (scales[run % 8] >> (run / 8 * 4) & 15) | (scales[8 + run % 4] >> (run / 4 * 2) & 3)
+                                                                      << 4;
+            float ds = d * (float)(scale - 32);
+            for (int i = 0; i < 16; i++) {
+                int at = run % 2 * 16 + i, q = qs[run / 8 * 32 + at] >> (run % 8 / 2 * 2) & 3;
+                if (!(hmask[at] >> (run / 2) & 1)) q -= 4;
+                y[16 * run + i] = ds * (float)q;
+            }
+        }
+    }
+}
+
 /* The j-th of 8 pairs of 6 bits in 12 bytes: the first four whole in bytes j and j+4, whose top two bits
  * belong to the last four, the rest of which are nibbles of bytes 8..11. */
 static void k_scale(const uint8_t *s, int j, int *scale, int *min)
@@ -169,6 +213,57 @@ static void q6_k_decode(const uint8_t *p, size_t blocks, float *y)
     }
 }
 
+static void q8_k_decode(const uint8_t *p, size_t blocks, float *y)
+{
+    for (size_t b = 0; b < blocks; b++, p += 292, y += 256) {
+        float d;
+        memcpy(&d, p, sizeof d);
+        for (int j = 0; j < 256; j++) y[j] = d * (float)(int8_t)p[4 + j];
+    }
+}
+
+/* 32 elements by a table; low nibbles are the first half. */
+static void nibbles_decode(const uint8_t *qs, const int8_t *values, float d, float *y)
+{
+    for (int j = 0; j < 16; j++) {
+        y[j] = d * (float)values[qs[j] & 15];
+        y[j + 16] = d * (float)values[qs[j] >> 4];
+    }
+}
+
+static const int8_t iq4_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                      1,    13,   25,  38,  53,  69,  89,  113};
+
+static void iq4_nl_decode(const uint8_t *p, size_t blocks, float *y)
+{
+    for (size_t b = 0; b < blocks; b++, p += 18, y += 32) nibbles_decode(p + 2, iq4_values, half_at(p), y);
+}
+
+/* A scale's low 4 bits are a nibble of bytes 4..7, its high 2 bits lie in the 16 of bytes 2 and 3. */
+static void iq4_xs_decode(const uint8_t *p, size_t blocks, float *y)
+{
+    for (size_t b = 0; b < blocks; b++, p += 136, y += 256) {
+        float d = half_at(p);
+        for (int j = 0; j < 8; j++) {
+            int scale = (p[4 + j / 2] >> (j % 2 * 4) & 15) | (p[2 + j / 4] >> (j % 4 * 2) & 3) << 4;
+            nibbles_decode(p + 8 + 16 * j, iq4_values, d * (float)(scale - 32), y + 32 * j);
+        }
+    }
+}
+
+/* Values are twice the floats, so that they are whole, and the scale is half: 2^(e - 128), whose two least
+ * are not normal. */
+static void mxfp4_decode(const uint8_t *p, size_t blocks, float *y)
+{
+    static const int8_t values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+    for (size_t b = 0; b < blocks; b++, p += 17, y += 32) {
+        uint32_t bits = p[0] < 2 ? (uint32_t)0x200000 << p[0] : (uint32_t)(p[0] - 1) << 23;
+        float d;
+        memcpy(&d, &bits, sizeof d);
+        nibbles_decode(p + 1, values, d, y);
+    }
+}
+
 static const struct dtype_info table[] = {
     [DT_F32] = {"F32", true, 0, 1, 4, f32_decode},
     [DT_F16] = {"F16", true, 1, 1, 2, f16_decode},
@@ -187,9 +282,15 @@ static const struct dtype_info table[] = {
     [DT_Q5_0] = {"Q5_0", false, 6, 32, 22, q5_0_decode},
     [DT_Q5_1] = {"Q5_1", false, 7, 32, 24, q5_1_decode},
     [DT_Q8_0] = {"Q8_0", false, 8, 32, 34, q8_0_decode},
+    [DT_Q2_K] = {"Q2_K", false, 10, 256, 84, q2_k_decode},
+    [DT_Q3_K] = {"Q3_K", false, 11, 256, 110, q3_k_decode},
     [DT_Q4_K] = {"Q4_K", false, 12, 256, 144, q4_k_decode},
     [DT_Q5_K] = {"Q5_K", false, 13, 256, 176, q5_k_decode},
     [DT_Q6_K] = {"Q6_K", false, 14, 256, 210, q6_k_decode},
+    [DT_Q8_K] = {"Q8_K", false, 15, 256, 292, q8_k_decode},
+    [DT_IQ4_NL] = {"IQ4_NL", false, 20, 32, 18, iq4_nl_decode},
+    [DT_IQ4_XS] = {"IQ4_XS", false, 23, 256, 136, iq4_xs_decode},
+    [DT_MXFP4] = {"MXFP4", false, 39, 32, 17, mxfp4_decode},
 };
 _Static_assert(sizeof table / sizeof *table == DT_COUNT, "a row for every type");
 

@@ -1,5 +1,6 @@
-# A real model through the program: SmolLM2-135M from GGUF gives transformers' logits, and the Hugging Face
-# folder converted from it, and its weights left in the file, give the same bits. Skipped without the model (tools/smollm2 fetches it).
+# A real model through the program: SmolLM2-135M from GGUF gives transformers' logits; its weights left in the
+# file, and the Hugging Face folder converted from it, give the same bits. Skipped without the model, which
+# tools/smollm2 fetches.
 set -eu
 model=${OPENR1_SMOLLM2:-$OPENR1_BUILD/models/SmolLM2-135M-Instruct.Q4_1.gguf}
 if [ ! -f "$model" ]; then

@@ -136,8 +136,9 @@ static void broken_tensors_are_named(void **state)
 static void dequantised_floats_equal_those_of_gguf_py(void **state)
 {
     (void)state;
-    static const enum dtype types[] = {DT_F16,  DT_BF16, DT_Q4_0, DT_Q4_1, DT_Q5_0,
-                                       DT_Q5_1, DT_Q8_0, DT_Q4_K, DT_Q5_K, DT_Q6_K};
+    static const enum dtype types[] = {DT_F16,  DT_BF16,   DT_Q4_0,   DT_Q4_1, DT_Q5_0, DT_Q5_1,
+                                       DT_Q8_0, DT_Q2_K,   DT_Q3_K,   DT_Q4_K, DT_Q5_K, DT_Q6_K,
+                                       DT_Q8_K, DT_IQ4_NL, DT_IQ4_XS, DT_MXFP4};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         const struct dtype_info *d = dtype_info(types[i]);
         char path[2][128], *blocks, *floats;
