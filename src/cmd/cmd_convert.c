@@ -14,9 +14,9 @@ static const struct opt convert_opts[] = {
     {.key = "out", .type = OPT_STR, .help = "folder to write", .flags = OPT_REQUIRED},
     {.key = "dtype",
      .type = OPT_STR,
-     .fallback = "float32",
-     .help = "how numbers are stored",
-     .choices = "float32|bfloat16|float16"},
+     .fallback = "auto",
+     .help = "how numbers are stored; auto: as they were, or float32 if they were quantised",
+     .choices = "auto|float32|bfloat16|float16"},
     {.key = NULL}};
 static const struct opt *const convert_tables[] = {convert_opts, NULL};
 
@@ -24,7 +24,7 @@ static int convert_command(struct conf *c, struct err *e)
 {
     const char *out = conf_str(c, "out"), *dtype = conf_str(c, "dtype");
     if (file_place_check(out, e)) return -1;
-    struct model *m = model_load(conf_str(c, "model"), 0, 0, e);
+    struct model *m = model_load(conf_str(c, "model"), MODEL_IN_PLACE, 0, e);
     if (!m) return -1;
     int result = model_save(m, out, dtype, NULL, e);
     if (!result)
@@ -38,8 +38,9 @@ const struct cmd cmd_convert = {
     .name = "convert",
     .summary = "read a model in any known format, write a Hugging Face folder",
     .details =
-        "Quantised weights are dequantised; rows of q and k that GGUF permutes are put back. The folder is\n"
-        "written as a whole or not at all; an existing folder is replaced only if it holds a saved model.\n\n"
+        "Quantised weights are dequantised; rows of q and k that GGUF permutes are put back. Numbers pass\n"
+        "through a few megabytes of memory, whatever the model's size. The folder is written as a whole or\n"
+        "not at all; an existing folder is replaced only if it holds a saved model.\n\n"
         "  openr1 convert --model SmolLM2-135M-Instruct.Q4_1.gguf --out smollm2 --dtype bfloat16",
     .tables = convert_tables,
     .run = convert_command,

@@ -1,7 +1,7 @@
 /* cmd_init.c: `openr1 init`: a model folder without weights, for training from scratch.
  *
  * Writes config.json (as given, with vocabulary size and special ids filled in) and the files of a tokenizer
- * of single characters. `sft --from_scratch` draws the weights.
+ * of single characters. `sft --from_scratch` draws the weights; so does --random_weights, into files.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +27,11 @@ static const struct opt init_options[] = {
      .fallback = "<|end|>",
      .help = "special tokens, left out of decoded text; <|end|> ends a sequence"},
     {.key = "chat_template", .type = OPT_STR, .help = "a Jinja chat template: a file, or the text itself"},
+    {.key = "random_weights",
+     .type = OPT_STR,
+     .help = "also draw weights from initializer_range and write them in this type",
+     .choices = "float32|bfloat16|float16"},
+    {.key = "seed", .type = OPT_INT, .fallback = "42", .help = "of random_weights"},
     {.key = "out", .type = OPT_STR, .help = "the folder", .flags = OPT_REQUIRED},
     {0}};
 static const struct opt *const init_tables[] = {init_options, NULL};
@@ -100,16 +105,21 @@ static int folder_write(const char *dir, const json_t *config, const struct toke
     return rc;
 }
 
-/* The folder is read back, so that a config which no model can have fails here and not in training. */
-static int folder_check(const char *dir, struct err *e)
+/* The folder is read back, so that a config which no model can have fails here and not in training. Weights
+ * are drawn as they are written, so a model larger than memory can be made. */
+static int folder_check(struct conf *conf, const char *dir, struct err *e)
 {
-    struct model *m = model_load(dir, MODEL_NO_WEIGHTS, 0, e);
+    const char *dtype = conf_str(conf, "random_weights");
+    uint64_t seed = (uint64_t)conf_int(conf, "seed");
+    struct model *m = model_load(dir, dtype ? MODEL_RANDOM | MODEL_IN_PLACE : MODEL_NO_WEIGHTS, seed, e);
     if (!m) return -1;
     const struct model_config *c = model_config(m);
-    log_info("%s: %d layers of %d, %d tokens, %lld parameters", dir, c->layers, c->hidden, c->vocab,
-             (long long)model_n_params(m));
+    int failed = dtype ? model_save(m, dir, dtype, NULL, e) : 0;
+    if (!failed)
+        log_info("%s: %d layers of %d, %d tokens, %lld parameters", dir, c->layers, c->hidden, c->vocab,
+                 (long long)model_n_params(m));
     model_free(m);
-    return 0;
+    return failed;
 }
 
 static int init_run(struct conf *c, struct err *e)
@@ -123,7 +133,7 @@ static int init_run(struct conf *c, struct err *e)
     set_id(config, "bos_token_id", tokenizer_bos(t));
     set_id(config, "eos_token_id", tokenizer_eos(t));
     set_id(config, "pad_token_id", tokenizer_pad(t) >= 0 ? tokenizer_pad(t) : tokenizer_eos(t));
-    if (folder_write(dir, config, t, e) || folder_check(dir, e)) goto out;
+    if (folder_write(dir, config, t, e) || folder_check(c, dir, e)) goto out;
     rc = 0;
 out:
     tokenizer_free(t);

@@ -264,33 +264,48 @@ static void mxfp4_decode(const uint8_t *p, size_t blocks, float *y)
     }
 }
 
+static void f32_encode(const float *x, size_t n, uint8_t *p)
+{
+    memcpy(p, x, n * sizeof *x);
+}
+
+static void f16_encode(const float *x, size_t n, uint8_t *p)
+{
+    kern()->f32_to_f16((uint16_t *)p, x, n);
+}
+
+static void bf16_encode(const float *x, size_t n, uint8_t *p)
+{
+    kern()->f32_to_bf16((uint16_t *)p, x, n);
+}
+
 static const struct dtype_info table[] = {
-    [DT_F32] = {"F32", true, 0, 1, 4, f32_decode},
-    [DT_F16] = {"F16", true, 1, 1, 2, f16_decode},
-    [DT_BF16] = {"BF16", true, 30, 1, 2, bf16_decode},
-    [DT_F64] = {"F64", true, 28, 1, 8, f64_decode},
-    [DT_BOOL] = {"BOOL", true, -1, 1, 1, NULL},
-    [DT_U8] = {"U8", true, -1, 1, 1, NULL},
-    [DT_I8] = {"I8", true, 24, 1, 1, NULL},
-    [DT_I16] = {"I16", true, 25, 1, 2, NULL},
-    [DT_I32] = {"I32", true, 26, 1, 4, NULL},
-    [DT_I64] = {"I64", true, 27, 1, 8, NULL},
-    [DT_F8_E4M3] = {"F8_E4M3", true, -1, 1, 1, NULL},
-    [DT_F8_E5M2] = {"F8_E5M2", true, -1, 1, 1, NULL},
-    [DT_Q4_0] = {"Q4_0", false, 2, 32, 18, q4_0_decode},
-    [DT_Q4_1] = {"Q4_1", false, 3, 32, 20, q4_1_decode},
-    [DT_Q5_0] = {"Q5_0", false, 6, 32, 22, q5_0_decode},
-    [DT_Q5_1] = {"Q5_1", false, 7, 32, 24, q5_1_decode},
-    [DT_Q8_0] = {"Q8_0", false, 8, 32, 34, q8_0_decode},
-    [DT_Q2_K] = {"Q2_K", false, 10, 256, 84, q2_k_decode},
-    [DT_Q3_K] = {"Q3_K", false, 11, 256, 110, q3_k_decode},
-    [DT_Q4_K] = {"Q4_K", false, 12, 256, 144, q4_k_decode},
-    [DT_Q5_K] = {"Q5_K", false, 13, 256, 176, q5_k_decode},
-    [DT_Q6_K] = {"Q6_K", false, 14, 256, 210, q6_k_decode},
-    [DT_Q8_K] = {"Q8_K", false, 15, 256, 292, q8_k_decode},
-    [DT_IQ4_NL] = {"IQ4_NL", false, 20, 32, 18, iq4_nl_decode},
-    [DT_IQ4_XS] = {"IQ4_XS", false, 23, 256, 136, iq4_xs_decode},
-    [DT_MXFP4] = {"MXFP4", false, 39, 32, 17, mxfp4_decode},
+    [DT_F32] = {"F32", true, 0, 1, 4, f32_decode, f32_encode, 0x1.fffffep127},
+    [DT_F16] = {"F16", true, 1, 1, 2, f16_decode, f16_encode, 65504},
+    [DT_BF16] = {"BF16", true, 30, 1, 2, bf16_decode, bf16_encode, 0x1.fep127},
+    [DT_F64] = {"F64", true, 28, 1, 8, f64_decode, NULL, 0},
+    [DT_BOOL] = {"BOOL", true, -1, 1, 1, NULL, NULL, 0},
+    [DT_U8] = {"U8", true, -1, 1, 1, NULL, NULL, 0},
+    [DT_I8] = {"I8", true, 24, 1, 1, NULL, NULL, 0},
+    [DT_I16] = {"I16", true, 25, 1, 2, NULL, NULL, 0},
+    [DT_I32] = {"I32", true, 26, 1, 4, NULL, NULL, 0},
+    [DT_I64] = {"I64", true, 27, 1, 8, NULL, NULL, 0},
+    [DT_F8_E4M3] = {"F8_E4M3", true, -1, 1, 1, NULL, NULL, 0},
+    [DT_F8_E5M2] = {"F8_E5M2", true, -1, 1, 1, NULL, NULL, 0},
+    [DT_Q4_0] = {"Q4_0", false, 2, 32, 18, q4_0_decode, NULL, 0},
+    [DT_Q4_1] = {"Q4_1", false, 3, 32, 20, q4_1_decode, NULL, 0},
+    [DT_Q5_0] = {"Q5_0", false, 6, 32, 22, q5_0_decode, NULL, 0},
+    [DT_Q5_1] = {"Q5_1", false, 7, 32, 24, q5_1_decode, NULL, 0},
+    [DT_Q8_0] = {"Q8_0", false, 8, 32, 34, q8_0_decode, NULL, 0},
+    [DT_Q2_K] = {"Q2_K", false, 10, 256, 84, q2_k_decode, NULL, 0},
+    [DT_Q3_K] = {"Q3_K", false, 11, 256, 110, q3_k_decode, NULL, 0},
+    [DT_Q4_K] = {"Q4_K", false, 12, 256, 144, q4_k_decode, NULL, 0},
+    [DT_Q5_K] = {"Q5_K", false, 13, 256, 176, q5_k_decode, NULL, 0},
+    [DT_Q6_K] = {"Q6_K", false, 14, 256, 210, q6_k_decode, NULL, 0},
+    [DT_Q8_K] = {"Q8_K", false, 15, 256, 292, q8_k_decode, NULL, 0},
+    [DT_IQ4_NL] = {"IQ4_NL", false, 20, 32, 18, iq4_nl_decode, NULL, 0},
+    [DT_IQ4_XS] = {"IQ4_XS", false, 23, 256, 136, iq4_xs_decode, NULL, 0},
+    [DT_MXFP4] = {"MXFP4", false, 39, 32, 17, mxfp4_decode, NULL, 0},
 };
 _Static_assert(sizeof table / sizeof *table == DT_COUNT, "a row for every type");
 

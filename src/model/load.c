@@ -165,6 +165,7 @@ int model_fill(struct model *m, struct tensor_file *f, bool in_place, struct err
     const struct tensor_info **found = alloc_zero((size_t)m->n_weights, sizeof *found);
     int result = find_tensors(m, f, found, e);
     if (!result && in_place) leave_in_place(m, f, found);
+    for (int i = 0; i < m->n_weights && !result; i++) m->placed[i].dtype = found[i]->dtype;
     if (!result) result = model_allocate(m, e);
     for (int i = 0; i < m->n_weights && !result; i++)
         if (!m->weights[i].stored) result = fill_weight(m, i, f, found[i], e);
@@ -265,6 +266,16 @@ static bool is_large(const struct model *m)
     return 2 * (double)model_n_params(m) * sizeof(float) > 0.75 * (double)memory_allowed();
 }
 
+static void draw_in_place(struct model *m, uint64_t seed)
+{
+    m->draws = alloc_zero((size_t)m->n_weights, sizeof *m->draws);
+    for (int i = 0; i < m->n_weights; i++) {
+        if (m->placed[i].row->kind != WEIGHT_MATRIX) continue;
+        stored_draw_init(&m->draws[i], m, i, seed);
+        m->weights[i].stored = &m->draws[i].face;
+    }
+}
+
 static int load(struct model *m, struct tensor_file **file, int flags, uint64_t seed, struct err *e)
 {
     if (!file_exists(m->path)) return err_set(e, "%s: no such file or folder", m->path);
@@ -276,6 +287,7 @@ static int load(struct model *m, struct tensor_file **file, int flags, uint64_t 
     model_layout(m);
     if (flags & MODEL_NO_WEIGHTS) return 0;
     if (flags & MODEL_RANDOM) {
+        if (flags & MODEL_IN_PLACE) draw_in_place(m, seed);
         if (model_allocate(m, e)) return -1;
         model_draw(m, seed);
         return 0;

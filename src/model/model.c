@@ -11,7 +11,6 @@
 #include "base/hash.h"
 #include "base/machine.h"
 #include "base/pool.h"
-#include "base/rng.h"
 #include "model/model_int.h"
 #include "text/text.h"
 
@@ -36,7 +35,7 @@ static void add_weight(struct model *m, const struct arch_weight *row, int layer
                          .rows = config_size(&m->config, row->shape[0]),
                          .cols = config_size(&m->config, row->shape[1]),
                          .plus_one = row->kind == WEIGHT_NORM_LESS_ONE};
-    m->placed[m->n_weights++] = (struct placed){row, layer};
+    m->placed[m->n_weights++] = (struct placed){row, layer, DT_F32};
     if (strchr(row->name, '*'))
         m->layers[layer].w[row->slot] = w;
     else
@@ -134,17 +133,15 @@ int model_allocate(struct model *m, struct err *e)
 }
 
 struct draw {
-    const struct weight *w;
-    struct rng_at at;
-    float std;
+    struct stored_draw from;
+    float *to;
 };
 
 static void draw_row(void *ctx, int row)
 {
     const struct draw *d = ctx;
-    struct rng_at at = d->at;
-    at.sequence = (uint32_t)row;
-    rng_normal(&at, d->w->data + (size_t)row * (size_t)d->w->cols, (size_t)d->w->cols, 0, d->std);
+    int cols = d->from.cols;
+    d->from.face.tile(&d->from.face, row, 1, 0, cols, d->to + (size_t)row * (size_t)cols);
 }
 
 /* Row r of weight i comes from (seed, RNG_INIT, step i, sequence r). */
@@ -154,10 +151,11 @@ void model_draw(struct model *m, uint64_t seed)
         const struct weight *w = &m->weights[i];
         enum arch_kind kind = m->placed[i].row->kind;
         size_t n = (size_t)w->rows * (size_t)w->cols;
-        struct draw d = {
-            w, {.seed = seed, .purpose = RNG_INIT, .step = (uint32_t)i}, (float)m->config.init_range};
-        if (kind == WEIGHT_MATRIX) pool_for(w->rows, draw_row, &d);
         for (size_t j = 0; j < n && kind != WEIGHT_MATRIX; j++) w->data[j] = kind == WEIGHT_NORM ? 1 : 0;
+        if (kind != WEIGHT_MATRIX || w->stored) continue;
+        struct draw draw = {.to = w->data};
+        stored_draw_init(&draw.from, m, i, seed);
+        pool_for(w->rows, draw_row, &draw);
     }
 }
 
@@ -233,6 +231,7 @@ struct model *model_copy(const struct model *m)
     c->eos = alloc_zero((size_t)m->n_eos + 1, sizeof *c->eos);
     memcpy(c->eos, m->eos, (size_t)m->n_eos * sizeof *c->eos);
     model_layout(c);
+    memcpy(c->placed, m->placed, (size_t)m->n_weights * sizeof *c->placed);
     c->n_floats = m->n_floats;
     if (m->file) {
         c->file = m->file;
@@ -242,6 +241,7 @@ struct model *model_copy(const struct model *m)
         for (int i = 0; i < m->n_weights; i++)
             if (m->weights[i].stored) c->weights[i].stored = &c->stored[i].face;
     }
+    CHECK(!m->draws, "%s: a copy of weights that are drawn", m->path);
     if (m->data) {
         c->data = alloc_floats(c->n_floats);
         memcpy(c->data, m->data, c->n_floats * sizeof *c->data);
@@ -263,6 +263,7 @@ void model_free(struct model *m)
     free(m->data);
     free(m->grad);
     free(m->stored);
+    free(m->draws);
     tensor_file_close(m->file);
     free(m->eos);
     free(m->path);

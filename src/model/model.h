@@ -48,7 +48,8 @@ enum model_load_flag {
  * draw the weights from init_range with `seed` instead of reading them (a folder with only config.json will
  * do). MODEL_IN_PLACE: matrices stay in the file, which is mapped, and are decoded by pieces whenever they
  * are used: slower, the same bits, and hardly any memory of the program's own. They cannot be trained, and
- * whether they hold NaN shows only in the results. MODEL_IN_PLACE_IF_LARGE: so if float32 would not fit. */
+ * whether they hold NaN shows only in the results. MODEL_IN_PLACE_IF_LARGE: so if float32 would not fit.
+ * With MODEL_RANDOM, MODEL_IN_PLACE draws rows whenever they are read: to save a model of any size. */
 struct model *model_load(const char *path, int flags, uint64_t seed, struct err *e);
 void model_free(struct model *m);
 const struct model_config *model_config(const struct model *m);
@@ -81,8 +82,9 @@ struct weight *
 model_head(struct model *m); /* the output matrix [V, D]: lm_head, or the embedding when tied */
 
 /* Hugging Face folder: config.json, model.safetensors (sharded above 5 GB), generation_config.json, tokenizer
- * files, README.md as given (NULL: none). dtype "float32", "bfloat16" or "float16". Written under a temporary
- * name and renamed as a whole. */
+ * files, README.md as given (NULL: none). dtype "float32", "bfloat16", "float16", or "auto": each weight as
+ * it was read (float32 if it was quantised). Written under a temporary name and renamed as a whole; weights
+ * that stay in their file pass through a few megabytes. */
 int model_save(struct model *m, const char *dir, const char *dtype, const char *card, struct err *e);
 
 /* ---- files of tensors ---------------------------------------------------------------------------------- */

@@ -150,9 +150,10 @@ struct layer {
     const struct rope *rope; /* one of the model's; NULL: not turned */
 };
 
-struct placed { /* what the description says of a weight */
+struct placed { /* what the description says of a weight, and its type in the file it came from */
     const struct arch_weight *row;
     int layer;
+    enum dtype dtype;
 };
 
 struct stored_tensor { /* the form of a weight that stays in its file (stored.c) */
@@ -176,6 +177,7 @@ struct model {
     size_t n_floats; /* of data, and of grad: every weight starts on a multiple of 16 floats */
     float *data, *grad;
     struct stored_tensor *stored; /* [n_weights] for those that stay in `file`, or NULL */
+    struct stored_draw *draws;    /* [n_weights] for those that are drawn whenever they are read, or NULL */
     struct tensor_file *file;     /* owned; shared with copies */
 
     struct weight *outer[SLOT_COUNT]; /* those outside the layers */
@@ -192,7 +194,7 @@ void model_layout(struct model *m);
 /* The block of numbers of all weights that are not stored, unset. Fails when it is more than the machine's
  * memory. */
 int model_allocate(struct model *m, struct err *e);
-/* Matrices from normal(0, init_range), norms 1, biases 0. */
+/* Matrices from normal(0, init_range), norms 1, biases 0. Those that are stored draws are left alone. */
 void model_draw(struct model *m, uint64_t seed);
 /* Allocate, and take every weight from the file; whatever else the file holds is an error. in_place: matrices
  * stay in the file, which the model then owns. */
@@ -208,6 +210,15 @@ int rotary_row(int row, int head_dim);
 void stored_init(struct stored_tensor *s, const struct tensor_file *f, const struct tensor_info *t,
                  int head_dim);
 
+/* A matrix as model_draw fills it, worked out whenever it is read: a model of any size to be written. */
+struct stored_draw {
+    struct stored face;
+    int index, cols; /* weight number, and its columns */
+    uint64_t seed;
+    float std;
+};
+void stored_draw_init(struct stored_draw *s, const struct model *m, int index, uint64_t seed);
+
 /* ---- tensor files -------------------------------------------------------------------------------------- */
 
 struct dtype_info {
@@ -216,6 +227,8 @@ struct dtype_info {
     int ggml;                                                  /* ggml_type, or -1 */
     int block, bytes;                                          /* elements in a block, and its size */
     void (*decode)(const uint8_t *p, size_t blocks, float *y); /* NULL: can be listed but not read */
+    void (*encode)(const float *x, size_t blocks, uint8_t *p); /* NULL: is not written */
+    double max;                                                /* the largest number that encode takes */
 };
 const struct dtype_info *dtype_info(enum dtype t);
 int dtype_find(const char *name);   /* by safetensors' name; -1 */
@@ -246,6 +259,29 @@ struct tensor_file *tensor_file_from_bytes(const uint8_t *p, size_t n, const cha
 int tensor_file_add(struct tensor_file *f, const struct tensor_info *t, struct err *e);
 /* Number of elements of all dimensions, or -1 when it does not fit 62 bits. */
 int64_t shape_count(const int64_t *shape, int n_dims);
+
+/* ---- writing (tensor_write.c, safetensors.c, gguf_write.c) -------------------------------------------- */
+
+/* n numbers: `data`, or else rows of a weight from `row` on; head_dim: rows of each head interleave the pairs
+ * in the file, 0: they do not. */
+struct tensor_source {
+    size_t n;
+    const float *data;
+    const struct weight *weight;
+    int row, head_dim;
+};
+/* A tensor to be written, in a type that is written. */
+struct tensor_out {
+    const char *name;
+    enum dtype dtype;
+    int n_dims;
+    int64_t shape[4];
+    struct tensor_source source;
+};
+/* Append its numbers. */
+int tensor_write(struct file_out *o, const struct tensor_out *t, struct err *e);
+/* A safetensors file of F32, F16 and BF16. Atomic. */
+int safetensors_write_all(const char *path, const struct tensor_out *t, int n, struct err *e);
 
 /* Parsers of map number `file`; each adds tensors and says what is wrong. */
 int safetensors_parse(struct tensor_file *f, int file, struct err *e);

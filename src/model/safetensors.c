@@ -12,10 +12,9 @@
 #include <string.h>
 
 #include "base/str.h"
-#include "kern/kern.h"
 #include "model/model_int.h"
 
-enum { HEADER_MAX = 100 * 1000 * 1000, SHARDS_MAX = 10000, CHUNK = 1 << 16 };
+enum { HEADER_MAX = 100 * 1000 * 1000, SHARDS_MAX = 10000 };
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
@@ -206,7 +205,7 @@ int safetensors_parse_folder(struct tensor_file *f, const char *index_path, stru
 
 /* ---- writing ------------------------------------------------------------------------------------------- */
 
-static int write_header(struct file_out *o, const struct safetensors_entry *const *t, int n, struct err *e)
+static int write_header(struct file_out *o, const struct tensor_out *const *t, int n, struct err *e)
 {
     json_t *header = json_pack("{s:{s:s}}", "__metadata__", "format", "pt");
     uint64_t at = 0;
@@ -232,27 +231,10 @@ static int write_header(struct file_out *o, const struct safetensors_entry *cons
     return result ? -1 : 0;
 }
 
-static int write_numbers(struct file_out *o, const struct safetensors_entry *t, struct err *e)
-{
-    size_t n = (size_t)shape_count(t->shape, t->n_dims);
-    if (t->dtype == DT_F32) return file_out_write(o, t->data, n * sizeof *t->data, e);
-    void (*narrow)(uint16_t *, const float *, size_t) =
-        t->dtype == DT_F16 ? kern()->f32_to_f16 : kern()->f32_to_bf16;
-    uint16_t *buf = alloc_zero(CHUNK, sizeof *buf);
-    int result = 0;
-    for (size_t i = 0; i < n && !result; i += CHUNK) {
-        size_t part = n - i < CHUNK ? n - i : CHUNK;
-        narrow(buf, t->data + i, part);
-        result = file_out_write(o, buf, part * sizeof *buf, e);
-    }
-    free(buf);
-    return result;
-}
-
-int safetensors_write(const char *path, const struct safetensors_entry *t, int n, struct err *e)
+int safetensors_write_all(const char *path, const struct tensor_out *t, int n, struct err *e)
 {
     /* Four-byte numbers first, so that all are aligned. */
-    const struct safetensors_entry **order = alloc_zero((size_t)n + 1, sizeof *order);
+    const struct tensor_out **order = alloc_zero((size_t)n + 1, sizeof *order);
     struct file_out o;
     int k = 0;
     for (int size = 4; size >= 2; size -= 2)
@@ -262,10 +244,24 @@ int safetensors_write(const char *path, const struct safetensors_entry *t, int n
     int result = file_out_open(&o, path, e);
     if (!result) {
         result = write_header(&o, order, n, e);
-        for (int i = 0; i < n && !result; i++) result = write_numbers(&o, order[i], e);
+        for (int i = 0; i < n && !result; i++) result = tensor_write(&o, order[i], e);
         if (!result) result = file_out_commit(&o, e);
         if (result) file_out_abort(&o);
     }
     free(order);
+    return result;
+}
+
+int safetensors_write(const char *path, const struct safetensors_entry *t, int n, struct err *e)
+{
+    struct tensor_out *all = alloc_zero((size_t)n + 1, sizeof *all);
+    for (int i = 0; i < n; i++) {
+        all[i] = (struct tensor_out){.name = t[i].name, .dtype = t[i].dtype, .n_dims = t[i].n_dims};
+        memcpy(all[i].shape, t[i].shape, sizeof all[i].shape);
+        all[i].source =
+            (struct tensor_source){.n = (size_t)shape_count(t[i].shape, t[i].n_dims), .data = t[i].data};
+    }
+    int result = safetensors_write_all(path, all, n, e);
+    free(all);
     return result;
 }

@@ -22,52 +22,47 @@
 
 static const uint64_t shard_bytes_default = 5000000000;
 
-struct numbers {
-    const char *name;
-    enum dtype type;
-    double max; /* the largest that does not round to infinity */
-};
-
-static const struct numbers *find_numbers(const char *dtype, struct err *e)
-{
-    static const struct numbers known[] = {
-        {"float32", DT_F32, 0x1.fffffep127}, {"bfloat16", DT_BF16, 0x1.fep127}, {"float16", DT_F16, 65504}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (!strcmp(dtype, known[i].name)) return &known[i];
-    err_usage(e, "dtype \"%.60s\": choose float32, bfloat16 or float16", dtype);
-    return NULL;
-}
-
 /* ---- weights ------------------------------------------------------------------------------------------- */
 
-static struct safetensors_entry entry_of(const struct model *m, int i, enum dtype type)
-{
-    const struct weight *w = &m->weights[i];
-    struct safetensors_entry t = {.name = w->name, .dtype = type, .data = w->data};
-    t.n_dims = model_weight_shape(m, i, t.shape);
-    return t;
-}
+static const char *const dtype_names[] = {[DT_F32] = "float32", [DT_F16] = "float16", [DT_BF16] = "bfloat16"};
+enum { N_NAMES = sizeof dtype_names / sizeof *dtype_names, KEEP = -1 };
 
-static uint64_t bytes_of(const struct model *m, int i, enum dtype type)
+static int find_dtype(const char *name, int *type, struct err *e)
 {
-    return (uint64_t)m->weights[i].rows * (uint64_t)m->weights[i].cols * (uint64_t)dtype_info(type)->bytes;
-}
-
-static int check_numbers(const struct model *m, const struct numbers *numbers, struct err *e)
-{
-    for (int i = 0; i < m->n_weights; i++) {
-        const struct weight *w = &m->weights[i];
-        size_t n = (size_t)w->rows * (size_t)w->cols;
-        for (size_t j = 0; j < n; j++)
-            if (!(fabs((double)w->data[j]) <= numbers->max))
-                return err_set(e, "%s[%zu] is %g, which %s cannot hold; nothing was saved", w->name, j,
-                               (double)w->data[j], numbers->name);
-    }
+    *type = KEEP;
+    if (!strcmp(name, "auto")) return 0;
+    for (int i = 0; i < N_NAMES; i++)
+        if (!strcmp(name, dtype_names[i])) *type = i;
+    if (*type == KEEP)
+        return err_usage(e, "dtype \"%.60s\": choose auto, float32, bfloat16 or float16", name);
     return 0;
 }
 
+/* The type that weight i is written in. */
+static enum dtype type_of(const struct model *m, int i, int type)
+{
+    enum dtype own = m->placed[i].dtype;
+    if (type != KEEP) return (enum dtype)type;
+    return (int)own < N_NAMES ? own : DT_F32;
+}
+
+static struct tensor_out out_of(const struct model *m, int i, int type)
+{
+    const struct weight *w = &m->weights[i];
+    struct tensor_out t = {.name = w->name, .dtype = type_of(m, i, type)};
+    t.n_dims = model_weight_shape(m, i, t.shape);
+    t.source = (struct tensor_source){.n = (size_t)w->rows * (size_t)w->cols, .weight = w};
+    return t;
+}
+
+static uint64_t bytes_of(const struct model *m, int i, int type)
+{
+    const struct weight *w = &m->weights[i];
+    return (uint64_t)w->rows * (uint64_t)w->cols * (uint64_t)dtype_info(type_of(m, i, type))->bytes;
+}
+
 /* shard[i] of every weight, filled in order up to the limit; returns the number of shards. */
-static int assign_shards(const struct model *m, enum dtype type, uint64_t limit, int *shard)
+static int assign_shards(const struct model *m, int type, uint64_t limit, int *shard)
 {
     uint64_t used = 0;
     int n = 1;
@@ -83,11 +78,10 @@ static int assign_shards(const struct model *m, enum dtype type, uint64_t limit,
     return n;
 }
 
-static int write_shards(const struct model *m, const char *dir, enum dtype type, uint64_t limit,
-                        struct err *e)
+static int write_shards(const struct model *m, const char *dir, int type, uint64_t limit, struct err *e)
 {
     int *shard = alloc_zero((size_t)m->n_weights, sizeof *shard);
-    struct safetensors_entry *entries = alloc_zero((size_t)m->n_weights, sizeof *entries);
+    struct tensor_out *entries = alloc_zero((size_t)m->n_weights, sizeof *entries);
     int n = assign_shards(m, type, limit, shard), result = 0;
     json_t *places = json_object();
     uint64_t total = 0;
@@ -97,12 +91,12 @@ static int write_shards(const struct model *m, const char *dir, enum dtype type,
         if (n > 1) snprintf(name, sizeof name, "model-%05d-of-%05d.safetensors", s, n);
         for (int i = 0; i < m->n_weights; i++) {
             if (shard[i] != s) continue;
-            entries[count++] = entry_of(m, i, type);
+            entries[count++] = out_of(m, i, type);
             json_object_set_new(places, m->weights[i].name, json_string(name));
             total += bytes_of(m, i, type);
         }
         char *path = path_join(dir, name);
-        result = safetensors_write(path, entries, count, e);
+        result = safetensors_write_all(path, entries, count, e);
         free(path);
     }
     if (n > 1 && !result) {
@@ -152,12 +146,12 @@ static json_t *generation_to_save(const struct model *m)
     return g;
 }
 
-static int write_folder(struct model *m, const char *dir, const struct numbers *numbers, const char *card,
-                        uint64_t shard_bytes, struct err *e)
+static int write_folder(struct model *m, const char *dir, int type, const char *card, uint64_t shard_bytes,
+                        struct err *e)
 {
     if (file_mkdirs(dir, e)) return -1;
-    if (write_shards(m, dir, numbers->type, shard_bytes, e)) return -1;
-    if (write_json(dir, "config.json", config_to_save(m, numbers->name), e)) return -1;
+    if (write_shards(m, dir, type, shard_bytes, e)) return -1;
+    if (write_json(dir, "config.json", config_to_save(m, dtype_names[type_of(m, 0, type)]), e)) return -1;
     if (write_json(dir, "generation_config.json", generation_to_save(m), e)) return -1;
     if (m->tokenizer && tokenizer_save(m->tokenizer, dir, e)) return -1;
     if (!card) return 0;
@@ -233,10 +227,9 @@ static int put_in_place(const char *tmp, const char *dir, const char *old, struc
 int model_save_sharded(struct model *m, const char *dir, const char *dtype, const char *card,
                        uint64_t shard_bytes, struct err *e)
 {
-    const struct numbers *numbers = find_numbers(dtype, e);
-    if (!numbers) return -1;
+    int type;
+    if (find_dtype(dtype, &type, e)) return -1;
     CHECK(m->data, "%s has no weights to save", m->path);
-    if (check_numbers(m, numbers, e)) return err_wrap(e, "%s", dir);
 
     size_t n = strlen(dir);
     while (n > 1 && dir[n - 1] == '/') n--;
@@ -250,7 +243,7 @@ int model_save_sharded(struct model *m, const char *dir, const char *dtype, cons
     int result = check_place(place.p, e);
     if (!result && file_exists(tmp.p)) result = file_remove_tree(tmp.p, e);
     if (!result) {
-        result = write_folder(m, tmp.p, numbers, card, shard_bytes, e);
+        result = write_folder(m, tmp.p, type, card, shard_bytes, e);
         if (!result) result = put_in_place(tmp.p, place.p, old.p, e);
         if (result && file_exists(tmp.p)) file_remove_tree(tmp.p, NULL);
     }

@@ -105,6 +105,45 @@ static void weights_in_place_take_no_memory_and_have_no_gradient(void **state)
     model_free(m);
 }
 
+static void random_weights_are_the_same_drawn_at_once_or_by_rows(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct model *a = model_load(golden_path("llama_bias", ""), MODEL_RANDOM, 7, &e);
+    struct model *b = model_load(golden_path("llama_bias", ""), MODEL_RANDOM | MODEL_IN_PLACE, 7, &e);
+    assert_true(a && b);
+    assert_same(a, b, "drawn");
+    model_free(a);
+    model_free(b);
+}
+
+static void saving_as_auto_keeps_types_and_bytes(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    static const char *const types[] = {"float32", "bfloat16", "float16"};
+    struct model *m = load(golden_path("qwen2_heads", ""), 0);
+    for (int k = 0; k < 3; k++) {
+        if (model_save(m, scratch("first"), types[k], NULL, &e)) fail_msg("%s", e.msg);
+        struct model *in_place = load(scratch("first"), MODEL_IN_PLACE);
+        if (model_save(in_place, scratch("second"), "auto", NULL, &e)) fail_msg("%s", e.msg);
+        model_free(in_place);
+        static const char *const files[] = {"model.safetensors", "config.json"};
+        for (int i = 0; i < 2; i++) {
+            char path[2][256], *bytes[2];
+            size_t n[2];
+            for (int j = 0; j < 2; j++) {
+                snprintf(path[j], sizeof path[j], "%s/%s", scratch(j ? "second" : "first"), files[i]);
+                assert_int_equal(file_read(path[j], 1 << 24, &bytes[j], &n[j], &e), 0);
+            }
+            if (n[0] != n[1] || memcmp(bytes[0], bytes[1], n[0])) fail_msg("%s as %s", files[i], types[k]);
+            free(bytes[0]);
+            free(bytes[1]);
+        }
+    }
+    model_free(m);
+}
+
 /* ---- every type ---------------------------------------------------------------------------------------- */
 
 enum { ROWS = 129, COLS = 1536 };
@@ -195,6 +234,8 @@ int main(void)
         cmocka_unit_test(every_kind_of_file_gives_the_same_bits_in_place),
         cmocka_unit_test(sixteen_bits_and_shards_give_the_same_bits_in_place),
         cmocka_unit_test(weights_in_place_take_no_memory_and_have_no_gradient),
+        cmocka_unit_test(random_weights_are_the_same_drawn_at_once_or_by_rows),
+        cmocka_unit_test(saving_as_auto_keeps_types_and_bytes),
         cmocka_unit_test(products_equal_those_of_the_decoded_weight_for_every_type),
     };
     return cmocka_run_group_tests(tests, start, end);

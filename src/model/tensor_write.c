@@ -1,0 +1,92 @@
+/* tensor_write.c: numbers on their way into a file: a few rows at a time are read, checked and encoded on all
+ * threads, then written; so a tensor of any size passes through some megabytes.
+ */
+#include <math.h>
+
+#include "base/pool.h"
+#include "model/model_int.h"
+
+enum { ITEM_FLOATS = 1 << 16, ITEMS_PER_THREAD = 4 };
+
+/* A unit is what cannot be split: a row of a weight, else a block of the type. */
+struct batch_write {
+    const struct tensor_source *source;
+    const struct dtype_info *to;
+    size_t unit, from, n; /* floats in a unit; units of this batch */
+    size_t per_item;
+    float *x;
+    uint8_t *bytes;
+    int *bad; /* [items] a weight's number that the type cannot hold */
+};
+
+/* The row of the weight that stands in row `row` of a file which interleaves the pairs of each head: the
+ * inverse of rotary_row. */
+static int rotary_row_back(int row, int head_dim)
+{
+    int in_head = row % head_dim;
+    return row - in_head + in_head % 2 * (head_dim / 2) + in_head / 2;
+}
+
+static void read_rows(const struct tensor_source *s, size_t row, size_t n, float *x)
+{
+    int cols = s->weight->cols, from = s->row + (int)row;
+    if (s->head_dim == 0) {
+        weight_rows(s->weight, from, (int)n, x);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        weight_rows(s->weight, rotary_row_back(from + (int)i, s->head_dim), 1, x + i * (size_t)cols);
+}
+
+static void batch_item(void *ctx, int item)
+{
+    const struct batch_write *b = ctx;
+    size_t at = (size_t)item * b->per_item, n = b->n - at < b->per_item ? b->n - at : b->per_item;
+    float *room = b->x + at * b->unit;
+    const float *x = b->source->data ? b->source->data + (b->from + at) * b->unit : room;
+    b->bad[item] = 0;
+    if (!b->source->data) {
+        read_rows(b->source, b->from + at, n, room);
+        for (size_t i = 0; i < n * b->unit; i++)
+            if (!(fabs((double)x[i]) <= b->to->max)) b->bad[item] = 1;
+    }
+    size_t blocks = b->unit / (size_t)b->to->block;
+    b->to->encode(x, n * blocks, b->bytes + at * blocks * (size_t)b->to->bytes);
+}
+
+static int write_batch(struct file_out *o, struct batch_write *b, const char *name, struct err *e)
+{
+    int items = (int)((b->n + b->per_item - 1) / b->per_item);
+    pool_for(items, batch_item, b);
+    for (int i = 0; i < items; i++)
+        if (b->bad[i])
+            return err_set(e, "tensor %.200s holds NaN, infinity, or a number that %s cannot hold", name,
+                           b->to->name);
+    return file_out_write(o, b->bytes, b->n * b->unit / (size_t)b->to->block * (size_t)b->to->bytes, e);
+}
+
+int tensor_write(struct file_out *o, const struct tensor_out *t, struct err *e)
+{
+    const struct tensor_source *s = &t->source;
+    const struct dtype_info *to = dtype_info(t->dtype);
+    CHECK(to->encode && (s->data || s->weight->cols % to->block == 0), "%s as %s", t->name, to->name);
+    struct batch_write b = {.source = s, .to = to};
+    b.unit = s->data ? (size_t)to->block : (size_t)s->weight->cols;
+    size_t units = s->n / b.unit;
+    CHECK(units * b.unit == s->n, "%s: %zu numbers in units of %zu", t->name, s->n, b.unit);
+    b.per_item = b.unit < ITEM_FLOATS ? ITEM_FLOATS / b.unit : 1;
+    size_t items = (size_t)pool_threads() * ITEMS_PER_THREAD, most = items * b.per_item;
+    if (most > units) most = units;
+    b.x = s->data ? NULL : alloc_floats(most * b.unit);
+    b.bytes = alloc_or_die(most * b.unit / (size_t)to->block * (size_t)to->bytes + 1);
+    b.bad = alloc_zero(items, sizeof *b.bad);
+    int result = 0;
+    for (b.from = 0; b.from < units && !result; b.from += b.n) {
+        b.n = units - b.from < most ? units - b.from : most;
+        result = write_batch(o, &b, t->name, e);
+    }
+    free(b.x);
+    free(b.bytes);
+    free(b.bad);
+    return result;
+}
