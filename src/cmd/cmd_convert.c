@@ -1,8 +1,10 @@
-/* cmd_convert.c: `openr1 convert`: any model that can be read, as a Hugging Face folder. */
-#include <stddef.h>
+/* cmd_convert.c: `openr1 convert`: any model that can be read, as a Hugging Face folder or a GGUF file. */
+#include <stdbool.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "cmd/cmd.h"
 #include "model/model.h"
 
@@ -11,22 +13,37 @@ static const struct opt convert_opts[] = {
      .type = OPT_STR,
      .help = "folder in Hugging Face layout, .gguf file, or llama2.c .bin file",
      .flags = OPT_REQUIRED},
-    {.key = "out", .type = OPT_STR, .help = "folder to write", .flags = OPT_REQUIRED},
+    {.key = "out",
+     .type = OPT_STR,
+     .help = "folder to write, or a file that ends in .gguf",
+     .flags = OPT_REQUIRED},
     {.key = "dtype",
      .type = OPT_STR,
      .fallback = "auto",
-     .help = "how numbers are stored; auto: as they were, or float32 if they were quantised",
-     .choices = "auto|float32|bfloat16|float16"},
+     .help = "how numbers are stored; auto: as they were, or float32 if they were quantised; q8_0 and q4_k_m "
+             "are for GGUF alone",
+     .choices = "auto|float32|bfloat16|float16|f32|bf16|f16|q8_0|q4_k_m"},
     {.key = NULL}};
 static const struct opt *const convert_tables[] = {convert_opts, NULL};
 
+/* Hugging Face and ggml have names of their own for the same types; either is taken. */
+static const char *dtype_named(const char *given, bool gguf)
+{
+    static const char *const names[][2] = {{"float32", "f32"}, {"bfloat16", "bf16"}, {"float16", "f16"}};
+    for (int i = 0; i < 3; i++)
+        if (!strcmp(given, names[i][0]) || !strcmp(given, names[i][1])) return names[i][gguf];
+    return given;
+}
+
 static int convert_command(struct conf *c, struct err *e)
 {
-    const char *out = conf_str(c, "out"), *dtype = conf_str(c, "dtype");
+    const char *out = conf_str(c, "out");
+    bool gguf = str_ends(out, ".gguf");
+    const char *dtype = dtype_named(conf_str(c, "dtype"), gguf);
     if (file_place_check(out, e)) return -1;
     struct model *m = model_load(conf_str(c, "model"), MODEL_IN_PLACE, 0, e);
     if (!m) return -1;
-    int result = model_save(m, out, dtype, NULL, e);
+    int result = gguf ? model_save_gguf(m, out, dtype, e) : model_save(m, out, dtype, NULL, e);
     if (!result)
         log_info("%s: %d tensors, %lld parameters, %s", out, model_n_weights(m), (long long)model_n_params(m),
                  dtype);
@@ -36,12 +53,13 @@ static int convert_command(struct conf *c, struct err *e)
 
 const struct cmd cmd_convert = {
     .name = "convert",
-    .summary = "read a model in any known format, write a Hugging Face folder",
+    .summary = "read a model in any known format, write a Hugging Face folder or a GGUF file",
     .details =
         "Quantised weights are dequantised; rows of q and k that GGUF permutes are put back. Numbers pass\n"
         "through a few megabytes of memory, whatever the model's size. The folder is written as a whole or\n"
         "not at all; an existing folder is replaced only if it holds a saved model.\n\n"
-        "  openr1 convert --model SmolLM2-135M-Instruct.Q4_1.gguf --out smollm2 --dtype bfloat16",
+        "  openr1 convert --model SmolLM2-135M-Instruct.Q4_1.gguf --out smollm2 --dtype bfloat16\n"
+        "  openr1 convert --model runs/x/model --out x.gguf --dtype q4_k_m",
     .tables = convert_tables,
     .run = convert_command,
 };

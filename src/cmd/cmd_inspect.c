@@ -7,16 +7,19 @@
 #include "base/check.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/str.h"
 #include "cmd/cmd.h"
+#include "kern/kern.h"
 #include "model/model.h"
 #include "text/text.h"
 
 static const struct opt inspect_opts[] = {
     {.key = "model",
      .type = OPT_STR,
-     .help = "folder in Hugging Face layout, .gguf, .safetensors or llama2.c .bin file",
+     .help = "folder in Hugging Face layout, config.json, .gguf, .safetensors or llama2.c .bin file",
      .flags = OPT_REQUIRED | OPT_POSITIONAL},
     {.key = "tensors", .type = OPT_BOOL, .fallback = "true", .help = "list every tensor"},
+    {.key = "json", .type = OPT_BOOL, .fallback = "false", .help = "one JSON object instead of text"},
     {.key = NULL}};
 static const struct opt *const inspect_tables[] = {inspect_opts, NULL};
 
@@ -42,6 +45,41 @@ static void print_config(struct model *m)
     struct tokenizer *t = model_tokenizer(m);
     if (t) printf("  tokenizer with %d ids\n", tokenizer_size(t));
 }
+
+/* ---- memory -------------------------------------------------------------------------------------------- */
+
+/* What runs of this model take at least, in bytes: the form of engine.c and trainer.c. */
+struct needs {
+    double run, run_packed, run_in_place, train, kv_token;
+};
+
+static struct needs needs_of(const struct model *m, const struct tensor_file *f)
+{
+    const struct model_config *c = model_config(m);
+    double floats = (double)model_n_params(m) * sizeof(float);
+    struct needs n = {.run = floats, .run_packed = 2 * floats, .train = 4 * floats};
+    n.kv_token = (double)kv_cache_bytes(c->layers, c->kv_heads, c->head_dim, 64) / (64 * KERN_KEYS);
+    for (int i = 0; f && i < tensor_file_count(f); i++)
+        n.run_in_place += (double)tensor_file_info(f, i)->bytes;
+    return n;
+}
+
+static void print_needs(const struct needs *n)
+{
+    enum { CONTEXT = 4096 };
+    printf("memory, in GB\n");
+    printf("  to score or to look at logits %.2f, to generate %.2f (float32, and packed for products)\n",
+           n->run / 1e9, n->run_packed / 1e9);
+    if (n->run_in_place > 0)
+        printf("  left in the file (load_in_place): %.2f of file that the system may keep or drop\n",
+               n->run_in_place / 1e9);
+    printf("  to train all weights %.2f (weights, gradients, two moments), and activations\n",
+           n->train / 1e9);
+    printf("  keys and values: %.0f bytes a token, %.2f for a sequence of %d\n", n->kv_token,
+           n->kv_token * CONTEXT / 1e9, CONTEXT);
+}
+
+/* ---- as text ------------------------------------------------------------------------------------------- */
 
 /* A name from a file may hold anything: what is not printable ASCII is shown as '?'. */
 static void print_name(const char *name)
@@ -79,23 +117,101 @@ static void print_tensor(const struct tensor_info *t)
     printf("]\n");
 }
 
-static void print_tensors(const struct tensor_file *f, bool each)
+struct kinds { /* by type */
+    int counts[DT_COUNT];
+    uint64_t bytes[DT_COUNT];
+};
+
+static struct kinds count_kinds(const struct tensor_file *f)
 {
-    enum { KINDS = 64 };
-    uint64_t bytes[KINDS] = {0};
-    int counts[KINDS] = {0};
+    struct kinds k = {0};
     for (int i = 0; i < tensor_file_count(f); i++) {
         const struct tensor_info *t = tensor_file_info(f, i);
-        CHECK((int)t->dtype < KINDS, "dtype %d", (int)t->dtype);
-        counts[t->dtype]++;
-        bytes[t->dtype] += t->bytes;
+        k.counts[t->dtype]++;
+        k.bytes[t->dtype] += t->bytes;
     }
+    return k;
+}
+
+static void print_tensors(const struct tensor_file *f, bool each)
+{
+    struct kinds kinds = count_kinds(f);
     printf("tensors (%d)\n", tensor_file_count(f));
     for (int i = 0; each && i < tensor_file_count(f); i++) print_tensor(tensor_file_info(f, i));
-    for (int k = 0; k < KINDS; k++)
-        if (counts[k])
-            printf("  in all %d of type %s, %" PRIu64 " bytes\n", counts[k], dtype_name((enum dtype)k),
-                   bytes[k]);
+    for (int k = 0; k < DT_COUNT; k++)
+        if (kinds.counts[k])
+            printf("  in all %d of type %s, %" PRIu64 " bytes\n", kinds.counts[k], dtype_name((enum dtype)k),
+                   kinds.bytes[k]);
+}
+
+static void print_text(struct model *m, const struct tensor_file *f, bool each)
+{
+    if (m) print_config(m);
+    struct needs n = m ? needs_of(m, f) : (struct needs){0};
+    if (m) print_needs(&n);
+    if (f && tensor_file_meta(f)) print_meta(tensor_file_meta(f));
+    if (f) print_tensors(f, each);
+    if (!f) printf("no weights here\n");
+}
+
+/* ---- as JSON ------------------------------------------------------------------------------------------- */
+
+static json_t *tensor_json(const struct tensor_info *t)
+{
+    json_t *shape = json_array(), *name = json_string(t->name);
+    for (int i = 0; i < t->n_dims; i++) json_array_append_new(shape, json_integer(t->shape[i]));
+    return json_pack("{s:o, s:s, s:o, s:I}", "name", name ? name : json_string("(not UTF-8)"), "dtype",
+                     dtype_name(t->dtype), "shape", shape, "bytes", (json_int_t)t->bytes);
+}
+
+static json_t *kinds_json(const struct tensor_file *f)
+{
+    struct kinds kinds = count_kinds(f);
+    json_t *o = json_object();
+    for (int k = 0; k < DT_COUNT; k++)
+        if (kinds.counts[k])
+            json_object_set_new(
+                o, dtype_name((enum dtype)k),
+                json_pack("{s:i, s:I}", "tensors", kinds.counts[k], "bytes", (json_int_t)kinds.bytes[k]));
+    return o;
+}
+
+static void print_json(struct model *m, const struct tensor_file *f, bool each)
+{
+    json_t *o = json_object();
+    if (m) {
+        struct needs n = needs_of(m, f);
+        json_object_set_new(o, "parameters", json_integer(model_n_params(m)));
+        json_object_set(o, "config", model_config(m)->raw);
+        json_object_set_new(o, "memory_bytes",
+                            json_pack("{s:I, s:I, s:I, s:I, s:I}", "score", (json_int_t)n.run, "generate",
+                                      (json_int_t)n.run_packed, "in_place", (json_int_t)n.run_in_place,
+                                      "train", (json_int_t)n.train, "kv_token", (json_int_t)n.kv_token));
+    }
+    if (f) json_object_set_new(o, "dtypes", kinds_json(f));
+    json_t *list = f && each ? json_array() : NULL;
+    for (int i = 0; list && i < tensor_file_count(f); i++)
+        json_array_append_new(list, tensor_json(tensor_file_info(f, i)));
+    if (list) json_object_set_new(o, "tensors", list);
+    char *text = json_text(o);
+    puts(text);
+    free(text);
+    json_decref(o);
+}
+
+/* ---- the command --------------------------------------------------------------------------------------- */
+
+/* A folder or file that is described but holds no weights. */
+static bool is_paper(const char *path)
+{
+    static const char *const names[] = {"model.safetensors", "model.safetensors.index.json"};
+    bool found = !file_is_dir(path) && !str_ends(path, ".json");
+    for (int i = 0; i < 2 && !found; i++) {
+        char *file = path_join(path, names[i]);
+        found = file_exists(file);
+        free(file);
+    }
+    return !found;
 }
 
 /* A model is described first; a file of tensors alone is listed alone. */
@@ -105,23 +221,24 @@ static int inspect_command(struct conf *c, struct err *e)
     bool each = conf_bool(c, "tensors"), only_tensors = str_ends(path, ".safetensors");
     struct model *m = only_tensors ? NULL : model_load(path, MODEL_NO_WEIGHTS, 0, e);
     if (!only_tensors && !m) return -1;
-    if (m) print_config(m);
-    struct tensor_file *f = tensor_file_open(path, e);
-    if (f) {
-        if (tensor_file_meta(f)) print_meta(tensor_file_meta(f));
-        print_tensors(f, each);
-    }
+    bool paper = is_paper(path);
+    struct tensor_file *f = paper ? NULL : tensor_file_open(path, e);
+    if (f || paper) (conf_bool(c, "json") ? print_json : print_text)(m, f, each);
+    int result = f || paper ? 0 : -1;
     tensor_file_close(f);
     model_free(m);
-    return f ? 0 : -1;
+    return result;
 }
 
 const struct cmd cmd_inspect = {
     .name = "inspect",
     .summary = "what a model or a file of tensors holds",
-    .details = "Prints sizes, number of parameters, metadata, and name, type and shape of every tensor.\n\n"
-               "  openr1 inspect SmolLM2-135M-Instruct.Q4_1.gguf\n"
-               "  openr1 inspect runs/x/model --tensors false",
+    .details =
+        "Prints sizes, number of parameters, memory that runs take, metadata, and name, type and shape of\n"
+        "every tensor. A config.json alone is a model on paper.\n\n"
+        "  openr1 inspect SmolLM2-135M-Instruct.Q4_1.gguf\n"
+        "  openr1 inspect runs/x/model --tensors false\n"
+        "  openr1 inspect config.json --json",
     .tables = inspect_tables,
     .run = inspect_command,
 };

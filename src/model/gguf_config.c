@@ -56,7 +56,10 @@ static int set_scaling(json_t *config, struct tensor_file *f, struct err *e)
         return err_set(e, "%s: tensor rope_freqs.weight must be one row of divisors", f->path);
     float divisors[512];
     if (tensor_file_rows(f, t, 0, 1, divisors, e)) return -1;
-    json_t *scaling = theta > 1 ? rope_scaling_from_divisors(divisors, (int)t->shape[0], theta) : NULL;
+    const json_t *key = meta_get(f, "rope.scaling.original_context_length");
+    double original = json_is_integer(key) ? json_number_value(key) : 8192;
+    json_t *scaling =
+        theta > 1 ? rope_scaling_from_divisors(divisors, (int)t->shape[0], theta, original) : NULL;
     if (!scaling)
         return err_set(e, "%s: tensor rope_freqs.weight holds divisors that are not those of Llama 3",
                        f->path);
@@ -245,6 +248,7 @@ int gguf_tokenizer(struct tensor_file *f, struct tokenizer **out, struct err *e)
         v.model = !strcmp(model, "llama") ? "spm" : model;
         /* What llama.cpp assumes where the file does not say. */
         v.add_bos = add_bos ? json_is_true(add_bos) : !strcmp(model, "llama") || !strcmp(v.pre, "llama-bpe");
+        v.add_eos = json_is_true(json_object_get(f->meta, "tokenizer.ggml.add_eos_token"));
         v.bos = token_id(f, "tokenizer.ggml.bos_token_id", v.n);
         v.eos = token_id(f, "tokenizer.ggml.eos_token_id", v.n);
         v.pad = token_id(f, "tokenizer.ggml.padding_token_id", v.n);

@@ -175,6 +175,15 @@ int model_fill(struct model *m, struct tensor_file *f, bool in_place, struct err
 
 /* ---- configuration and tokenizer ----------------------------------------------------------------------- */
 
+/* A config.json by itself: a model on paper. */
+static int read_paper(struct model *m, struct err *e)
+{
+    json_t *raw = json_read_file(m->path, e);
+    int result = raw ? config_parse(&m->config, raw, m->path, e) : -1;
+    json_decref(raw);
+    return result;
+}
+
 static int read_folder(struct model *m, struct err *e)
 {
     char *config = path_join(m->path, "config.json");
@@ -279,7 +288,10 @@ static void draw_in_place(struct model *m, uint64_t seed)
 static int load(struct model *m, struct tensor_file **file, int flags, uint64_t seed, struct err *e)
 {
     if (!file_exists(m->path)) return err_set(e, "%s: no such file or folder", m->path);
-    if (file_is_dir(m->path) ? read_folder(m, e) : read_single_file(m, file, e)) return -1;
+    bool folder = file_is_dir(m->path), paper = !folder && str_ends(m->path, ".json");
+    if (paper && !(flags & (MODEL_NO_WEIGHTS | MODEL_RANDOM)))
+        return err_set(e, "%s: is a configuration without weights; give the folder", m->path);
+    if (folder ? read_folder(m, e) : paper ? read_paper(m, e) : read_single_file(m, file, e)) return -1;
     if (m->tokenizer && tokenizer_size(m->tokenizer) > m->config.vocab)
         return err_set(e, "%s: the tokenizer has ids up to %d, the model only %d", m->path,
                        tokenizer_size(m->tokenizer) - 1, m->config.vocab);

@@ -44,7 +44,8 @@ enum model_load_flag {
     MODEL_IN_PLACE = 4,
     MODEL_IN_PLACE_IF_LARGE = 8
 };
-/* path: a Hugging Face folder, a .gguf file, or a llama2.c .bin (with tok512.bin beside it). MODEL_RANDOM:
+/* path: a Hugging Face folder, a .gguf file, or a llama2.c .bin (with tok512.bin beside it); a config.json
+ * where weights are not read. MODEL_RANDOM:
  * draw the weights from init_range with `seed` instead of reading them (a folder with only config.json will
  * do). MODEL_IN_PLACE: matrices stay in the file, which is mapped, and are decoded by pieces whenever they
  * are used: slower, the same bits, and hardly any memory of the program's own. They cannot be trained, and
@@ -86,6 +87,10 @@ model_head(struct model *m); /* the output matrix [V, D]: lm_head, or the embedd
  * it was read (float32 if it was quantised). Written under a temporary name and renamed as a whole; weights
  * that stay in their file pass through a few megabytes. */
 int model_save(struct model *m, const char *dir, const char *dtype, const char *card, struct err *e);
+
+/* A GGUF file with its tokenizer. format "f32", "f16", "bf16", "q8_0", "q4_k_m", or "auto": float32 and 16
+ * bits as they were read, float32 for what was quantised. Atomic; memory as for model_save. */
+int model_save_gguf(struct model *m, const char *path, const char *format, struct err *e);
 
 /* ---- files of tensors ---------------------------------------------------------------------------------- */
 

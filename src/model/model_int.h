@@ -133,8 +133,9 @@ int rope_config(struct model_config *c, const char *what, struct err *e);
 float rope_frequencies(double theta, const json_t *scaling, int dim, double *inv_freq);
 /* By what DeepSeek multiplies the scale of its scores: (0.1 mscale_all_dim ln(factor) + 1)^2, else 1. */
 double rope_score_factor(const json_t *scaling);
-/* The "llama3" scaling that gives these divisors of inv_freq (GGUF's rope_freqs), or NULL. */
-json_t *rope_scaling_from_divisors(const float *divisors, int n, double theta);
+/* The "llama3" scaling from this original context that gives these divisors of inv_freq (GGUF's rope_freqs),
+ * or NULL. */
+json_t *rope_scaling_from_divisors(const float *divisors, int n, double theta, double original);
 
 /* ---- the model ----------------------------------------------------------------------------------------- */
 
@@ -233,6 +234,12 @@ struct dtype_info {
 const struct dtype_info *dtype_info(enum dtype t);
 int dtype_find(const char *name);   /* by safetensors' name; -1 */
 int dtype_find_ggml(uint32_t type); /* -1 */
+
+/* Encoders of the quantised types that are written (quantise.c). */
+void q8_0_encode(const float *x, size_t blocks, uint8_t *p);
+void q5_0_encode(const float *x, size_t blocks, uint8_t *p);
+void q4_k_encode(const float *x, size_t blocks, uint8_t *p);
+void q6_k_encode(const float *x, size_t blocks, uint8_t *p);
 
 enum tensor_format { FORMAT_SAFETENSORS, FORMAT_GGUF, FORMAT_LLAMA2C };
 

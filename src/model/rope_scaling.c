@@ -258,10 +258,10 @@ double rope_score_factor(const json_t *scaling)
     return m * m;
 }
 
-json_t *rope_scaling_from_divisors(const float *divisors, int n, double theta)
+json_t *rope_scaling_from_divisors(const float *divisors, int n, double theta, double original)
 {
-    /* All published models use these; only the factor, the divisor of the slowest pair, differs. */
-    struct llama3 s = {divisors[n - 1], 1, 4, 8192};
+    /* All published models use 1 and 4; the factor is the divisor of the slowest pair. */
+    struct llama3 s = {divisors[n - 1], 1, 4, original};
     if (!(s.factor >= 1 && s.factor <= 1e6)) return NULL;
     for (int i = 0; i < n; i++) {
         double f = frequency(theta, i, n), want = f / llama3_frequency(&s, f);

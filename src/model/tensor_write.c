@@ -30,12 +30,13 @@ static int rotary_row_back(int row, int head_dim)
 static void read_rows(const struct tensor_source *s, size_t row, size_t n, float *x)
 {
     int cols = s->weight->cols, from = s->row + (int)row;
-    if (s->head_dim == 0) {
+    if (s->head_dim == 0)
         weight_rows(s->weight, from, (int)n, x);
-        return;
-    }
-    for (size_t i = 0; i < n; i++)
-        weight_rows(s->weight, rotary_row_back(from + (int)i, s->head_dim), 1, x + i * (size_t)cols);
+    else if (s->weight->rows == 1) /* a bias's elements count as rows of one */
+        for (int i = 0; i < cols; i++) x[i] = s->weight->data[rotary_row_back(i, s->head_dim)];
+    else
+        for (size_t i = 0; i < n; i++)
+            weight_rows(s->weight, rotary_row_back(from + (int)i, s->head_dim), 1, x + i * (size_t)cols);
 }
 
 static void batch_item(void *ctx, int item)

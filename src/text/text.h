@@ -43,10 +43,14 @@ struct vocab {
     int n_merges;
     const char *const *merges; /* "a b" */
     int bos, eos, pad, unk;    /* -1: none */
-    bool add_bos;
+    bool add_bos, add_eos;
     const char *chat_template; /* or NULL */
 };
 struct tokenizer *tokenizer_from_vocab(const struct vocab *v, struct err *e);
+/* The other way. Texts are borrowed from t, a NULL among the tokens is an id that has none; pre is the first
+ * of a family's names. Release v also after a failure: a tokenizer that cannot be said so. */
+int tokenizer_to_vocab(const struct tokenizer *t, struct vocab *v, struct err *e);
+void vocab_release(struct vocab *v);
 /* One token a character of `alphabet` (UTF-8), plus specials; ids in order, specials first. Of the specials,
  * names like <|end|>, and <unk>, <pad>, <s>, </s>, <bos>, <eos>, are special (skipped in decoding, found as
  * bos, eos and pad by their names); others, such as <think>, are added tokens that decode to their text.

@@ -269,6 +269,8 @@ int config_apply(struct tokenizer *t, struct err *e);
 /* tokenizer.json without vocabulary, merges and added tokens, by the GGUF name of the pre-tokenizer ("gpt-2",
  * "qwen2", "llama-bpe", "smollm", ...) or "spm". New reference; NULL and e if unknown. */
 json_t *preset_parts(const char *name, struct err *e);
+/* The name whose normalizer and pre-tokenizer these parts have, or NULL. */
+const char *preset_name(const json_t *parts);
 
 /* An element whose type no row has: says so, with the names that rows have. rows: first member is the name.
  * */

@@ -14,6 +14,7 @@
     "{\"type\": \"ByteLevel\", \"add_prefix_space\": true, \"trim_offsets\": true, \"use_regex\": true}"
 
 struct preset {
+    const char *name;  /* the first of them */
     const char *names; /* separated by spaces */
     const char *normalizer;
     const char *first;   /* a stage before the split, or NULL */
@@ -22,10 +23,10 @@ struct preset {
 };
 
 static const struct preset rows[] = {
-    {"gpt-2 gpt2 default", NULL, NULL, NULL, false},
-    {"smollm", NULL, DIGITS_PART, NULL, false},
-    {"qwen2 deepseek-r1-qwen", NFC_PART, NULL, scan_qwen2, false},
-    {"llama-bpe llama3 llama-v3", NULL, NULL, scan_llama3, true},
+    {"gpt-2", "gpt-2 gpt2 default", NULL, NULL, NULL, false},
+    {"smollm", "smollm", NULL, DIGITS_PART, NULL, false},
+    {"qwen2", "qwen2 deepseek-r1-qwen", NFC_PART, NULL, scan_qwen2, false},
+    {"llama-bpe", "llama-bpe llama3 llama-v3", NULL, NULL, scan_llama3, true},
 };
 
 static json_t *parse(const char *text)
@@ -100,4 +101,48 @@ json_t *preset_parts(const char *name, struct err *e)
     err_set(e, "pre-tokenizer \"%s\" is not supported; supported:%s", name, known.p);
     str_release(&known);
     return NULL;
+}
+
+/* Equal but for where tokens lie in the text, which does not change ids. */
+static bool same_part(const json_t *a, const json_t *b)
+{
+    if (json_is_array(a) && json_is_array(b)) {
+        size_t n = json_array_size(a), same = 0;
+        while (same < n && same_part(json_array_get(a, same), json_array_get(b, same))) same++;
+        return same == n && n == json_array_size(b);
+    }
+    if (!json_is_object(a) || !json_is_object(b)) return json_equal(a, b);
+    const char *key;
+    json_t *v;
+    json_object_foreach((json_t *)a, key, v)
+    {
+        if (strcmp(key, "trim_offsets") && !same_part(v, json_object_get(b, key))) return false;
+    }
+    json_object_foreach((json_t *)b, key, v)
+    {
+        if (strcmp(key, "trim_offsets") && !json_object_get(a, key)) return false;
+    }
+    return true;
+}
+
+static bool is_preset(const json_t *parts, const char *name)
+{
+    static const char *const keys[] = {"normalizer", "pre_tokenizer"};
+    json_t *known = preset_parts(name, NULL);
+    bool same = true;
+    for (int i = 0; i < 2; i++) {
+        const json_t *a = json_object_get(parts, keys[i]);
+        same = same && same_part(a ? a : json_null(), json_object_get(known, keys[i]));
+    }
+    const json_t *model = json_object_get(parts, "model");
+    same = same && json_is_true(json_object_get(model, "byte_fallback")) == !strcmp(name, "spm");
+    json_decref(known);
+    return same;
+}
+
+const char *preset_name(const json_t *parts)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (is_preset(parts, rows[i].name)) return rows[i].name;
+    return is_preset(parts, "spm") ? "spm" : NULL;
 }

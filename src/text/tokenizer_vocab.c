@@ -147,9 +147,9 @@ static int build(struct tokenizer *t, const struct vocab *v, struct err *e)
     config_token(t, "bos_token", v->bos, &t->bos);
     config_token(t, "eos_token", v->eos, &t->eos);
     config_token(t, "pad_token", v->pad, &t->pad);
-    if (v->add_bos && t->bos != NO_ID)
-        json_object_set_new(t->parts, "post_processor",
-                            template_part(t, lexicon_text(&t->lex, t->bos, NULL), NULL));
+    const char *bos = v->add_bos ? lexicon_text(&t->lex, t->bos, NULL) : NULL;
+    const char *eos = v->add_eos ? lexicon_text(&t->lex, t->eos, NULL) : NULL;
+    if (bos || eos) json_object_set_new(t->parts, "post_processor", template_part(t, bos, eos));
     tokenizer_set_template(t, v->chat_template);
     return tokenizer_finish(t, e);
 }

@@ -48,6 +48,11 @@ cp "$tmp/l" "$tmp/l.safetensors"
 expect 0 '^  logits  F32  \[3,97\]$' "$OPENR1" inspect "$tmp/l.safetensors" --tensors true
 expect 0 '^llama, 13992 parameters$' "$OPENR1" inspect "$plain"
 expect 0 '^  blk.0.attn_q.weight  F32  \[16,16\]$' "$OPENR1" inspect "$golden/gguf/llama_linear.gguf"
+expect 0 '^no weights here$' "$OPENR1" inspect "$plain/config.json"
+expect 0 '"parameters":13992[,}]' "$OPENR1" inspect "$plain/config.json" --json
+expect 0 '"dtypes":{"F32":{"tensors":1,"bytes":1164}}' "$OPENR1" inspect "$tmp/l.safetensors" --json
+expect 0 '^  to train all weights' "$OPENR1" inspect "$plain"
+expect 1 'without weights' "$OPENR1" logits --model "$plain/config.json" --ids "$tmp/one" --out "$tmp/x"
 for text in '[]' '[[]]' '{}' '[1.5]' '[-1]' '[97]' '[[1],2]' '[1,[2]]' '[' '"1"'; do
   echo "$text" >"$tmp/ids"
   expect 1 "$tmp/ids" "$OPENR1" logits --model "$plain" --ids "$tmp/ids" --out "$tmp/x"

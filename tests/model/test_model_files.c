@@ -435,7 +435,7 @@ static void llama3_scaling_is_found_again_from_its_divisors(void **state)
         assert_true(i < 29 || i > 34 || (divisors[i] > 1 && divisors[i] < 8));
         assert_true(i < 35 || fabsf(divisors[i] - 8) < 1e-5F);
     }
-    json_t *found = rope_scaling_from_divisors(divisors, 64, 500000);
+    json_t *found = rope_scaling_from_divisors(divisors, 64, 500000, 8192);
     assert_non_null(found);
     static const char *const keys[] = {"factor", "low_freq_factor", "high_freq_factor",
                                        "original_max_position_embeddings"};
@@ -444,7 +444,7 @@ static void llama3_scaling_is_found_again_from_its_divisors(void **state)
                     json_number_value(json_object_get(scaling, keys[i])));
     json_decref(found);
     divisors[40] = 5;
-    assert_null(rope_scaling_from_divisors(divisors, 64, 500000));
+    assert_null(rope_scaling_from_divisors(divisors, 64, 500000, 8192));
     json_decref(scaling);
 }
 

@@ -1,0 +1,369 @@
+/* gguf_write.c: a model as a GGUF file that llama.cpp and this program read (layout in gguf.c).
+ *
+ * Metadata come from the architecture's table of keys, the tokenizer from its vocabulary; norms and biases
+ * are float32. Types of matrices follow the format asked for; q4_k_m mixes as llama.cpp's does: Q6_K for the
+ * output matrix, and for the values and the down projections of the first and last eighth of the layers and
+ * every third between, Q4_K for the rest. Rows that a type's blocks do not divide take a simpler type.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "model/model_int.h"
+#include "text/text.h"
+
+enum { GGUF_VERSION = 3, GGUF_ALIGNMENT = 32, HEADER_MAX = 1 << 30 };
+enum gguf_value { GGUF_U32 = 4, GGUF_I32 = 5, GGUF_F32 = 6, GGUF_BOOL = 7, GGUF_STRING = 8, GGUF_ARRAY = 9 };
+
+/* ---- bytes --------------------------------------------------------------------------------------------- */
+
+struct header {
+    struct str bytes;
+    uint64_t n_keys;
+};
+
+static void put_uint(struct header *h, uint64_t x, int bytes)
+{
+    char b[8];
+    for (int i = 0; i < bytes; i++) b[i] = (char)(x >> (8 * i));
+    str_add(&h->bytes, b, (size_t)bytes);
+}
+
+static void put_text(struct header *h, const char *s, size_t n)
+{
+    put_uint(h, n, 8);
+    str_add(&h->bytes, s, n);
+}
+
+static void put_key(struct header *h, const char *key, enum gguf_value type)
+{
+    put_text(h, key, strlen(key));
+    put_uint(h, type, 4);
+    h->n_keys++;
+}
+
+static void put_float(struct header *h, float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    put_uint(h, bits, 4);
+}
+
+static void key_u32(struct header *h, const char *key, int64_t x)
+{
+    put_key(h, key, GGUF_U32);
+    put_uint(h, (uint64_t)x, 4);
+}
+
+static void key_bool(struct header *h, const char *key, bool x)
+{
+    put_key(h, key, GGUF_BOOL);
+    put_uint(h, x, 1);
+}
+
+static void key_text(struct header *h, const char *key, const char *s)
+{
+    put_key(h, key, GGUF_STRING);
+    put_text(h, s, strlen(s));
+}
+
+static void key_array(struct header *h, const char *key, enum gguf_value type, int n)
+{
+    put_key(h, key, GGUF_ARRAY);
+    put_uint(h, type, 4);
+    put_uint(h, (uint64_t)n, 8);
+}
+
+/* ---- metadata ------------------------------------------------------------------------------------------ */
+
+/* "ARCH.KEY" in one of two rotating buffers. */
+static const char *arch_key_name(const struct model *m, const char *key)
+{
+    static char names[2][ARCH_NAME_MAX];
+    static int turn;
+    char *name = names[turn++ % 2];
+    snprintf(name, ARCH_NAME_MAX, "%s.%s", m->config.arch->gguf, key);
+    return name;
+}
+
+static void put_value(struct header *h, const struct model *m, const struct arch_key *k)
+{
+    const char *at = (const char *)&m->config + k->at, *name = arch_key_name(m, k->gguf);
+    switch (k->type) {
+    case KEY_INT: key_u32(h, name, *(const int *)at); break;
+    case KEY_BOOL: key_bool(h, name, *(const bool *)at); break;
+    case KEY_FLOAT:
+    case KEY_DOUBLE:
+        put_key(h, name, GGUF_F32);
+        put_float(h, k->type == KEY_FLOAT ? *(const float *)at : (float)*(const double *)at);
+        break;
+    }
+}
+
+static const char *scaling_type(const struct model *m)
+{
+    const json_t *s = m->config.rope_scaling;
+    return s ? json_str_or(s, "rope_type", json_str_or(s, "type", "?")) : "none";
+}
+
+static int put_rope(struct header *h, const struct model *m, struct err *e)
+{
+    const struct model_config *c = &m->config;
+    const char *type = scaling_type(m);
+    key_u32(h, arch_key_name(m, "rope.dimension_count"), c->head_dim);
+    put_key(h, arch_key_name(m, "rope.freq_base"), GGUF_F32);
+    put_float(h, (float)c->rope_theta);
+    if (!strcmp(type, "none") || !strcmp(type, "default")) return 0;
+    if (!strcmp(type, "llama3")) { /* the tensor rope_freqs says the rest */
+        const json_t *original = json_object_get(c->rope_scaling, "original_max_position_embeddings");
+        key_u32(h, arch_key_name(m, "rope.scaling.original_context_length"),
+                (int64_t)json_number_value(original));
+        return 0;
+    }
+    if (strcmp(type, "linear"))
+        return err_set(e, "%s: rope scaling of type %.40s cannot be written to GGUF here", m->path, type);
+    key_text(h, arch_key_name(m, "rope.scaling.type"), type);
+    put_key(h, arch_key_name(m, "rope.scaling.factor"), GGUF_F32);
+    put_float(h, (float)json_number_value(json_object_get(c->rope_scaling, "factor")));
+    return 0;
+}
+
+static int put_model(struct header *h, const struct model *m, int file_type, struct err *e)
+{
+    char *path = alloc_str(m->path);
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/') path[--n] = 0;
+    key_text(h, "general.architecture", m->config.arch->gguf);
+    key_text(h, "general.name", path_base(path));
+    key_u32(h, "general.file_type", file_type);
+    key_u32(h, "general.quantization_version", 2);
+    free(path);
+    for (const struct arch_key *k = m->config.arch->keys; k->hf; k++)
+        if (k->gguf) put_value(h, m, k);
+    key_u32(h, arch_key_name(m, "attention.value_length"), m->config.head_dim);
+    return put_rope(h, m, e);
+}
+
+/* ---- tokenizer ----------------------------------------------------------------------------------------- */
+
+/* Every row of the embedding has a token: ids that have none get a name, as llama.cpp's converter does. */
+static void put_tokens(struct header *h, const struct vocab *v, int n)
+{
+    enum { UNUSED = 5 };
+    key_array(h, "tokenizer.ggml.tokens", GGUF_STRING, n);
+    for (int id = 0; id < n; id++) {
+        char name[32];
+        snprintf(name, sizeof name, "[PAD%d]", id);
+        if (id < v->n && v->tokens[id])
+            put_text(h, v->tokens[id], v->lengths[id]);
+        else
+            put_text(h, name, strlen(name));
+    }
+    key_array(h, "tokenizer.ggml.token_type", GGUF_I32, n);
+    for (int id = 0; id < n; id++) put_uint(h, (uint64_t)(id < v->n ? v->types[id] : UNUSED), 4);
+    if (v->scores) {
+        key_array(h, "tokenizer.ggml.scores", GGUF_F32, n);
+        for (int id = 0; id < n; id++) put_float(h, id < v->n ? v->scores[id] : 0);
+    } else {
+        key_array(h, "tokenizer.ggml.merges", GGUF_STRING, v->n_merges);
+        for (int i = 0; i < v->n_merges; i++) put_text(h, v->merges[i], strlen(v->merges[i]));
+    }
+}
+
+static void put_id(struct header *h, const char *key, int id)
+{
+    if (id >= 0) key_u32(h, key, id);
+}
+
+static void put_vocab(struct header *h, const struct model *m, const struct vocab *v)
+{
+    bool spm = !strcmp(v->model, "spm");
+    key_text(h, "tokenizer.ggml.model", spm ? "llama" : v->model);
+    key_text(h, "tokenizer.ggml.pre", spm ? "default" : v->pre);
+    put_tokens(h, v, m->config.vocab);
+    put_id(h, "tokenizer.ggml.bos_token_id", v->bos);
+    put_id(h, "tokenizer.ggml.eos_token_id", m->n_eos ? m->eos[0] : v->eos);
+    if (m->n_eos > 1) put_id(h, "tokenizer.ggml.eot_token_id", m->eos[1]);
+    put_id(h, "tokenizer.ggml.padding_token_id", v->pad);
+    put_id(h, "tokenizer.ggml.unknown_token_id", v->unk);
+    key_bool(h, "tokenizer.ggml.add_bos_token", v->add_bos);
+    key_bool(h, "tokenizer.ggml.add_eos_token", v->add_eos);
+    if (v->chat_template) key_text(h, "tokenizer.chat_template", v->chat_template);
+}
+
+static int put_tokenizer(struct header *h, const struct model *m, struct err *e)
+{
+    struct vocab v;
+    if (!m->tokenizer) {
+        key_text(h, "tokenizer.ggml.model", "none");
+        put_id(h, "tokenizer.ggml.bos_token_id", m->config.bos);
+        put_id(h, "tokenizer.ggml.eos_token_id", m->n_eos ? m->eos[0] : -1);
+        return 0;
+    }
+    int failed = tokenizer_to_vocab(m->tokenizer, &v, e);
+    if (failed)
+        err_wrap(e, "%s", m->path);
+    else
+        put_vocab(h, m, &v);
+    vocab_release(&v);
+    return failed;
+}
+
+/* ---- types of tensors ---------------------------------------------------------------------------------- */
+
+enum how { ONE_TYPE, KEEP, MIX };
+
+static const struct format {
+    const char *name;
+    int file_type; /* general.file_type */
+    enum dtype type;
+    enum how how;
+} formats[] = {
+    {"auto", 0, DT_F32, KEEP},       {"f32", 0, DT_F32, ONE_TYPE},   {"f16", 1, DT_F16, ONE_TYPE},
+    {"bf16", 32, DT_BF16, ONE_TYPE}, {"q8_0", 7, DT_Q8_0, ONE_TYPE}, {"q4_k_m", 15, DT_Q4_K, MIX},
+};
+
+static const struct format *format_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (!strcmp(name, formats[i].name)) return &formats[i];
+    return NULL;
+}
+
+/* The layers whose values and down projections are worth more bits. */
+static bool wants_bits(int layer, int layers)
+{
+    int eighth = layers / 8;
+    return layer < eighth || layer >= 7 * layers / 8 || (layer - eighth) % 3 == 2;
+}
+
+/* The type itself, or a simpler one whose blocks divide the rows. */
+static enum dtype fitting(enum dtype type, int cols)
+{
+    if (cols % dtype_info(type)->block == 0) return type;
+    if (type == DT_Q4_K) return fitting(DT_Q5_0, cols);
+    if (type == DT_Q6_K) return fitting(DT_Q8_0, cols);
+    return DT_F16;
+}
+
+static enum dtype type_of(const struct model *m, int i, const struct format *f)
+{
+    const struct placed *p = &m->placed[i];
+    const struct weight *w = &m->weights[i];
+    enum arch_slot slot = p->row->slot;
+    if (p->row->kind != WEIGHT_MATRIX) return DT_F32;
+    if (f->how == KEEP) return p->dtype == DT_F16 || p->dtype == DT_BF16 ? p->dtype : DT_F32;
+    bool more = f->how == MIX && ((slot == SLOT_V || slot == SLOT_DOWN)
+                                      ? wants_bits(p->layer, m->config.layers)
+                                      : w == m->outer[m->config.tied ? SLOT_EMBED : SLOT_HEAD]);
+    return fitting(more ? DT_Q6_K : f->type, w->cols);
+}
+
+static struct tensor_out out_of(const struct model *m, int i, const struct format *f)
+{
+    const struct weight *w = &m->weights[i];
+    const struct placed *p = &m->placed[i];
+    struct tensor_out t = {.name = arch_name(p->row->gguf, p->layer), .dtype = type_of(m, i, f)};
+    t.n_dims = model_weight_shape(m, i, t.shape);
+    t.source = (struct tensor_source){.n = (size_t)w->rows * (size_t)w->cols, .weight = w};
+    if (m->config.arch->gguf_permuted && p->row->rotary) t.source.head_dim = m->config.head_dim;
+    return t;
+}
+
+/* Llama 3's scaling as the divisors of its frequencies, or nothing. */
+static bool rope_divisors(const struct model *m, float *out)
+{
+    const struct model_config *c = &m->config;
+    if (strcmp(scaling_type(m), "llama3")) return false;
+    struct model_config plain = *c;
+    plain.rope_scaling = NULL;
+    double *freq = alloc_zero((size_t)c->head_dim / 2, sizeof *freq);
+    rope_frequencies(&plain, freq);
+    for (int i = 0; i < c->head_dim / 2; i++) out[i] = (float)(freq[i] / m->inv_freq[i]);
+    free(freq);
+    return true;
+}
+
+/* ---- the file ------------------------------------------------------------------------------------------ */
+
+static uint64_t aligned(uint64_t n)
+{
+    return (n + GGUF_ALIGNMENT - 1) / GGUF_ALIGNMENT * GGUF_ALIGNMENT;
+}
+
+static uint64_t bytes_of(const struct tensor_out *t)
+{
+    const struct dtype_info *d = dtype_info(t->dtype);
+    return t->source.n / (size_t)d->block * (size_t)d->bytes;
+}
+
+static void put_tensors(struct header *h, const struct tensor_out *t, int n)
+{
+    uint64_t at = 0;
+    for (int i = 0; i < n; i++) {
+        put_text(h, t[i].name, strlen(t[i].name));
+        put_uint(h, (uint64_t)t[i].n_dims, 4);
+        for (int j = t[i].n_dims - 1; j >= 0; j--) put_uint(h, (uint64_t)t[i].shape[j], 8);
+        put_uint(h, (uint64_t)dtype_info(t[i].dtype)->ggml, 4);
+        put_uint(h, at, 8);
+        at += aligned(bytes_of(&t[i]));
+    }
+}
+
+static int write_padding(struct file_out *o, uint64_t written, struct err *e)
+{
+    static const char zeros[GGUF_ALIGNMENT];
+    return file_out_write(o, zeros, aligned(written) - written, e);
+}
+
+static int write_file(const char *path, const struct header *keys, const struct tensor_out *t, int n,
+                      struct err *e)
+{
+    struct header h = {0};
+    struct file_out o;
+    str_init(&h.bytes, HEADER_MAX);
+    str_puts(&h.bytes, "GGUF");
+    put_uint(&h, GGUF_VERSION, 4);
+    put_uint(&h, (uint64_t)n, 8);
+    put_uint(&h, keys->n_keys, 8);
+    str_add(&h.bytes, keys->bytes.p, keys->bytes.len);
+    put_tensors(&h, t, n);
+    int result = keys->bytes.full || h.bytes.full ? err_set(e, "%s: metadata of more than a GB", path)
+                                                  : file_out_open(&o, path, e);
+    if (!result) {
+        result = file_out_write(&o, h.bytes.p, h.bytes.len, e) || write_padding(&o, h.bytes.len, e);
+        for (int i = 0; i < n && !result; i++)
+            result = tensor_write(&o, &t[i], e) || write_padding(&o, bytes_of(&t[i]), e);
+        if (!result) result = file_out_commit(&o, e);
+        if (result) file_out_abort(&o);
+    }
+    str_release(&h.bytes);
+    return result ? -1 : 0;
+}
+
+int model_save_gguf(struct model *m, const char *path, const char *format, struct err *e)
+{
+    const struct format *f = format_find(format);
+    if (!f) return err_usage(e, "dtype \"%.60s\": choose auto, f32, f16, bf16, q8_0 or q4_k_m", format);
+    CHECK(m->data, "%s has no weights to save", m->path);
+    struct header keys = {0};
+    str_init(&keys.bytes, HEADER_MAX);
+    struct tensor_out *t = alloc_zero((size_t)m->n_weights + 1, sizeof *t);
+    float *divisors = alloc_floats((size_t)m->config.head_dim / 2);
+    int n = 0;
+    for (; n < m->n_weights; n++) t[n] = out_of(m, n, f);
+    if (rope_divisors(m, divisors)) {
+        t[n] = (struct tensor_out){.name = alloc_str("rope_freqs.weight"), .dtype = DT_F32, .n_dims = 1};
+        t[n].shape[0] = m->config.head_dim / 2;
+        t[n].source = (struct tensor_source){.n = (size_t)m->config.head_dim / 2, .data = divisors};
+        n++;
+    }
+    int result = put_model(&keys, m, f->file_type, e) || put_tokenizer(&keys, m, e) ||
+                 write_file(path, &keys, t, n, e);
+    for (int i = 0; i < n; i++) free((char *)t[i].name);
+    free(t);
+    free(divisors);
+    str_release(&keys.bytes);
+    return result ? -1 : 0;
+}
