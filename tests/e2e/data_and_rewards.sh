@@ -75,3 +75,10 @@ status=0
 "$OPENR1" reward acuracy --jsonl "$tmp/r.jsonl" 2>"$tmp/err" || status=$?
 expect "unknown reward" "$status" 2
 grep -q 'did you mean "accuracy"' "$tmp/err"
+
+# The recipe's problems are what it says they were made by.
+recipe=$OPENR1_SOURCE/recipes/smollm2-arithmetic
+few='{"n_terms": 2, "max": 50, "answer": "number"}'
+"$OPENR1" data make arithmetic --count 4096 --seed 1 --params "$few" | cmp - "$recipe/train.jsonl"
+"$OPENR1" data make arithmetic --count 256 --seed 2 --split test --distinct true --params "$few" |
+  cmp - "$recipe/held-out.jsonl"
