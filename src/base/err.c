@@ -2,13 +2,15 @@
  *
  * The distance is Levenshtein's with adjacent transposition (optimal string alignment), over lower-cased
  * bytes with '-' equal to '_', by rows. A name is near enough when it differs by at most a third of its
- * length, rounded up, and by no more than four edits.
+ * length, rounded up, and by no more than four edits; or when the word is the first of its words.
+ * Of names equally near the shortest is meant.
  */
 #include "base/err.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -131,6 +133,14 @@ static int edit_distance(const char *a, size_t na, const char *b, size_t nb)
     return last[nb];
 }
 
+/* Is the word the first of several in the name: "dataset" in "dataset_name"? */
+static bool begins(const char *word, size_t len, const char *name)
+{
+    for (size_t i = 0; i < len; i++)
+        if (folded(word[i]) != folded(name[i])) return false;
+    return name[len] == '_' || name[len] == ' ';
+}
+
 const char *err_nearest(const char *word, const char *const *names, size_t n)
 {
     size_t len = strlen(word);
@@ -140,8 +150,9 @@ const char *err_nearest(const char *word, const char *const *names, size_t n)
     for (size_t i = 0; i < n; i++) {
         size_t m = strlen(names[i]);
         if (!m || m > WORD_MAX) continue;
-        int d = edit_distance(word, len, names[i], m);
-        if (d < best_distance && d <= (int)(m + 2) / 3) best = names[i], best_distance = d;
+        int d = begins(word, len, names[i]) ? 1 : edit_distance(word, len, names[i], m);
+        bool nearer = d < best_distance || (d == best_distance && best && m < strlen(best));
+        if (nearer && d <= (int)(m + 2) / 3) best = names[i], best_distance = d;
     }
     return best;
 }

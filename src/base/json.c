@@ -76,10 +76,13 @@ json_t *json_read_bytes(const char *bytes, size_t n, const char *what, struct er
         if (v) wholes_to_integers(v);
         if (v) return v;
     }
+    bool cut =
+        json_error_code(&je) == json_error_premature_end_of_input || strstr(je.text, "near end of file");
+    const char *hint = cut ? "; is it cut short?" : "";
     if (je.line > 1)
-        err_set(e, "%s: line %d, column %d: %s", what, je.line, je.column, je.text);
+        err_set(e, "%s: line %d, column %d: %s%s", what, je.line, je.column, je.text, hint);
     else
-        err_set(e, "%s: column %d: %s", what, je.column, je.text);
+        err_set(e, "%s: column %d: %s%s", what, je.column, je.text, hint);
     return NULL;
 }
 

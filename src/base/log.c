@@ -69,10 +69,18 @@ void log_line(enum log_level level, const char *fmt, ...)
     fputs((log_colour() ? coloured : plain)[level], stderr);
     va_list ap;
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    struct str text;
+    str_init(&text, 0);
+    str_vaddf(&text, fmt, ap);
     va_end(ap);
+    /* What models and files say is in these lines: it must not steer the terminal. */
+    for (size_t i = 0; i < text.len; i++)
+        fputc(((unsigned char)text.p[i] < 32 && !strchr("\n\t", text.p[i])) || text.p[i] == 127 ? '?'
+                                                                                                : text.p[i],
+              stderr);
     fputc('\n', stderr);
     fflush(stderr);
+    str_release(&text);
     funlockfile(stderr);
 }
 

@@ -12,7 +12,8 @@
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 
 void log_set_level(enum log_level least);
-/* One line; a trailing newline is added. A progress bar on the screen is moved out of the way. */
+/* One line; a trailing newline is added, control characters become question marks. A progress bar on the
+ * screen is moved out of the way. */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 #define log_info(...) log_line(LOG_INFO, __VA_ARGS__)
 #define log_warn(...) log_line(LOG_WARNING, __VA_ARGS__)

@@ -128,14 +128,24 @@ void conf_yaml(struct conf *c, struct str *out)
     }
 }
 
+/* What was set is what would have held anyway: a resolved config given back is full of such. */
+static bool is_fallback(const struct opt_entry *entry)
+{
+    json_t *fallback = NULL;
+    if (entry->opt->fallback && opt_from_word(entry->opt, entry->opt->fallback, "", &fallback, NULL))
+        return false;
+    bool equal = entry->value && fallback ? json_equal(entry->value, fallback) : entry->value == fallback;
+    json_decref(fallback);
+    return equal;
+}
+
 static void keys_put(struct str *out, const char *front, struct conf *c, bool noted)
 {
     bool any = false;
     for (size_t i = 0; i < c->n; i++) {
         const struct opt_entry *entry = &c->entries[i];
-        if (entry->origin == FROM_TABLE || noted != !!(entry->opt->flags & OPT_NOTED) ||
-            (!noted && entry->read))
-            continue;
+        if (entry->origin == FROM_TABLE || noted != !!(entry->opt->flags & OPT_NOTED)) continue;
+        if (!noted && (entry->read || is_fallback(entry))) continue;
         str_addf(out, "%s%s", any ? ", " : front, entry->opt->key);
         any = true;
     }

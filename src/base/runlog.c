@@ -144,8 +144,9 @@ static int lines_cut(const char *path, long last_step, char *head, struct err *e
     if (lines_keep(bytes, n, last_step, head, &kept))
         rc = err_kind_set(
             e, ERR_MISMATCH,
-            "%s: the record at byte %zu does not follow from the one before: the file was changed", path,
-            kept);
+            "%s: the record at byte %zu does not follow from the one before: the file was changed; restore "
+            "it, or begin the run anew",
+            path, kept);
     else if (kept < n)
         rc = file_write(path, bytes, kept, e);
     free(bytes);

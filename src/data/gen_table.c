@@ -33,8 +33,8 @@ const struct datagen *datagen_find(const char *name, struct err *e)
         }
     }
     const char *near = err_nearest(name, names, n);
-    err_usage(e, "no generator is called \"%s\"%s%s%s; there are: %s", name, near ? "; did you mean \"" : "",
-              near ? near : "", near ? "\"?" : "", list.p);
+    err_usage(e, "no generator is called \"%s\"%s%s%s: %s", name, near ? "; did you mean \"" : "",
+              near ? near : "", near ? "\"? There are" : "; there are", list.p);
     str_release(&list);
     return NULL;
 }

@@ -184,6 +184,19 @@ static int read_paper(struct model *m, struct err *e)
     return result;
 }
 
+static void no_config(const char *path, struct err *e)
+{
+    char *inner = path_join(path, "model/config.json");
+    if (file_exists(inner))
+        err_set(e, "%s: is the folder of a run; its model is %s/model", path, path);
+    else
+        err_set(e,
+                "%s: holds no config.json; a model is a Hugging Face folder, a .gguf file or a llama2.c .bin "
+                "file",
+                path);
+    free(inner);
+}
+
 static int read_folder(struct model *m, struct err *e)
 {
     char *config = path_join(m->path, "config.json");
@@ -192,10 +205,7 @@ static int read_folder(struct model *m, struct err *e)
     json_t *raw = NULL;
     int result = -1;
     if (!file_exists(config)) {
-        err_set(e,
-                "%s: holds no config.json; a model is a Hugging Face folder, a .gguf file or a llama2.c "
-                ".bin file",
-                m->path);
+        no_config(m->path, e);
         goto out;
     }
     raw = json_read_file(config, e);
@@ -287,7 +297,11 @@ static void draw_in_place(struct model *m, uint64_t seed)
 
 static int load(struct model *m, struct tensor_file **file, int flags, uint64_t seed, struct err *e)
 {
-    if (!file_exists(m->path)) return err_set(e, "%s: no such file or folder", m->path);
+    if (!file_exists(m->path))
+        return err_set(e,
+                       "%s: no such file or folder; a model is a Hugging Face folder, a .gguf file or a "
+                       "llama2.c .bin file",
+                       m->path);
     bool folder = file_is_dir(m->path), paper = !folder && str_ends(m->path, ".json");
     if (paper && !(flags & (MODEL_NO_WEIGHTS | MODEL_RANDOM)))
         return err_set(e, "%s: is a configuration without weights; give the folder", m->path);

@@ -108,7 +108,11 @@ static int open_folder(struct tensor_file *f, struct err *e)
     if (file_exists(index))
         result = safetensors_parse_folder(f, index, e);
     else if (!file_exists(single))
-        err_set(e, "%s: holds neither model.safetensors nor model.safetensors.index.json", f->path);
+        err_set(
+            e,
+            "%s: holds no weights (model.safetensors or model.safetensors.index.json); training can begin "
+            "from random ones: --from_scratch",
+            f->path);
     else if (tensor_file_map(f, single, e) >= 0)
         result = safetensors_parse(f, 0, e);
     free(index);

@@ -180,7 +180,7 @@ static int read_state(struct trainer *t, const json_t *state, const char *path, 
         return err_kind_set(
             e, ERR_MISMATCH,
             "%s: the weights' hash is %.12s..., trainer_state.json says %.12s...: the checkpoint was "
-            "changed or damaged; resume from another one",
+            "changed or damaged; remove it, and the same command goes on from the one before it",
             path, t->last_hash, weights);
     return 0;
 }
@@ -198,6 +198,11 @@ int checkpoint_load(struct trainer *t, const char *path, struct err *e)
             err_set(e, "%s: has no optimizer.safetensors (save_only_model), so it cannot be resumed", path);
     if (!failed) failed = optimiser_load(t->opt, moments, e);
     if (!failed && t->learner->load) failed = t->learner->load(t->self, path, e);
+    if (failed && e->kind == ERR_FAILED)
+        err_wrap(
+            e,
+            "a checkpoint that cannot be used (remove %s, and the same command goes on from the one before)",
+            path);
     json_decref(state);
     free(state_path);
     free(moments);

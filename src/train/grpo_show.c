@@ -15,6 +15,14 @@
 
 enum { ZERO_WINDOWS = 5, FLAT_WINDOWS = 5, CELL_LINES = 8, NUMBER_WIDTH = 9 };
 
+static void number_text(char *out, size_t size, double x)
+{
+    if (isnan(x))
+        snprintf(out, size, "None");
+    else
+        snprintf(out, size, "%.3f", x);
+}
+
 /* ---- warnings -------------------------------------------------------------------------------------- */
 
 static bool all_zero(const struct rollouts *r)
@@ -54,9 +62,11 @@ static void say_sample(struct grpo *g)
     while (from < n && ((unsigned char)c->text[from] & 0xC0) == 0x80) from++;
     log_info("a completion%s: %s", from ? " (its end)" : "", c->text + from);
     if (gold) log_info("its solution: %s", gold);
-    for (int k = 0; k < g->scorer.n; k++)
-        log_info("%s: %g (%s)", scorer_metric(&g->scorer, k), r->rewards[k],
-                 r->reasons + (size_t)k * REASON_MAX);
+    for (int k = 0; k < g->scorer.n; k++) {
+        char number[32];
+        number_text(number, sizeof number, r->rewards[k]);
+        log_info("%s: %s (%s)", scorer_metric(&g->scorer, k), number, r->reasons + (size_t)k * REASON_MAX);
+    }
 }
 
 static void warn_none(struct grpo *g)
@@ -65,10 +75,10 @@ static void warn_none(struct grpo *g)
     for (int k = 0; k < g->scorer.n && !g->watch.said_none; k++) {
         if (nan_stats(g->now.rewards + k, n, g->scorer.n).n > 0) continue;
         g->watch.said_none = true;
-        log_warn("WARNING: %s could judge none of the %d completions (None): %s. It adds nothing to the "
-                 "reward. Look at "
-                 "the dataset's columns",
-                 scorer_metric(&g->scorer, k), n, g->now.reasons + (size_t)k * REASON_MAX);
+        log_warn(
+            "%s could judge none of the %d completions (None): %s. It adds nothing to the reward. Look at "
+            "the dataset's columns",
+            scorer_metric(&g->scorer, k), n, g->now.reasons + (size_t)k * REASON_MAX);
     }
 }
 
@@ -87,8 +97,7 @@ void grpo_warn(struct grpo *g)
     if (w->windows == ZERO_WINDOWS && w->zero_windows == ZERO_WINDOWS && !w->said_zero) {
         w->said_zero = true;
         log_warn(
-            "WARNING: all rewards of the first %d generations are zero: nothing is learned. Is the answer in "
-            "the form "
+            "all rewards of the first %d generations are zero: nothing is learned. Is the answer in the form "
             "that the reward looks for? Start from a model that sometimes succeeds (openr1 sft), use easier "
             "problems, more generations, or a reward for format",
             ZERO_WINDOWS);
@@ -96,16 +105,15 @@ void grpo_warn(struct grpo *g)
     }
     if (w->flat_windows == FLAT_WINDOWS && !w->said_flat) {
         w->said_flat = true;
-        log_warn("WARNING: %.0f %% of the groups have no variance in reward, %d generations in a row: they "
-                 "teach nothing. "
-                 "Use problems that the model solves sometimes, or raise num_generations or temperature",
+        log_warn("%.0f %% of the groups have no variance in reward, %d generations in a row: they "
+                 "teach nothing. Use problems that the model solves sometimes, or raise num_generations or "
+                 "temperature",
                  100 * flat, FLAT_WINDOWS);
     }
     if (cut > 0.5 && !w->said_cut) {
         w->said_cut = true;
-        log_warn("WARNING: %.0f %% of the completions were cut off at max_completion_length %d. Raise it, or "
-                 "see whether "
-                 "the model knows its end-of-sequence token",
+        log_warn("%.0f %% of the completions were cut off at max_completion_length %d. Raise it, or "
+                 "see whether the model knows its end-of-sequence token",
                  100 * cut, g->sampling.max_new_tokens);
     }
 }
@@ -116,8 +124,7 @@ void grpo_explain_loss(struct grpo *g, double loss)
     g->watch.said_loss = true;
     if (g->policy.loss == GRPO_CISPO || g->policy.loss == GRPO_VESPO) return; /* theirs is not near 0 */
     log_info("step 1: loss %.4g. Right after sampling every ratio is 1, so the loss is minus the mean "
-             "advantage (about 0)%s; "
-             "its gradient is not 0. Watch reward, not loss",
+             "advantage (about 0)%s; its gradient is not 0. Watch reward, not loss",
              loss, g->policy.beta != 0 ? " plus beta times a KL of 0" : "");
 }
 
@@ -212,14 +219,6 @@ static void add_row(struct str *out, const struct table *t, const char *prompt, 
     cell_release(&a);
     cell_release(&b);
     add_rule(out, t);
-}
-
-static void number_text(char *out, size_t size, double x)
-{
-    if (isnan(x))
-        snprintf(out, size, "None");
-    else
-        snprintf(out, size, "%.3f", x);
 }
 
 static void add_completion(struct str *out, const struct table *t, struct grpo *g, int i)

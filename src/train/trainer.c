@@ -227,7 +227,7 @@ static int open_log(struct trainer *t, bool resumed, const struct rows *data, st
         return err_kind_set(
             e, ERR_MISMATCH,
             "%s/metrics.jsonl up to step %ld is not the log that the checkpoint belongs to (hash "
-            "%.12s..., expected %.12s...)",
+            "%.12s..., expected %.12s...); restore it, or begin anew with overwrite_output_dir: true",
             t->dir, t->step, head, t->resumed_head);
     str_init(&yaml, 0);
     conf_yaml(t->conf, &yaml);

@@ -133,6 +133,8 @@ static void the_nearest_name_is_what_was_meant_or_none(void **state)
     assert_string_equal(err_nearest("learning_rte", names, 4), "learning_rate");
     assert_string_equal(err_nearest("Num-Generatoins", names, 4), "num_generations");
     assert_string_equal(err_nearest("bata", names, 4), "beta");
+    static const char *const more[] = {"data_seed", "dataset_batch_size", "dataset_name"};
+    assert_string_equal(err_nearest("dataset", more, 3), "dataset_name");
     assert_null(err_nearest("zzzz", names, 4));
     assert_null(err_nearest("", names, 4));
     assert_null(err_nearest("s", names, 4));

@@ -1,0 +1,82 @@
+#!/bin/sh
+# What a new user meets first: a wrong word, a missing or damaged file. Each message names it and says what to
+# do; a run that cannot start leaves no folder.
+set -u
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+cd "$tmp" || exit 2
+bad=0
+expect() { # STATUS PATTERN ARGUMENTS...
+  want=$1 pattern=$2
+  shift 2
+  text=$("$OPENR1" "$@" 2>&1)
+  got=$?
+  [ "$got" = "$want" ] || { echo "FAILED: $* exits $got, not $want: $text"; bad=1; }
+  printf '%s\n' "$text" | grep -q -e "$pattern" || { echo "FAILED: $* does not say $pattern: $text"; bad=1; }
+}
+"$OPENR1" init --config "$OPENR1_SOURCE/recipes/tiny-smoke/init.yaml" --out base 2>log &&
+  "$OPENR1" data make chain --count 8 --out d.jsonl 2>log || { cat log; exit 1; }
+few="--dataset_name d.jsonl --per_device_train_batch_size 4 --save_steps 1 --max_steps 3"
+run="--model_name_or_path base --from_scratch $few --output_dir run"
+# shellcheck disable=SC2086
+"$OPENR1" sft $run >log 2>&1 || { cat log; exit 1; }
+
+# Words.
+expect 2 'did you mean --dataset_name?' sft --dataset d.jsonl
+expect 2 'did you mean --learning_rate?' sft --learning-rat 1
+expect 2 'model_name_or_path is needed' sft
+expect 2 'a number is expected' sft --learning_rate high
+expect 2 'did you mean "chain"? There are: ' eval --model run/model --tasks chian
+expect 2 'did you mean "accuracy"? There are: ' grpo --model_name_or_path run/model --dataset_name d.jsonl \
+  --output_dir new --reward_funcs acuracy
+printf 'seed: 1\nlerning_rate: 1\n' >recipe.yaml
+expect 2 'recipe.yaml:2: .*did you mean learning_rate?' sft --config recipe.yaml
+
+# Models and data that are not there, or not whole.
+# shellcheck disable=SC2086
+{
+  expect 1 'absent: no such file or folder; a model is' sft --model_name_or_path absent $few --output_dir new
+  expect 1 'base: holds no weights .*--from_scratch' sft --model_name_or_path base $few --output_dir new
+}
+expect 1 'its model is run/model' generate --model run --prompt 1
+expect 1 'absent.jsonl: no such file or folder; give a JSONL' sft --model_name_or_path run/model \
+  --dataset_name absent.jsonl --output_dir new
+head -c 500 d.jsonl >cut.jsonl
+expect 1 'cut.jsonl:[0-9]*: .*is it cut short?' sft --model_name_or_path run/model --dataset_name cut.jsonl \
+  --output_dir new
+[ ! -e new ] || { echo "FAILED: a run that could not start has left a folder"; bad=1; }
+for file in model.safetensors tokenizer.json config.json; do
+  rm -rf cut
+  cp -r run/model cut
+  head -c 300 "run/model/$file" >"cut/$file"
+  expect 1 "cut/$file: .*cut short?" generate --model cut --prompt 1
+done
+
+# Checkpoints: an unfinished run whose newest one is damaged.
+for file in model.safetensors optimizer.safetensors trainer_state.json; do
+  rm -rf half
+  cp -r run half
+  sed -i 's/finished/running/' half/trainer_state.json
+  rm -rf half/checkpoint-3
+  head -c 150 "run/checkpoint-2/$file" >"half/checkpoint-2/$file"
+  expect 1 "remove half/checkpoint-2, .*$file: .*cut short?" sft --config half/config.yaml --output_dir half
+  rm -rf half/checkpoint-2
+  expect 0 'resumed from half/checkpoint-1' sft --config half/config.yaml --output_dir half
+  cmp half/metrics.jsonl run/metrics.jsonl || { echo "FAILED: another log"; bad=1; }
+done
+# A resolved configuration given back is no cause for a warning about keys that had no use.
+rm -rf half
+expect 0 'train_runtime' sft --config run/config.yaml --output_dir half
+printf '%s\n' "$text" | grep -q 'not used' && { echo "FAILED: $text"; bad=1; }
+rm -rf half
+cp -r run half
+sed -i 's/finished/running/' half/trainer_state.json
+sed -i '2s/"loss"/"lost"/' half/metrics.jsonl
+expect 3 'metrics.jsonl: .*restore it, or begin' sft --config half/config.yaml --output_dir half
+
+# What a model says does not steer the terminal.
+printf '{"prompt":"1","solution":"\\u001b[31mred"}\n' >red.jsonl
+"$OPENR1" grpo --model_name_or_path run/model --dataset_name red.jsonl --output_dir red \
+  --reward_funcs accuracy --max_steps 1 --max_completion_length 4 2>log >out || { cat log; bad=1; }
+grep -q 'its solution: ?\[31mred' log || { echo "FAILED: $(cat log)"; bad=1; }
+exit $bad
