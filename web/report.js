@@ -88,7 +88,7 @@ function drawHeadline() {
   const trained = stages.filter((s) => s.metrics);
   add(String(trained.length), trained.length === 1 ? "training run" : "training runs");
   add(trained.reduce((n, s) => n + s.metrics[s.metrics.length - 1].step, 0).toLocaleString("en"), "optimiser steps");
-  document.getElementById("subtitle").textContent = data.subtitle || `${stages.length} stages`;
+  document.getElementById("subtitle").textContent = data.subtitle || (stages.length === 1 ? "1 stage" : `${stages.length} stages`);
 }
 
 /* ---- curves -------------------------------------------------------------------------------------------- */
@@ -99,6 +99,8 @@ const plots = [
   ["Token accuracy", ["mean_token_accuracy"]], ["Groups without variance", ["frac_reward_zero_std"]],
   ["Cut-off completions", ["completions/clipped_ratio"]], ["Learning rate", ["learning_rate"]],
 ];
+/* Chart.js writes 2.200000E-5 for a learning rate. */
+const tick = (y) => (y !== 0 && Math.abs(y) < 1e-3 ? y.toExponential(1) : String(Number(y.toPrecision(6))));
 const charts = [];
 const trained = stages.filter((s) => s.metrics);
 const shown = new Set(trained);
@@ -128,7 +130,7 @@ function drawCurves() {
       options: {
         maintainAspectRatio: false, interaction: { mode: "nearest", axis: "x", intersect: false },
         plugins: { legend: { display: false } },
-        scales: { x: { type: "linear", title: { display: true, text: "step" } }, y: { beginAtZero: !/Loss|rate/.test(title) } },
+        scales: { x: { type: "linear", title: { display: true, text: "step" } }, y: { beginAtZero: !/Loss|rate/.test(title), ticks: { callback: tick } } },
       },
     }));
   }
@@ -189,6 +191,7 @@ function drawSamples() {
 
 function drawProvenance() {
   const table = document.getElementById("provenance");
+  table.classList.add("left");
   table.append(make("tr", {}, ...["stage", "folder", "seed", "SHA-256 of the final weights"].map((h) => make("th", { textContent: h }))));
   for (const s of stages) {
     const m = s.manifest || {};
