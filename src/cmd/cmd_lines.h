@@ -3,6 +3,7 @@
 #define CMD_CMD_LINES_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/file.h"
 
@@ -19,12 +20,14 @@ int lines_put(struct lines *l, json_t *record_stolen, struct err *e);
 int lines_close(struct lines *l, int rc, struct err *e);
 
 /* Answer each record of a JSONL file ("-": standard input) with f's new record, the record's "id" put in
- * front. Where f fails the answer is {"id", "error"}: one bad record does not cost the others. */
+ * front. Where f fails the answer is {"id", "error"}: one bad record does not cost the others. Answers keep
+ * the order of the records. */
 typedef json_t *(*lines_fn)(void *ctx, const json_t *record, struct err *e);
 struct lines_job {
     const char *in, *out;
     lines_fn f;
     void *ctx;
+    bool parallel; /* f may be called from all threads of the pool at once */
 };
 int lines_map(const struct lines_job *job, struct err *e);
 

@@ -216,7 +216,7 @@ static void look(struct watch *w)
     struct process_tree t;
     double wall = clock_s() - w->t0;
     process_tree_look(w->pid, &t);
-    if (t.memory > w->r->memory) w->r->memory = t.memory;
+    if (t.resident > w->r->memory) w->r->memory = t.resident;
     if (t.cpu_s > l->cpu_s || wall > l->wall_s)
         end(w, SANDBOX_TIME);
     else if (t.memory > l->memory)

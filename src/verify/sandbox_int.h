@@ -31,8 +31,9 @@ int sandbox_filter_fd(struct err *e);
 /* ---- sandbox_tree.c: a process and all that descend from it -------------------------------------------- */
 
 struct process_tree {
-    double cpu_s;  /* of the living, and of the dead that were waited for */
-    size_t memory; /* anonymous and shared bytes in memory */
+    double cpu_s;    /* of the living, and of the dead that were waited for */
+    size_t memory;   /* anonymous and shared bytes in memory: what the limit is about */
+    size_t resident; /* with the pages of files, some of which others have too */
     int n, threads;
     pid_t child; /* the root's first child; 0: none */
 };

@@ -54,6 +54,7 @@ static void add_process(pid_t pid, struct process_tree *t)
     t->n++;
     t->threads += (int)field_kb(text, "\nThreads:");
     t->memory += (size_t)(field_kb(text, "\nRssAnon:") + field_kb(text, "\nRssShmem:")) * 1024;
+    t->resident += (size_t)field_kb(text, "\nVmRSS:") * 1024;
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     if (slurp(path, text, sizeof text)) t->cpu_s += cpu_seconds(text);
 }

@@ -7,6 +7,7 @@
 #ifndef VERIFY_VERIFY_H
 #define VERIFY_VERIFY_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -109,7 +110,7 @@ struct sandbox_result {
     enum sandbox_end end;
     int status;
     double cpu_s, wall_s; /* with the sandbox's own few milliseconds */
-    size_t memory;        /* the most that was seen, looking every few milliseconds */
+    size_t memory;        /* the most that was seen in memory, looking every few milliseconds */
     struct str out;       /* standard output, any bytes */
     struct str err;       /* the last 16 KiB of standard error */
 };
@@ -119,5 +120,154 @@ int sandbox_run(const struct sandbox_job *job, struct sandbox_result *r, struct 
 void sandbox_result_release(struct sandbox_result *r);
 /* One line for people: "exit status 1", "killed by signal 11", "time limit (2.0 s)"... */
 void sandbox_end_text(const struct sandbox_job *job, const struct sandbox_result *r, char *out, size_t size);
+
+/* ---- Programs: source text in a language, built once, run many times in the sandbox -------------------- */
+
+struct code_language; /* one row of language.c */
+/* By name or alias (python, py, c, cpp, c++, javascript, java, bash, r, ...), any case. NULL and e when there
+ * is none, or when its tools are not installed. */
+const struct code_language *code_language_find(const char *name, struct err *e);
+const char *code_language_name(const struct code_language *l);
+/* Row i, NULL at the end; for help and tests. */
+const struct code_language *code_language_row(int i);
+
+struct code_source {
+    const struct code_language *language;
+    const char *text;
+    const char *name;                 /* of its file; NULL: the language's own (main.py) */
+    const struct sandbox_file *files; /* beside it; those with the language's ending are compiled too */
+    int n_files;
+};
+struct code_program {
+    const struct code_language *language;
+    struct code_source source;
+    char main_name[256], class_name[128]; /* the source's file; Java: the class with main */
+    char *built;                          /* what the compiler made; NULL when the source itself is run */
+    size_t n_built;
+};
+struct code_limits {
+    double time_s; /* processor time of one run; the clock may take twice that and two seconds more */
+    size_t memory; /* bytes */
+    size_t output; /* bytes of standard output */
+    enum sandbox_mode mode;
+};
+extern const struct code_limits code_limits_default; /* 10 s, 512 MiB, 16 MiB */
+
+/* 0: built. 1: the compiler refuses it, `message` (malloc) says why. -1: e. `source` must outlive the
+ * program. */
+int code_build(struct code_program *p, const struct code_source *source, enum sandbox_mode mode,
+               char **message, struct err *e);
+void code_program_release(struct code_program *p);
+
+struct code_run {
+    const char *input; /* standard input, may be NULL */
+    size_t n_input;
+    const struct sandbox_file *files; /* in the work folder */
+    int n_files;
+    const char *const *args; /* of the program; NULL at the end; may be NULL */
+    struct code_limits limits;
+};
+/* As sandbox_run: release r in both cases. */
+int code_run(const struct code_program *p, const struct code_run *run, struct sandbox_result *r,
+             struct err *e);
+
+/* ---- Judging: outputs compared by stated rules --------------------------------------------------------- */
+
+enum code_compare {
+    CODE_LINES,  /* line by line; blanks at line ends and empty lines at the end do not count */
+    CODE_TOKENS, /* word by word */
+    CODE_OPEN_R1 /* Open-R1's script: stripped lines, as many as both sides have; the rest is not looked at */
+};
+enum code_verdict {
+    CODE_PASSED,
+    CODE_WRONG,         /* the output differs, or a check failed */
+    CODE_RUNTIME_ERROR, /* nonzero exit status, or killed by a signal */
+    CODE_TIME_LIMIT,
+    CODE_MEMORY_LIMIT,
+    CODE_OUTPUT_LIMIT,
+    CODE_COMPILE_ERROR,
+    CODE_SKIPPED /* an earlier test failed, and that was enough */
+};
+const char *code_verdict_name(enum code_verdict v); /* "passed", "wrong_answer", ... */
+
+/* Where two outputs differ first. With tolerance > 0 words that are numbers on both sides may differ by that
+ * much, absolutely or relative to the expected one (not for CODE_OPEN_R1). */
+struct code_difference {
+    long line; /* from 1; 0: none */
+    char expected[96], got[96];
+};
+bool code_same(enum code_compare how, double tolerance, const char *expected, const char *got,
+               struct code_difference *d);
+
+struct code_test {
+    const char *input, *output; /* NUL-terminated */
+    size_t n_input;
+    const char
+        *check; /* not NULL: code put behind the program, which must run to its end (output is unused) */
+};
+/* A checker is a program called with the names of three files (input, expected output, output), which prints
+ * a score between 0 and 1 (or 0 and 100) first. */
+struct code_task {
+    struct code_source source;
+    const struct code_test *tests;
+    int n_tests;
+    struct code_limits limits;
+    enum code_compare compare;
+    double tolerance;
+    const struct code_program *checker; /* NULL: compare */
+    bool first_failure_ends;
+};
+struct code_outcome {
+    enum code_verdict verdict;
+    double score, time_s;
+    size_t memory;
+    struct code_difference difference;
+    char note[400]; /* end of standard error, or what happened */
+};
+struct code_report {
+    int passed, total;
+    bool compiled;
+    char *message; /* of the compiler */
+    struct code_outcome *outcomes;
+};
+/* Compile once, run each test in a sandbox of its own. -1: the sandbox failed; nothing is said about the
+ * code. Release the report in both cases. */
+int code_judge(const struct code_task *task, struct code_report *r, struct err *e);
+void code_report_release(struct code_report *r);
+/* The last block ```TAG\n...``` of a text, exactly as Open-R1 finds it; malloc, "" if there is none. */
+char *code_extract(const char *text, const char *tag);
+
+/* ---- Records: a row of a data set with a program in it, judged ------------------------------------------
+ *
+ *   {"code", "language", "tests"}                     tests: [{"input","output"}], {"inputs","outputs"},
+ *                                                     with "fn_name" a function called with each of inputs
+ *                                                     (APPS, TACO), or [assertions as Python text]
+ *   {"prompt", "entry_point", "test", "completion"}   HumanEval: one check
+ *   {"test_list", "test_setup_code", "completion"}    MBPP: one check for each assertion
+ *
+ * A completion may be a whole answer: its last block of code is taken. A record may also hold time_limit (s),
+ * memory_limit (MiB), compare ("lines", "tokens"), tolerance, checker (text of a program in Python, or
+ * {"language","code"}).
+ */
+struct code_options {
+    const char *language; /* for records that name none */
+    struct code_limits limits;
+    enum code_compare compare;
+    double tolerance;
+};
+/* New reference to {"passed","total","results":[{"verdict","time","memory",...}]}, with "error" from the
+ * compiler if it refused; NULL and e when the record is wrong or the sandbox failed. */
+json_t *code_record_judge(const json_t *record, const struct code_options *options, struct err *e);
+
+/* The tests of a record in any of these forms except HumanEval's and MBPP's. Release with code_tests_release.
+ * */
+struct code_tests {
+    struct code_test *list;
+    int n;
+    char **owned; /* texts that were made here */
+    int n_owned;
+};
+int code_tests_read(struct code_tests *t, const json_t *tests, const char *what, struct err *e);
+void code_tests_release(struct code_tests *t);
 
 #endif

@@ -1,0 +1,342 @@
+/* judge.c: a program is run on tests and its outputs are compared.
+ *
+ * A check (an assertion put behind the code, as HumanEval and MBPP do) has passed only when the program ran
+ * to its very end: the last line of the check copies a word from standard input, made from the text of the
+ * program, to standard output. So a solution that leaves with status 0 before it is checked does not pass.
+ */
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "verify/language.h"
+
+const char *code_verdict_name(enum code_verdict v)
+{
+    static const char *const names[] = {"passed",       "wrong_answer", "runtime_error", "time_limit",
+                                        "memory_limit", "output_limit", "compile_error", "skipped"};
+    return names[v];
+}
+
+/* ---- comparing --------------------------------------------------------------------------------------------
+ */
+
+struct piece {
+    const char *p;
+    size_t n;
+};
+
+/* Python's str.strip and split take these for blanks (within ASCII). */
+static bool blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r') || (c >= 0x1c && c <= 0x1f);
+}
+
+/* The next line without blanks at its end; false when there is none. */
+static bool next_line(const char **at, struct piece *line)
+{
+    if (!**at) return false;
+    line->p = *at;
+    line->n = strcspn(*at, "\n");
+    *at += line->n + ((*at)[line->n] == '\n');
+    while (line->n && blank(line->p[line->n - 1])) line->n--;
+    return true;
+}
+
+static bool next_word(const char **at, const char *end, struct piece *word)
+{
+    while (*at < end && blank(**at)) ++*at;
+    word->p = *at;
+    while (*at < end && !blank(**at)) ++*at;
+    word->n = (size_t)(*at - word->p);
+    return word->n > 0;
+}
+
+static bool number_of(struct piece w, double *x)
+{
+    char text[64], *end;
+    if (w.n >= sizeof text || (!isdigit((unsigned char)w.p[w.n - 1]) && w.p[w.n - 1] != '.')) return false;
+    memcpy(text, w.p, w.n);
+    text[w.n] = 0;
+    *x = strtod(text, &end);
+    return !*end && isfinite(*x);
+}
+
+static bool same_word(struct piece a, struct piece b, double tolerance)
+{
+    double x, y;
+    if (a.n == b.n && memcmp(a.p, b.p, a.n) == 0) return true;
+    if (tolerance <= 0 || !number_of(a, &x) || !number_of(b, &y)) return false;
+    double far = fabs(x - y);
+    return far <= tolerance || far <= tolerance * fabs(x);
+}
+
+static bool same_words(struct piece a, struct piece b, double tolerance)
+{
+    const char *p = a.p, *q = b.p;
+    struct piece x, y;
+    for (;;) {
+        bool more_a = next_word(&p, a.p + a.n, &x), more_b = next_word(&q, b.p + b.n, &y);
+        if (!more_a || !more_b) return more_a == more_b;
+        if (!same_word(x, y, tolerance)) return false;
+    }
+}
+
+static void excerpt(struct piece s, char out[96])
+{
+    size_t n = s.n < 92 ? s.n : 92;
+    while (n < s.n && n && ((unsigned char)s.p[n] & 0xc0) == 0x80) n--; /* not inside a character */
+    snprintf(out, 96, "%.*s%s", (int)n, s.p, n < s.n ? "..." : "");
+}
+
+static bool differ(struct code_difference *d, long line, struct piece a, struct piece b)
+{
+    d->line = line;
+    excerpt(a, d->expected);
+    excerpt(b, d->got);
+    return false;
+}
+
+static struct piece stripped(const char *text)
+{
+    struct piece s = {text, strlen(text)};
+    while (s.n && blank(*s.p)) s.p++, s.n--;
+    while (s.n && blank(s.p[s.n - 1])) s.n--;
+    return s;
+}
+
+/* Open-R1: zip(stdout.strip().split("\n"), output.strip... .split("\n")), each line stripped. Its expected
+ * side is not stripped as a whole. */
+static bool same_open_r1(const char *expected, const char *got, struct code_difference *d)
+{
+    struct piece all = stripped(got);
+    const char *p = expected, *q = all.p, *q_end = all.p + all.n;
+    for (long line = 1;; line++) {
+        struct piece a = {p, strcspn(p, "\n")}, b = {q, 0};
+        while (q + b.n < q_end && q[b.n] != '\n') b.n++;
+        bool last = !p[a.n] || q + b.n >= q_end;
+        p += a.n + 1;
+        q += b.n + 1;
+        while (a.n && blank(*a.p)) a.p++, a.n--;
+        while (a.n && blank(a.p[a.n - 1])) a.n--;
+        while (b.n && blank(*b.p)) b.p++, b.n--;
+        while (b.n && blank(b.p[b.n - 1])) b.n--;
+        if (a.n != b.n || memcmp(a.p, b.p, a.n) != 0) return differ(d, line, a, b);
+        if (last) return true;
+    }
+}
+
+bool code_same(enum code_compare how, double tolerance, const char *expected, const char *got,
+               struct code_difference *d)
+{
+    const char *p = expected, *q = got;
+    struct piece a, b;
+    *d = (struct code_difference){0};
+    if (how == CODE_OPEN_R1) return same_open_r1(expected, got, d);
+    if (how == CODE_TOKENS) {
+        struct piece x = {expected, strlen(expected)}, y = {got, strlen(got)};
+        if (same_words(x, y, tolerance)) return true;
+    }
+    bool same = true;
+    for (long line = 1;; line++) {
+        bool more_a = next_line(&p, &a), more_b = next_line(&q, &b);
+        if (!more_a && !more_b) break;
+        if (!more_a) a = (struct piece){"", 0};
+        if (!more_b) b = (struct piece){"", 0};
+        bool equal = a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
+        if (!equal && tolerance > 0) equal = same_words(a, b, tolerance);
+        if (!equal) {
+            same = differ(d, line, a, b);
+            break;
+        }
+    }
+    return same;
+}
+
+/* ---- one test ---------------------------------------------------------------------------------------------
+ */
+
+static enum code_verdict verdict_of(const struct sandbox_result *r)
+{
+    switch (r->end) {
+    case SANDBOX_TIME: return CODE_TIME_LIMIT;
+    case SANDBOX_MEMORY: return CODE_MEMORY_LIMIT;
+    case SANDBOX_OUTPUT: return CODE_OUTPUT_LIMIT;
+    case SANDBOX_PROCESSES:
+    case SANDBOX_SIGNAL: return CODE_RUNTIME_ERROR;
+    case SANDBOX_EXITED: break;
+    }
+    if (r->status == 0) return CODE_PASSED;
+    static const char *const memory[] = {"MemoryError", "std::bad_alloc", "java.lang.OutOfMemoryError",
+                                         "JavaScript heap out of memory", "Cannot allocate memory"};
+    for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
+        if (strstr(r->err.p, memory[i])) return CODE_MEMORY_LIMIT;
+    return CODE_RUNTIME_ERROR;
+}
+
+/* The last bytes of standard error, valid UTF-8. */
+static void note_tail(struct code_outcome *o, const struct sandbox_result *r)
+{
+    struct str s;
+    str_init(&s, 0);
+    utf8_clean(&s, r->err.p, r->err.len);
+    const char *p = s.p;
+    if (s.len >= sizeof o->note) p += s.len - (sizeof o->note - 1);
+    while (((unsigned char)*p & 0xc0) == 0x80) p++;
+    snprintf(o->note, sizeof o->note, "%s", p);
+    str_release(&s);
+}
+
+/* Text for comparing: valid UTF-8 without NUL, which JSON's expected outputs cannot hold either. */
+static char *clean_output(const struct str *out)
+{
+    struct str s;
+    str_init(&s, 0);
+    utf8_clean(&s, out->p, out->len);
+    for (size_t i = 0; i < s.len; i++)
+        if (!s.p[i]) s.p[i] = '?';
+    return str_take(&s);
+}
+
+static int check_output(const struct code_task *t, const struct code_test *test, const char *got,
+                        struct code_outcome *o, struct err *e)
+{
+    static const char *const args[] = {"input.txt", "correct_output.txt", "output.txt", NULL};
+    const struct sandbox_file files[] = {{"input.txt", test->input, test->n_input, false},
+                                         {"correct_output.txt", test->output, strlen(test->output), false},
+                                         {"output.txt", got, strlen(got), false}};
+    struct code_run run = {.files = files, .n_files = 3, .args = args, .limits = code_limits_default};
+    struct sandbox_result r;
+    run.limits.mode = t->limits.mode;
+    int rc = code_run(t->checker, &run, &r, e);
+    if (!rc) {
+        char *end;
+        double score = strtod(r.out.p, &end);
+        bool said = end != r.out.p && isfinite(score) && r.end == SANDBOX_EXITED;
+        o->score = !said || score < 0 ? 0 : score <= 1 ? score : score <= 100 ? score / 100 : 1;
+        o->verdict = o->score >= 1 ? CODE_PASSED : CODE_WRONG;
+        note_tail(o, &r);
+        if (!said) snprintf(o->note, sizeof o->note, "the checker printed no score: %.200s", r.err.p);
+    }
+    sandbox_result_release(&r);
+    return rc;
+}
+
+static const char last_line[] = "\n__import__('os').write(1, __import__('os').read(0, 64))\n";
+
+static int run_check(const struct code_task *t, const struct code_test *test, struct code_outcome *o,
+                     struct err *e)
+{
+    struct code_program p;
+    struct code_source source = t->source;
+    struct sandbox_result r;
+    char word[HASH_HEX], *message = NULL;
+    struct str text;
+    str_init(&text, 0);
+    str_addf(&text, "%s\n%s%s", t->source.text, test->check, last_line);
+    hash_bytes(text.p, text.len, word);
+    source.text = text.p;
+    int rc = code_build(&p, &source, t->limits.mode, &message, e);
+    CHECK(rc <= 0, "a language that is compiled has no checks");
+    struct code_run run = {.input = word, .n_input = strlen(word), .limits = t->limits};
+    if (rc == 0) rc = code_run(&p, &run, &r, e);
+    if (rc == 0) {
+        o->verdict = verdict_of(&r);
+        o->time_s = r.cpu_s;
+        o->memory = r.memory;
+        note_tail(o, &r);
+        if (o->verdict == CODE_RUNTIME_ERROR && strstr(r.err.p, "AssertionError")) o->verdict = CODE_WRONG;
+        if (o->verdict == CODE_PASSED && !memmem(r.out.p, r.out.len, word, strlen(word))) {
+            o->verdict = CODE_WRONG;
+            snprintf(o->note, sizeof o->note, "the program ended before its check did");
+        }
+        o->score = o->verdict == CODE_PASSED;
+    }
+    sandbox_result_release(&r);
+    code_program_release(&p);
+    str_release(&text);
+    return rc;
+}
+
+static int run_test(const struct code_task *t, const struct code_program *p, const struct code_test *test,
+                    struct code_outcome *o, struct err *e)
+{
+    struct code_run run = {.input = test->input, .n_input = test->n_input, .limits = t->limits};
+    struct sandbox_result r;
+    int rc = code_run(p, &run, &r, e);
+    if (!rc) {
+        o->verdict = verdict_of(&r);
+        o->time_s = r.cpu_s;
+        o->memory = r.memory;
+        note_tail(o, &r);
+        if (o->verdict != CODE_PASSED && !o->note[0] && (r.end != SANDBOX_EXITED || r.status))
+            snprintf(o->note, sizeof o->note, "%s %d",
+                     r.end == SANDBOX_SIGNAL   ? "signal"
+                     : r.end == SANDBOX_EXITED ? "exit status"
+                                               : "limit",
+                     r.status);
+    }
+    if (!rc && o->verdict == CODE_PASSED) {
+        char *got = clean_output(&r.out);
+        if (t->checker) {
+            rc = check_output(t, test, got, o, e);
+        } else {
+            bool same = code_same(t->compare, t->tolerance, test->output, got, &o->difference);
+            o->verdict = same ? CODE_PASSED : CODE_WRONG;
+            o->score = same;
+        }
+        free(got);
+    }
+    sandbox_result_release(&r);
+    return rc;
+}
+
+int code_judge(const struct code_task *task, struct code_report *r, struct err *e)
+{
+    struct code_program p = {0};
+    *r = (struct code_report){.total = task->n_tests, .compiled = true};
+    r->outcomes = alloc_zero((size_t)task->n_tests + 1, sizeof *r->outcomes);
+    int rc = code_build(&p, &task->source, task->limits.mode, &r->message, e);
+    r->compiled = rc == 0;
+    bool failed = rc == 1;
+    for (int i = 0; rc >= 0 && i < task->n_tests; i++) {
+        struct code_outcome *o = &r->outcomes[i];
+        o->verdict = r->compiled ? CODE_SKIPPED : CODE_COMPILE_ERROR;
+        if (!r->compiled || (failed && task->first_failure_ends)) continue;
+        const struct code_test *test = &task->tests[i];
+        rc = test->check ? run_check(task, test, o, e) : run_test(task, &p, test, o, e);
+        failed = failed || o->verdict != CODE_PASSED;
+        r->passed += o->verdict == CODE_PASSED;
+    }
+    code_program_release(&p);
+    return rc < 0 ? -1 : 0;
+}
+
+void code_report_release(struct code_report *r)
+{
+    free(r->message);
+    free(r->outcomes);
+    *r = (struct code_report){0};
+}
+
+/* re.findall(r"```TAG\n(.*?)```", text, re.DOTALL)[-1]: matches are sought behind each other. */
+char *code_extract(const char *text, const char *tag)
+{
+    struct str open;
+    const char *found = "", *p = text;
+    size_t n = 0;
+    str_init(&open, 0);
+    str_addf(&open, "```%s\n", tag);
+    while ((p = strstr(p, open.p))) {
+        const char *body = p + open.len, *close = strstr(body, "```");
+        if (!close) break;
+        found = body;
+        n = (size_t)(close - body);
+        p = close + 3;
+    }
+    str_release(&open);
+    return alloc_strn(found, n);
+}
