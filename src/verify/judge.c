@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/check.h"
 #include "base/hash.h"
@@ -65,23 +66,31 @@ static bool number_of(struct piece w, double *x)
     return !*end && isfinite(*x);
 }
 
-static bool same_word(struct piece a, struct piece b, double tolerance)
+static bool is_any_case(struct piece w, const char *word)
+{
+    return w.n == strlen(word) && strncasecmp(w.p, word, w.n) == 0;
+}
+
+static bool same_word(struct piece a, struct piece b, enum code_compare how, double tolerance)
 {
     double x, y;
     if (a.n == b.n && memcmp(a.p, b.p, a.n) == 0) return true;
+    if (how == CODE_CONTEST &&
+        ((is_any_case(a, "yes") && is_any_case(b, "yes")) || (is_any_case(a, "no") && is_any_case(b, "no"))))
+        return true;
     if (tolerance <= 0 || !number_of(a, &x) || !number_of(b, &y)) return false;
     double far = fabs(x - y);
     return far <= tolerance || far <= tolerance * fabs(x);
 }
 
-static bool same_words(struct piece a, struct piece b, double tolerance)
+static bool same_words(struct piece a, struct piece b, enum code_compare how, double tolerance)
 {
     const char *p = a.p, *q = b.p;
     struct piece x, y;
     for (;;) {
         bool more_a = next_word(&p, a.p + a.n, &x), more_b = next_word(&q, b.p + b.n, &y);
         if (!more_a || !more_b) return more_a == more_b;
-        if (!same_word(x, y, tolerance)) return false;
+        if (!same_word(x, y, how, tolerance)) return false;
     }
 }
 
@@ -136,9 +145,9 @@ bool code_same(enum code_compare how, double tolerance, const char *expected, co
     struct piece a, b;
     *d = (struct code_difference){0};
     if (how == CODE_OPEN_R1) return same_open_r1(expected, got, d);
-    if (how == CODE_TOKENS) {
+    if (how != CODE_LINES) {
         struct piece x = {expected, strlen(expected)}, y = {got, strlen(got)};
-        if (same_words(x, y, tolerance)) return true;
+        if (same_words(x, y, how, tolerance)) return true;
     }
     bool same = true;
     for (long line = 1;; line++) {
@@ -147,7 +156,7 @@ bool code_same(enum code_compare how, double tolerance, const char *expected, co
         if (!more_a) a = (struct piece){"", 0};
         if (!more_b) b = (struct piece){"", 0};
         bool equal = a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
-        if (!equal && tolerance > 0) equal = same_words(a, b, tolerance);
+        if (!equal && (how != CODE_LINES || tolerance > 0)) equal = same_words(a, b, how, tolerance);
         if (!equal) {
             same = differ(d, line, a, b);
             break;
@@ -261,11 +270,18 @@ static int run_check(const struct code_task *t, const struct code_test *test, st
     return rc;
 }
 
-static int run_test(const struct code_task *t, const struct code_program *p, const struct code_test *test,
-                    struct code_outcome *o, struct err *e)
+int code_try(const struct code_task *t, const struct code_program *p, const struct code_test *test,
+             struct code_outcome *o, struct err *e)
 {
     struct code_run run = {.input = test->input, .n_input = test->n_input, .limits = t->limits};
+    struct sandbox_file input = {"input.txt", test->input, test->n_input, false};
     struct sandbox_result r;
+    if (t->in_files) {
+        run.files = &input;
+        run.n_files = 1;
+        run.output_file = "output.txt";
+    }
+    *o = (struct code_outcome){.verdict = CODE_SKIPPED};
     int rc = code_run(p, &run, &r, e);
     if (!rc) {
         o->verdict = verdict_of(&r);
@@ -307,7 +323,7 @@ int code_judge(const struct code_task *task, struct code_report *r, struct err *
         o->verdict = r->compiled ? CODE_SKIPPED : CODE_COMPILE_ERROR;
         if (!r->compiled || (failed && task->first_failure_ends)) continue;
         const struct code_test *test = &task->tests[i];
-        rc = test->check ? run_check(task, test, o, e) : run_test(task, &p, test, o, e);
+        rc = test->check ? run_check(task, test, o, e) : code_try(task, &p, test, o, e);
         failed = failed || o->verdict != CODE_PASSED;
         r->passed += o->verdict == CODE_PASSED;
     }
@@ -339,4 +355,22 @@ char *code_extract(const char *text, const char *tag)
     }
     str_release(&open);
     return alloc_strn(found, n);
+}
+
+char *code_fenced(const char *text, const struct code_language *l)
+{
+    const char *p = text, *found = NULL;
+    size_t n = 0;
+    while ((p = strstr(p, "```"))) {
+        const char *tag = p + 3;
+        size_t tag_n = strcspn(tag, " \t\r\n`");
+        const char *body = tag + strcspn(tag, "\n"), *close = *body ? strstr(body, "```") : NULL;
+        if (!close) break;
+        if (code_language_is(l, tag, tag_n)) {
+            found = body + 1;
+            n = (size_t)(close - found);
+        }
+        p = close + 3;
+    }
+    return found ? alloc_strn(found, n) : NULL;
 }

@@ -126,28 +126,36 @@ const char *code_language_name(const struct code_language *l)
     return l->name;
 }
 
+bool code_language_is(const struct code_language *l, const char *word, size_t n)
+{
+    char padded[40];
+    if (n == 0 || n + 3 > sizeof padded || memchr(word, ' ', n)) return false;
+    padded[0] = ' ';
+    for (size_t i = 0; i < n; i++) padded[i + 1] = (char)tolower((unsigned char)word[i]);
+    memcpy(padded + n + 1, " ", 2);
+    return strstr(l->names, padded) != NULL;
+}
+
+static bool tools_there(const struct code_language *l, struct err *e)
+{
+    char tool[32];
+    for (const char *p = l->tools; *p; p += p[strcspn(p, " ")] != 0) {
+        snprintf(tool, sizeof tool, "%.*s", (int)strcspn(p, " "), p);
+        p += strlen(tool);
+        if (tool_there(tool)) continue;
+        err_set(e,
+                "%s is not installed: no %s in /usr/local/bin, /usr/bin or /bin (Debian: apt-get install %s)",
+                l->name, tool, l->package);
+        return false;
+    }
+    return true;
+}
+
 const struct code_language *code_language_find(const char *name, struct err *e)
 {
-    char padded[40], tools[64];
     struct str list;
-    size_t n = strlen(name);
-    if (n && n + 3 < sizeof padded && !strchr(name, ' ')) {
-        snprintf(padded, sizeof padded, " %s ", name);
-        for (char *p = padded; *p; p++) *p = (char)tolower((unsigned char)*p);
-        for (int i = 0; code_language_row(i); i++) {
-            if (!strstr(rows[i].names, padded)) continue;
-            snprintf(tools, sizeof tools, "%s", rows[i].tools);
-            for (char *save = NULL, *t = strtok_r(tools, " ", &save); t; t = strtok_r(NULL, " ", &save)) {
-                if (tool_there(t)) continue;
-                err_set(e,
-                        "%s is not installed: no %s in /usr/local/bin, /usr/bin or /bin (Debian: apt-get "
-                        "install %s)",
-                        rows[i].name, t, rows[i].package);
-                return NULL;
-            }
-            return &rows[i];
-        }
-    }
+    for (int i = 0; code_language_row(i); i++)
+        if (code_language_is(&rows[i], name, strlen(name))) return tools_there(&rows[i], e) ? &rows[i] : NULL;
     str_init(&list, 0);
     for (int i = 0; code_language_row(i); i++) str_addf(&list, "%s%s", i ? ", " : "", rows[i].name);
     err_usage(e, "code in \"%.40s\" cannot be run; languages: %s", name, list.p);

@@ -132,7 +132,7 @@ void code_program_release(struct code_program *p)
     p->built = NULL;
 }
 
-enum { ARGS_MAX = 24 };
+enum { ARGS_MAX = 24 }; /* the shell, the language, the program's own */
 
 int code_run(const struct code_program *p, const struct code_run *run, struct sandbox_result *r,
              struct err *e)
@@ -142,9 +142,16 @@ int code_run(const struct code_program *p, const struct code_run *run, struct sa
     const struct code_limits *limits = &run->limits;
     const char *argv[ARGS_MAX + 1];
     struct str words[sizeof l->run / sizeof *l->run];
+    struct str take = {0};
     int n = 0, n_words = 0, n_args = 0;
     *r = (struct sandbox_result){0};
     if (run->n_files + p->source.n_files + 1 > SANDBOX_FILES_MAX) return err_set(e, "too many files");
+    if (run->output_file) {
+        str_init(&take, 0);
+        str_addf(&take, "\"$@\" >/dev/null; s=$?; cat '%s' 2>/dev/null; exit $s", run->output_file);
+        static const char *const shell[] = {"/bin/sh", "-c", NULL, "sh"};
+        for (; n_args < 4; n_args++) argv[n_args] = n_args == 2 ? take.p : shell[n_args];
+    }
     for (; l->run[n_words]; n_words++) {
         str_init(&words[n_words], 0);
         expand(&words[n_words], p, l->run[n_words], limits->memory);
@@ -167,7 +174,7 @@ int code_run(const struct code_program *p, const struct code_run *run, struct sa
                               .mode = limits->mode};
     job.limits = sandbox_limits_default;
     job.limits.cpu_s = limits->time_s;
-    job.limits.wall_s = 2 * limits->time_s + 2;
+    job.limits.wall_s = 2 * limits->time_s + 5;
     job.limits.memory = limits->memory + l->overhead;
     job.limits.address_space = l->reserves ? 0 : 2 * job.limits.memory + (size_t)512 * MIB;
     job.limits.stack = l->reserves ? 0 : STACK;
@@ -175,5 +182,6 @@ int code_run(const struct code_program *p, const struct code_run *run, struct sa
     job.limits.processes = l->processes;
     int rc = sandbox_run(&job, r, e);
     for (int i = 0; i < n_words; i++) str_release(&words[i]);
+    str_release(&take);
     return rc;
 }

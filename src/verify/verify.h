@@ -146,7 +146,7 @@ struct code_program {
     size_t n_built;
 };
 struct code_limits {
-    double time_s; /* processor time of one run; the clock may take twice that and two seconds more */
+    double time_s; /* processor time of one run; the clock may take twice that and five seconds more */
     size_t memory; /* bytes */
     size_t output; /* bytes of standard output */
     enum sandbox_mode mode;
@@ -165,6 +165,7 @@ struct code_run {
     const struct sandbox_file *files; /* in the work folder */
     int n_files;
     const char *const *args; /* of the program; NULL at the end; may be NULL */
+    const char *output_file; /* its content is taken as the output, not what is printed; NULL: the latter */
     struct code_limits limits;
 };
 /* As sandbox_run: release r in both cases. */
@@ -174,8 +175,9 @@ int code_run(const struct code_program *p, const struct code_run *run, struct sa
 /* ---- Judging: outputs compared by stated rules --------------------------------------------------------- */
 
 enum code_compare {
-    CODE_LINES,  /* line by line; blanks at line ends and empty lines at the end do not count */
-    CODE_TOKENS, /* word by word */
+    CODE_LINES,   /* line by line; blanks at line ends and empty lines at the end do not count */
+    CODE_TOKENS,  /* word by word */
+    CODE_CONTEST, /* word by word; "yes" and "no" in any case: Codeforces without a checker */
     CODE_OPEN_R1 /* Open-R1's script: stripped lines, as many as both sides have; the rest is not looked at */
 };
 enum code_verdict {
@@ -216,6 +218,7 @@ struct code_task {
     double tolerance;
     const struct code_program *checker; /* NULL: compare */
     bool first_failure_ends;
+    bool in_files; /* input stands in input.txt, output is expected in output.txt */
 };
 struct code_outcome {
     enum code_verdict verdict;
@@ -234,8 +237,16 @@ struct code_report {
  * code. Release the report in both cases. */
 int code_judge(const struct code_task *task, struct code_report *r, struct err *e);
 void code_report_release(struct code_report *r);
+/* One test of a task, which is no check, on its program that was built before. */
+int code_try(const struct code_task *task, const struct code_program *p, const struct code_test *test,
+             struct code_outcome *o, struct err *e);
 /* The last block ```TAG\n...``` of a text, exactly as Open-R1 finds it; malloc, "" if there is none. */
 char *code_extract(const char *text, const char *tag);
+/* The last closed block ``` of a text that is tagged with any name of the language; malloc, NULL if there is
+ * none. Line ends may be CRLF, blanks may follow the tag. */
+char *code_fenced(const char *text, const struct code_language *l);
+/* Is this word one of the language's names, in any case? */
+bool code_language_is(const struct code_language *l, const char *word, size_t n);
 
 /* ---- Records: a row of a data set with a program in it, judged ------------------------------------------
  *

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "reward/reward.h"
+#include "verify/verify.h"
 
 static json_t *parsed(const char *text)
 {
@@ -23,6 +24,7 @@ static void examples_give_what_they_say(void **state)
     for (size_t k = 0; reward_all()[k]; k++) {
         const struct reward *w = reward_all()[k];
         assert_true(w->n_examples > 0);
+        if (strstr(w->name, "code") && sandbox_check(SANDBOX_BWRAP, NULL)) continue;
         bool low = false, high = false;
         for (int i = 0; i < w->n_examples; i++) {
             const struct reward_example *x = &w->examples[i];

@@ -1,0 +1,215 @@
+/* code_work.c: parameters and providers of the rewards that run code, and the share of tests passed. */
+#include "reward/code_work.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "reward/piston.h"
+
+static const json_t *param(const json_t *params, const char *name, const char *open_r1)
+{
+    const json_t *v = json_object_get(params, name);
+    if ((!v || json_is_null(v)) && open_r1) v = json_object_get(params, open_r1);
+    return json_is_null(v) ? NULL : v;
+}
+
+const char *code_param_str(const json_t *params, const char *name, const char *open_r1, const char *fallback)
+{
+    const json_t *v = param(params, name, open_r1);
+    return json_is_string(v) ? json_string_value(v) : fallback;
+}
+
+double code_param_num(const json_t *params, const char *name, const char *open_r1, double fallback)
+{
+    const json_t *v = param(params, name, open_r1);
+    return json_is_number(v) ? json_number_value(v) : fallback;
+}
+
+bool code_compat(const json_t *params)
+{
+    return strcmp(code_param_str(params, "compat", NULL, ""), "open-r1") == 0;
+}
+
+static pthread_once_t said = PTHREAD_ONCE_INIT;
+
+static void say_local(void)
+{
+    log_warn(
+        "code provider e2b or morph: a company's service, which this program does not call; code runs in "
+        "the local sandbox instead");
+}
+
+int code_place_of(struct code_place *p, const json_t *params, const char *open_r1, struct err *e)
+{
+    static const char *const names[] = {"local", "piston", "e2b", "morph"};
+    const char *name = code_param_str(params, "provider_type", open_r1, "local");
+    const char *sandbox = code_param_str(params, "sandbox", NULL, "bwrap");
+    int which = -1;
+    for (int i = 0; i < 4; i++)
+        if (strcmp(name, names[i]) == 0) which = i;
+    if (which < 0)
+        return err_usage(
+            e,
+            "no code provider is called \"%.40s\"; there are local, piston (and e2b, morph, which "
+            "run locally)",
+            name);
+    bool rlimit = strcmp(sandbox, "rlimit") == 0;
+    if (!rlimit && strcmp(sandbox, "bwrap") != 0)
+        return err_usage(e, "parameter \"sandbox\" must be \"bwrap\" or \"rlimit\"");
+    *p = (struct code_place){.piston = which == 1,
+                             .endpoints = code_param_str(params, "piston_endpoints", NULL, NULL),
+                             .wait_s = code_param_num(params, "piston_wait", NULL, 1),
+                             .mode = rlimit ? SANDBOX_RLIMIT : SANDBOX_BWRAP};
+    if (which > 1) pthread_once(&said, say_local);
+    return p->piston ? 0 : sandbox_check(p->mode, e);
+}
+
+json_t *code_piston_file(const char *name, const char *content)
+{
+    return json_pack("{s:s,s:s}", "name", name, "content", content);
+}
+
+json_t *code_piston(const struct code_place *p, const char *language, json_t *files_stolen,
+                    const json_t *more_stolen, struct err *e)
+{
+    json_t *request = json_pack("{s:s,s:s,s:o}", "language", language, "version", "*", "files", files_stolen);
+    json_object_update(request, (json_t *)more_stolen);
+    json_decref((json_t *)more_stolen);
+    json_t *answer = piston_execute(p->endpoints, request, p->wait_s, e);
+    json_decref(request);
+    return answer;
+}
+
+/* ---- the share of tests passed ----------------------------------------------------------------------------
+ */
+
+/* Column verification_info: {"language","test_cases"}, or its text. New reference. */
+static json_t *info_of(const json_t *row, struct err *e)
+{
+    json_t *v = json_object_get(row, "verification_info");
+    if (json_is_string(v))
+        return json_read_bytes(json_string_value(v), json_string_length(v), "column \"verification_info\"",
+                               e);
+    if (!json_is_object(v)) {
+        err_set(e, "the row has no column \"verification_info\" with language and test_cases");
+        return NULL;
+    }
+    return json_incref(v);
+}
+
+/* Open-R1 writes the code into a script and sends it on: what lies beyond the basic plane is lost there. */
+static bool beyond_basic_plane(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text >= 0xf0) return true;
+    return false;
+}
+
+struct share {
+    struct code_task task;
+    struct code_tests tests;
+    struct code_place place;
+    int passed;
+    bool timed_out;
+    char note[200]; /* of the first test that failed */
+};
+
+static int share_local(struct share *s, struct err *e)
+{
+    struct code_report r;
+    int rc = code_judge(&s->task, &r, e);
+    if (!rc) s->passed = r.passed;
+    if (!rc && !r.compiled) snprintf(s->note, sizeof s->note, "it does not compile: %.150s", r.message);
+    for (int i = 0; !rc && i < r.total; i++) {
+        const struct code_outcome *o = &r.outcomes[i];
+        s->timed_out |= o->verdict == CODE_TIME_LIMIT;
+        if (s->note[0] || o->verdict == CODE_PASSED) continue;
+        if (o->difference.line)
+            snprintf(s->note, sizeof s->note, "test %d, line %ld: \"%.60s\" instead of \"%.60s\"", i,
+                     o->difference.line, o->difference.got, o->difference.expected);
+        else
+            snprintf(s->note, sizeof s->note, "test %d: %s", i, code_verdict_name(o->verdict));
+    }
+    code_report_release(&r);
+    return rc;
+}
+
+static int share_piston(struct share *s, struct err *e)
+{
+    const char *language = code_language_name(s->task.source.language);
+    for (int i = 0; i < s->tests.n; i++) {
+        const struct code_test *t = &s->tests.list[i];
+        struct code_difference d;
+        json_t *files = json_pack("[o]", code_piston_file("main", s->task.source.text));
+        json_t *more =
+            json_pack("{s:s,s:i}", "stdin", t->input, "run_timeout", (int)(s->task.limits.time_s * 1000));
+        json_t *answer = code_piston(&s->place, strcmp(language, "cpp") ? language : "c++", files, more, e);
+        if (!answer) return -1;
+        const json_t *run = json_object_get(answer, "run"), *code = json_object_get(run, "code");
+        const char *printed = json_str_or(run, "stdout", "");
+        bool right = json_is_integer(code) && json_integer_value(code) == 0 &&
+                     code_same(s->task.compare, 0, t->output, printed, &d);
+        s->timed_out |= strcmp(json_str_or(run, "signal", ""), "SIGKILL") == 0;
+        if (!right && !s->note[0])
+            snprintf(s->note, sizeof s->note, "test %d: printed \"%.100s\"", i, printed);
+        s->passed += right;
+        json_decref(answer);
+    }
+    return 0;
+}
+
+/* Fills out; everything that can go wrong before a program runs is "not judged". */
+static int share_run(struct share *s, const char *code, bool compat, struct reward_result *out, struct err *e)
+{
+    s->task.source.text = code;
+    s->task.tests = s->tests.list;
+    s->task.n_tests = s->tests.n;
+    if (compat && (s->tests.n == 0 || beyond_basic_plane(code))) {
+        reward_give(out, 0, "Open-R1's script fails: %s",
+                    s->tests.n ? "characters beyond the basic plane" : "no tests");
+        return 0;
+    }
+    if (s->tests.n == 0) return err_set(e, "the row has no test cases");
+    if (s->place.piston ? share_piston(s, e) : share_local(s, e)) return -1;
+    if (compat && s->timed_out)
+        reward_give(out, 0, "Open-R1's script fails when a test runs out of time");
+    else
+        reward_give(out, (double)s->passed / s->tests.n, "%d of %d tests pass%s%.180s", s->passed, s->tests.n,
+                    s->note[0] ? "; " : "", s->note);
+    return 0;
+}
+
+void code_share_score(const struct reward_input *in, struct reward_result *out)
+{
+    struct share s = {0};
+    struct err e = {0};
+    bool compat = code_compat(in->params);
+    json_t *info = info_of(in->row, &e);
+    const char *language = compat ? "python" : json_str_or(info, "language", "python");
+    char *code = NULL;
+    int rc = info ? code_place_of(&s.place, in->params, "code_provider", &e) : -1;
+    s.task.limits = code_limits_default;
+    s.task.limits.time_s = code_param_num(in->params, "time_limit", NULL, 5);
+    s.task.limits.mode = s.place.mode;
+    s.task.compare = compat ? CODE_OPEN_R1 : CODE_LINES;
+    if (!rc) rc = (s.task.source.language = code_language_find(language, &e)) ? 0 : -1;
+    if (!rc) rc = code_tests_read(&s.tests, json_object_get(info, "test_cases"), "\"test_cases\"", &e);
+    for (int i = 0; !rc && i < s.tests.n; i++)
+        if (s.tests.list[i].check) rc = err_set(&e, "test %d has no input and output", i);
+    if (!rc) {
+        code = compat ? code_extract(in->text, "python") : code_fenced(in->text, s.task.source.language);
+        if (code)
+            rc = share_run(&s, code, compat, out, &e);
+        else
+            reward_give(out, 0, "no block of %s code", code_language_name(s.task.source.language));
+    }
+    if (rc) reward_unjudged(out, "%.300s", e.msg);
+    free(code);
+    code_tests_release(&s.tests);
+    json_decref(info);
+}

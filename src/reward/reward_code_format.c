@@ -1,0 +1,75 @@
+/* reward_code_format.c: 1 if reasoning and answer stand in their tags and the answer holds a block of code.
+ *
+ * Open-R1's get_code_format_reward: re.match with DOTALL and MULTILINE of
+ *   ^<think>\n.*?\n</think>\n<answer>\n.*?```LANGUAGE.*?```.*?\n</answer>$
+ * As every part may be anything, the first place where each border stands is as good as a later one. There
+ * the tag may go on ("java" takes "javascript"); here it ends where the word ends, unless
+ * {"compat":"open-r1"}.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "reward/code_work.h"
+
+static const char *behind(const char *p, const char *word)
+{
+    p = p ? strstr(p, word) : NULL;
+    return p ? p + strlen(word) : NULL;
+}
+
+/* Behind the first block's tag that is `fence` as a whole word; Open-R1: that begins so. */
+static const char *behind_tag(const char *p, const char *fence, bool compat)
+{
+    while ((p = behind(p, fence)))
+        if (compat || *p == '\n' || *p == ' ' || *p == '\r' || *p == '\t') return p;
+    return NULL;
+}
+
+static void code_format_score(const struct reward_input *in, struct reward_result *out)
+{
+    static const char opening[] = "<think>\n";
+    char fence[64];
+    const char *language = code_param_str(in->params, "language", "code_language", "python");
+    const json_t *column = json_object_get(in->row, "language");
+    if (json_is_string(column)) language = json_string_value(column);
+    snprintf(fence, sizeof fence, "```%.50s", language);
+    if (strncmp(in->text, opening, sizeof opening - 1) != 0) {
+        reward_give(out, 0, "does not begin with <think> and a newline");
+        return;
+    }
+    const char *p = behind(in->text + sizeof opening - 1, "\n</think>\n<answer>\n");
+    const char *why = p ? NULL : "no </think> and <answer> on lines of their own";
+    p = behind_tag(p, fence, code_compat(in->params));
+    if (!p && !why) why = "no block of code in that language in the answer";
+    p = behind(p, "```");
+    if (!p && !why) why = "the block of code is not closed";
+    while ((p = behind(p, "\n</answer>")) && *p && *p != '\n') {
+    }
+    if (!p && !why) why = "no </answer> at the end of a line of its own";
+    reward_give(out, !why, "%s (%.40s)", why ? why : "reasoning, answer and code stand in their tags",
+                language);
+}
+
+static const struct reward_example code_format_examples[] = {
+    {"<think>\na\n</think>\n<answer>\n```python\nx = 1\n```\n</answer>", "{}", 1, true},
+    {"<think>\na\n</think>\n<answer>\nso:\n```python\nx\n```\nthat is it\n</answer>\ntail", "{}", 1, true},
+    {"<think>\na\n</think>\n<answer>\n```cpp\nx\n```\n</answer>", "{\"language\":\"cpp\"}", 1, true},
+    {"<think>\na\n</think>\n<answer>\n```javascript\nx\n```\n</answer>", "{\"language\":\"java\"}", 0, true},
+    {"<think>\n```python\nx\n```\n</think>\n<answer>\nno\n</answer>", "{}", 0, true},
+    {"<think>\na\n</think>\n<answer>\n```python\nx\n</answer>", "{}", 0, true},
+    {"<think>\na\n</think>\n<answer>\n```python\nx\n``` </answer>", "{}", 0, true},
+    {"```python\nx\n```", "{}", 0, true},
+};
+
+const struct reward reward_code_format = {
+    .name = "code_format",
+    .metric = "code_format_reward",
+    .help =
+        "1 if the completion is <think> lines </think> <answer> lines with a block of code </answer>; params "
+        "{\"language\"}, or column \"language\"",
+    .lo = 0,
+    .hi = 1,
+    .score = code_format_score,
+    .examples = code_format_examples,
+    .n_examples = sizeof code_format_examples / sizeof *code_format_examples,
+};
