@@ -1,9 +1,10 @@
 /* conversation.c: message lists: their shapes, their tokens, and which tokens the assistant said.
  *
- * ChatML writes a turn as <|im_start|>ROLE\nCONTENT<|im_end|>\n. The assistant's span runs from the first
- * token of CONTENT to <|im_end|> and with it, so that the model learns to end its turn. A token that
- * covers the newline and the beginning of CONTENT belongs to the span, as with Hugging Face's generation
- * masks.
+ * A template with {% generation %} says itself what the assistant says: a token belongs to it if any of its
+ * bytes do. Of other templates those in ChatML's manner are known, which write a turn as
+ * <|im_start|>ROLE\nCONTENT<|im_end|>\n: the assistant's span runs from the first token of CONTENT to
+ * <|im_end|> and with it, so that the model learns to end its turn. A token that covers the newline and the
+ * beginning of CONTENT belongs to the span, as with Hugging Face's generation masks.
  */
 #include <string.h>
 
@@ -52,15 +53,14 @@ json_t *conversation_new(const json_t *messages, const char *system_prompt)
     return list;
 }
 
-int conversation_encode(const struct tokenizer *tok, const json_t *messages, bool generate, struct ids *out,
-                        struct err *e)
+struct chat conversation_chat(const json_t *row, const json_t *messages)
 {
-    struct str text;
-    str_init(&text, 0);
-    int rc = chat_render(tok, messages, generate, &text, e);
-    if (!rc) rc = tokenizer_encode(tok, text.p, text.len, 0, out, e);
-    str_release(&text);
-    return rc;
+    struct chat c = {.messages = messages,
+                     .tools = json_object_get(row, "tools"),
+                     .variables = json_object_get(row, "chat_template_kwargs")};
+    if (!json_is_array(c.tools)) c.tools = NULL;
+    if (!json_is_object(c.variables)) c.variables = NULL;
+    return c;
 }
 
 /* Is the turn whose header begins at ids[start] the assistant's, and at which token does its content
@@ -83,15 +83,12 @@ static bool assistant_content(const struct tokenizer *tok, const struct ids *ids
     return found;
 }
 
-int conversation_mask(const struct tokenizer *tok, const struct ids *ids, struct ids *mask, struct err *e)
+static int turns_mask(const struct tokenizer *tok, const struct ids *ids, struct ids *mask, struct err *e)
 {
     int im_start = tokenizer_id(tok, "<|im_start|>"), im_end = tokenizer_id(tok, "<|im_end|>");
     if (im_start < 0 || im_end < 0)
-        return err_set(e,
-                       "assistant_only_loss knows ChatML turns only, and this tokenizer has no <|im_start|> "
-                       "and <|im_end|>; leave assistant_only_loss out");
-    mask_fill(mask, ids->n, 0);
-    bool any = false;
+        return err_set(e, "assistant_only_loss needs a chat template with {%% generation %%}, or one in the manner of "
+                          "ChatML and a tokenizer with <|im_start|> and <|im_end|>; leave assistant_only_loss out");
     for (size_t i = 0; i < ids->n; i++) {
         if (ids->p[i] != im_start) continue;
         size_t end = i + 1;
@@ -99,11 +96,56 @@ int conversation_mask(const struct tokenizer *tok, const struct ids *ids, struct
         size_t from;
         if (assistant_content(tok, ids, i + 1, end, &from)) {
             if (end < ids->n && ids->p[end] == im_end) end++;
-            for (size_t t = from; t < end; t++) mask->p[t] = 1, any = true;
+            for (size_t t = from; t < end; t++) mask->p[t] = 1;
         }
         i = end - 1;
     }
-    if (!any)
-        return err_set(e, "assistant_only_loss, but this conversation has no assistant turn to learn from");
     return 0;
+}
+
+/* Tokens that have a byte in a span. Where each token ends is seen by decoding them one by one, which must
+ * give the text again. */
+static int spans_mask(const struct tokenizer *tok, const struct ids *ids, const struct str *text,
+                      const struct spans *spans, struct ids *mask, struct err *e)
+{
+    struct tok_stream stream = {0};
+    struct str seen;
+    str_init(&seen, 0);
+    for (size_t i = 0, from = 0; i < ids->n; i++) {
+        tok_stream_push(&stream, tok, ids->p[i], false, &seen);
+        size_t to = seen.len + (size_t)stream.n_held;
+        for (size_t k = 0; k < spans->n; k++)
+            if (from < spans->p[k].to && to > spans->p[k].from) mask->p[i] = 1;
+        from = to;
+    }
+    tok_stream_end(&stream, &seen);
+    bool same = seen.len == text->len && memcmp(seen.p, text->p, seen.len) == 0;
+    str_release(&seen);
+    return same ? 0
+                : err_set(e, "assistant_only_loss: this tokenizer changes the text (its tokens do not spell the "
+                             "conversation again), so the tokens within {%% generation %%} cannot be told");
+}
+
+static int assistant_mask(const struct tokenizer *tok, const struct ids *ids, const struct str *text,
+                          const struct spans *spans, struct ids *mask, struct err *e)
+{
+    mask_fill(mask, ids->n, 0);
+    if (spans->n ? spans_mask(tok, ids, text, spans, mask, e) : turns_mask(tok, ids, mask, e)) return -1;
+    for (size_t i = 0; i < mask->n; i++)
+        if (mask->p[i]) return 0;
+    return err_set(e, "assistant_only_loss, but this conversation has no assistant turn to learn from");
+}
+
+int conversation_encode(const struct tokenizer *tok, const struct chat *chat, struct ids *out, struct ids *mask,
+                        struct err *e)
+{
+    struct str text;
+    struct spans spans = {0};
+    str_init(&text, 0);
+    int rc = chat_render(tok, chat, &text, &spans, e);
+    if (!rc) rc = tokenizer_encode(tok, text.p, text.len, 0, out, e);
+    if (!rc && mask) rc = assistant_mask(tok, out, &text, &spans, mask, e);
+    spans_release(&spans);
+    str_release(&text);
+    return rc;
 }

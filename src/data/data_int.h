@@ -10,17 +10,17 @@
 bool conversation_is(const json_t *v);
 /* A new list: legacy from/value turned into role/content, the system prompt put in front if there is none. */
 json_t *conversation_new(const json_t *messages, const char *system_prompt);
-/* Render with the chat template and encode (the template writes its own special tokens). Appends. */
-int conversation_encode(const struct tokenizer *tok, const json_t *messages, bool generate, struct ids *out,
+/* The conversation with what else its row gives to the template: "tools" and "chat_template_kwargs", as in TRL. */
+struct chat conversation_chat(const json_t *row, const json_t *messages);
+/* Render with the chat template and encode (the template writes its own special tokens); out is empty before.
+ * mask (may be NULL): 1 for the tokens that the assistant says, 0 elsewhere; -1 and e when there are none. */
+int conversation_encode(const struct tokenizer *tok, const struct chat *chat, struct ids *out, struct ids *mask,
                         struct err *e);
-/* mask[i] = 1 for the tokens of assistant turns, from after the header up to and with <|im_end|>, 0
- * elsewhere. -1 and e when the tokens show no assistant turn. */
-int conversation_mask(const struct tokenizer *tok, const struct ids *ids, struct ids *mask, struct err *e);
 
 /* ---- pair.c: a prompt and its completion -------------------------------------------------------------- */
 
-/* Both strings, or both message lists. */
-int pair_encode(const json_t *prompt, const json_t *completion, const struct form_opts *o,
+/* Both strings, or both message lists; row as for conversation_chat. */
+int pair_encode(const json_t *row, const json_t *prompt, const json_t *completion, const struct form_opts *o,
                 struct sft_example *out, struct err *e);
 /* Text with the end-of-sequence token behind it unless it ends so already or the tokenizer has none. */
 void text_with_eos(const struct tokenizer *tok, const json_t *text, struct str *out);

@@ -25,12 +25,11 @@ static int messages_encode(const json_t *row, const struct form_opts *o, struct 
         return err_usage(e, "completion_only_loss needs rows with prompt and completion; this one is a "
                             "conversation: use assistant_only_loss");
     json_t *list = conversation_new(messages_of(row), o->system_prompt);
-    int rc = conversation_encode(o->tok, list, false, &out->ids, e);
+    struct chat chat = conversation_chat(row, list);
+    int rc = conversation_encode(o->tok, &chat, &out->ids, o->assistant_only ? &out->mask : NULL, e);
     json_decref(list);
-    if (rc) return -1;
-    if (o->assistant_only) return conversation_mask(o->tok, &out->ids, &out->mask, e);
-    mask_fill(&out->mask, out->ids.n, 1);
-    return 0;
+    if (!rc && !o->assistant_only) mask_fill(&out->mask, out->ids.n, 1);
+    return rc;
 }
 
 const struct data_form form_messages = {

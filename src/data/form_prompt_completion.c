@@ -15,7 +15,7 @@ static bool prompt_completion_fits(const json_t *row, const struct form_opts *o)
 static int prompt_completion_encode(const json_t *row, const struct form_opts *o, struct sft_example *out,
                                     struct err *e)
 {
-    return pair_encode(json_object_get(row, "prompt"), json_object_get(row, "completion"), o, out, e);
+    return pair_encode(row, json_object_get(row, "prompt"), json_object_get(row, "completion"), o, out, e);
 }
 
 const struct data_form form_prompt_completion = {

@@ -27,7 +27,7 @@ static int qa_encode(const json_t *row, const struct form_opts *o, struct sft_ex
         prompt = json_sprintf("Question: %s\nAnswer:", json_string_value(q));
         completion = json_sprintf(" %s", json_string_value(a));
     }
-    int rc = pair_encode(prompt, completion, o, out, e);
+    int rc = pair_encode(row, prompt, completion, o, out, e);
     json_decref(prompt);
     json_decref(completion);
     return rc;

@@ -45,13 +45,17 @@ static int strings_encode(const json_t *prompt, const json_t *completion, const 
     return rc;
 }
 
-static int messages_encode(const json_t *prompt, const json_t *completion, const struct form_opts *o,
-                           struct ids *alone, struct ids *both, struct err *e)
+static int messages_encode(const struct chat *row, const json_t *completion, const struct form_opts *o,
+                           struct ids *alone, struct sft_example *out, struct err *e)
 {
-    json_t *list = conversation_new(prompt, o->system_prompt), *tail = conversation_new(completion, NULL);
-    int rc = conversation_encode(o->tok, list, true, alone, e);
+    struct chat chat = *row;
+    json_t *list = conversation_new(row->messages, o->system_prompt), *tail = conversation_new(completion, NULL);
+    chat.messages = list;
+    chat.add_generation_prompt = true;
+    int rc = conversation_encode(o->tok, &chat, alone, NULL, e);
     json_array_extend(list, tail);
-    if (!rc) rc = conversation_encode(o->tok, list, false, both, e);
+    chat.add_generation_prompt = false;
+    if (!rc) rc = conversation_encode(o->tok, &chat, &out->ids, o->assistant_only ? &out->mask : NULL, e);
     json_decref(list);
     json_decref(tail);
     return rc;
@@ -65,7 +69,7 @@ static size_t common_prefix(const struct ids *a, const struct ids *b)
     return n;
 }
 
-int pair_encode(const json_t *prompt, const json_t *completion, const struct form_opts *o,
+int pair_encode(const json_t *row, const json_t *prompt, const json_t *completion, const struct form_opts *o,
                 struct sft_example *out, struct err *e)
 {
     static atomic_bool warned;
@@ -76,7 +80,8 @@ int pair_encode(const json_t *prompt, const json_t *completion, const struct for
         err_usage(e, "assistant_only_loss needs conversations; this row's prompt is a string");
         goto out;
     }
-    if (chat ? messages_encode(prompt, completion, o, &alone, &out->ids, e)
+    struct chat turns = conversation_chat(row, prompt);
+    if (chat ? messages_encode(&turns, completion, o, &alone, out, e)
              : strings_encode(prompt, completion, o->tok, &alone, &out->ids, e))
         goto out;
     size_t begin = common_prefix(&alone, &out->ids);
@@ -84,11 +89,7 @@ int pair_encode(const json_t *prompt, const json_t *completion, const struct for
         log_warn(
             "a prompt's tokens are not the first tokens of prompt and completion together (a token spans "
             "the border, or the template renders the prompt otherwise): the loss begins where they differ");
-    if (o->assistant_only) {
-        if (conversation_mask(o->tok, &out->ids, &out->mask, e)) goto out;
-    } else {
-        mask_fill(&out->mask, out->ids.n, 1);
-    }
+    if (!o->assistant_only) mask_fill(&out->mask, out->ids.n, 1);
     if (o->completion_only != 0)
         for (size_t i = 0; i < begin; i++) out->mask.p[i] = 0;
     rc = 0;

@@ -58,9 +58,11 @@ int prompt_encode(const json_t *row, const struct prompt_opts *o, struct ids *ou
     json_t *one = chat ? json_incref((json_t *)v) : json_pack("[{s:s,s:O}]", "role", "user", "content", v);
     json_t *list = conversation_new(one, o->system_prompt);
     drop_last_answers(list);
+    struct chat turns = conversation_chat(row, list);
+    turns.add_generation_prompt = true;
     int rc =
         json_array_size(list)
-            ? conversation_encode(o->tok, list, true, out, e)
+            ? conversation_encode(o->tok, &turns, out, NULL, e)
             : err_set(e, "this row's conversation has only the assistant's turns: there is nothing to ask");
     json_decref(one);
     json_decref(list);

@@ -12,6 +12,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/str.h"
@@ -95,15 +96,44 @@ void tok_stream_push(struct tok_stream *s, const struct tokenizer *t, int id, bo
                      struct str *out);
 void tok_stream_end(struct tok_stream *s, struct str *out); /* incomplete bytes come out as U+FFFD */
 
-/* Chat template: the Jinja source, or NULL. */
+/* Chat templates: Jinja, rendered byte for byte as transformers' apply_chat_template does. */
+
+/* The Jinja source, or NULL. */
 const char *tokenizer_template(const struct tokenizer *t);
+/* Parsed once; one that is not Jinja is an error at rendering, so that the model can be used without it. */
 void tokenizer_set_template(struct tokenizer *t, const char *jinja);
-/* messages: array of {"role","content"}. For now ChatML (recognised by its markers in the template, with the
- * default system message the template has); other templates are an error that says so. */
-int chat_render(const struct tokenizer *t, const json_t *messages, bool add_generation_prompt,
-                struct str *out, struct err *e);
-/* The same with a template given by itself. */
-int template_render(const char *jinja, const json_t *messages, bool add_generation_prompt, struct str *out,
+
+/* What a template is given. Null members of a message are left out, and a message with "reasoning_content",
+ * "thinking" or "reasoning" has them all, as in transformers. */
+struct chat {
+    const json_t *messages;  /* a list of at least one {"role","content",...} */
+    const json_t *tools;     /* a list of function schemas, or NULL */
+    const json_t *variables; /* an object: everything else, "documents" too; or NULL */
+    bool add_generation_prompt;
+    const int64_t *now; /* seconds since 1970 for strftime_now, as UTC; NULL: SOURCE_DATE_EPOCH or the clock */
+};
+/* Bytes of the text that stand within {% generation %} ... {% endgeneration %}: what the assistant said. */
+struct text_span {
+    size_t from, to;
+};
+struct spans {
+    struct text_span *p;
+    size_t n, cap;
+};
+void spans_release(struct spans *s);
+void spans_push(struct spans *s, struct text_span span);
+
+struct template;
+/* NULL and e: not UTF-8, not Jinja, or larger than what jinja.h allows. */
+struct template *template_parse(const char *jinja, size_t n, struct err *e);
+void template_free(struct template *t);
+/* Appends to out, and to spans (may be NULL). Fails with Python's message where Python raises: exactly that
+ * of raise_exception, else with the line in front; and when a limit on steps, depth, memory or text is
+ * passed. out is then as before. Thread-safe on one template. */
+int template_render(const struct template *t, const struct chat *c, struct str *out, struct spans *spans,
                     struct err *e);
+/* The same with the tokenizer's template and its special tokens (bos_token, ...) as variables. */
+int chat_render(const struct tokenizer *t, const struct chat *c, struct str *out, struct spans *spans,
+                struct err *e);
 
 #endif

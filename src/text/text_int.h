@@ -224,7 +224,9 @@ struct tokenizer {
     bool nul_hidden; /* while it is: see there */
     json_t *parts;   /* tokenizer.json without added tokens, vocabulary and merges, for saving */
     json_t *config;  /* tokenizer_config.json, or an empty object */
-    char *chat;
+    char *chat; /* the template's source, or NULL */
+    struct template *template; /* or NULL: template_error says why */
+    char *template_error;
     pthread_mutex_t lock; /* guards idle */
     struct enc *idle;     /* encoders not in use */
 };
@@ -266,6 +268,8 @@ int vocab_from_json(struct tokenizer *t, const json_t *vocab, struct err *e); /*
 /* tokenizer_config.json and its companions in dir; before tokenizer_finish. */
 int config_read(struct tokenizer *t, const char *dir, struct err *e);
 int config_apply(struct tokenizer *t, struct err *e);
+/* {"bos_token": text, ...}: what chat templates call them. New reference. */
+json_t *config_special_tokens(const struct tokenizer *t);
 /* tokenizer.json without vocabulary, merges and added tokens, by the GGUF name of the pre-tokenizer ("gpt-2",
  * "qwen2", "llama-bpe", "smollm", ...) or "spm". New reference; NULL and e if unknown. */
 json_t *preset_parts(const char *name, struct err *e);

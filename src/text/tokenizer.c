@@ -124,6 +124,8 @@ void tokenizer_free(struct tokenizer *t)
     json_decref(t->config);
     pthread_mutex_destroy(&t->lock);
     free(t->added_of);
+    template_free(t->template);
+    free(t->template_error);
     free(t->chat);
     free(t);
 }
@@ -346,6 +348,11 @@ const char *tokenizer_template(const struct tokenizer *t)
 void tokenizer_set_template(struct tokenizer *t, const char *jinja)
 {
     char *copy = jinja ? alloc_str(jinja) : NULL;
+    struct err e = {0};
     free(t->chat);
+    free(t->template_error);
+    template_free(t->template);
     t->chat = copy;
+    t->template = copy ? template_parse(copy, strlen(copy), &e) : NULL;
+    t->template_error = copy && !t->template ? alloc_str(e.msg) : NULL;
 }

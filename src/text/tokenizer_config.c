@@ -215,3 +215,13 @@ int config_apply(struct tokenizer *t, struct err *e)
     t->pad = named_id(t, "pad_token");
     return apply_bos_eos(t, e);
 }
+
+json_t *config_special_tokens(const struct tokenizer *t)
+{
+    json_t *out = json_object();
+    for (size_t i = 0; i < N_SPECIAL; i++) {
+        const json_t *text = token_text(json_object_get(t->config, special_names[i]));
+        if (text) json_object_set(out, special_names[i], (json_t *)(uintptr_t)text);
+    }
+    return out;
+}
