@@ -235,6 +235,7 @@ static struct jj_value g_range(struct jj *vm, struct jj_value *v)
 {
     struct jj_range r = {.step = 1};
     struct jj_range *out = jj_alloc(vm, sizeof *out);
+    if (!v[1].kind) jj_raise(vm, "range expected at least 1 argument, got 0");
     r.stop = jj_need_int(vm, v[1]);
     if (v[2].kind) {
         r.start = r.stop;
@@ -347,7 +348,7 @@ static struct jj_value g_strftime(struct jj *vm, struct jj_value *v)
 
 struct jj_value jj_global(const struct jj_str *name)
 {
-    static const struct jj_callable rows[] = {{"range", "/start,/stop=,/step=", g_range, NULL},
+    static const struct jj_callable rows[] = {{"range", "/start=,/stop=,/step=", g_range, NULL},
                                               {"dict", NULL, NULL, g_dict},
                                               {"namespace", NULL, NULL, g_namespace},
                                               {"cycler", NULL, NULL, g_cycler},

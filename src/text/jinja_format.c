@@ -49,6 +49,16 @@ static void put_number(struct jj *vm, const struct spec *f, const char *text)
     }
     size_t sign = n;
     digits = f->comma ? strspn(text, "0123456789") : 0;
+    /* Zeros up to the width are parted by commas too. */
+    for (size_t rest = n + strlen(text) - digits; digits && f->align == '=' && f->fill[0] == '0';) {
+        size_t zeros = digits;
+        while (rest + zeros + (zeros - 1) / 3 < (size_t)f->width) zeros++;
+        for (; zeros > digits; zeros--) {
+            out[n++] = '0';
+            if (zeros % 3 == 1) out[n++] = ',';
+        }
+        break;
+    }
     for (; *text && n + 2 < sizeof out; digits -= digits > 0) {
         out[n++] = *text++;
         if (digits > 1 && digits % 3 == 1) out[n++] = ',';
@@ -127,6 +137,7 @@ static void put_str(struct jj *vm, const struct spec *f, struct jj_value v)
 
 struct percent {
     struct jj *vm;
+    const struct jj_str *format;
     struct jj_value values;
     bool tuple, used;
     size_t at;
@@ -235,7 +246,8 @@ static const char *percent_one(struct percent *x, const char *p, const char *end
         return p + 1;
     }
     if (!*p || !strchr("sracdiuoxXeEfFgG", *p))
-        jj_raise(x->vm, "unsupported format character '%c' (0x%x)", *p, (unsigned char)*p);
+        jj_raise(x->vm, "unsupported format character '%c' (0x%x) at index %zu", *p, (unsigned char)*p,
+                 utf8_count(x->format->p, (size_t)(p - x->format->p)));
     if (f.zero && !strchr("srac", f.type)) memcpy(f.fill, "0", 2), f.align = '=';
     if (left) memcpy(f.fill, " ", 2), f.align = '<';
     percent_value(x, &f, key.kind ? key : next_value(x), safe);
@@ -244,7 +256,7 @@ static const char *percent_one(struct percent *x, const char *p, const char *end
 
 struct jj_value jj_percent(struct jj *vm, struct jj_value format, struct jj_value values)
 {
-    struct percent x = {.vm = vm, .values = values, .tuple = values.kind == JJ_TUPLE};
+    struct percent x = {.vm = vm, .format = format.s, .values = values, .tuple = values.kind == JJ_TUPLE};
     const char *p = format.s->p, *end = p + format.s->n;
     size_t start = jj_capture(vm);
     while (p < end) {
@@ -278,7 +290,8 @@ static struct spec read_spec(struct jj *vm, const char *p, const char *end)
     struct spec f = {.fill = " ", .precision = -1};
     int n = 0;
     if (p < end) utf8_at(p, &n);
-    if (p + n < end && strchr("<>^=", p[n]) && p[n]) {
+    bool filled = p + n < end && strchr("<>^=", p[n]) && p[n];
+    if (filled) {
         memcpy(f.fill, p, (size_t)n);
         f.fill[n] = 0;
         f.align = p[n];
@@ -291,7 +304,8 @@ static struct spec read_spec(struct jj *vm, const char *p, const char *end)
     if (p < end && *p == '0') {
         f.zero = true;
         p++;
-        if (!f.align) memcpy(f.fill, "0", 2), f.align = '=';
+        if (!filled) memcpy(f.fill, "0", 2);
+        if (!f.align) f.align = '=';
     }
     struct percent reader = {.vm = vm};
     f.width = p < end && *p == '*' ? 0 : read_int(&reader, &p, end, NULL);
@@ -349,8 +363,7 @@ static struct jj_value field_value(struct braces *x, const char *p, const char *
             at = x->next++;
         else
             x->numbered = true;
-        if (at < 0 || (size_t)at >= x->args->n)
-            jj_raise(vm, "Replacement index %" PRId64 " out of range for positional args tuple", at);
+        if (at < 0 || (size_t)at >= x->args->n) jj_raise(vm, "tuple index out of range");
         v = x->args->v[at];
     } else {
         struct jj_value *found = x->args->kw ? jj_dict_find(vm, x->args->kw, name) : NULL;

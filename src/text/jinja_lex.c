@@ -202,7 +202,7 @@ static void lex_number(struct lexer *x, const char *to, int base)
 {
     char text[400];
     size_t n = 0;
-    for (const char *p = x->at + (base == 10 ? 0 : 2); p < to; p++) {
+    for (const char *p = x->at + (base == 0 || base == 10 ? 0 : 2); p < to; p++) {
         if (*p == '_') continue;
         if (n + 1 == sizeof text) {
             fail(x, "a number with more than 400 digits");
@@ -234,10 +234,10 @@ static int hex(const char *p, const char *end, int n, uint32_t *out)
     return n;
 }
 
-/* One escape after the backslash at p[-1], as Python's unicode-escape; returns what it read, 0: malformed.
+/* One escape after the backslash at p[-1], as Python's unicode-escape; returns what it read, 0: malformed, *why says how.
  * A character outside ASCII has been turned into its own escape there, hence the backslash stands for itself
  * and the letters for themselves. */
-static int escape_read(const char *p, const char *end, struct str *out)
+static int escape_read(const char *p, const char *end, struct str *out, const char **why)
 {
     static const char from[] = "\\'\"abfnrtv", to[] = "\\'\"\a\b\f\n\r\t\v";
     char utf8[4];
@@ -250,7 +250,12 @@ static int escape_read(const char *p, const char *end, struct str *out)
         return 1;
     } else if (*p == 'x' || *p == 'u' || *p == 'U') {
         int len = *p == 'x' ? 2 : *p == 'u' ? 4 : 8;
-        if (!hex(p + 1, end, len, &cp) || cp > 0x10FFFF) return 0;
+        *why = len == 2   ? "truncated \\xXX escape"
+               : len == 4 ? "truncated \\uXXXX escape"
+                          : "truncated \\UXXXXXXXX escape";
+        if (!hex(p + 1, end, len, &cp)) return 0;
+        *why = "illegal Unicode character";
+        if (cp > 0x10FFFF) return 0;
         str_add(out, utf8, (size_t)utf8_put(utf8, cp));
         n += len;
     } else if (*p >= '0' && *p <= '7') {
@@ -261,6 +266,7 @@ static int escape_read(const char *p, const char *end, struct str *out)
         cp = utf8_at(p, &n);
         str_addf(out, cp < 0x100 ? "\\x%02x" : cp < 0x10000 ? "\\u%04x" : "\\U%08x", cp);
     } else if (*p == 'N') {
+        *why = "characters by name (\\N) are not supported";
         return 0;
     } else {
         str_add(out, "\\", 1);
@@ -283,6 +289,7 @@ static void lex_string(struct lexer *x)
         return;
     }
     size_t start = jj_capture(vm);
+    const char *why = NULL;
     bool bad = false;
     for (const char *q = x->at + 1; q < p && !bad;) {
         if (*q != '\\') {
@@ -291,14 +298,14 @@ static void lex_string(struct lexer *x)
             str_add(&vm->text, q, (size_t)(stop - q));
             q = stop;
         } else {
-            int n = escape_read(q + 1, p, &vm->text);
+            int n = escape_read(q + 1, p, &vm->text, &why);
             bad = !n;
             q += 1 + n;
         }
     }
     struct jj_value v = jj_captured(vm, start);
     if (bad) {
-        fail(x, "a \\x, \\u, \\U or \\N escape in a string is malformed or not supported");
+        fail(x, why);
         return;
     }
     token_add(x, T_STRING, v);

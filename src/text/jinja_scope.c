@@ -435,18 +435,21 @@ static void resolve_list(struct resolver *r, struct scope *s, struct jj_node *li
     for (; list; list = list->next) resolve(r, s, list);
 }
 
-/* Before anything recurses over the tree: its depth is bounded. Are there blocks in it? */
-static bool survey(struct jj *vm, const struct jj_node *list)
+/* Before anything recurses over the tree: its depth is bounded. Blocks go into a dict by their names. */
+static void survey(struct jj *vm, const struct jj_node *list, struct jj_dict *blocks)
 {
-    bool blocks = false;
     jj_enter(vm);
     for (; list; list = list->next) {
         vm->line = list->line;
-        blocks |= list->type == N_BLOCK;
-        for (int k = 0; k < 5; k++) blocks |= list->kid[k] && survey(vm, list->kid[k]);
+        if (list->type == N_BLOCK) {
+            if (jj_dict_text(blocks, list->name->p, list->name->n))
+                jj_raise(vm, "block '%s' defined twice", list->name->p);
+            jj_dict_set(vm, blocks, (struct jj_value){.kind = JJ_STR, .s = list->name}, jj_none());
+        }
+        for (int k = 0; k < 5; k++)
+            if (list->kid[k]) survey(vm, list->kid[k], blocks);
     }
     jj_leave(vm);
-    return blocks;
 }
 
 void jj_resolve(struct jj *vm, struct jj_template *t)
@@ -454,7 +457,9 @@ void jj_resolve(struct jj *vm, struct jj_template *t)
     struct resolver r = {.vm = vm};
     struct func_scope fs = func_new(&r, NULL, &t->func);
     struct scope s = {.func = &fs, .top = true};
-    t->has_blocks = survey(vm, t->body);
+    struct jj_dict *blocks = jj_dict_new(vm).dict;
+    survey(vm, t->body, blocks);
+    t->has_blocks = blocks->n > 0;
     note_list(vm, &s, t->body);
     resolve_list(&r, &s, t->body);
     t->frame = frame_of(vm, &s);

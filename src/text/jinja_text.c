@@ -200,6 +200,8 @@ static bool space_at(const struct jj_str *s, size_t i, int *n)
     return py_is_space(utf8_at(s->p + i, n));
 }
 
+/* Without a separator whitespace parts; after `max` cuts the rest stays as it is, but for the whitespace at the
+ * cut. */
 static void split_space(struct jj *vm, struct jj_value s, int64_t max, struct jj_value out)
 {
     int n;
@@ -208,12 +210,8 @@ static void split_space(struct jj *vm, struct jj_value s, int64_t max, struct jj
             i += (size_t)n;
             continue;
         }
-        size_t from = i, to = s.s->n;
-        if (max == 0) { /* the rest, whole but for the whitespace behind it */
-            while (to > from && py_is_space(utf8_before(s.s->p, s.s->p + to, &n))) to -= (size_t)n;
-            jj_push(vm, out, part(vm, s, from, to));
-            return;
-        }
+        size_t from = i;
+        if (max == 0) i = s.s->n;
         while (i < s.s->n && !space_at(s.s, i, &n)) i += (size_t)n;
         jj_push(vm, out, part(vm, s, from, i));
         max--;
@@ -228,12 +226,8 @@ static void rsplit_space(struct jj *vm, struct jj_value s, int64_t max, struct j
             i -= (size_t)n;
             continue;
         }
-        size_t to = i, from = 0;
-        if (max == 0) {
-            while (from < to && space_at(s.s, from, &n)) from += (size_t)n;
-            jj_push(vm, out, part(vm, s, from, to));
-            return;
-        }
+        size_t to = i;
+        if (max == 0) i = 0;
         while (i > 0 && !py_is_space(utf8_before(s.s->p, s.s->p + i, &n))) i -= (size_t)n;
         jj_push(vm, out, part(vm, s, i, to));
         max--;
@@ -298,8 +292,10 @@ struct jj_value jj_splitlines(struct jj *vm, struct jj_value s, bool keep)
 
 struct jj_value jj_join(struct jj *vm, struct jj_value sep, struct jj_value items, bool to_str)
 {
-    struct jj_iter *it = jj_iter(vm, items);
+    struct jj_iter *it = jj_iter_try(vm, items);
     struct jj_value v;
+    if (!it && !to_str) jj_raise(vm, "can only join an iterable");
+    if (!it) it = jj_iter(vm, items);
     size_t start = jj_capture(vm);
     for (int64_t i = 0; jj_next(vm, it, &v); i++) {
         if (i) str_add(&vm->text, sep.s->p, sep.s->n);

@@ -32,8 +32,7 @@ void jj_step(struct jj *vm, size_t work)
 
 void jj_enter(struct jj *vm)
 {
-    if (++vm->depth > JJ_DEPTH_MAX)
-        jj_raise(vm, "maximum recursion depth exceeded (%d levels)", JJ_DEPTH_MAX);
+    if (++vm->depth > JJ_DEPTH_MAX) jj_raise(vm, "maximum recursion depth exceeded");
 }
 
 void jj_leave(struct jj *vm)
