@@ -15,7 +15,8 @@ static const struct opt template_options[] = {
     {.key = "template", .type = OPT_STR, .help = "a Jinja file to use instead"},
     {.key = "jsonl",
      .type = OPT_STR,
-     .help = "records {\"id\",\"messages\",\"add_generation_prompt\",\"tools\",...}, one a line; - is standard input",
+     .help = "records {\"id\",\"messages\",\"add_generation_prompt\",\"tools\",...}, one a line; - is "
+             "standard input",
      .flags = OPT_REQUIRED},
     {.key = "out", .type = OPT_STR, .help = "file for the results (default: standard output)"},
     {0}};
@@ -31,7 +32,8 @@ static json_t *render_record(void *ctx, const json_t *record, struct err *e)
 {
     static const char *const own[] = {"id", "messages", "tools", "add_generation_prompt"};
     const struct renderer *r = ctx;
-    struct chat chat = {.messages = json_object_get(record, "messages"), .tools = json_object_get(record, "tools")};
+    struct chat chat = {.messages = json_object_get(record, "messages"),
+                        .tools = json_object_get(record, "tools")};
     if (json_get_bool_or(record, "add_generation_prompt", false, &chat.add_generation_prompt, e)) return NULL;
     if (json_is_null(chat.tools)) chat.tools = NULL;
     json_t *variables = json_copy((json_t *)(uintptr_t)record), *out = NULL;
@@ -39,7 +41,8 @@ static json_t *render_record(void *ctx, const json_t *record, struct err *e)
     chat.variables = variables;
     struct str text;
     str_init(&text, 0);
-    int rc = r->tok ? chat_render(r->tok, &chat, &text, NULL, e) : template_render(r->template, &chat, &text, NULL, e);
+    int rc = r->tok ? chat_render(r->tok, &chat, &text, NULL, e)
+                    : template_render(r->template, &chat, &text, NULL, e);
     if (!rc) out = json_pack("{s:o}", "text", json_stringn(text.p, text.len));
     str_release(&text);
     json_decref(variables);
@@ -75,7 +78,8 @@ const struct cmd cmd_template = {
     .name = "template",
     .summary = "turn conversations into the text that a model sees",
     .details = "Answers each record {\"id\",\"messages\":[{\"role\",\"content\"}...],"
-               "\"add_generation_prompt\":bool,\"tools\":[...]}\nwith {\"id\",\"text\"}, or {\"id\",\"error\"}. Every other "
+               "\"add_generation_prompt\":bool,\"tools\":[...]}\nwith {\"id\",\"text\"}, or "
+               "{\"id\",\"error\"}. Every other "
                "field is a variable of the template.\n\n"
                "  openr1 template --model models/Qwen2.5-0.5B-Instruct --jsonl conversations.jsonl",
     .tables = template_tables,

@@ -1,10 +1,10 @@
 /* conversation.c: message lists: their shapes, their tokens, and which tokens the assistant said.
  *
- * A template with {% generation %} says itself what the assistant says: a token belongs to it if any of its
- * bytes do. Of other templates those in ChatML's manner are known, which write a turn as
+ * A template with {% generation %} says itself what the assistant says: a token belongs to it if any of
+ * its bytes do. Of other templates those in ChatML's manner are known, which write a turn as
  * <|im_start|>ROLE\nCONTENT<|im_end|>\n: the assistant's span runs from the first token of CONTENT to
- * <|im_end|> and with it, so that the model learns to end its turn. A token that covers the newline and the
- * beginning of CONTENT belongs to the span, as with Hugging Face's generation masks.
+ * <|im_end|> and with it, so that the model learns to end its turn. A token that covers the newline and
+ * the beginning of CONTENT belongs to the span, as with Hugging Face's generation masks.
  */
 #include <string.h>
 
@@ -87,8 +87,9 @@ static int turns_mask(const struct tokenizer *tok, const struct ids *ids, struct
 {
     int im_start = tokenizer_id(tok, "<|im_start|>"), im_end = tokenizer_id(tok, "<|im_end|>");
     if (im_start < 0 || im_end < 0)
-        return err_set(e, "assistant_only_loss needs a chat template with {%% generation %%}, or one in the manner of "
-                          "ChatML and a tokenizer with <|im_start|> and <|im_end|>; leave assistant_only_loss out");
+        return err_set(
+            e, "assistant_only_loss needs a chat template with {%% generation %%}, or one in the manner of "
+               "ChatML and a tokenizer with <|im_start|> and <|im_end|>; leave assistant_only_loss out");
     for (size_t i = 0; i < ids->n; i++) {
         if (ids->p[i] != im_start) continue;
         size_t end = i + 1;
@@ -103,8 +104,8 @@ static int turns_mask(const struct tokenizer *tok, const struct ids *ids, struct
     return 0;
 }
 
-/* Tokens that have a byte in a span. Where each token ends is seen by decoding them one by one, which must
- * give the text again. */
+/* Tokens that have a byte in a span. Where each token ends is seen by decoding them one by one, which
+ * must give the text again. */
 static int spans_mask(const struct tokenizer *tok, const struct ids *ids, const struct str *text,
                       const struct spans *spans, struct ids *mask, struct err *e)
 {
@@ -122,8 +123,9 @@ static int spans_mask(const struct tokenizer *tok, const struct ids *ids, const 
     bool same = seen.len == text->len && memcmp(seen.p, text->p, seen.len) == 0;
     str_release(&seen);
     return same ? 0
-                : err_set(e, "assistant_only_loss: this tokenizer changes the text (its tokens do not spell the "
-                             "conversation again), so the tokens within {%% generation %%} cannot be told");
+                : err_set(e,
+                          "assistant_only_loss: this tokenizer changes the text (its tokens do not spell the "
+                          "conversation again), so the tokens within {%% generation %%} cannot be told");
 }
 
 static int assistant_mask(const struct tokenizer *tok, const struct ids *ids, const struct str *text,
@@ -136,8 +138,8 @@ static int assistant_mask(const struct tokenizer *tok, const struct ids *ids, co
     return err_set(e, "assistant_only_loss, but this conversation has no assistant turn to learn from");
 }
 
-int conversation_encode(const struct tokenizer *tok, const struct chat *chat, struct ids *out, struct ids *mask,
-                        struct err *e)
+int conversation_encode(const struct tokenizer *tok, const struct chat *chat, struct ids *out,
+                        struct ids *mask, struct err *e)
 {
     struct str text;
     struct spans spans = {0};

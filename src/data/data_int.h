@@ -4,20 +4,25 @@
 
 #include "data/data.h"
 
-/* ---- conversation.c: message lists -------------------------------------------------------------------- */
+/* ---- conversation.c: message lists
+ * -------------------------------------------------------------------- */
 
 /* True for a non-empty array of objects with a "role" (or, in the legacy shape, a "from"). */
 bool conversation_is(const json_t *v);
-/* A new list: legacy from/value turned into role/content, the system prompt put in front if there is none. */
+/* A new list: legacy from/value turned into role/content, the system prompt put in front if there is
+ * none. */
 json_t *conversation_new(const json_t *messages, const char *system_prompt);
-/* The conversation with what else its row gives to the template: "tools" and "chat_template_kwargs", as in TRL. */
+/* The conversation with what else its row gives to the template: "tools" and "chat_template_kwargs", as
+ * in TRL. */
 struct chat conversation_chat(const json_t *row, const json_t *messages);
-/* Render with the chat template and encode (the template writes its own special tokens); out is empty before.
- * mask (may be NULL): 1 for the tokens that the assistant says, 0 elsewhere; -1 and e when there are none. */
-int conversation_encode(const struct tokenizer *tok, const struct chat *chat, struct ids *out, struct ids *mask,
-                        struct err *e);
+/* Render with the chat template and encode (the template writes its own special tokens); out is empty
+ * before. mask (may be NULL): 1 for the tokens that the assistant says, 0 elsewhere; -1 and e when there
+ * are none. */
+int conversation_encode(const struct tokenizer *tok, const struct chat *chat, struct ids *out,
+                        struct ids *mask, struct err *e);
 
-/* ---- pair.c: a prompt and its completion -------------------------------------------------------------- */
+/* ---- pair.c: a prompt and its completion
+ * -------------------------------------------------------------- */
 
 /* Both strings, or both message lists; row as for conversation_chat. */
 int pair_encode(const json_t *row, const json_t *prompt, const json_t *completion, const struct form_opts *o,
@@ -27,7 +32,8 @@ void text_with_eos(const struct tokenizer *tok, const json_t *text, struct str *
 /* Set all n entries of mask to value. */
 void mask_fill(struct ids *mask, size_t n, int value);
 
-/* ---- gen_common.c: generators ------------------------------------------------------------------------- */
+/* ---- gen_common.c: generators
+ * ------------------------------------------------------------------------- */
 
 /* A generator draws problems until one falls on the wanted side; attempt k draws at positions from
  * k * GEN_PLACES on. That all attempts miss has a probability below 10^-280. */

@@ -1,8 +1,8 @@
 /* pair.c: a prompt and its completion become one sequence with a mask.
  *
- * As in TRL: the prompt is tokenised alone (conversations with the generation prompt) and again together with
- * the completion; the completion begins where the two differ, which for a token that spans the border is
- * before the end of the prompt.
+ * As in TRL: the prompt is tokenised alone (conversations with the generation prompt) and again together
+ * with the completion; the completion begins where the two differ, which for a token that spans the
+ * border is before the end of the prompt.
  */
 #include <stdatomic.h>
 #include <string.h>
@@ -49,7 +49,8 @@ static int messages_encode(const struct chat *row, const json_t *completion, con
                            struct ids *alone, struct sft_example *out, struct err *e)
 {
     struct chat chat = *row;
-    json_t *list = conversation_new(row->messages, o->system_prompt), *tail = conversation_new(completion, NULL);
+    json_t *list = conversation_new(row->messages, o->system_prompt),
+           *tail = conversation_new(completion, NULL);
     chat.messages = list;
     chat.add_generation_prompt = true;
     int rc = conversation_encode(o->tok, &chat, alone, NULL, e);

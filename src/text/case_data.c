@@ -1,5 +1,7 @@
-/* case_data.c: case mappings and digits of Python 3.11 (Unicode 14). Written by tools/golden/case_table.py; not
- * edited. */
+/* case_data.c: case mappings and digits of Python 3.11 (Unicode 14).
+ *
+ * Written by tools/golden/case_table.py; do not edit.
+ */
 #include "text/pystr.h"
 
 /* clang-format off */

@@ -1,17 +1,18 @@
-/* jinja.h: the template language of chat templates, as Python's jinja2 3.1 with transformers' environment.
+/* jinja.h: the template language of chat templates, as Python's jinja2 3.1 with transformers'
+ * environment.
  *
- *   jinja_lex.c     text -> tokens                      jinja_value.c    values: truth, equality, order, items
- *   jinja_parse.c   tokens -> statements                jinja_print.c    str() and repr()
- *   jinja_expr.c    tokens -> expressions               jinja_number.c   arithmetic, numbers to text and back
- *   jinja_scope.c   names -> slots                      jinja_format.c   "%d" % x, "{}".format(x)
- *   jinja_eval.c    expressions -> values               jinja_json.c     JSON in and out
- *   jinja_exec.c    statements -> text                  jinja_method.c   methods of str, list, dict
- *   jinja_call.c    macros, global functions            jinja_filters*.c, jinja_tests.c
+ *   jinja_lex.c     text -> tokens                     jinja_value.c    values: truth, equality, items
+ *   jinja_parse.c   tokens -> statements               jinja_print.c    str() and repr()
+ *   jinja_expr.c    tokens -> expressions              jinja_number.c   arithmetic, numbers to text and back
+ *   jinja_scope.c   names -> slots                     jinja_format.c   "%d" % x, "{}".format(x)
+ *   jinja_eval.c    expressions -> values              jinja_json.c     JSON in and out
+ *   jinja_exec.c    statements -> text                 jinja_method.c   methods of str, list, dict
+ *   jinja_call.c    macros, global functions           jinja_filters*.c, jinja_tests.c
  *
- * A template is parsed once into nodes that never change afterwards, so threads may share it. One rendering
- * has one struct jj: its memory is an arena that ends with it, so an error is a jump out of the middle (as
- * an exception is in Python) and leaves nothing behind. What a template from a stranger can use up is
- * limited: see JJ_*_MAX.
+ * A template is parsed once into nodes that never change afterwards, so threads may share it. One
+ * rendering has one struct jj: its memory is an arena that ends with it, so an error is a jump out of
+ * the middle (as an exception is in Python) and leaves nothing behind. What a template from a stranger
+ * can use up is limited: see JJ_*_MAX.
  */
 #ifndef TEXT_JINJA_H
 #define TEXT_JINJA_H
@@ -31,14 +32,15 @@
 #define JJ_NODES_MAX  200000            /* nodes of a template */
 #define JJ_NEST_MAX   120               /* expressions or statements within each other */
 #define JJ_DEPTH_MAX  1500              /* evaluations within each other; Python: 1000 frames */
-#define JJ_STEPS_MAX  20000000          /* evaluations, and items or 64 bytes handled, of a rendering */
-#define JJ_MEMORY_MAX ((size_t)1 << 28) /* bytes of a rendering */
-#define JJ_TEXT_MAX   ((size_t)1 << 26) /* bytes of one string and of the output */
+#define JJ_STEPS_MAX  5000000           /* evaluations, and items or 64 bytes handled, of a rendering */
+#define JJ_MEMORY_MAX ((size_t)1 << 27) /* bytes of a rendering */
+#define JJ_TEXT_MAX   ((size_t)1 << 24) /* bytes of one string and of the output */
 #define JJ_RANGE_MAX  100000            /* items of a range, as in jinja2's sandbox */
 #define JJ_NAMES_MAX  4096              /* names of one frame */
 #define JJ_ARGS_MAX   256               /* arguments of one call */
 
-/* ---- values -------------------------------------------------------------------------------------------- */
+/* ---- values
+ * -------------------------------------------------------------------------------------------- */
 
 enum jj_kind {
     JJ_MISSING, /* no value at all: an argument left out, a name not yet set */
@@ -150,10 +152,11 @@ struct jj_iter {
     const char *type; /* Python's name */
 };
 
-/* ---- what can be called -------------------------------------------------------------------------------- */
+/* ---- what can be called
+ * -------------------------------------------------------------------------------- */
 
-/* params: names, separated by commas; "/" before a name: by position only; "name=": may be left out. A row
- * without params takes its arguments as they come. v[0] of a filter, test or method is its object. */
+/* params: names, separated by commas; "/" before a name: by position only; "name=": may be left out. A
+ * row without params takes its arguments as they come. v[0] of a filter, test or method is its object. */
 struct jj_callable {
     const char *name;
     const char *params;
@@ -167,7 +170,8 @@ struct jj_method {
     const struct jj_callable *row;
 };
 
-/* ---- the tree ------------------------------------------------------------------------------------------ */
+/* ---- the tree
+ * ------------------------------------------------------------------------------------------ */
 
 enum jj_type {
     /* expressions: kid[0], kid[1], ... */
@@ -245,8 +249,8 @@ struct jj_frame {
     struct jj_load *loads;
     int n;
 };
-/* A body that runs with slots of its own: the template, a macro, a call block, a recursive loop, the test of
- * a loop, a block. */
+/* A body that runs with slots of its own: the template, a macro, a call block, a recursive loop, the
+ * test of a loop, a block. */
 struct jj_func {
     int n_slots;
     int *params, n_params;       /* slots of the parameters */
@@ -279,7 +283,8 @@ struct jj_template {
     bool has_blocks;
 };
 
-/* ---- one rendering (or one parsing) -------------------------------------------------------------------- */
+/* ---- one rendering (or one parsing)
+ * -------------------------------------------------------------------- */
 
 struct jj_act { /* a running function */
     struct jj_act *up;
@@ -316,7 +321,8 @@ struct jj_loop {
     struct jj_act *act;
 };
 
-/* ---- jinja_value.c ------------------------------------------------------------------------------------- */
+/* ---- jinja_value.c
+ * ------------------------------------------------------------------------------------- */
 
 /* Leaves the rendering; the message gets the template's line in front. */
 _Noreturn void jj_raise(struct jj *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -363,7 +369,8 @@ bool jj_next(struct jj *vm, struct jj_iter *it, struct jj_value *out);
 struct jj_value jj_to_list(struct jj *vm, struct jj_value v); /* a new list */
 struct jj_value jj_generator(struct jj *vm, struct jj_iter *it);
 
-/* ---- jinja_print.c ------------------------------------------------------------------------------------- */
+/* ---- jinja_print.c
+ * ------------------------------------------------------------------------------------- */
 
 void jj_print(struct jj *vm, struct jj_value v, struct str *out);      /* str(v) */
 void jj_print_repr(struct jj *vm, struct jj_value v, struct str *out); /* repr(v) */
@@ -376,7 +383,8 @@ struct jj_value jj_captured(struct jj *vm, size_t start);
 void jj_capture_drop(struct jj *vm, size_t start);
 struct jj_value jj_escape(struct jj *vm, struct jj_value v); /* HTML */
 
-/* ---- jinja_number.c ------------------------------------------------------------------------------------ */
+/* ---- jinja_number.c
+ * ------------------------------------------------------------------------------------ */
 
 struct jj_value jj_binary(struct jj *vm, enum jj_op op, struct jj_value a, struct jj_value b);
 struct jj_value jj_negate(struct jj *vm, struct jj_value v);
@@ -387,17 +395,20 @@ bool jj_parse_int(struct jj *vm, const struct jj_str *s, int base, int64_t *out)
 bool jj_parse_float(const struct jj_str *s, double *out);
 int64_t jj_float_to_int(struct jj *vm, double f);
 
-/* ---- jinja_format.c ------------------------------------------------------------------------------------ */
+/* ---- jinja_format.c
+ * ------------------------------------------------------------------------------------ */
 
 struct jj_value jj_percent(struct jj *vm, struct jj_value format, struct jj_value values);
 struct jj_value jj_str_format(struct jj *vm, struct jj_value self, const struct jj_args *a);
 
-/* ---- jinja_json.c -------------------------------------------------------------------------------------- */
+/* ---- jinja_json.c
+ * -------------------------------------------------------------------------------------- */
 
 struct jj_value jj_from_json(struct jj *vm, const json_t *v);
 struct jj_value jj_filter_tojson(struct jj *vm, struct jj_value *v);
 
-/* ---- jinja_text.c: strings by code points -------------------------------------------------------------- */
+/* ---- jinja_text.c: strings by code points
+ * -------------------------------------------------------------- */
 
 size_t jj_offset(const struct jj_str *s, size_t chars); /* bytes before code point `chars` */
 struct jj_value jj_char_at(struct jj *vm, const struct jj_str *s, size_t at);
@@ -417,14 +428,16 @@ struct jj_value jj_slice(struct jj *vm, struct jj_value of, struct jj_value star
                          struct jj_value step);
 struct jj_value jj_put_char(struct jj *vm, uint32_t cp);
 
-/* ---- jinja_method.c ------------------------------------------------------------------------------------ */
+/* ---- jinja_method.c
+ * ------------------------------------------------------------------------------------ */
 
 /* The attribute that Python's getattr finds on v; JJ_MISSING: none. */
 struct jj_value jj_python_attr(struct jj *vm, struct jj_value v, const struct jj_str *name);
 struct jj_value jj_getattr(struct jj *vm, struct jj_value v, struct jj_str *name);
 struct jj_value jj_getitem(struct jj *vm, struct jj_value v, struct jj_value key);
 
-/* ---- jinja_lex.c, jinja_parse.c, jinja_expr.c, jinja_scope.c -------------------------------------------- */
+/* ---- jinja_lex.c, jinja_parse.c, jinja_expr.c, jinja_scope.c
+ * -------------------------------------------- */
 
 enum jj_tok {
     T_EOF,
@@ -480,7 +493,8 @@ struct jj_node *jj_parse_target(struct jj_parser *p, bool name_only, bool with_n
 struct jj_node *jj_parse(struct jj_parser *p);
 void jj_resolve(struct jj *vm, struct jj_template *t); /* names to slots, filters and tests to rows */
 
-/* ---- jinja_eval.c, jinja_exec.c, jinja_call.c ------------------------------------------------------------ */
+/* ---- jinja_eval.c, jinja_exec.c, jinja_call.c
+ * ------------------------------------------------------------ */
 
 struct jj_value jj_eval(struct jj *vm, const struct jj_node *n, struct jj_act *act);
 void jj_eval_args(struct jj *vm, const struct jj_node *n, struct jj_act *act, struct jj_args *out);
@@ -504,7 +518,8 @@ struct jj_value jj_row_call(struct jj *vm, const struct jj_callable *row, struct
 struct jj_value jj_global(const struct jj_str *name); /* JJ_MISSING: none */
 struct jj_value jj_loop_attr(struct jj *vm, struct jj_loop *loop, const struct jj_str *name);
 
-/* ---- jinja_filters*.c, jinja_tests.c -------------------------------------------------------------------- */
+/* ---- jinja_filters*.c, jinja_tests.c
+ * -------------------------------------------------------------------- */
 
 extern const struct jj_callable jj_filters_text[], jj_filters_list[], jj_filters_value[], jj_tests[];
 const struct jj_callable *jj_find_row(const struct jj_callable *rows, const char *p, size_t n);

@@ -39,7 +39,8 @@ void jj_put(struct jj *vm, struct jj_value v)
     jj_print(vm, v, &vm->text);
 }
 
-/* ---- for ----------------------------------------------------------------------------------------------- */
+/* ---- for
+ * ----------------------------------------------------------------------------------------------- */
 
 /* The items that pass the loop's test. */
 static bool next_tested(struct jj *vm, struct jj_iter *it, struct jj_value *out)
@@ -90,8 +91,8 @@ static struct jj_loop *loop_new(struct jj *vm, const struct jj_node *n, struct j
     return loop;
 }
 
-/* The loop over `items` in act; `up` is the function around a recursive one. As jinja2 has it, else also runs
- * when no body was run to its end. */
+/* The loop over `items` in act; `up` is the function around a recursive one. As jinja2 has it, else also
+ * runs when no body was run to its end. */
 static enum jj_flow run_loop(struct jj *vm, const struct jj_node *n, struct jj_loop *loop, struct jj_act *act)
 {
     struct jj_value item;
@@ -137,7 +138,8 @@ static enum jj_flow exec_for(struct jj *vm, const struct jj_node *n, struct jj_a
     return run_loop(vm, n, loop_new(vm, n, loop_items(vm, n, items, act), act, 0), act);
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------------ */
+/* ---- the rest
+ * ------------------------------------------------------------------------------------------ */
 
 static enum jj_flow exec_if(struct jj *vm, const struct jj_node *n, struct jj_act *act)
 {

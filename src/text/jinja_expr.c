@@ -5,7 +5,8 @@
  *   math1 := concat {(+ -) concat}          concat := math2 {~ math2}   math2 := pow {(* / // %) pow}
  *   pow := unary {** unary}                 unary := (+ -) unary | primary postfix filters
  *
- * As in jinja2 ** groups to the left, and a filter binds tighter than a sign before it: -1|abs is -(1|abs).
+ * As in jinja2 ** groups to the left, and a filter binds tighter than a sign before it: -1|abs is
+ * -(1|abs).
  */
 #include <string.h>
 
@@ -42,7 +43,8 @@ static struct jj_node *constant(struct jj_parser *p, int line, struct jj_value v
     return n;
 }
 
-/* ---- calls and filters --------------------------------------------------------------------------------- */
+/* ---- calls and filters
+ * --------------------------------------------------------------------------------- */
 
 /* ( a, b=1, *c, **d ) into kid[1..4]. */
 static void parse_arguments(struct jj_parser *p, struct jj_node *n)
@@ -134,7 +136,8 @@ static struct jj_node *parse_test(struct jj_parser *p, struct jj_node *node)
     return negated ? node1(p, N_NOT, line, test) : test;
 }
 
-/* ---- primaries ----------------------------------------------------------------------------------------- */
+/* ---- primaries
+ * ----------------------------------------------------------------------------------------- */
 
 static struct jj_node *parse_subscribed(struct jj_parser *p)
 {
@@ -284,7 +287,8 @@ static struct jj_node *parse_primary(struct jj_parser *p, bool with_namespace)
     return n;
 }
 
-/* ---- operators ----------------------------------------------------------------------------------------- */
+/* ---- operators
+ * ----------------------------------------------------------------------------------------- */
 
 static struct jj_node *parse_unary(struct jj_parser *p, bool with_filter)
 {
@@ -443,7 +447,8 @@ struct jj_node *jj_parse_expression(struct jj_parser *p, bool with_cond)
     return n;
 }
 
-/* ---- tuples and targets -------------------------------------------------------------------------------- */
+/* ---- tuples and targets
+ * -------------------------------------------------------------------------------- */
 
 static bool tuple_ends(struct jj_parser *p, const char *end)
 {

@@ -149,14 +149,16 @@ static struct jj_value f_wordcount(struct jj *vm, struct jj_value *v)
     return jj_int(words);
 }
 
-/* ---- wordwrap ------------------------------------------------------------------------------------------ */
+/* ---- wordwrap
+ * ------------------------------------------------------------------------------------------ */
 
 static bool is_blank(char c)
 {
     return c && strchr("\t\n\v\f\r ", c);
 }
 
-/* The end of the piece of a line at `i`: a run of blanks, or a word up to and with a hyphen between letters. */
+/* The end of the piece of a line at `i`: a run of blanks, or a word up to and with a hyphen between
+ * letters. */
 static size_t piece_end(const struct jj_str *s, size_t i, bool hyphens)
 {
     bool blank = is_blank(s->p[i]);
@@ -234,7 +236,8 @@ static struct jj_value f_wordwrap(struct jj *vm, struct jj_value *v)
     return jj_join(vm, sep, out, false);
 }
 
-/* ---- for the web --------------------------------------------------------------------------------------- */
+/* ---- for the web
+ * --------------------------------------------------------------------------------------- */
 
 static void put_quoted(struct jj *vm, struct jj_value v, bool for_query)
 {

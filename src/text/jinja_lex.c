@@ -1,9 +1,9 @@
 /* jinja_lex.c: the text of a template to tokens, with trim_blocks and lstrip_blocks.
  *
  * Outside tags everything up to the next {{, {% or {# is data. "-" at a tag's inner edge takes the
- * whitespace beside it away; without a sign, the blanks between the beginning of a line and {% or {# and the
- * newline after %} or #} go too; "+" keeps them. A mistake becomes the token T_ERROR, so that a mistake of
- * the grammar before it is reported first.
+ * whitespace beside it away; without a sign, the blanks between the beginning of a line and {% or {# and
+ * the newline after %} or #} go too; "+" keeps them. A mistake becomes the token T_ERROR, so that a
+ * mistake of the grammar before it is reported first.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,7 +141,8 @@ static void lex_comment(struct lexer *x)
     x->at = x->end;
 }
 
-/* ---- inside tags --------------------------------------------------------------------------------------- */
+/* ---- inside tags
+ * --------------------------------------------------------------------------------------- */
 
 static bool digit_of(char c, int base)
 {
@@ -234,9 +235,9 @@ static int hex(const char *p, const char *end, int n, uint32_t *out)
     return n;
 }
 
-/* One escape after the backslash at p[-1], as Python's unicode-escape; returns what it read, 0: malformed, *why says how.
- * A character outside ASCII has been turned into its own escape there, hence the backslash stands for itself
- * and the letters for themselves. */
+/* One escape after the backslash at p[-1], as Python's unicode-escape; returns what it read, 0:
+ * malformed, *why says how. A character outside ASCII has been turned into its own escape there, hence
+ * the backslash stands for itself and the letters for themselves. */
 static int escape_read(const char *p, const char *end, struct str *out, const char **why)
 {
     static const char from[] = "\\'\"abfnrtv", to[] = "\\'\"\a\b\f\n\r\t\v";

@@ -1,7 +1,8 @@
-/* jinja_method.c: attributes and items of values, and the methods of Python's str, list, dict and the rest.
+/* jinja_method.c: attributes and items of values, and the methods of Python's str, list, dict and the
+ * rest.
  *
- * x.name is Python's attribute first and x["name"] second; x["name"] the other way round. So {}.items is the
- * method even where there is a key of that name. The sandbox hides methods that change their object.
+ * x.name is Python's attribute first and x["name"] second; x["name"] the other way round. So {}.items is
+ * the method even where there is a key of that name. The sandbox hides methods that change their object.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -16,7 +17,8 @@ static int64_t int_or(struct jj *vm, struct jj_value v, int64_t fallback)
     return v.kind == JJ_MISSING || v.kind == JJ_NONE ? fallback : jj_need_int(vm, v);
 }
 
-/* ---- str ----------------------------------------------------------------------------------------------- */
+/* ---- str
+ * ----------------------------------------------------------------------------------------------- */
 
 static struct jj_value m_upper(struct jj *vm, struct jj_value *v)
 {
@@ -370,7 +372,8 @@ static const struct jj_callable str_methods[] = {{"upper", "", m_upper, NULL},
                                                  {"format", NULL, NULL, jj_str_format},
                                                  {0}};
 
-/* ---- list, dict and the rest --------------------------------------------------------------------------- */
+/* ---- list, dict and the rest
+ * --------------------------------------------------------------------------- */
 
 static struct jj_value m_list_count(struct jj *vm, struct jj_value *v)
 {

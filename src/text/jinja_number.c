@@ -1,7 +1,7 @@
 /* jinja_number.c: Python's operators on numbers, strings and lists; numbers to text and back.
  *
- * Integers have 64 bits here, and a result beyond them is an error; Python's have no bound. The quotient and
- * remainder of floats are CPython's (floatobject.c): the remainder has the sign of the divisor.
+ * Integers have 64 bits here, and a result beyond them is an error; Python's have no bound. The quotient
+ * and remainder of floats are CPython's (floatobject.c): the remainder has the sign of the divisor.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -14,7 +14,8 @@
 #include "text/pystr.h"
 #include "text/unicode.h"
 
-/* ---- text ---------------------------------------------------------------------------------------------- */
+/* ---- text
+ * ---------------------------------------------------------------------------------------------- */
 
 /* The fewest digits that give the same float again. */
 void jj_print_float(double f, struct str *out)
@@ -53,7 +54,8 @@ void jj_print_float(double f, struct str *out)
     if (n <= exponent + 1) str_puts(out, ".0");
 }
 
-/* Without the whitespace around it, and single underscores between digits gone; false: not a number's text. */
+/* Without the whitespace around it, and single underscores between digits gone; false: not a number's
+ * text. */
 static bool plain_number(const struct jj_str *s, char *out, size_t max)
 {
     size_t from = 0, to = s->n, n = 0;
@@ -147,7 +149,8 @@ double jj_round(double x, int64_t digits)
     return strtod(text, NULL);
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------------- */
+/* ---- numbers
+ * ------------------------------------------------------------------------------------------- */
 
 static const char *const op_text[] = {"+", "-", "*", "/", "//", "%", "** or pow()"};
 
@@ -249,7 +252,8 @@ struct jj_value jj_negate(struct jj *vm, struct jj_value v)
     return ints(vm, OP_SUB, 0, i);
 }
 
-/* ---- strings and lists --------------------------------------------------------------------------------- */
+/* ---- strings and lists
+ * --------------------------------------------------------------------------------- */
 
 static bool is_sequence(struct jj_value v)
 {

@@ -1,8 +1,8 @@
 /* jinja_parse.c: tokens to statements.
  *
- * The tags of Jinja, of its loopcontrols extension (break, continue) and of transformers ({% generation %}).
- * include, import, from and extends have no other template to load, and say so. Messages of syntax errors
- * are jinja2's.
+ * The tags of Jinja, of its loopcontrols extension (break, continue) and of transformers ({% generation
+ * %}). include, import, from and extends have no other template to load, and say so. Messages of syntax
+ * errors are jinja2's.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,7 +10,8 @@
 
 #include "text/jinja.h"
 
-/* ---- tokens -------------------------------------------------------------------------------------------- */
+/* ---- tokens
+ * -------------------------------------------------------------------------------------------- */
 
 void jj_syntax(struct jj_parser *p, int line, const char *fmt, ...)
 {
@@ -137,7 +138,8 @@ void jj_nest(struct jj_parser *p)
         jj_syntax(p, jj_current(p)->line, "nested too deeply (more than %d levels)", JJ_NEST_MAX);
 }
 
-/* ---- bodies -------------------------------------------------------------------------------------------- */
+/* ---- bodies
+ * -------------------------------------------------------------------------------------------- */
 
 static struct jj_node *parse_statement(struct jj_parser *p);
 
@@ -221,7 +223,8 @@ static struct jj_node *parse_statements(struct jj_parser *p, const char *const *
     return body;
 }
 
-/* ---- tags ---------------------------------------------------------------------------------------------- */
+/* ---- tags
+ * ---------------------------------------------------------------------------------------------- */
 
 #define ENDS(...)                                                                                            \
     (const char *const[])                                                                                    \

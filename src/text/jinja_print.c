@@ -1,7 +1,7 @@
 /* jinja_print.c: str() and repr() as Python writes them, captures of what is printed, HTML escapes.
  *
- * Everything is printed to the end of one buffer. A capture (of a macro's body, a set block, a string being
- * made) takes its own end of it away again as a value.
+ * Everything is printed to the end of one buffer. A capture (of a macro's body, a set block, a string
+ * being made) takes its own end of it away again as a value.
  */
 #include <inttypes.h>
 #include <stdio.h>

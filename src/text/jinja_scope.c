@@ -1,11 +1,11 @@
 /* jinja_scope.c: names to slots, before anything is rendered.
  *
- * Jinja's names live in frames: the template, a loop's body, a macro, a with, a set block, a filter block.
- * An `if` has none. What a frame assigns is its own, unset or a copy of the outer name when it is entered;
- * what it only reads is the outer frame's name, or the variable given to the rendering. jinja2 compiles
- * frames to local variables of Python functions, one function for the template and one for each body that
- * is called; here a function has an array of slots, and a name is (functions out, slot). Two frames of a
- * function at one depth use one slot for one name, as there.
+ * Jinja's names live in frames: the template, a loop's body, a macro, a with, a set block, a filter
+ * block. An `if` has none. What a frame assigns is its own, unset or a copy of the outer name when it is
+ * entered; what it only reads is the outer frame's name, or the variable given to the rendering. jinja2
+ * compiles frames to local variables of Python functions, one function for the template and one for each
+ * body that is called; here a function has an array of slots, and a name is (functions out, slot). Two
+ * frames of a function at one depth use one slot for one name, as there.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +44,8 @@ static bool same(const struct jj_str *a, const struct jj_str *b)
     return a->n == b->n && !memcmp(a->p, b->p, a->n);
 }
 
-/* ---- symbols of a frame -------------------------------------------------------------------------------- */
+/* ---- symbols of a frame
+ * -------------------------------------------------------------------------------- */
 
 static void *grow(struct jj *vm, void *old, int n, int *cap, size_t size)
 {
@@ -132,8 +133,8 @@ static void note_store(struct jj *vm, struct scope *s, const struct jj_str *name
 
 static void note_list(struct jj *vm, struct scope *s, const struct jj_node *list);
 
-/* A name stored in a branch alone keeps what it had when the branch is not taken. That holds whatever the other
- * branches do with it, so the branches need no symbols of their own. */
+/* A name stored in a branch alone keeps what it had when the branch is not taken. That holds whatever
+ * the other branches do with it, so the branches need no symbols of their own. */
 static void note_if(struct jj *vm, struct scope *s, const struct jj_node *n)
 {
     note_list(vm, s, n->kid[0]);
@@ -221,7 +222,8 @@ static struct jj_frame frame_of(struct jj *vm, const struct scope *s)
     return f;
 }
 
-/* ---- every node ---------------------------------------------------------------------------------------- */
+/* ---- every node
+ * ---------------------------------------------------------------------------------------- */
 
 struct resolver {
     struct jj *vm;

@@ -1,6 +1,7 @@
 /* jinja_text.c: what Python's str does, on UTF-8, by code points.
  *
- * A string that is Markup stays Markup. ASCII strings (as many code points as bytes) are indexed directly.
+ * A string that is Markup stays Markup. ASCII strings (as many code points as bytes) are indexed
+ * directly.
  */
 #include <string.h>
 
@@ -49,7 +50,8 @@ static struct jj_value part(struct jj *vm, struct jj_value s, size_t from, size_
     return keep_safe(jj_str_copy(vm, s.s->p + from, to - from), s);
 }
 
-/* ---- strip, pad, case ---------------------------------------------------------------------------------- */
+/* ---- strip, pad, case
+ * ---------------------------------------------------------------------------------- */
 
 static bool stripped(const struct jj_value *chars, const char *p, int n)
 {
@@ -139,7 +141,8 @@ struct jj_value jj_change_case(struct jj *vm, struct jj_value v, enum jj_case_ru
     return keep_safe(jj_captured(vm, start), v);
 }
 
-/* ---- find, replace, split, join ------------------------------------------------------------------------ */
+/* ---- find, replace, split, join
+ * ------------------------------------------------------------------------ */
 
 static const char *find_last(const char *p, size_t n, const struct jj_str *what)
 {
@@ -200,8 +203,8 @@ static bool space_at(const struct jj_str *s, size_t i, int *n)
     return py_is_space(utf8_at(s->p + i, n));
 }
 
-/* Without a separator whitespace parts; after `max` cuts the rest stays as it is, but for the whitespace at the
- * cut. */
+/* Without a separator whitespace parts; after `max` cuts the rest stays as it is, but for the whitespace
+ * at the cut. */
 static void split_space(struct jj *vm, struct jj_value s, int64_t max, struct jj_value out)
 {
     int n;
@@ -310,7 +313,8 @@ struct jj_value jj_join(struct jj *vm, struct jj_value sep, struct jj_value item
     return v;
 }
 
-/* ---- slices -------------------------------------------------------------------------------------------- */
+/* ---- slices
+ * -------------------------------------------------------------------------------------------- */
 
 /* A bound of a slice, as Python's PySlice_AdjustIndices puts it within 0..n (or -1..n-1 backwards). */
 static int64_t bound(struct jj *vm, struct jj_value v, int64_t n, bool back, int64_t fallback)

@@ -11,7 +11,8 @@
 #define BLOCK_BYTES ((size_t)1 << 14)
 #define DICT_LINEAR 8 /* pairs that are looked through without an index */
 
-/* ---- leaving, counting, memory ------------------------------------------------------------------------- */
+/* ---- leaving, counting, memory
+ * ------------------------------------------------------------------------- */
 
 void jj_raise(struct jj *vm, const char *fmt, ...)
 {
@@ -56,7 +57,8 @@ void *jj_alloc(struct jj *vm, size_t n)
     return p;
 }
 
-/* ---- making values ------------------------------------------------------------------------------------- */
+/* ---- making values
+ * ------------------------------------------------------------------------------------- */
 
 struct jj_value jj_none(void)
 {
@@ -168,7 +170,8 @@ void jj_push(struct jj *vm, struct jj_value list, struct jj_value v)
     l->v[l->n++] = v;
 }
 
-/* ---- dicts --------------------------------------------------------------------------------------------- */
+/* ---- dicts
+ * --------------------------------------------------------------------------------------------- */
 
 struct jj_value jj_dict_new(struct jj *vm)
 {
@@ -272,7 +275,8 @@ void jj_dict_set(struct jj *vm, struct jj_dict *d, struct jj_value key, struct j
     }
 }
 
-/* ---- asking values ------------------------------------------------------------------------------------- */
+/* ---- asking values
+ * ------------------------------------------------------------------------------------- */
 
 bool jj_is(struct jj_value v, const char *text)
 {
@@ -364,7 +368,8 @@ struct jj_str *jj_need_str(struct jj *vm, struct jj_value v, const char *who)
     return v.s;
 }
 
-/* ---- equality and order -------------------------------------------------------------------------------- */
+/* ---- equality and order
+ * -------------------------------------------------------------------------------- */
 
 /* -1, 0, 1; 2: not ordered (NaN). An int and a float compare exactly, not as two floats. */
 static int compare_numbers(struct jj_value a, struct jj_value b)
@@ -483,7 +488,8 @@ bool jj_in(struct jj *vm, struct jj_value item, struct jj_value in)
     return false;
 }
 
-/* ---- reading item by item ------------------------------------------------------------------------------ */
+/* ---- reading item by item
+ * ------------------------------------------------------------------------------ */
 
 static bool next_char(struct jj *vm, struct jj_iter *it, struct jj_value *out)
 {

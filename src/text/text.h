@@ -1,10 +1,10 @@
 /* text.h: tokenizers and chat templates.
  *
- * A tokenizer is a pipeline read from tokenizer.json (or built from GGUF metadata): added tokens are cut out,
- * the text is normalised (NFC), pre-tokenised (regular expressions by PCRE2), each piece is merged
- * (byte-level BPE, ranks) or looked up (characters), and the template adds special tokens. Equal to Hugging
- * Face `tokenizers`, id for id. Input bytes may be anything: invalid UTF-8 is replaced by U+FFFD first, as
- * Python would with errors="replace".
+ * A tokenizer is a pipeline read from tokenizer.json (or built from GGUF metadata): added tokens are cut
+ * out, the text is normalised (NFC), pre-tokenised (regular expressions by PCRE2), each piece is merged
+ * (byte-level BPE, ranks) or looked up (characters), and the template adds special tokens. Equal to
+ * Hugging Face `tokenizers`, id for id. Input bytes may be anything: invalid UTF-8 is replaced by U+FFFD
+ * first, as Python would with errors="replace".
  */
 #ifndef TEXT_TEXT_H
 #define TEXT_TEXT_H
@@ -26,9 +26,9 @@ struct ids {
 void ids_release(struct ids *v);
 void ids_push(struct ids *v, int id);
 
-/* dir holds tokenizer.json, or vocab.json with merges.txt (GPT-2, Qwen2: see tokenizer_load.c), and perhaps
- * tokenizer_config.json, special_tokens_map.json, chat_template.jinja. An element of tokenizer.json that is
- * not supported is an error that names it. */
+/* dir holds tokenizer.json, or vocab.json with merges.txt (GPT-2, Qwen2: see tokenizer_load.c), and
+ * perhaps tokenizer_config.json, special_tokens_map.json, chat_template.jinja. An element of
+ * tokenizer.json that is not supported is an error that names it. */
 struct tokenizer *tokenizer_load(const char *dir, struct err *e);
 /* From the bytes of a tokenizer.json alone: no bos, eos, pad or chat template. */
 struct tokenizer *tokenizer_from_json(const char *bytes, size_t n, struct err *e);
@@ -52,15 +52,16 @@ struct tokenizer *tokenizer_from_vocab(const struct vocab *v, struct err *e);
  * of a family's names. Release v also after a failure: a tokenizer that cannot be said so. */
 int tokenizer_to_vocab(const struct tokenizer *t, struct vocab *v, struct err *e);
 void vocab_release(struct vocab *v);
-/* One token a character of `alphabet` (UTF-8), plus specials; ids in order, specials first. Of the specials,
- * names like <|end|>, and <unk>, <pad>, <s>, </s>, <bos>, <eos>, are special (skipped in decoding, found as
- * bos, eos and pad by their names); others, such as <think>, are added tokens that decode to their text.
- * Other characters are <unk> if that is among the specials; else encoding them is an error. */
+/* One token a character of `alphabet` (UTF-8), plus specials; ids in order, specials first. Of the
+ * specials, names like <|end|>, and <unk>, <pad>, <s>, </s>, <bos>, <eos>, are special (skipped in
+ * decoding, found as bos, eos and pad by their names); others, such as <think>, are added tokens that
+ * decode to their text. Other characters are <unk> if that is among the specials; else encoding them is
+ * an error. */
 struct tokenizer *tokenizer_chars(const char *alphabet, const char *const *specials, int n_specials,
                                   struct err *e);
 void tokenizer_free(struct tokenizer *t);
-/* tokenizer.json, tokenizer_config.json, special_tokens_map.json, such that Hugging Face's library loads them
- * and gives the same ids. */
+/* tokenizer.json, tokenizer_config.json, special_tokens_map.json, such that Hugging Face's library loads
+ * them and gives the same ids. */
 int tokenizer_save(const struct tokenizer *t, const char *dir, struct err *e);
 
 int tokenizer_size(const struct tokenizer *t);                  /* largest id + 1 */
@@ -75,9 +76,10 @@ enum tok_flag {
     TOK_SPECIAL = 1 /* add bos/eos as the template says */,
     TOK_PLAIN = 2 /* added tokens are text */
 };
-/* Appends to out. Thread-safe on one tokenizer. Fails when the text has more than 2^30 bytes or a piece that
- * the pre-tokenizer does not cut more than 2^26, when a character has no token in a vocabulary of characters
- * that has no "<unk>" either, and when a regular expression of the tokenizer passes its match limit. */
+/* Appends to out. Thread-safe on one tokenizer. Fails when the text has more than 2^30 bytes or a piece
+ * that the pre-tokenizer does not cut more than 2^26, when a character has no token in a vocabulary of
+ * characters that has no "<unk>" either, and when a regular expression of the tokenizer passes its match
+ * limit. */
 int tokenizer_encode(const struct tokenizer *t, const char *text, size_t n, int flags, struct ids *out,
                      struct err *e);
 /* Appends the text of ids; unknown ids are skipped. skip_special leaves special tokens out. */
@@ -103,14 +105,14 @@ const char *tokenizer_template(const struct tokenizer *t);
 /* Parsed once; one that is not Jinja is an error at rendering, so that the model can be used without it. */
 void tokenizer_set_template(struct tokenizer *t, const char *jinja);
 
-/* What a template is given. Null members of a message are left out, and a message with "reasoning_content",
- * "thinking" or "reasoning" has them all, as in transformers. */
+/* What a template is given. Null members of a message are left out, and a message with
+ * "reasoning_content", "thinking" or "reasoning" has them all, as in transformers. */
 struct chat {
     const json_t *messages;  /* a list of at least one {"role","content",...} */
     const json_t *tools;     /* a list of function schemas, or NULL */
     const json_t *variables; /* an object: everything else, "documents" too; or NULL */
     bool add_generation_prompt;
-    const int64_t *now; /* seconds since 1970 for strftime_now, as UTC; NULL: SOURCE_DATE_EPOCH or the clock */
+    const int64_t *now; /* seconds since 1970 for strftime_now, as UTC; NULL: SOURCE_DATE_EPOCH, or now */
 };
 /* Bytes of the text that stand within {% generation %} ... {% endgeneration %}: what the assistant said. */
 struct text_span {
@@ -127,9 +129,9 @@ struct template;
 /* NULL and e: not UTF-8, not Jinja, or larger than what jinja.h allows. */
 struct template *template_parse(const char *jinja, size_t n, struct err *e);
 void template_free(struct template *t);
-/* Appends to out, and to spans (may be NULL). Fails with Python's message where Python raises: exactly that
- * of raise_exception, else with the line in front; and when a limit on steps, depth, memory or text is
- * passed. out is then as before. Thread-safe on one template. */
+/* Appends to out, and to spans (may be NULL). Fails with Python's message where Python raises: exactly
+ * that of raise_exception, else with the line in front; and when a limit on steps, depth, memory or text
+ * is passed. out is then as before. Thread-safe on one template. */
 int template_render(const struct template *t, const struct chat *c, struct str *out, struct spans *spans,
                     struct err *e);
 /* The same with the tokenizer's template and its special tokens (bos_token, ...) as variables. */

@@ -1,7 +1,6 @@
-/* fuzz_jinja.c: a chat template and what it is given: the template, a NUL, then a JSON object with "messages" and other
- * variables (without one, a conversation of one message). What is rendered is UTF-8 and comes out again; spans lie within
- * it.
- * seeds: tests/fuzz/seeds/jinja
+/* fuzz_jinja.c: a chat template and what it is given: the template, a NUL, then a JSON object with
+ * "messages" and other variables (without one, a conversation of one message). What is rendered is UTF-8
+ * and comes out again; spans lie within it. seeds: tests/fuzz/seeds/jinja
  */
 #include <stdint.h>
 #include <stdlib.h>

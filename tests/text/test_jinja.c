@@ -1,6 +1,6 @@
-/* Chat templates come out byte for byte as Python's jinja2 and transformers render them (tools/golden/jinja.py and
- * chatml.py): the language case by case, and every template of ../shared/data/chat_templates. Hostile ones end with
- * an error.
+/* Chat templates come out byte for byte as Python's jinja2 and transformers render them
+ * (tools/golden/jinja.py and chatml.py): the language case by case, and every template of
+ * ../shared/data/chat_templates. Hostile ones end with an error.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -55,8 +55,8 @@ def rows(items):
 
 
 def main():
-    out = ["/* case_data.c: case mappings and digits of Python 3.11 (Unicode 14). Written by tools/golden/case_table.py; not",
-           " * edited. */", '#include "text/pystr.h"', "", "/* clang-format off */"]
+    out = ["/* case_data.c: case mappings and digits of Python 3.11 (Unicode 14).", " *",
+           " * Written by tools/golden/case_table.py; do not edit.", " */", '#include "text/pystr.h"', "", "/* clang-format off */"]
     for name, f in MAPS:
         runs = case_runs(f)
         out += [f"const struct case_run case_{name}_runs[] = {{"]

@@ -14,6 +14,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -122,7 +123,7 @@ def write_seeds():
     """Seeds of tests/fuzz/fuzz_jinja.c: template, NUL, variables."""
     folder = os.path.join(ROOT, "tests/fuzz/seeds/jinja")
     os.makedirs(folder, exist_ok=True)
-    cases = [t for t, _ in jinja_cases.LANGUAGE[:-len(jinja_cases.ERRORS)]]
+    cases = [t for t, _ in jinja_cases.LANGUAGE[:-len(jinja_cases.ERRORS)] if not re.search(r"[ \t]\n|[ \t]$|\r", t)]
     variables = json.dumps({**jinja_cases.V, "messages": [jinja_cases.USER, jinja_cases.THOUGHT]})
     for i in range(0, len(cases), 12):
         with open(os.path.join(folder, f"language{i:04}"), "w") as f:
