@@ -59,37 +59,43 @@ static void check_spans(const json_t *wanted, const struct spans *spans, const c
     }
 }
 
+/* One case of language.jsonl; false, and it is told, when ours differs. */
+static bool language_case(const json_t *record, const json_t *messages)
+{
+    const char *jinja = json_str_or(record, "template", NULL);
+    const json_t *text = json_object_get(record, "text"), *error = json_object_get(record, "error");
+    struct chat c = {.messages = messages, .variables = json_object_get(record, "variables")};
+    struct err e = {0};
+    struct str out;
+    struct spans spans = {0};
+    str_init(&out, 0);
+    int rc = render(jinja, &c, &out, &spans, &e);
+    bool same =
+        text ? !rc && !strcmp(out.p, json_string_value(text)) : rc && ends_with(e.msg, error) && !out.len;
+    if (!same)
+        print_error("%s: \"%s\", Python: \"%s\"\n", jinja, rc ? e.msg : out.p,
+                    text    ? json_string_value(text)
+                    : error ? json_string_value(error)
+                            : "an error");
+    else if (text)
+        check_spans(json_object_get(record, "spans"), &spans, jinja);
+    spans_release(&spans);
+    str_release(&out);
+    return same;
+}
+
 static void the_language_is_that_of_jinja2(void **state)
 {
     (void)state;
     struct jsonl in;
     json_t *record, *messages = hello();
     struct err e = {0};
-    int n = 0;
+    int n = 0, differ = 0;
     if (jsonl_open(&in, GOLDEN "language.jsonl", &e)) fail_msg("%s", e.msg);
-    for (; jsonl_next(&in, &record, &e) == 1; json_decref(record), n++) {
-        const char *jinja = json_str_or(record, "template", NULL);
-        const json_t *text = json_object_get(record, "text"), *error = json_object_get(record, "error");
-        struct chat c = {.messages = messages, .variables = json_object_get(record, "variables")};
-        struct str out;
-        struct spans spans = {0};
-        str_init(&out, 0);
-        int rc = render(jinja, &c, &out, &spans, &e);
-        if (text) {
-            if (rc) fail_msg("%s: %s", jinja, e.msg);
-            if (strcmp(out.p, json_string_value(text)) != 0)
-                fail_msg("%s: \"%s\", Python: \"%s\"", jinja, out.p, json_string_value(text));
-            check_spans(json_object_get(record, "spans"), &spans, jinja);
-        } else {
-            if (!rc) fail_msg("%s: \"%s\", and Python raises %s", jinja, out.p, json_string_value(error));
-            if (!ends_with(e.msg, error))
-                fail_msg("%s: \"%s\", Python: \"%s\"", jinja, e.msg, json_string_value(error));
-            assert_int_equal(out.len, 0);
-        }
-        spans_release(&spans);
-        str_release(&out);
-    }
-    assert_true(n > 900);
+    for (; jsonl_next(&in, &record, &e) == 1; json_decref(record), n++)
+        differ += !language_case(record, messages);
+    if (differ) fail_msg("%d of %d cases differ", differ, n);
+    assert_true(n > 800);
     json_decref(messages);
     jsonl_close(&in);
 }
