@@ -24,6 +24,10 @@ static const struct opt verify_options[] = {
      .type = OPT_BOOL,
      .fallback = "false",
      .help = "the answer is the whole string; search nothing"},
+    {.key = "explain",
+     .type = OPT_BOOL,
+     .fallback = "false",
+     .help = "with --gold and --answer: what was found, how it was read, what was compared"},
     {.key = "out", .type = OPT_STR, .help = "file for the results (default: standard output)"},
     {0}};
 static const struct opt *const verify_tables[] = {verify_options, NULL};
@@ -49,8 +53,6 @@ static const char *text_of(const json_t *v, char number[64])
 static json_t *verify_record(void *ctx, const json_t *record, struct err *e)
 {
     struct verify_params p = *(const struct verify_params *)ctx;
-    const json_t *params = json_object_get(record, "params");
-    const char *mode = json_string_value(json_object_get(params, "mode"));
     char gold_number[64], answer_number[64];
     const char *gold = text_of(json_object_get(record, "gold"), gold_number);
     const char *answer = text_of(json_object_get(record, "answer"), answer_number);
@@ -59,7 +61,7 @@ static json_t *verify_record(void *ctx, const json_t *record, struct err *e)
         err_set(e, "\"gold\" and \"answer\" must be strings or numbers");
         return NULL;
     }
-    if (mode) p.mode = mode_of(mode);
+    if (verify_params_read(json_object_get(record, "params"), &p, e)) return NULL;
     verify_math(gold, answer, &p, &r);
     char reason[320];
     snprintf(reason, sizeof reason, "%s%s", r.verdict == VERDICT_UNDECIDED ? "undecided: " : "", r.reason);
@@ -70,14 +72,20 @@ static json_t *verify_record(void *ctx, const json_t *record, struct err *e)
 static int verify_run(struct conf *c, struct err *e)
 {
     const char *gold = conf_str(c, "gold"), *answer = conf_str(c, "answer"), *jsonl = conf_str(c, "jsonl");
-    struct verify_params p = {.mode = mode_of(conf_str(c, "mode")), .raw = conf_bool(c, "raw")};
+    struct verify_params p = verify_defaults(mode_of(conf_str(c, "mode")));
+    bool explain = conf_bool(c, "explain");
+    p.raw = conf_bool(c, "raw");
     if (jsonl && !gold && !answer) {
         struct lines_job job = {.in = jsonl, .out = conf_str(c, "out"), .f = verify_record, .ctx = &p};
         return lines_map(&job, e);
     }
     if (jsonl || !gold || !answer) return err_usage(e, "give --gold G and --answer A, or --jsonl FILE");
     struct receipt r;
-    verify_math(gold, answer, &p, &r);
+    struct str steps;
+    str_init(&steps, 1 << 20);
+    verify_explain(gold, answer, &p, &r, explain ? &steps : NULL);
+    fputs(steps.p, stdout);
+    str_release(&steps);
     puts(r.verdict == VERDICT_CORRECT ? "correct" : "incorrect");
     log_info("gold %s, answer %s; %s%s", r.gold, r.answer[0] ? r.answer : "(none)",
              r.verdict == VERDICT_UNDECIDED ? "undecided: " : "", r.reason);
@@ -89,10 +97,13 @@ const struct cmd cmd_verify_math = {
     .summary = "check mathematical answers against gold answers",
     .details =
         "Prints `correct` or `incorrect` for --gold and --answer, or answers each record of --jsonl with\n"
-        "{\"id\",\"correct\",\"gold_parsed\",\"answer_parsed\",\"reason\"}. Numbers are compared exactly, in "
-        "all their\nspellings; words as text; where the gold is a formula that cannot be read the reason "
-        "begins with\n\"undecided\".\n\n"
+        "{\"id\",\"correct\",\"gold_parsed\",\"answer_parsed\",\"reason\"}. Numbers, formulas, equations, "
+        "inequalities,\nintervals, sets, tuples, matrices and words are compared by what they mean. \"params\" takes "
+        "Math-Verify's\nnames: float_rounding, numeric_precision, strict, allow_set_relation_comp, match_types,\n"
+        "boxed_match_priority, extraction_mode, try_extract_without_anchor. Where nothing could be decided the\nreason "
+        "begins with \"undecided\".\n\n"
         "  openr1 verify math --gold '1/2' --answer 'so it is \\boxed{0.5}'\n"
+        "  openr1 verify math --gold '\\sqrt{2}' --answer '$\\frac{2}{\\sqrt{2}}$' --explain\n"
         "  openr1 verify math --jsonl pairs.jsonl --out verdicts.jsonl",
     .tables = verify_tables,
     .run = verify_run,

@@ -37,7 +37,9 @@ bool answers_agree(const char *a, const char *b)
 {
     struct receipt r;
     if (strcmp(a, b) == 0) return true;
-    verify_math(a, b, &(struct verify_params){.mode = EXTRACT_ANY, .raw = true}, &r);
+    struct verify_params p = verify_defaults(EXTRACT_ANY);
+    p.raw = true;
+    verify_math(a, b, &p, &r);
     return r.verdict == VERDICT_CORRECT;
 }
 

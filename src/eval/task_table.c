@@ -93,7 +93,7 @@ int score_answer(const json_t *item, const char *completion, char *reason, size_
         return -1;
     }
     struct receipt r;
-    verify_math(text, completion, &(struct verify_params){.mode = EXTRACT_ANY}, &r);
+    verify_math(text, completion, NULL, &r);
     snprintf(reason, size, "%s", r.reason);
     return r.verdict == VERDICT_CORRECT ? 1 : r.verdict == VERDICT_WRONG ? 0 : -1;
 }

@@ -15,10 +15,10 @@ static void accuracy_score(const struct reward_input *in, struct reward_result *
     const char *gold = row_solution(in->row, number);
     const json_t *mode = json_object_get(in->params, "mode");
     const char *name = mode ? json_string_value(mode) : "latex";
-    struct verify_params p = {.mode = EXTRACT_LATEX};
+    struct verify_params p = verify_defaults(EXTRACT_LATEX);
     struct receipt r;
     if (name && strcmp(name, "any") == 0)
-        p.mode = EXTRACT_ANY;
+        p = verify_defaults(EXTRACT_ANY);
     else if (!name || strcmp(name, "latex") != 0) {
         reward_unjudged(out, "parameter \"mode\" must be \"latex\" or \"any\"");
         return;

@@ -1,224 +1,139 @@
-/* clean.c: one spelling for many.
- *
- * People write the same number as 1{,}000, 1 000, $1,000 or １０００. Here Unicode signs become ASCII, LaTeX
- * spacing and sizing vanish, all fractions are \frac, and currency signs, Markdown stars and back-quotes
- * are dropped. One pass over the bytes; the result is at most four times as long as the input.
- */
+/* clean.c: one spelling for many, before anything is parsed or compared as text. */
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
+#include "verify/clean_int.h"
 #include "verify/verify_int.h"
 
-struct spelling {
-    const char *from, *to;
-};
-
-/* UTF-8 and punctuation; the first that matches wins. */
-static const struct spelling marks[] = {
-    /* minus, en dash, wide minus; times and middle dots; divided by and slashes */
-    {"\xE2\x88\x92", "-"},
-    {"\xE2\x80\x93", "-"},
-    {"\xEF\xBC\x8D", "-"},
-    {"\xC3\x97", "*"},
-    {"\xC2\xB7", "*"},
-    {"\xE2\x8B\x85", "*"},
-    {"\xC3\xB7", "/"},
-    {"\xE2\x81\x84", "/"},
-    {"\xE2\x88\x95", "/"},
-    /* no-break, narrow and thin blanks; zero width, byte order mark, replacement character */
-    {"\xC2\xA0", " "},
-    {"\xE2\x80\xAF", " "},
-    {"\xE2\x80\x89", " "},
-    {"\xE2\x80\x8B", ""},
-    {"\xEF\xBB\xBF", ""},
-    {"\xEF\xBF\xBD", ""},
-    /* euro, pound, yen, cent, dollars */
-    {"\xE2\x82\xAC", ""},
-    {"\xC2\xA3", ""},
-    {"\xC2\xA5", ""},
-    {"\xC2\xA2", ""},
-    {"US$", ""},
-    {"US\\$", ""},
-    {"\\$", ""},
-    {"$", ""},
-    /* degree, squares and cubes, fractions */
-    {"\xC2\xB0", " degrees"},
-    {"\xC2\xB2", "^2"},
-    {"\xC2\xB3", "^3"},
-    {"\xC2\xBD", " 1/2"},
-    {"\xC2\xBC", " 1/4"},
-    {"\xC2\xBE", " 3/4"},
-    {"\xE2\x85\x93", " 1/3"},
-    {"\xE2\x85\x94", " 2/3"},
-    /* LaTeX spacing, delimiters, percent; Markdown */
-    {"{,}", ","},
-    {"\\,", " "},
-    {"\\;", " "},
-    {"\\:", " "},
-    {"\\ ", " "},
-    {"\\!", ""},
-    {"~", " "},
-    {"\\%", "%"},
-    {"\\(", ""},
-    {"\\)", ""},
-    {"\\[", ""},
-    {"\\]", ""},
-    {"**", ""},
-    {"`", ""},
-    {"\t", " "},
-    {"\r", " "},
-};
-
-/* Commands by their whole name. */
-static const struct spelling commands[] = {
-    {"dfrac", "\\frac"},  {"tfrac", "\\frac"},   {"cfrac", "\\frac"}, {"cdot", "*"},  {"times", "*"},
-    {"ast", "*"},         {"div", "/"},          {"quad", " "},       {"qquad", " "}, {"left", ""},
-    {"right", ""},        {"big", ""},           {"Big", ""},         {"bigl", ""},   {"bigr", ""},
-    {"displaystyle", ""}, {"textstyle", ""},     {"boxed", ""},       {"mathbf", ""}, {"bm", ""},
-    {"boldsymbol", ""},   {"degree", "^\\circ"}, {"percent", "%"},    {"limits", ""},
-};
-
-static size_t letters_at(const char *s, size_t n)
+/* Characters raised or lowered one by one form one group: x²³ is x^{23}. */
+static void add_script(struct str *out, const char *means)
 {
-    size_t k = 0;
-    while (k < n && isalpha((unsigned char)s[k])) k++;
-    return k;
-}
-
-/* A full-width digit or letter sign at s becomes ASCII; returns the bytes read, 0 if it is none. */
-static size_t wide_digit(const char *s, size_t n, struct str *out)
-{
-    if (n < 3 || (unsigned char)s[0] != 0xEF || (unsigned char)s[1] != 0xBC) return 0;
-    int digit = (unsigned char)s[2] - 0x90;
-    if (digit < 0 || digit > 9) return 0;
-    str_addf(out, "%d", digit);
-    return 3;
-}
-
-static size_t mark_at(const char *s, size_t n, struct str *out)
-{
-    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
-        if (marks[i].from[0] != s[0]) continue;
-        size_t k = strlen(marks[i].from);
-        if (k > n || memcmp(s, marks[i].from, k) != 0) continue;
-        str_puts(out, marks[i].to);
-        return k;
+    char open[3] = {means[0], '{', 0};
+    bool joined = out->len > 3 && out->p[out->len - 1] == '}' && out->p[out->len - 2] != '\\';
+    size_t at = out->len;
+    while (joined && at > 0 && out->p[at - 1] != '{') at--;
+    joined = joined && at >= 2 && out->p[at - 2] == means[0] && out->p[at] != '\\';
+    if (joined) {
+        out->p[--out->len] = 0;
+    } else {
+        str_puts(out, open);
     }
-    return wide_digit(s, n, out);
+    str_puts(out, means + 1);
+    str_puts(out, "}");
 }
 
-static size_t command_at(const char *s, size_t n, struct str *out)
+static void add_sign(struct str *out, const char *means)
 {
-    if (s[0] != '\\') return 0;
-    size_t k = letters_at(s + 1, n - 1);
-    for (size_t i = 0; k && i < sizeof commands / sizeof *commands; i++) {
-        if (strlen(commands[i].from) != k || memcmp(s + 1, commands[i].from, k) != 0) continue;
-        str_puts(out, commands[i].to);
-        return k + 1;
+    if ((means[0] == '^' || means[0] == '_') && means[1] && means[1] != '{') {
+        add_script(out, means);
+    } else if (means[0] == 'F') {
+        const char *slash = strchr(means, '/');
+        str_puts(out, "\\frac{");
+        str_add(out, means + 1, (size_t)(slash - means) - 1);
+        str_puts(out, "}{");
+        str_puts(out, slash + 1);
+        str_puts(out, "}");
+    } else {
+        str_puts(out, means);
     }
+}
+
+/* Full-width ASCII (U+FF01 to U+FF5E): EF BC 81 ... EF BD 9E. 0 if it is none. */
+static char full_width(const char *s, int n)
+{
+    if (n != 3 || (unsigned char)s[0] != 0xEF) return 0;
+    unsigned code = ((unsigned char)s[1] & 0x3Fu) << 6 | ((unsigned char)s[2] & 0x3Fu);
+    return code >= 0xF01 && code <= 0xF5E ? (char)(code - 0xF01 + '!') : 0;
+}
+
+/* Bytes of a currency mark in front of an amount: \$, US$, Rs. */
+static size_t currency_at(const char *s, size_t n, bool start, enum style style)
+{
+    size_t us = n > 2 && start && (strncmp(s, "US", 2) == 0 || strncmp(s, "AU", 2) == 0) ? 2 : 0;
+    if (n - us > 1 && s[us] == '\\' && s[us + 1] == '$') return us + 2;
+    if (s[us] == '$' && (us || style == STYLE_PLAIN)) return us + 1;
+    if (start && n > 3 && strncmp(s, "Rs", 2) == 0 && (s[2] == ' ' || s[2] == '.')) return 3;
     return 0;
 }
 
-void clean_math(const char *s, size_t n, struct str *out)
+void clean_math(const char *s, size_t n, enum style style, struct str *out)
 {
+    /* A text that was escaped twice: \\\\frac. Rows of matrices and cases end in the same two characters. */
+    bool twice = !memmem(s, n, "\\begin", 6) && !memmem(s, n, "matrix", 6);
     for (size_t i = 0; i < n;) {
-        size_t k = 0;
-        if (!isalnum((unsigned char)s[i]) || s[i] == 'U') k = mark_at(s + i, n - i, out);
-        if (!k) k = command_at(s + i, n - i, out);
-        if (!k) str_add(out, s + i, k = 1);
-        i += k;
-    }
-}
-
-/* \text, \textbf, \mathrm, \mbox ...: commands whose argument is plain words. Length of the command, or 0. */
-static size_t word_command(const char *s, size_t n)
-{
-    static const char *const names[] = {"text",   "textbf", "textit", "textrm", "mathrm",      "mathit",
-                                        "mathsf", "mathtt", "mbox",   "textsf", "operatorname"};
-    if (n < 2 || s[0] != '\\') return 0;
-    size_t k = letters_at(s + 1, n - 1);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strlen(names[i]) == k && memcmp(s + 1, names[i], k) == 0) return k + 1;
-    return 0;
-}
-
-/* Leave out word commands with the braces of their arguments. */
-static void unwrap(const char *s, size_t n, struct str *out)
-{
-    enum { DEPTH = 64 };
-    bool dropped[DEPTH] = {false}, drop_next = false;
-    size_t depth = 0;
-    for (size_t i = 0; i < n; i++) {
-        size_t k = word_command(s + i, n - i);
-        if (k) {
-            drop_next = true;
-            i += k - 1;
-            continue;
-        }
-        if (s[i] == '{') {
-            bool drop = drop_next && depth < DEPTH;
-            if (depth < DEPTH) dropped[depth] = drop;
-            depth++;
-            drop_next = false;
-            if (drop) continue;
-        } else if (s[i] == '}' && depth > 0) {
-            depth--;
-            if (depth < DEPTH && dropped[depth]) continue;
-        } else if (s[i] != ' ') {
-            drop_next = false;
-        }
-        str_add(out, s + i, 1);
-    }
-}
-
-/* Words: letters in runs of three or more (two in plain text), a capital alone, digits, and - ' . , :
- * between. */
-static bool is_words(const char *s, size_t n, bool latex)
-{
-    bool any = false;
-    for (size_t i = 0; i < n;) {
-        size_t k = letters_at(s + i, n - i);
-        unsigned char c = (unsigned char)s[i];
-        if (k) {
-            bool capital = k == 1 && isupper(c);
-            if (!capital && k < (latex ? 3 : 2)) return false;
-            any = true;
-            i += k;
-            if (i < n && isdigit((unsigned char)s[i])) return false;
-        } else if (isdigit(c)) {
-            while (i < n && isdigit((unsigned char)s[i])) i++;
-            if (letters_at(s + i, n - i)) return false;
-        } else if (c >= 0x80 || strchr(" \n-'.,:()", c)) {
-            any = any || c >= 0x80;
+        bool start = i == 0 || !isalnum((unsigned char)s[i - 1]);
+        size_t money = currency_at(s + i, n - i, start, style);
+        if (money) {
+            i += money;
+        } else if (twice && n - i > 2 && s[i] == '\\' && s[i + 1] == '\\' && isalpha((unsigned char)s[i + 2])) {
+            i++;
+        } else if ((unsigned char)s[i] >= 0x80) {
+            int k = utf8_length(s + i, n - i);
+            const struct sign *sign = k ? sign_find(s + i, (size_t)k) : NULL;
+            char wide = full_width(s + i, k);
+            if (sign)
+                add_sign(out, sign->means);
+            else if (wide)
+                str_add(out, &wide, 1);
+            else
+                str_add(out, s + i, k ? (size_t)k : 1);
+            i += k ? (size_t)k : 1;
+        } else if (style == STYLE_PLAIN && (s[i] == '`' || (s[i] == '*' && i + 1 < n && s[i + 1] == '*' &&
+                                                            !(i && isalnum((unsigned char)s[i - 1]) && i + 2 < n &&
+                                                              isalnum((unsigned char)s[i + 2]))))) {
+            /* Markdown; 2**3 between letters or digits is a power. */
+            i += s[i] == '`' ? 1 : 2;
+        } else if ((unsigned char)s[i] < ' ' || s[i] == 0x7F) {
+            str_add(out, " ", 1);
             i++;
         } else {
-            return false;
+            str_add(out, s + i, 1);
+            i++;
         }
     }
-    return any;
 }
 
-bool clean_text(const char *s, size_t n, bool latex, struct str *out)
+bool ascii_word_at(const char *s, size_t n, const char *word)
 {
-    struct str math, bare;
-    str_init(&math, 0);
-    str_init(&bare, 0);
-    clean_math(s, n, &math);
-    unwrap(math.p, math.len, &bare);
-    bool words = is_words(bare.p, bare.len, latex);
+    size_t k = strlen(word);
+    return n >= k && strncasecmp(s, word, k) == 0 && (n == k || !isalnum((unsigned char)s[k]));
+}
 
-    size_t from = out->len;
-    for (size_t i = 0; i < bare.len; i++)
-        if (bare.p[i] != ' ' && bare.p[i] != '\n') str_add(out, bare.p + i, 1);
-    if (out->len > from && strchr(latex ? ".,;" : ".,;:!?", out->p[out->len - 1])) out->p[--out->len] = 0;
-    if (out->len - from == 3 && out->p[from] == '(' && out->p[from + 2] == ')') {
-        out->p[from] = out->p[from + 1];
-        out->len = from + 1;
-        out->p[out->len] = 0;
+/* Commands that only set how text looks; their braces vanish with all others. */
+static size_t look_at(const char *s, size_t n)
+{
+    static const char *const looks[] = {"text",   "textbf", "textit",     "textrm", "mathrm", "mathbf",       "mathit",
+                                        "mbox",   "left",   "right",      "big",    "bigl",   "bigr",         "Big",
+                                        "Bigl",   "Bigr",   "displaystyle", "quad", "qquad",  "operatorname", "textnormal",
+                                        "dfrac",  "tfrac",  "boldsymbol", "boxed",  "mathsf"};
+    size_t k = 1;
+    while (k < n && isalpha((unsigned char)s[k])) k++;
+    for (size_t i = 0; i < sizeof looks / sizeof *looks; i++)
+        if (strlen(looks[i]) == k - 1 && strncmp(s + 1, looks[i], k - 1) == 0)
+            return k - 1 == 5 && strcmp(looks[i] + 1, "frac") == 0 ? 0 : k;
+    if (k == 1 && n > 1 && strchr(",;:! >", s[1])) return 2;
+    return 0;
+}
+
+void clean_text(const char *s, size_t n, struct str *out)
+{
+    struct str spelled;
+    str_init(&spelled, FORMULA_BYTES_MAX * 2);
+    clean_math(s, n, STYLE_LATEX, &spelled);
+    const char *p = spelled.p, *end = p + spelled.len;
+    while (p < end) {
+        size_t k = *p == '\\' ? look_at(p, (size_t)(end - p)) : 0;
+        if (k) {
+            p += k;
+        } else if (end - p > 6 && (strncmp(p, "\\dfrac", 6) == 0 || strncmp(p, "\\tfrac", 6) == 0)) {
+            str_puts(out, "\\frac");
+            p += 6;
+        } else {
+            if (!isspace((unsigned char)*p) && *p != '{' && *p != '}' && *p != '$' && *p != '~') str_add(out, p, 1);
+            p++;
+        }
     }
-    if (out->len - from > 1)
-        for (size_t i = from; i < out->len; i++) out->p[i] = (char)tolower((unsigned char)out->p[i]);
-    str_release(&math);
-    str_release(&bare);
-    return words;
+    str_release(&spelled);
+    while (out->len && strchr(".,;:", out->p[out->len - 1]) && !(out->len > 1 && out->p[out->len - 2] == '.')) out->p[--out->len] = 0;
 }

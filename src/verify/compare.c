@@ -1,259 +1,406 @@
-/* compare.c: is the answer the gold answer? verify_math and extract_answer.
- *
- * The gold decides what is compared. A number: as exact rationals; where one side is a decimal with at
- * least six places, the other may be its unrounded value (0.333333 for 1/3), as Math-Verify rounds to six
- * places. Words: as text. A formula that is no number can be told equal only when it is spelt equally;
- * else the verdict is "undecided".
+/* compare.c: two trees, whatever their kinds. From outside to inside: assignments and relations, remarks and
+ * units, lists and sets, matrices, intervals, words; what is left are expressions, for equal.c.
  */
-#include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "verify/verify_int.h"
+#include "verify/compare_int.h"
 
-#define DECIMALS_MIN 6
+#define ITEMS_MAX 256
 
-struct gold {
-    struct found where;
-    bool number, words;
-    struct value value;
-};
-
-static void copy_cut(char *out, size_t size, const char *s, size_t n)
+static enum truth both(enum truth a, enum truth b)
 {
-    if (n < size) {
-        memcpy(out, s, n);
-        out[n] = 0;
-        return;
+    return a == NO || b == NO ? NO : a == YES && b == YES ? YES : UNKNOWN;
+}
+
+/* ---- remarks, units, percent --------------------------------------------------------------------------------- */
+
+static struct node *hundredth(struct judge *j, struct node *n)
+{
+    return node_2(j->w, K_DIV, 0, n, node_int(j->w, 100));
+}
+
+/* A gold in percent is also met by the bare number; a bare gold is not met by percent of the same number. */
+static enum truth percent_same(struct judge *j, struct node *g, struct node *a)
+{
+    bool pg = g->kind == K_PERCENT, pa = a->kind == K_PERCENT;
+    if (pg && pa) return compare_values(j, g->arg[0], a->arg[0]);
+    struct node *in = pg ? g->arg[0] : a->arg[0];
+    struct node *value = hundredth(j, in);
+    if (!value) return UNKNOWN;
+    enum truth t = pg ? compare_values(j, value, a) : compare_values(j, g, value);
+    if (t == YES || !pg || node_has(a, K_PERCENT) || !is_expression(a)) return t;
+    t = compare_values(j, in, a);
+    if (t == YES) judge_say(j, "the number of percent, written without the sign");
+    return t;
+}
+
+static enum truth unit_same(struct judge *j, struct node *g, struct node *a)
+{
+    struct node *x = g->kind == K_UNIT ? g->arg[0] : g, *y = a->kind == K_UNIT ? a->arg[0] : a;
+    if (g->kind != K_UNIT || a->kind != K_UNIT) return compare_values(j, x, y);
+    struct unit u, v;
+    bool known_u = unit_read(g->name, &u), known_v = unit_read(a->name, &v);
+    enum truth t = UNKNOWN;
+    if (!known_u || !known_v) {
+        t = compare_values(j, x, y);
+    } else if (memcmp(u.power, v.power, sizeof u.power) != 0) {
+        judge_say(j, "the units measure different things");
+        t = NO;
+    } else if (fmpq_equal(u.factor, v.factor)) {
+        t = compare_values(j, x, y);
+    } else {
+        fmpq_div(u.factor, u.factor, v.factor);
+        struct node *scaled = node_2(j->w, K_MUL, 0, x, node_num(j->w, u.factor));
+        t = scaled ? compare_values(j, scaled, y) : UNKNOWN;
     }
-    size_t keep = size - 4;
-    while (keep && ((unsigned char)s[keep] & 0xC0) == 0x80) keep--;
-    memcpy(out, s, keep);
-    memcpy(out + keep, "...", 4);
+    unit_release(&u);
+    unit_release(&v);
+    return t;
 }
 
-static void value_text(const struct value *v, char *out, size_t size)
+/* 90 degrees is 90, and pi/2. */
+static enum truth degree_same(struct judge *j, struct node *g, struct node *a)
 {
-    struct str s;
-    str_init(&s, 0);
-    ratio_text(&v->r, &s);
-    copy_cut(out, size, s.p, s.len);
-    str_release(&s);
+    struct node *x = g->kind == K_DEGREE ? g->arg[0] : g, *y = a->kind == K_DEGREE ? a->arg[0] : a;
+    enum truth t = compare_values(j, x, y);
+    if (t == YES || g->kind == a->kind || !is_expression(x) || !is_expression(y)) return t;
+    struct node *half = node_2(j->w, K_DIV, 0, node_const(j->w, C_PI), node_int(j->w, 180));
+    if (g->kind == K_DEGREE)
+        x = node_2(j->w, K_MUL, 0, x, half);
+    else
+        y = node_2(j->w, K_MUL, 0, y, half);
+    if (!node_has_const(g->kind == K_DEGREE ? a : g, C_PI) || !x || !y) return t;
+    return compare_values(j, x, y);
 }
 
-static bool verdict(struct receipt *out, enum verdict v, const char *rule, const char *why)
+static enum truth residue_same(struct judge *j, struct node *g, struct node *a)
 {
-    out->verdict = v;
-    snprintf(out->reason, sizeof out->reason, "%s%s%s", rule, *rule ? ": " : "", why);
-    return v == VERDICT_CORRECT;
+    if (g->kind != a->kind) return compare_values(j, g->kind == K_MOD ? g->arg[0] : g, a->kind == K_MOD ? a->arg[0] : a);
+    if (compare_values(j, g->arg[1], a->arg[1]) != YES) return NO;
+    struct node *d = node_2(j->w, K_ADD, 0, g->arg[0], node_1(j->w, K_NEG, 0, a->arg[0]));
+    struct node *rest = node_2(j->w, K_FN, F_MODULO, d, g->arg[1]);
+    return rest ? equal_expression(j, rest, node_int(j->w, 0)) : UNKNOWN;
 }
 
-/* The first sentence of a line, without the full stop. */
-static size_t sentence(const char *s, size_t n)
+/* 204_5: by value against another base; its digits alone when the base is left out. */
+static enum truth based_same(struct judge *j, struct node *g, struct node *a)
 {
-    for (size_t i = 0; i < n; i++)
-        if (strchr(".!?;", s[i]) && (i + 1 == n || isspace((unsigned char)s[i + 1]))) return i;
+    bool both_based = g->kind == K_BASED && a->kind == K_BASED;
+    if (both_based && (g->op || a->op))
+        return both(compare_values(j, g->arg[1], a->arg[1]), compare_values(j, g->arg[2], a->arg[2]));
+    if (both_based) return compare_values(j, g->arg[0], a->arg[0]);
+    struct node *based = g->kind == K_BASED ? g : a, *bare = g->kind == K_BASED ? a : g;
+    enum truth t = compare_values(j, based->arg[1], bare);
+    if (t == YES) judge_say(j, "the same digits, the base left out");
+    return t == YES || g->kind == K_BASED || based->op ? t : compare_values(j, bare, based->arg[0]);
+}
+
+static enum truth ratio_same(struct judge *j, struct node *g, struct node *a)
+{
+    if (g->kind == a->kind) {
+        enum truth t = g->n == a->n ? YES : NO;
+        for (int i = 1; i < g->n && t == YES; i++) /* g0 : gi = a0 : ai */
+            t = equal_expression(j, node_2(j->w, K_MUL, 0, g->arg[0], a->arg[i]), node_2(j->w, K_MUL, 0, a->arg[0], g->arg[i]));
+        judge_say(j, t == YES ? "the same ratio" : "different ratios");
+        return t;
+    }
+    struct node *r = g->kind == K_RATIO ? g : a, *other = r == g ? a : g;
+    if (r->n != 2 || !is_expression(other)) return NO;
+    struct node *q = node_2(j->w, K_DIV, 0, r->arg[0], r->arg[1]);
+    return q ? equal_expression(j, q, other) : UNKNOWN;
+}
+
+/* ---- sequences ------------------------------------------------------------------------------------------------ */
+
+static bool is_list(const struct node *n)
+{
+    return n->kind == K_SEQ && (n->op == 0 || n->op == '{');
+}
+
+static bool is_tuple(const struct node *n)
+{
+    return n->kind == K_SEQ && !is_list(n);
+}
+
+enum truth ordered_same(struct judge *j, struct node *const *g, struct node *const *a, int n)
+{
+    enum truth t = YES;
+    for (int i = 0; i < n && t != NO; i++) t = both(t, compare_item(j, g[i], a[i]));
+    if (n > 1) judge_say(j, t == YES ? "equal part by part" : t == NO ? "parts differ" : "parts that could not be compared");
+    return t;
+}
+
+/* Each has a partner on the other side; what is named twice counts once. */
+static enum truth unordered_same(struct judge *j, struct node *const *g, int n, struct node *const *a, int m)
+{
+    bool met[ITEMS_MAX] = {false}, doubt = false;
+    if (n > ITEMS_MAX || m > ITEMS_MAX || n * m > 10000) {
+        judge_say(j, "the sets are too large");
+        return UNKNOWN;
+    }
+    for (int i = 0; i < n; i++) {
+        bool found = false;
+        for (int k = 0; k < m; k++) {
+            if (met[k] && found) continue;
+            enum truth t = compare_item(j, g[i], a[k]);
+            doubt = doubt || t == UNKNOWN;
+            if (t == YES) found = met[k] = true;
+        }
+        if (!found) {
+            judge_say(j, doubt ? "an element could not be compared" : "an element of the gold is missing");
+            return doubt ? UNKNOWN : NO;
+        }
+    }
+    for (int k = 0; k < m; k++)
+        if (!met[k]) {
+            judge_say(j, doubt ? "an element could not be compared" : "an element that is not in the gold");
+            return doubt ? UNKNOWN : NO;
+        }
+    judge_say(j, "the same set of %d", n);
+    return YES;
+}
+
+static int ellipsis_at(const struct node *n)
+{
+    for (int i = 0; i < n->n; i++)
+        if (n->arg[i]->kind == K_ELLIPSIS) return i;
+    return -1;
+}
+
+/* 1, 2, ..., 10 written out, when it is an arithmetic progression of at most ITEMS_MAX numbers. */
+static struct node *progression(struct judge *j, struct node *n)
+{
+    struct node *items[ITEMS_MAX], *out = NULL;
+    int dots = ellipsis_at(n), count = 0;
+    if (dots < 1 || dots != n->n - 2 || dots > 20) return NULL;
+    fmpq_t step, v, last;
+    fmpq_init(step);
+    fmpq_init(v);
+    fmpq_init(last);
+    fmpq_one(step);
+    bool good = exact_value(j->w, n->arg[dots - 1], v) && exact_value(j->w, n->arg[n->n - 1], last);
+    if (good && dots >= 2) {
+        good = exact_value(j->w, n->arg[dots - 2], step);
+        fmpq_sub(step, v, step);
+        good = good && !fmpq_is_zero(step);
+    }
+    for (int i = 0; i < dots; i++) items[count++] = n->arg[i];
+    while (good && count < ITEMS_MAX && fmpq_cmp(v, last) * fmpq_sgn(step) < 0) {
+        fmpq_add(v, v, step);
+        items[count++] = node_num(j->w, v);
+    }
+    if (good && fmpq_equal(v, last)) out = node_of(j->w, K_SEQ, n->op, items, count);
+    if (out) out->rows = n->rows;
+    fmpq_clear(step);
+    fmpq_clear(v);
+    fmpq_clear(last);
+    return out;
+}
+
+static enum truth sequence_same(struct judge *j, struct node *g, struct node *a)
+{
+    bool dots_g = ellipsis_at(g) >= 0, dots_a = ellipsis_at(a) >= 0;
+    if (dots_g != dots_a) {
+        struct node *full = progression(j, dots_g ? g : a);
+        if (full) return dots_g ? sequence_same(j, full, a) : sequence_same(j, g, full);
+    }
+    if (dots_g || dots_a) {
+        if (g->n == a->n && ellipsis_at(g) == ellipsis_at(a)) return ordered_same(j, g->arg, a->arg, g->n);
+        judge_say(j, "a list that goes on");
+        return NO;
+    }
+    if (is_list(g) && is_list(a)) return unordered_same(j, g->arg, g->n, a->arg, a->n);
+    if (g->n != a->n) {
+        judge_say(j, "%d parts, not %d", a->n, g->n);
+        return NO;
+    }
+    /* [1,3] and (1,3) are different intervals; [1,3] is no pair. */
+    bool bracket_g = is_tuple(g) && (g->op == '[' || g->rows == ']'), bracket_a = is_tuple(a) && (a->op == '[' || a->rows == ']');
+    bool same_ends = g->op == a->op && g->rows == a->rows;
+    if (g->n == 2 && !same_ends && (bracket_g || bracket_a)) {
+        int o = is_expression(g->arg[0]) && is_expression(g->arg[1]) ? order_of(j, g->arg[0], g->arg[1]) : 2;
+        if (o == -1 || o == 0 || (is_tuple(g) && is_tuple(a))) {
+            judge_say(j, "other ends");
+            return NO;
+        }
+    }
+    return ordered_same(j, g->arg, a->arg, g->n);
+}
+
+/* A column against a tuple, a matrix against a matrix. */
+static enum truth matrix_same(struct judge *j, struct node *g, struct node *a)
+{
+    if (g->kind == K_MATRIX && a->kind == K_MATRIX) {
+        if (g->rows != a->rows || g->n != a->n) {
+            judge_say(j, "matrices of different shape");
+            return NO;
+        }
+        return ordered_same(j, g->arg, a->arg, g->n);
+    }
+    struct node *m = g->kind == K_MATRIX ? g : a, *s = m == g ? a : g;
+    if (m->n == 1 && is_expression(s)) return m == g ? compare_values(j, m->arg[0], s) : compare_values(j, s, m->arg[0]);
+    if (s->kind != K_SEQ || is_list(s) || m->rows != m->n || s->n != m->n) {
+        judge_say(j, "a matrix against something else");
+        return NO;
+    }
+    return ordered_same(j, g->arg, a->arg, m->n);
+}
+
+/* ---- sets ------------------------------------------------------------------------------------------------------- */
+
+static bool is_set(const struct node *n)
+{
+    return n->kind == K_SETOP || n->kind == K_NUMSET || n->kind == K_BUILDER;
+}
+
+static int operands(struct node *n, struct node **out, int count, int max)
+{
+    if (n->kind == K_SETOP && n->op == 'u') {
+        count = operands(n->arg[0], out, count, max);
+        return count < 0 ? -1 : operands(n->arg[1], out, count, max);
+    }
+    if (n->kind == K_SEQ && n->op == '{') {
+        for (int i = 0; i < n->n; i++) {
+            if (count == max) return -1;
+            out[count++] = n->arg[i];
+        }
+        return count;
+    }
+    if (count == max) return -1;
+    out[count++] = n;
+    return count;
+}
+
+static enum truth set_same(struct judge *j, struct node *g, struct node *a)
+{
+    struct realset x, y;
+    struct node *p[32], *q[32];
+    if (g->kind == K_NUMSET && a->kind == K_NUMSET) {
+        judge_say(j, g->op == a->op ? "the same set" : "different sets");
+        return g->op == a->op ? YES : NO;
+    }
+    if (realset_of(j, g, &x) && realset_of(j, a, &y)) return realset_same(j, &x, &y);
+    if (node_same(g, a)) {
+        judge_say(j, "the same set");
+        return YES;
+    }
+    if (g->kind == K_BUILDER && a->kind == K_BUILDER) {
+        struct node *moved = a->arg[0]->kind == K_SYM && g->arg[0]->kind == K_SYM
+                                 ? node_replace(j->w, a, a->arg[0]->name, g->arg[0])
+                                 : a;
+        return moved ? both(compare_item(j, g->arg[0], moved->arg[0]), compare_nodes(j, g->arg[1], moved->arg[1])) : UNKNOWN;
+    }
+    int n = operands(g, p, 0, 32), m = operands(a, q, 0, 32);
+    if (n > 0 && m > 0 && (n > 1 || m > 1)) return unordered_same(j, p, n, q, m);
+    judge_say(j, "sets that could not be compared, or differ");
+    return NO;
+}
+
+/* ---- words -------------------------------------------------------------------------------------------------------- */
+
+/* The letters of a product as a word: Even read as E v e n. */
+static bool spell(const struct node *n, struct str *out)
+{
+    switch ((enum kind)n->kind) {
+    case K_TEXT:
+    case K_SYM: str_puts(out, n->name); return true;
+    case K_CONST: str_puts(out, n->op == C_E ? "e" : n->op == C_I ? "i" : n->op == C_UNDEFINED ? "undefined" : ""); return n->op != C_PI;
+    case K_NUM: node_print(n, out); return true;
+    case K_NUMSET: str_puts(out, n->op == 'E' ? "emptyset" : ""); return n->op == 'E';
+    case K_MUL:
+    case K_UNIT:
+        for (int i = 0; i < n->n; i++)
+            if (!spell(n->arg[i], out)) return false;
+        if (n->kind == K_UNIT) {
+            str_puts(out, " ");
+            str_puts(out, n->name);
+        }
+        return true;
+    case K_SEQ:
+        for (int i = 0; i < n->n; i++) {
+            if (i) str_puts(out, ", ");
+            if (!spell(n->arg[i], out)) return false;
+        }
+        return true;
+    default: return false;
+    }
+}
+
+static enum truth words_same(struct judge *j, struct node *g, struct node *a)
+{
+    struct str x, y;
+    str_init(&x, 2000);
+    str_init(&y, 2000);
+    enum truth t = NO;
+    if (spell(g, &x) && spell(a, &y))
+        t = text_same(j, x.p, y.p);
+    else
+        judge_say(j, "words against a formula");
+    str_release(&x);
+    str_release(&y);
+    return t;
+}
+
+/* ---- by kind ---------------------------------------------------------------------------------------------------- */
+
+static enum truth signs_same(struct judge *j, struct node *g, struct node *a)
+{
+    struct node *p[2], *q[2];
+    int n = expand_signs(j->w, g, p, 2), m = is_list(a) ? a->n : expand_signs(j->w, a, q, 2);
+    if (n == 0 || m == 0) return UNKNOWN;
+    if (is_list(a)) return unordered_same(j, p, n, a->arg, a->n);
+    return unordered_same(j, p, n, q, m);
+}
+
+static struct node *single(struct node *n)
+{
+    while (n->kind == K_SEQ && n->n == 1 && n->op == '{') n = n->arg[0];
     return n;
 }
 
-/* The number in what was found; from a line the one at its beginning, else the first in it. */
-static bool found_value(const struct found *f, enum style latex_style, struct value *out)
+static bool either(const struct node *g, const struct node *a, enum kind k)
 {
-    enum style style = f->latex ? latex_style : STYLE_PLAIN;
-    bool ok = value_parse(f->p, f->n, style, out);
-    if (!ok && f->line) {
-        struct str clean;
-        size_t at, len;
-        ok = value_parse(f->p, sentence(f->p, f->n), style, out);
-        str_init(&clean, 0);
-        clean_math(f->p, f->n, &clean);
-        if (!ok && value_find(clean.p, clean.len, false, &at, &len))
-            ok = value_parse(clean.p + at, len, STYLE_PLAIN, out);
-        str_release(&clean);
+    return g->kind == k || a->kind == k;
+}
+
+static enum truth by_kind(struct judge *j, struct node *g, struct node *a)
+{
+    if (either(g, a, K_UNIT)) return unit_same(j, g, a);
+    if (either(g, a, K_PERCENT)) return percent_same(j, g, a);
+    if (either(g, a, K_DEGREE)) return degree_same(j, g, a);
+    if (either(g, a, K_MOD)) return residue_same(j, g, a);
+    if (either(g, a, K_BASED)) return based_same(j, g, a);
+    if (either(g, a, K_TEXT)) return words_same(j, g, a);
+    if (either(g, a, K_MATRIX)) return matrix_same(j, g, a);
+    if (is_set(g) || is_set(a)) return set_same(j, g, a);
+    if (g->kind == K_SEQ && a->kind == K_SEQ) return sequence_same(j, g, a);
+    if (node_has(g, K_PM) || node_has(a, K_PM))
+        return is_list(g) ? signs_same(j, a, g) : g->kind == K_SEQ || is_tuple(a) ? NO : signs_same(j, g, a);
+    if (either(g, a, K_SEQ)) {
+        judge_say(j, "a list against one value");
+        return NO;
     }
-    if (ok && f->percent && !out->percent) {
-        struct ratio hundred;
-        ratio_from_int(100, &hundred);
-        out->percent = true;
-        out->decimals = -1;
-        ok = ratio_div(&out->r, &hundred, &out->r);
+    if (either(g, a, K_RATIO)) return ratio_same(j, g, a);
+    if (!is_expression(g) || !is_expression(a)) {
+        judge_say(j, "different kinds of answer");
+        return NO;
     }
-    return ok;
+    return equal_expression(j, g, a);
 }
 
-/* Prose has a word of three letters; without one, digits belong to a formula or a list. */
-static bool is_prose(const char *s)
+enum truth compare_values(struct judge *j, struct node *g, struct node *a)
 {
-    for (size_t run = 0; *s; s++) {
-        run = isalpha((unsigned char)*s) ? run + 1 : 0;
-        if (*s == '\\') return false;
-        if (run == 3) return true;
+    if (!g || !a || j->w->over || ++j->depth > 60) {
+        judge_say(j, "%s", j->w->over ? j->w->over : "nested too deep");
+        return UNKNOWN;
     }
-    return false;
-}
-
-/* A gold that nothing sets apart: the whole text if it is a value, or if it is no prose around a number. */
-static void gold_whole(const char *text, struct gold *g)
-{
-    size_t n = strlen(text);
-    struct value whole;
-    bool latex = strchr(text, '\\') != NULL;
-    bool value = value_parse(text, n, STYLE_PLAIN, &whole) || value_parse(text, n, STYLE_LATEX, &whole);
-    if (!value && is_prose(text)) return;
-    g->where.p = text;
-    g->where.n = n;
-    g->where.latex = latex;
-    g->number = value;
-    if (value) g->value = whole;
-}
-
-/* Find and read the gold. False with the reason when there is nothing to compare with. */
-static bool gold_read(const char *text, enum extract_mode mode, struct gold *g, const char **why)
-{
-    *g = (struct gold){0};
-    *why = "the gold answer is empty";
-    if (!found_in(text, EXTRACT_ANY, WANT_ANY, &g->where)) return false;
-    g->number = found_value(&g->where, STYLE_LATEX, &g->value);
-    bool apart = g->where.delimited, part = g->where.latex, number = g->number;
-    if (!apart) gold_whole(text, g);
-    if (!apart && mode == EXTRACT_LATEX && !g->number) {
-        /* As in Open-R1: a gold without LaTeX marks is a number, the last one in it, or gives no reward at
-         * all. */
-        *why = "the gold answer holds neither a marked formula nor a number";
-        if (!number || part) return false;
-        found_release(&g->where);
-        if (!found_in(text, EXTRACT_ANY, WANT_NUMBER, &g->where)) return false;
-        g->number = found_value(&g->where, STYLE_LATEX, &g->value);
-    }
-    struct str plain;
-    str_init(&plain, 0);
-    g->words = !g->number && clean_text(g->where.p, g->where.n, g->where.latex, &plain);
-    str_release(&plain);
-    return true;
-}
-
-static bool same_text(const struct gold *g, const struct found *f)
-{
-    struct str want, have;
-    str_init(&want, 0);
-    str_init(&have, 0);
-    clean_text(g->where.p, g->where.line ? sentence(g->where.p, g->where.n) : g->where.n, g->where.latex,
-               &want);
-    clean_text(f->p, f->line ? sentence(f->p, f->n) : f->n, f->latex, &have);
-    bool same = want.len && want.len == have.len && memcmp(want.p, have.p, want.len) == 0;
-    str_release(&want);
-    str_release(&have);
-    return same;
-}
-
-static void compare_numbers(const struct gold *g, const struct found *f, const struct verify_params *p,
-                            struct receipt *out)
-{
-    struct value v;
-    if (!found_value(f, p->mode == EXTRACT_LATEX ? STYLE_LATEX_STRICT : STYLE_LATEX, &v)) {
-        copy_cut(out->answer, sizeof out->answer, f->p, f->n);
-        if (same_text(g, f))
-            verdict(out, VERDICT_CORRECT, f->rule, "equal as text");
-        else
-            verdict(out, VERDICT_WRONG, f->rule, "the answer is not a number");
-        return;
-    }
-    value_text(&v, out->answer, sizeof out->answer);
-    int a = g->value.decimals, b = v.decimals, decimals = a < 0 || (b >= 0 && b < a) ? b : a;
-    struct ratio hundredfold;
-    if (ratio_equal(&g->value.r, &v.r)) {
-        verdict(out, VERDICT_CORRECT, f->rule, "equal as exact numbers");
-    } else if (decimals >= DECIMALS_MIN && !ratio_is_zero(&g->value.r) && !ratio_is_zero(&v.r) &&
-               ratio_rounds_to(&g->value.r, &v.r, decimals)) {
-        verdict(out, VERDICT_CORRECT, f->rule, "equal when rounded to the decimal places given");
-    } else if (p->mode == EXTRACT_ANY && g->value.percent && !v.percent &&
-               (ratio_from_int(100, &hundredfold), ratio_mul(&g->value.r, &hundredfold, &hundredfold)) &&
-               ratio_equal(&hundredfold, &v.r)) {
-        verdict(out, VERDICT_CORRECT, f->rule, "equal, the percent sign left out");
-    } else {
-        verdict(out, VERDICT_WRONG, f->rule, "different numbers");
-    }
-}
-
-/* "(B) 12", "B. because", "B": a letter that names a choice, alone or in front. */
-static bool names_choice(char letter, const struct found *f)
-{
-    struct str s;
-    str_init(&s, 0);
-    clean_math(f->p, f->n, &s);
-    const char *p = s.p, *wrap = strchr(p, '(');
-    if (*p == '\\' && wrap) p = wrap; /* \textbf{(B)} 12 */
-    while (*p == ' ') p++;
-    bool open = *p == '(';
-    p += open;
-    bool yes = *p == letter && (open ? p[1] == ')' : p[1] == 0 || strchr(".:)", p[1]));
-    str_release(&s);
-    return yes;
-}
-
-/* The gold's letter, if it is a choice: one capital. */
-static char gold_choice(const struct gold *g)
-{
-    struct str s;
-    str_init(&s, 0);
-    clean_text(g->where.p, g->where.line ? sentence(g->where.p, g->where.n) : g->where.n, g->where.latex, &s);
-    char letter = s.len == 1 && isupper((unsigned char)s.p[0]) ? s.p[0] : 0;
-    str_release(&s);
-    return letter;
-}
-
-static void compare_texts(const struct gold *g, const struct found *f, struct receipt *out)
-{
-    char choice = gold_choice(g);
-    copy_cut(out->answer, sizeof out->answer, f->p, f->line ? sentence(f->p, f->n) : f->n);
-    if (same_text(g, f))
-        verdict(out, VERDICT_CORRECT, f->rule, "equal as text");
-    else if (choice && names_choice(choice, f))
-        verdict(out, VERDICT_CORRECT, f->rule, "the same choice");
-    else if (g->words)
-        verdict(out, VERDICT_WRONG, f->rule, "different text");
-    else
-        verdict(out, VERDICT_UNDECIDED, f->rule, "the gold is a formula and the answer is not spelt like it");
-}
-
-void verify_math(const char *gold, const char *answer, const struct verify_params *p, struct receipt *out)
-{
-    static const struct verify_params lenient = {.mode = EXTRACT_ANY};
-    struct gold g;
-    struct found f = {0};
-    const char *why;
-    if (!p) p = &lenient;
-    memset(out, 0, sizeof *out);
-    if (!gold_read(gold, p->mode, &g, &why)) {
-        verdict(out, VERDICT_UNDECIDED, "", why);
-        goto out;
-    }
-    if (g.number)
-        value_text(&g.value, out->gold, sizeof out->gold);
-    else
-        copy_cut(out->gold, sizeof out->gold, g.where.p, g.where.n);
-    if (p->raw)
-        f = (struct found){.p = answer, .n = strlen(answer), .rule = "the whole text"};
-    else if (!found_in(answer, p->mode, g.number ? WANT_NUMBER : WANT_TEXT, &f)) {
-        verdict(out, VERDICT_WRONG, f.rule, "no answer to compare");
-        goto out;
-    }
-    if (g.number)
-        compare_numbers(&g, &f, p, out);
-    else
-        compare_texts(&g, &f, out);
-out:
-    found_release(&g.where);
-    found_release(&f);
-}
-
-bool extract_answer(const char *text, enum extract_mode mode, char *out, size_t size, const char **rule)
-{
-    struct found f;
-    bool found = found_in(text, mode, WANT_ANY, &f);
-    if (rule) *rule = f.rule;
-    if (size) out[0] = 0;
-    if (found && size >= 8) copy_cut(out, size, f.p, f.line ? sentence(f.p, f.n) : f.n);
-    found_release(&f);
-    return found;
+    g = spread_signs(j, single(g));
+    a = spread_signs(j, single(a));
+    enum truth t = UNKNOWN;
+    if (g && a && g->kind == K_REL && a->kind == K_REL)
+        t = relation_same(j, g, a);
+    else if (g && a)
+        t = by_kind(j, g, a);
+    j->depth--;
+    return t;
 }

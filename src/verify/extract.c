@@ -1,215 +1,72 @@
 /* extract.c: where in a text the answer stands.
  *
- * The reasoning goes first: <think>...</think> is cut out, everything before a </think> that nothing
- * opened is reasoning too (the prompt opened it), and a <think> that is never closed means that there is
- * no answer.
- *
- * EXTRACT_LATEX, what Open-R1's accuracy reward accepts (Math-Verify 0.5.2 with LaTeX targets only): a
- * box, or a formula behind an anchor, by priority:
+ * EXTRACT_LATEX, what Open-R1's accuracy reward accepts (Math-Verify 0.5.2 with LaTeX targets only): a box, or a formula
+ * behind an anchor, by priority:
  *   0    \boxed{...};  "final answer is" FORMULA ". I hope"          among equals the one that ends last
  *   50   "final answer" ... "is" FORMULA
  *   100  "answer:" at most 50 characters FORMULA
  *   200  "answer" at most 50 characters FORMULA
- * EXTRACT_ANY: inside <answer>...</answer> if there is such a block, the last box, else what follows
- * "####", else what follows the last "answer is" or "answer:", else the whole text if it is a value, else
- * the last formula or number, or for golds that are text the last line.
+ * EXTRACT_ANY: inside <answer>...</answer> if there is such a block, the last box (with boxes joined to it by commas
+ * and words), else what follows "####" or the last anchor ("the answer is", "answer:"), else the whole text if it is
+ * a formula, else the last formula or number, or for golds that are words the last line.
  * All is linear in the length of the text.
  */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/check.h"
-#include "verify/verify_int.h"
+#include "verify/extract_int.h"
 
 #define TEXT_MAX     ((size_t)64 << 20)
 #define ANCHOR_REACH 50
 #define FINAL_REACH  100
+#define BOXES_MAX    16
+#define WHOLE_MAX    2000 /* bytes of a text that may be one plain formula */
 
-/* ---- reasoning ---------------------------------------------------------------------------------------- */
+/* ---- candidates ---------------------------------------------------------------------------------------- */
 
-static const char *find(const char *p, const char *end, const char *word)
+static struct candidate *offer(struct finder *f, const char *p, size_t n, enum style style, const char *rule)
 {
-    return memmem(p, (size_t)(end - p), word, strlen(word));
+    while (n && isspace((unsigned char)*p)) p++, n--;
+    while (n && isspace((unsigned char)p[n - 1])) n--;
+    if (!n || f->count == CANDIDATES_MAX) return NULL;
+    f->found[f->count] = (struct candidate){.p = p, .n = n, .style = style, .rule = rule};
+    return &f->found[f->count++];
 }
 
-/* The text without its reasoning, to be freed; NULL when the reasoning never ended. */
-static char *reasoning_cut(const char *text, size_t n)
+/* The same for a text that was made here; takes it over. */
+static struct candidate *offer_made(struct finder *f, struct str *s, enum style style, const char *rule)
 {
-    char *out = alloc_or_die(n + 1);
-    const char *p = text, *end = text + n;
-    const char *open = find(p, end, "<think>"), *close = find(p, end, "</think>");
-    size_t used = 0;
-    for (;;) {
-        /* Only a mark that was passed is searched for again. */
-        if (open && open < p) open = find(p, end, "<think>");
-        if (close && close < p) close = find(p, end, "</think>");
-        bool stray = close && (!open || close < open);
-        const char *stop = open ? open : end;
-        if (stray) {
-            used = 0;
-        } else {
-            memcpy(out + used, p, (size_t)(stop - p));
-            used += (size_t)(stop - p);
-            if (!open) break;
+    size_t n = s->len;
+    if (f->n_owned == CANDIDATES_MAX) {
+        str_release(s);
+        return NULL;
+    }
+    char *p = f->owned[f->n_owned++] = str_take(s);
+    return offer(f, p, n, style, rule);
+}
+
+/* Several formulas or boxes as one list, each with its own percent sign. */
+static bool offer_joined(struct finder *f, const char *s, const struct span *span, int count, const char *rule)
+{
+    struct candidate *c;
+    if (count == 1) {
+        c = offer(f, s + span->at, span->n, STYLE_LATEX, rule);
+        if (c) c->percent = span->percent;
+    } else {
+        struct str all;
+        str_init(&all, FORMULA_BYTES_MAX + 100);
+        for (int i = 0; i < count; i++) {
+            if (i) str_puts(&all, " , ");
+            str_add(&all, s + span[i].at, span[i].n);
+            if (span[i].percent) str_puts(&all, "\\%");
         }
-        if (!close) {
-            free(out);
-            return NULL;
-        }
-        p = close + strlen("</think>");
+        c = offer_made(f, &all, STYLE_LATEX, rule);
     }
-    out[used] = 0;
-    return out;
-}
-
-/* ---- formulas ----------------------------------------------------------------------------------------- */
-
-struct span {
-    size_t at, n, end; /* content; end: behind the closing mark and a percent sign */
-    bool percent;
-};
-
-/* A text and, for each kind of closing mark, the last search for it, so that no stretch is searched twice. */
-struct scan {
-    const char *s;
-    size_t n;
-    struct {
-        size_t from, to;
-    } closing[3];
-};
-
-static void scan_init(struct scan *sc, const char *s, size_t n)
-{
-    *sc = (struct scan){.s = s, .n = n};
-    for (int k = 0; k < 3; k++) sc->closing[k].from = SIZE_MAX;
-}
-
-/* Where the k-th closing mark stands at or behind `from`; sc->n if nowhere. */
-static size_t closing_at(struct scan *sc, int k, size_t from)
-{
-    static const char *const marks[] = {"$$", "\\]", "\\)"};
-    if (sc->closing[k].from > from || sc->closing[k].to < from) {
-        const char *p = find(sc->s + from, sc->s + sc->n, marks[k]);
-        sc->closing[k].from = from;
-        sc->closing[k].to = p ? (size_t)(p - sc->s) : sc->n;
-    }
-    return sc->closing[k].to;
-}
-
-/* A formula $...$ that starts at i, on one line. */
-static bool dollars_at(const struct scan *sc, size_t i, struct span *out)
-{
-    if (i > 0 && (sc->s[i - 1] == '\\' || isdigit((unsigned char)sc->s[i - 1]))) return false;
-    size_t k = i + 1;
-    while (k < sc->n && sc->s[k] != '\n' && (sc->s[k] != '$' || sc->s[k - 1] == '\\')) k++;
-    if (k >= sc->n || sc->s[k] == '\n' || k == i + 1) return false;
-    *out = (struct span){.at = i + 1, .n = k - i - 1, .end = k + 1};
-    return true;
-}
-
-/* Bytes of a number -?\d+([.,]\d+)? at p. */
-static size_t plain_number(const char *p, const char *end)
-{
-    const char *q = p;
-    if (q < end && *q == '-') q++;
-    const char *digits = q;
-    while (q < end && isdigit((unsigned char)*q)) q++;
-    if (q == digits) return 0;
-    if (end - q > 1 && (*q == '.' || *q == ',') && isdigit((unsigned char)q[1]))
-        for (q++; q < end && isdigit((unsigned char)*q); q++) {
-        }
-    return (size_t)(q - p);
-}
-
-/* A bare \frac{N}{N}, perhaps with a minus. */
-static bool bare_frac_at(const struct scan *sc, size_t i, struct span *out)
-{
-    const char *p = sc->s + i, *end = sc->s + sc->n;
-    if (*p == '-') p++;
-    if ((size_t)(end - p) < 5 || memcmp(p, "\\frac", 5) != 0) return false;
-    p += 5;
-    for (int part = 0; part < 2; part++) {
-        if (p >= end || *p != '{') return false;
-        size_t k = plain_number(p + 1, end);
-        if (!k || p + 1 + k >= end || p[1 + k] != '}') return false;
-        p += k + 2;
-    }
-    *out = (struct span){.at = i, .n = (size_t)(p - sc->s) - i, .end = (size_t)(p - sc->s)};
-    return true;
-}
-
-static bool formula_at(struct scan *sc, size_t i, struct span *out)
-{
-    const char *s = sc->s + i;
-    size_t left = sc->n - i;
-    bool two = left >= 2, found = false;
-    int kind = two && s[0] == '$' && s[1] == '$'    ? 0
-               : two && s[0] == '\\' && s[1] == '[' ? 1
-               : two && s[0] == '\\' && s[1] == '(' ? 2
-                                                    : -1;
-    if (kind >= 0) {
-        size_t close = closing_at(sc, kind, i + 2);
-        found = close < sc->n && close > i + 2;
-        *out = (struct span){.at = i + 2, .n = close - i - 2, .end = close + 2};
-    } else if (s[0] == '$') {
-        found = dollars_at(sc, i, out);
-    } else if (s[0] == '\\' || s[0] == '-') {
-        found = bare_frac_at(sc, i, out);
-    }
-    if (!found) return false;
-    size_t escaped = out->end < sc->n && sc->s[out->end] == '\\' ? 1 : 0;
-    size_t percent = percent_at(sc->s + out->end + escaped, sc->n - out->end - escaped);
-    out->percent = percent > 0;
-    if (percent) out->end += percent + escaped;
-    return true;
-}
-
-/* ---- boxes -------------------------------------------------------------------------------------------- */
-
-/* For each { the place of its }, by one pass with a stack; 0 where there is none. */
-static uint32_t *braces_matched(const char *s, size_t n)
-{
-    uint32_t *match = alloc_zero(n + 1, sizeof *match), top = 0; /* an open brace holds the one below it */
-    for (size_t i = 0; i < n; i++) {
-        if (s[i] == '\\' && i + 1 < n && (s[i + 1] == '{' || s[i + 1] == '}' || s[i + 1] == '\\')) {
-            i++;
-        } else if (s[i] == '{') {
-            match[i] = top;
-            top = (uint32_t)i + 1;
-        } else if (s[i] == '}' && top) {
-            uint32_t open = top - 1;
-            top = match[open];
-            match[open] = (uint32_t)i;
-        }
-    }
-    while (top) {
-        uint32_t open = top - 1;
-        top = match[open];
-        match[open] = 0;
-    }
-    return match;
-}
-
-/* The last closed \boxed{...} that is not inside another one. */
-static bool box_last(const char *s, size_t n, struct span *out)
-{
-    static const char name[] = "\\boxed";
-    const size_t k = sizeof name - 1;
-    if (!find(s, s + n, name)) return false;
-    uint32_t *match = braces_matched(s, n);
-    bool found = false;
-    for (const char *p = s; (p = find(p, s + n, name));) {
-        size_t open = (size_t)(p - s) + k;
-        while (open < n && s[open] == ' ') open++;
-        p += k;
-        if (open >= n || s[open] != '{' || !match[open]) continue;
-        *out = (struct span){.at = open + 1, .n = match[open] - open - 1, .end = match[open] + 1};
-        found = true;
-        p = s + out->end;
-    }
-    free(match);
-    return found;
+    if (c) c->box = span->box;
+    return c != NULL;
 }
 
 /* ---- anchors ------------------------------------------------------------------------------------------ */
@@ -256,41 +113,66 @@ static bool formula_final(struct scan *sc, size_t i, struct span *out, int *prio
     return false;
 }
 
-static bool latex_answer(const char *s, size_t n, struct span *best, const char **rule)
+/* Further formulas joined by commas, "and" or "or" to the one that ends at `end`. */
+static int formulas_joined(struct scan *sc, struct span *span, int count, int max)
 {
-    int best_priority = 1000;
-    struct scan sc;
-    scan_init(&sc, s, n);
-    if (box_last(s, n, best)) {
-        best_priority = 0;
-        *rule = "boxed";
+    while (count < max) {
+        size_t i = blanks_skip(sc, span[count - 1].end), from = i;
+        if (i < sc->n && (sc->s[i] == ',' || sc->s[i] == ';')) i = blanks_skip(sc, i + 1);
+        if (ascii_word_at(sc->s + i, sc->n - i, "and")) i = blanks_skip(sc, i + 3);
+        if (ascii_word_at(sc->s + i, sc->n - i, "or")) i = blanks_skip(sc, i + 2);
+        if (i == from || i >= sc->n || !formula_at(sc, i, &span[count])) break;
+        count++;
     }
-    for (const char *p = s; (p = word_after(p, s + n)); p += 6) {
+    return count;
+}
+
+static void latex_answer(struct finder *f, bool gold)
+{
+    const char *s = f->text, *rule = NULL;
+    struct span box[BOXES_MAX], best = {0};
+    struct scan sc;
+    int best_priority = 1000, boxes = boxes_last(s, f->n, false, box, BOXES_MAX);
+    scan_init(&sc, s, f->n);
+    if (boxes) {
+        best_priority = 0;
+        best = box[boxes - 1];
+        rule = "boxed";
+    }
+    for (const char *p = s; (p = word_after(p, s + f->n)); p += 6) {
         struct span here;
         size_t behind = (size_t)(p - s) + 6;
         int priority;
         bool is_final = p - s >= 6 && strncasecmp(p - 6, "final ", 6) == 0;
         if (!is_final || !formula_final(&sc, behind, &here, &priority)) {
-            bool colon = behind < n && s[behind] == ':';
+            bool colon = behind < f->n && s[behind] == ':';
             priority = colon ? 100 : 200;
             if (!formula_near(&sc, behind + colon, ANCHOR_REACH, &here)) continue;
         }
-        if (priority > best_priority || (priority == best_priority && here.end < best->end)) continue;
-        *best = here;
+        if (priority > best_priority || (priority == best_priority && here.end < best.end)) continue;
+        best = here;
         best_priority = priority;
-        *rule = priority <= 50 ? "formula behind \"final answer is\"" : "formula behind \"answer\"";
+        rule = priority <= 50 ? "formula behind \"final answer is\"" : "formula behind \"answer\"";
     }
-    return best_priority < 1000;
+    f->none = "neither a box nor a formula behind \"answer\"";
+    if (!rule) return;
+    if (best.box) {
+        offer_joined(f, s, box, boxes, rule);
+    } else {
+        struct span joined[BOXES_MAX] = {best};
+        offer_joined(f, s, joined, formulas_joined(&sc, joined, 1, 6), rule);
+    }
+    if (gold) return;
 }
 
 /* Behind "answer": is, =, : or so, with Markdown stars between? Where the answer then begins, else 0. */
 static size_t anchor_end(const char *s, size_t n, size_t i)
 {
-    static const char *const verbs[] = {"is", "would be", "should be", "equals", ":", "="};
+    static const char *const verbs[] = {"is", "would be", "should be", "equals", "was", "are", ":", "="};
     bool any = false;
     for (bool more = true; more;) {
         more = false;
-        while (i < n && (isspace((unsigned char)s[i]) || s[i] == '*' || s[i] == '_')) i++;
+        while (i < n && (isspace((unsigned char)s[i]) || s[i] == '*' || s[i] == '_' || s[i] == '#')) i++;
         for (size_t k = 0; k < sizeof verbs / sizeof *verbs && !more; k++) {
             size_t m = strlen(verbs[k]);
             if (n - i < m || strncasecmp(s + i, verbs[k], m) != 0) continue;
@@ -300,6 +182,7 @@ static size_t anchor_end(const char *s, size_t n, size_t i)
             any = more = true;
         }
     }
+    if (ascii_word_at(s + i, n - i, "not")) return 0;
     return any && i < n ? i : 0;
 }
 
@@ -309,11 +192,24 @@ static size_t line_end(const char *s, size_t n, size_t i)
     return p ? (size_t)(p - s) : n;
 }
 
+/* "final answer: the volume of ABCD is 120": the last " is" of the sentence. */
+static size_t is_behind(const char *s, size_t n, size_t i)
+{
+    size_t end = line_end(s, n, i), at = 0;
+    if (end - i > 200) end = i + 200;
+    for (size_t k = i; k + 4 <= end; k++) {
+        if (s[k] == '.' && isspace((unsigned char)s[k + 1])) break;
+        if (strncmp(s + k, " is ", 4) == 0) at = k + 4;
+    }
+    return at;
+}
+
 /* Where the answer behind the last #### or anchor begins, 0 if there is none. */
 static size_t anchor_last(const char *s, size_t n, const char **rule)
 {
     size_t at = 0;
-    for (const char *p = s; (p = find(p, s + n, "####")); p += 4) at = (size_t)(p - s) + 4;
+    for (const char *p = s; (p = find_text(p, s + n, "####")); p += 4)
+        if (!ascii_word_at(p + 4 + strspn(p + 4, "# *"), (size_t)(s + n - p) - 4 - strspn(p + 4, "# *"), "final")) at = (size_t)(p - s) + 4;
     *rule = "behind ####";
     if (at) return at;
     for (const char *p = s; (p = word_after(p, s + n)); p += 6) {
@@ -324,176 +220,384 @@ static size_t anchor_last(const char *s, size_t n, const char **rule)
     return at;
 }
 
-/* What follows the last anchor: a formula if no digit comes before it, else the rest of the line. */
-static bool anchored(const char *s, size_t n, struct found *out)
+/* ---- plain text ----------------------------------------------------------------------------------------- */
+
+/* One number with marks, fraction, percent; the bytes. */
+static size_t numeral_at(const char *s, size_t n)
 {
-    struct scan sc;
-    struct span f;
-    scan_init(&sc, s, n);
-    size_t at = anchor_last(s, n, &out->rule);
-    if (at) at = blanks_skip(&sc, at);
-    if (at == 0 || at >= n) return false;
-    size_t end = line_end(s, n, at), digit = at;
-    while (digit < end && !isdigit((unsigned char)s[digit])) digit++;
-    if (formula_near(&sc, at, ANCHOR_REACH, &f) && f.at <= digit) {
-        out->p = s + f.at;
-        out->n = f.n;
-        out->latex = true;
-        out->percent = f.percent;
-    } else {
-        out->p = s + at;
-        out->n = end - at;
-        out->line = true;
+    size_t k = 0;
+    bool digit = false;
+    while (k < n) {
+        bool mark = strchr(".,_'", s[k]) && k > 0 && k + 1 < n && isdigit((unsigned char)s[k + 1]) && isdigit((unsigned char)s[k - 1]);
+        bool thin = n - k > 2 && s[k] == '\\' && s[k + 1] == ',' && isdigit((unsigned char)s[k + 2]) && digit;
+        bool group = s[k] == ' ' && digit && n - k > 3 && isdigit((unsigned char)s[k + 1]) && isdigit((unsigned char)s[k + 2]) &&
+                     isdigit((unsigned char)s[k + 3]) && !(n - k > 4 && (isdigit((unsigned char)s[k + 4]) || s[k + 4] == '/'));
+        bool first = s[k] == '.' && k == 0 && n > 1 && isdigit((unsigned char)s[1]);
+        if (isdigit((unsigned char)s[k]) || mark || first || group)
+            k++;
+        else if (thin)
+            k += 2;
+        else
+            break;
+        digit = digit || isdigit((unsigned char)s[k - 1]);
     }
-    return true;
+    bool e = digit && n - k > 1 && (s[k] == 'e' || s[k] == 'E') && (isdigit((unsigned char)s[k + 1]) || (strchr("+-", s[k + 1]) && n - k > 2 && isdigit((unsigned char)s[k + 2])));
+    if (e)
+        for (k += 2; k < n && isdigit((unsigned char)s[k]); k++) {
+        }
+    return digit ? k : 0;
 }
 
-/* ---- no anchor ---------------------------------------------------------------------------------------- */
-
-/* The last formula anywhere. A dollar counts as a mark only if no blank stands inside it (else it is
- * money). */
-static bool formula_last(const char *s, size_t n, struct span *out)
+static size_t blanks_at(const char *s, size_t n)
 {
-    struct scan sc;
-    struct span f;
-    bool found = false;
-    scan_init(&sc, s, n);
-    for (size_t i = 0; i < n;) {
-        if ((s[i] == '$' || s[i] == '\\') && formula_at(&sc, i, &f) &&
-            (s[i] != '$' || (s[f.at] != ' ' && s[f.at + f.n - 1] != ' '))) {
-            *out = f;
-            found = true;
-            i = f.end;
-        } else {
-            i++;
+    size_t k = 0;
+    while (k < n && s[k] == ' ') k++;
+    return k;
+}
+
+/* A number, or arithmetic on numbers, in running text. */
+static size_t run_at(const char *s, size_t n)
+{
+    size_t at = 0, end = 0;
+    for (;;) {
+        while (at < n && strchr("-+(", s[at])) at++;
+        size_t k = numeral_at(s + at, n - at);
+        if (!k) break;
+        end = at = at + k;
+        while (at < n && s[at] == ')') end = ++at;
+        size_t blank = blanks_at(s + at, n - at);
+        /* a mixed number, a time */
+        size_t digits = numeral_at(s + at + blank, n - at - blank), slash = at + blank + digits;
+        if (blank && digits && slash < n && s[slash] == '/' && slash + 1 < n && isdigit((unsigned char)s[slash + 1])) {
+            at += blank;
+            continue;
         }
+        if (n - at > 2 && s[at] == ':' && isdigit((unsigned char)s[at + 1]) && isdigit((unsigned char)s[at + 2])) {
+            at++;
+            continue;
+        }
+        size_t op = at + blank;
+        if (op + 1 >= n || !strchr("+-*/^", s[op])) break;
+        size_t behind = op + 1 + blanks_at(s + op + 1, n - op - 1);
+        if (behind >= n || !(isdigit((unsigned char)s[behind]) || strchr("(-.", s[behind]))) break;
+        if (strchr("+-", s[op]) && blank == 0 && behind > op + 1) break; /* "5- 3" is no difference */
+        at = behind;
+    }
+    while (end && s[end - 1] == ')' ) { /* a closing bracket of the prose */
+        int depth = 0;
+        for (size_t i = 0; i < end; i++) depth += (s[i] == '(') - (s[i] == ')');
+        if (depth >= 0) break;
+        end--;
+    }
+    return end;
+}
+
+/* The first or last such run in cleaned text; what follows "not" is no answer. */
+static bool run_find(const char *s, size_t n, bool last, size_t *at, size_t *length)
+{
+    bool found = false;
+    for (size_t i = 0; i < n;) {
+        bool start = i == 0 || strchr(" =([\"*>~:,", s[i - 1]);
+        bool digit = isdigit((unsigned char)s[i]) || (strchr("-+(.", s[i]) && i + 1 < n && strchr("0123456789.(-", s[i + 1]));
+        size_t k = start && digit ? run_at(s + i, n - i) : 0;
+        if (!k) {
+            i++;
+            continue;
+        }
+        bool denied = i >= 4 && strncasecmp(s + i - 4, "not ", 4) == 0;
+        if (!denied) {
+            size_t percent = percent_behind(s + i + k, n - i - k);
+            *at = i;
+            *length = k + percent;
+            found = true;
+            if (!last) return true;
+        }
+        i += k;
     }
     return found;
 }
 
-static void text_span(struct found *out, const char *p, size_t n, const char *rule)
+/* twelve, twenty-five */
+static int number_word(const char *s, size_t n)
 {
-    while (n && isspace((unsigned char)*p)) p++, n--;
-    while (n && isspace((unsigned char)p[n - 1])) n--;
-    out->p = p;
-    out->n = n;
-    out->rule = rule;
-}
-
-static bool last_line(const char *s, size_t n, struct found *out)
-{
-    text_span(out, s, n, "last line");
-    for (size_t i = out->n; i-- > 0;)
-        if (out->p[i] == '\n') {
-            out->n -= i + 1;
-            out->p += i + 1;
-            break;
+    static const char *const ones[] = {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+                                       "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"};
+    static const char *const tens[] = {"twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"};
+    for (int i = 0; i < 20; i++)
+        if (ascii_word_at(s, n, ones[i])) return i;
+    for (int i = 0; i < 8; i++) {
+        size_t k = strlen(tens[i]);
+        if (n < k || strncasecmp(s, tens[i], k) != 0) continue;
+        if (n > k && s[k] == '-') {
+            int one = number_word(s + k + 1, n - k - 1);
+            return one > 0 && one < 10 ? (i + 2) * 10 + one : -1;
         }
-    return out->n > 0;
-}
-
-/* The last formula or number, whichever ends later. The number is looked for in the cleaned text, which then
- * takes the place of the copy. */
-static bool number_last(const char *s, size_t n, struct found *out)
-{
-    struct span f;
-    if (formula_last(s, n, &f)) {
-        size_t at, len;
-        struct str rest;
-        str_init(&rest, 0);
-        clean_math(s + f.end, n - f.end, &rest);
-        bool later = value_find(rest.p, rest.len, true, &at, &len);
-        str_release(&rest);
-        if (!later) {
-            text_span(out, s + f.at, f.n, "last formula");
-            out->latex = true;
-            out->delimited = f.end > f.at + f.n;
-            out->percent = f.percent;
-            return true;
-        }
+        return n == k || !isalnum((unsigned char)s[k]) ? (i + 2) * 10 : -1;
     }
+    return -1;
+}
+
+/* The answer at the beginning of running text: a formula as long as it goes, its first number, a number word. */
+static void offer_plain(struct finder *f, const char *s, size_t n, const char *rule)
+{
     struct str clean;
-    size_t at, len;
-    str_init(&clean, 0);
-    clean_math(s, n, &clean);
-    if (!value_find(clean.p, clean.len, true, &at, &len)) {
-        str_release(&clean);
-        return false;
+    size_t at, length;
+    str_init(&clean, FORMULA_BYTES_MAX * 4);
+    clean_math(s, n < 4000 ? n : 4000, STYLE_PLAIN, &clean);
+    size_t skip = strspn(clean.p, " *_:");
+    size_t prefix = math_prefix(f->w, clean.p + skip, clean.len - skip);
+    int word = number_word(clean.p + skip, clean.len - skip);
+    bool number = run_find(clean.p, clean.len, false, &at, &length);
+    if (prefix || number) {
+        struct str copy;
+        str_init(&copy, 0);
+        str_add(&copy, clean.p, clean.len);
+        struct candidate *c = offer_made(f, &copy, STYLE_PLAIN, rule);
+        if (c) {
+            const char *base = f->owned[f->n_owned - 1];
+            f->count--;
+            if (prefix) offer(f, base + skip, prefix, STYLE_PLAIN, rule);
+            if (number && !(prefix && at == skip && length == prefix)) offer(f, base + at, length, STYLE_PLAIN, rule);
+        }
+    } else if (word >= 0) {
+        struct str digits;
+        str_init(&digits, 16);
+        str_addf(&digits, "%d", word);
+        offer_made(f, &digits, STYLE_PLAIN, rule);
     }
-    free(out->copy);
-    out->copy = str_take(&clean);
     str_release(&clean);
-    text_span(out, out->copy + at, len, "last number");
-    return true;
 }
 
-/* ---- together ----------------------------------------------------------------------------------------- */
+/* What follows the last anchor. */
+static void anchored(struct finder *f, const char *s, size_t n)
+{
+    struct scan sc;
+    struct span span[BOXES_MAX];
+    const char *rule;
+    scan_init(&sc, s, n);
+    size_t at = anchor_last(s, n, &rule);
+    if (at) at = blanks_skip(&sc, at);
+    if (at == 0 || at >= n) return;
+    size_t end = line_end(s, n, at), digit = at;
+    while (digit < end && !isdigit((unsigned char)s[digit])) digit++;
+    bool far = digit == end || digit > at + 4;
+    size_t is = far ? is_behind(s, n, at) : 0;
+    if (is && is < end) {
+        at = is;
+        digit = at;
+        while (digit < end && !isdigit((unsigned char)s[digit])) digit++;
+    }
+    if (f->p->latex && formula_near(&sc, at, ANCHOR_REACH, &span[0]) && span[0].at <= digit) {
+        offer_joined(f, s, span, formulas_joined(&sc, span, 1, 6), rule);
+    } else if (f->p->expr) {
+        offer_plain(f, s + at, end - at, rule);
+        offer(f, s + at, end - at, STYLE_PLAIN, rule);
+    }
+}
+
+/* ---- no anchor ---------------------------------------------------------------------------------------- */
+
+/* The last formulas that belong together. A dollar counts as a mark only if no blank stands inside it or it is the
+ * only way to read it (else it is money). Returns their number. */
+static int formulas_last(const char *s, size_t n, struct span *out, int max)
+{
+    struct scan sc;
+    int count = 0;
+    scan_init(&sc, s, n);
+    for (size_t i = 0; i < n;) {
+        struct span here[8];
+        bool mark = s[i] == '$' || s[i] == '\\' || (s[i] == '-' && i + 1 < n && s[i + 1] == '\\');
+        if (mark && formula_at(&sc, i, &here[0])) {
+            bool money = s[i] == '$' && i + 1 < n && isdigit((unsigned char)s[i + 1]) && here[0].n > 12 && memchr(s + here[0].at, ' ', here[0].n) &&
+                         !memchr(s + here[0].at, '\\', here[0].n) && !memchr(s + here[0].at, '=', here[0].n);
+            if (money) {
+                i++;
+                continue;
+            }
+            count = formulas_joined(&sc, here, 1, max < 8 ? max : 8);
+            memcpy(out, here, (size_t)count * sizeof *out);
+            i = here[count - 1].end;
+        } else {
+            i++;
+        }
+    }
+    return count;
+}
+
+static bool last_line(struct finder *f, const char *s, size_t n)
+{
+    while (n && isspace((unsigned char)s[n - 1])) n--;
+    size_t i = n;
+    while (i > 0 && s[i - 1] != '\n') i--;
+    return offer(f, s + i, n - i, STYLE_PLAIN, "last line") != NULL;
+}
+
+/* The last formula or number, whichever ends later. */
+static void last_of_all(struct finder *f, const char *s, size_t n)
+{
+    struct span span[BOXES_MAX];
+    size_t at = 0, length = 0;
+    int count = f->p->latex ? formulas_last(s, n, span, BOXES_MAX) : 0;
+    size_t from = count ? span[count - 1].end : 0;
+    struct str clean;
+    str_init(&clean, 0);
+    clean_math(s + from, n - from, STYLE_PLAIN, &clean);
+    bool number = f->p->expr && run_find(clean.p, clean.len, true, &at, &length);
+    if (number && f->want != WANT_TEXT) {
+        struct candidate *c = offer_made(f, &clean, STYLE_PLAIN, "last number");
+        if (c) {
+            f->count--;
+            offer(f, f->owned[f->n_owned - 1] + at, length, STYLE_PLAIN, "last number");
+        }
+    } else {
+        str_release(&clean);
+    }
+    if (count) {
+        offer_joined(f, s, span, count, "last formula");
+        if (count > 1) offer_joined(f, s, &span[count - 1], 1, "last formula");
+    }
+}
+
+/* ---- choices ---------------------------------------------------------------------------------------------- */
+
+unsigned choice_at(const char *s, size_t n)
+{
+    struct str t;
+    unsigned set = 0;
+    str_init(&t, 300);
+    size_t i = 0;
+    while (i < n && strchr("*_ ([{$\n", s[i])) i++;
+    static const char *const macros[] = {"\\textbf{", "\\text{", "\\mathrm{", "\\mathbf{", "\\textrm{", "\\mbox{"};
+    for (int k = 0; k < 6; k++)
+        if (n - i > strlen(macros[k]) && strncmp(s + i, macros[k], strlen(macros[k])) == 0) i += strlen(macros[k]);
+    while (i < n && strchr("*_ ([{$", s[i])) i++;
+    bool end = i + 1 >= n || !isalnum((unsigned char)s[i + 1]);
+    bool article = i < n && s[i] == 'A' && i + 2 < n && s[i + 1] == ' ' && islower((unsigned char)s[i + 2]);
+    if (i < n && s[i] >= 'A' && s[i] <= 'J' && end && !article) {
+        str_add(&t, s, n < 60 ? n : 60);
+        if (n >= 60 || !choice_letters(t.p, &set)) set = 1u << (s[i] - 'A');
+    }
+    str_release(&t);
+    return set;
+}
+
+/* A letter that stands alone in running text: the last in brackets, else the last one. */
+static void choice_in_text(struct finder *f, const char *s, size_t n)
+{
+    const char *best = NULL;
+    bool bracket = false;
+    for (size_t i = 0; i < n; i++) {
+        bool left = i == 0 || strchr(" \n(*[\"'", s[i - 1]), right = i + 1 >= n || strchr(" \n)*].,:;\"'", s[i + 1]);
+        if (s[i] < 'A' || s[i] > 'J' || !left || !right) continue;
+        bool article = s[i] == 'A' && i + 2 < n && s[i + 1] == ' ' && islower((unsigned char)s[i + 2]);
+        bool here = i && i + 1 < n && s[i - 1] == '(' && s[i + 1] == ')';
+        if ((article && !here) || (bracket && !here)) continue;
+        best = s + i;
+        bracket = bracket || here;
+        if (i == 0 && i + 1 < n && strchr(".):", s[1])) break; /* "A. Because B is not valid" */
+    }
+    if (best) offer(f, best, 1, STYLE_PLAIN, "the letter of a choice");
+}
+
+/* ---- together ------------------------------------------------------------------------------------------- */
 
 /* The inside of the last <answer> block, or the whole. */
 static void answer_block(const char **s, size_t *n)
 {
     const char *end = *s + *n, *open = NULL;
-    for (const char *p = *s; (p = find(p, end, "<answer>")); p += 8) open = p + 8;
+    for (const char *p = *s; (p = find_text(p, end, "<answer>")); p += 8) open = p + 8;
     if (!open) return;
-    const char *close = find(open, end, "</answer>");
+    const char *close = find_text(open, end, "</answer>");
     *s = open;
     *n = (size_t)((close ? close : end) - open);
 }
 
-static bool any_answer(const char *s, size_t n, enum want want, struct found *out)
+/* The whole text as one formula, between dollars or not. */
+static void whole_text(struct finder *f, const char *s, size_t n, bool gold)
 {
-    struct span box, f;
-    struct value v;
-    answer_block(&s, &n);
-    if (box_last(s, n, &box)) {
-        text_span(out, s + box.at, box.n, "boxed");
-        out->latex = out->delimited = true;
-        return out->n > 0;
+    struct scan sc;
+    struct span span;
+    while (n && isspace((unsigned char)*s)) s++, n--;
+    while (n && isspace((unsigned char)s[n - 1])) n--;
+    scan_init(&sc, s, n);
+    if (n && formula_at(&sc, 0, &span) && span.end + 1 >= n && span.at > 0) {
+        offer_joined(f, s, &span, 1, "the whole text");
+        return;
     }
-    if (anchored(s, n, out)) return out->delimited = true;
-    text_span(out, s, n, "the whole text");
-    bool formula = formula_last(s, n, &f);
-    bool bare = formula && f.end == f.at + f.n; /* \frac without dollars may be a part of the number */
-    if ((!formula || bare) && out->n && value_parse(out->p, out->n, STYLE_PLAIN, &v)) return true;
-    if (want == WANT_TEXT) {
-        if (!formula) return last_line(s, n, out);
-        text_span(out, s + f.at, f.n, "last formula");
-        out->latex = true;
-        out->delimited = !bare;
-        return out->n > 0;
+    if (n == 0 || n > WHOLE_MAX || memchr(s, '$', n)) {
+        /* money and dollars that were not closed */
+        bool lone = n && n <= 60 && memchr(s, '$', n) && memchr(s, '$', n) == memrchr(s, '$', n);
+        if (!lone) return;
     }
-    return number_last(s, n, out) || (want == WANT_ANY && last_line(s, n, out));
+    bool latex = memchr(s, '\\', n) != NULL || memchr(s, '^', n) != NULL;
+    if (gold && latex && f->p->latex) offer(f, s, n, STYLE_LATEX, "the whole text");
+    if (f->p->expr || latex) offer(f, s, n, STYLE_PLAIN, "the whole text");
+    if (gold && !latex && f->p->latex) offer(f, s, n, STYLE_LATEX, "the whole text");
 }
 
-bool found_in(const char *text, enum extract_mode mode, enum want want, struct found *out)
+static void any_answer(struct finder *f, bool gold)
+{
+    const char *s = f->text;
+    size_t n = f->n;
+    struct span box[BOXES_MAX];
+    int priority = f->p->boxed_match_priority;
+    answer_block(&s, &n);
+    int boxes = priority >= 0 && f->p->latex ? boxes_last(s, n, true, box, BOXES_MAX) : 0;
+    if (boxes && priority <= 50) offer_joined(f, s, box, boxes, "boxed");
+    if (boxes && priority <= 50) return;
+    anchored(f, s, n);
+    if (boxes) offer_joined(f, s, box, boxes, "boxed");
+    if (f->want == WANT_CHOICE && f->count == 0) choice_in_text(f, s, n);
+    if (!f->p->try_extract_without_anchor) return;
+    if (f->count == 0 || gold) whole_text(f, s, n, gold);
+    int before = f->count;
+    last_of_all(f, s, n);
+    if (f->count == before && f->p->expr) { /* "The limit is oo." */
+        size_t end = n;
+        while (end && isspace((unsigned char)s[end - 1])) end--;
+        size_t line = end;
+        while (line > 0 && s[line - 1] != '\n') line--;
+        size_t is = is_behind(s, end, line);
+        if (is) offer_plain(f, s + is, end - is, "behind \"is\"");
+    }
+    if (f->want != WANT_NUMBER) last_line(f, s, n);
+}
+
+/* Open-R1 reads golds as formulas between marks, or as plain numbers: nothing else. */
+static void latex_gold(struct finder *f)
+{
+    latex_answer(f, true);
+    if (f->count == 0) last_of_all(f, f->text, f->n);
+    f->none = "the gold holds neither a formula nor a number";
+}
+
+void find_answers(struct finder *f, const char *text, bool gold)
 {
     size_t n = strlen(text);
-    *out = (struct found){.rule = "the text is too long"};
-    if (n > TEXT_MAX) return false;
-    out->copy = reasoning_cut(text, n);
-    out->rule = "the reasoning was never finished";
-    if (!out->copy) return false;
-    n = strlen(out->copy);
-    bool found;
-    if (mode == EXTRACT_LATEX) {
-        struct span best;
-        found = latex_answer(out->copy, n, &best, &out->rule);
-        if (found) {
-            text_span(out, out->copy + best.at, best.n, out->rule);
-            out->latex = true;
-            out->percent = best.percent;
-        } else {
-            out->rule = "neither a box nor a formula behind \"answer\"";
-        }
+    f->none = "the text is too long";
+    if (n > TEXT_MAX) return;
+    f->text = reasoning_cut(text, n);
+    f->none = "the reasoning was never finished";
+    if (!f->text) return;
+    f->n = strlen(f->text);
+    f->none = "no answer in the text";
+    if (f->p->raw) {
+        offer(f, f->text, f->n, STYLE_PLAIN, "the whole text");
+        offer(f, f->text, f->n, STYLE_LATEX, "the whole text");
+    } else if (f->p->mode == EXTRACT_LATEX) {
+        if (gold)
+            latex_gold(f);
+        else
+            latex_answer(f, false);
     } else {
-        found = any_answer(out->copy, n, want, out);
-        if (!found) out->rule = "no answer in the text";
+        any_answer(f, gold);
     }
-    return found;
 }
 
-void found_release(struct found *f)
+void finder_release(struct finder *f)
 {
-    free(f->copy);
-    f->copy = NULL;
+    for (int i = 0; i < f->n_owned; i++) free(f->owned[i]);
+    free(f->text);
+    f->text = NULL;
+    f->n_owned = f->count = 0;
 }

@@ -1,85 +1,264 @@
-/* verify_int.h: what the files of this room share. */
+/* verify_int.h: what the files of this room share: the tree of a formula, its making and its judging.
+ *
+ * The way of an answer: extract.c finds it in the text; clean.c gives it one spelling (ASCII with LaTeX's
+ * commands); lexer.c makes tokens; parse_*.c makes the tree; expand.c computes what has one exact meaning
+ * (matrix products, derivatives, gcd, both signs of \pm); compare.c holds two trees together by kind, and calls
+ * equal.c for numbers and expressions, which asks exact.c, modular.c, poly.c, numeric.c and bound.c in turn.
+ *
+ * All trees of one verdict live in one struct work, which counts nodes and steps: past a limit nothing more is
+ * made, every function fails, and the verdict is "undecided" with work.over as the reason.
+ */
 #ifndef VERIFY_VERIFY_INT_H
 #define VERIFY_VERIFY_INT_H
 
+#include <fmpq.h>
+#include <acb.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/str.h"
 #include "verify/verify.h"
 
-/* ---- number.c: exact rationals of bounded size -------------------------------------------------------- */
+#define FORMULA_BYTES_MAX ((size_t)1 << 16)
+#define NODES_MAX         200000
+#define STEPS_MAX         400000   /* of evaluation: a node visited once is one step */
+#define DEPTH_MAX         1000     /* of the parser: two for each level of \frac or of brackets that matter */
+#define TREE_DEPTH_MAX    1500     /* of a tree, and so of every walk over one */
+#define EXACT_BITS_MAX    (1 << 22) /* of an exact numerator or denominator */
+#define NAMES_MAX         12       /* different variables in one comparison */
 
-#define NAT_LIMIT 24 /* limbs of nine decimal digits a value may have: 216 digits */
-#define NAT_LIMBS (2 * NAT_LIMIT + 2)
+/* ---- trees: tree.c ------------------------------------------------------------------------------------ */
 
-struct nat { /* limb[0] is the lowest; n = 0: zero */
+enum kind {
+    K_NUM,     /* q */
+    K_SYM,     /* name */
+    K_CONST,   /* op: enum constant */
+    K_ADD,     /* args */
+    K_MUL,     /* args */
+    K_NEG,     /* a */
+    K_DIV,     /* a, b */
+    K_POW,     /* a, b */
+    K_ROOT,    /* a, n: the real n-th root where there is one */
+    K_FN,      /* op: enum function; args */
+    K_APPLY,   /* name: a function that nothing is known of; args */
+    K_PM,      /* op '+' or '-' (the upper sign); a, b */
+    K_PERCENT, /* a: a hundredths */
+    K_DEGREE,  /* a */
+    K_UNIT,    /* a, name: the words behind it */
+    K_BASED,   /* value, digits as a decimal number, base */
+    K_RATIO,   /* a : b : ... */
+    K_MOD,     /* a, m: a with the remark (mod m) */
+    K_TEXT,    /* name: words */
+    K_SEQ,     /* op: opening bracket, 0 if bare; rows: closing bracket; items */
+    K_MATRIX,  /* rows; entries row by row */
+    K_REL,     /* name: the relations' signs, one byte each (enum relation); members */
+    K_SETOP,   /* op: 'u' 'n' '\\'; a, b */
+    K_NUMSET,  /* op: 'R' 'Z' 'Q' 'N' 'C', 'E' the empty set */
+    K_BUILDER, /* element, condition */
+    K_CASES,   /* value, condition, value, condition...; condition NULL-like: the symbol "otherwise" */
+    K_ELLIPSIS
+};
+enum constant { C_PI, C_E, C_I, C_INF, C_UNDEFINED };
+enum relation { R_EQ = 1, R_NE, R_LT, R_GT, R_LE, R_GE, R_APPROX, R_IN, R_NOTIN, R_EQUIV, R_SUBSET, R_OTHER };
+enum function {
+    F_NONE, F_SIN, F_COS, F_TAN, F_COT, F_SEC, F_CSC, F_ASIN, F_ACOS, F_ATAN, F_ACOT, F_ASEC, F_ACSC,
+    F_SINH, F_COSH, F_TANH, F_COTH, F_SECH, F_CSCH, F_ASINH, F_ACOSH, F_ATANH, F_EXP, F_LN, F_LOG /* x, base */,
+    F_ABS, F_FLOOR, F_CEIL, F_ROUND, F_SIGN, F_FACT, F_FACT2, F_BINOM, F_PERM, F_GAMMA, F_GCD, F_LCM, F_MIN,
+    F_MAX, F_MODULO, F_RE, F_IM, F_ARG, F_CONJ, F_CIS, F_DET, F_TRACE, F_TRANSPOSE, F_NORM, F_SUM /* body var lo hi */,
+    F_PROD, F_INT /* body var [lo hi] */, F_LIM /* body var to */, F_DIFF /* body var */, F_VEC, F_BAR
+};
+
+struct node {
+    unsigned char kind, op;
+    bool decimal;  /* K_NUM: written with a decimal point */
+    bool ellipsis; /* K_NUM: digits broken off by dots */
+    short rows, depth;
     int n;
-    uint32_t limb[NAT_LIMBS];
+    uint64_t hash;
+    struct node **arg;
+    const char *name;
+    fmpq_t q;
+    struct node *next_number;
 };
-struct ratio {
-    bool negative;
-    struct nat num, den; /* den > 0; reduced when both fit 64 bits */
+
+struct work {
+    struct arena arena;
+    int nodes, steps;
+    struct node *numbers; /* chain of all K_NUM, whose q must be cleared */
+    const char *over;     /* the limit that was passed; NULL while none was */
+    const struct verify_params *p;
 };
-/* All return false when a value would pass NAT_LIMIT (or divides by zero); *out is then meaningless. */
-bool ratio_from_digits(const char *digits, size_t n, struct ratio *out); /* digits only */
-void ratio_from_int(long v, struct ratio *out);
-bool ratio_add(const struct ratio *a, const struct ratio *b, struct ratio *out);
-bool ratio_mul(const struct ratio *a, const struct ratio *b, struct ratio *out);
-bool ratio_div(const struct ratio *a, const struct ratio *b, struct ratio *out);
-bool ratio_pow(const struct ratio *a, long exponent, struct ratio *out);
-bool ratio_is_zero(const struct ratio *a);
-bool ratio_is_integer(const struct ratio *a);
-bool ratio_equal(const struct ratio *a, const struct ratio *b);
-/* |a - b| <= 10^-decimals / 2: b is a when rounded to so many decimals. */
-bool ratio_rounds_to(const struct ratio *a, const struct ratio *b, int decimals);
-void ratio_text(const struct ratio *a, struct str *out);
+void work_init(struct work *w, const struct verify_params *p);
+void work_release(struct work *w);
+bool work_step(struct work *w, int steps); /* false when the limit is passed */
+void *work_alloc(struct work *w, size_t bytes); /* NULL when the limit is passed */
+char *work_text(struct work *w, const char *s, size_t n);
 
-/* ---- clean.c: one spelling for many ------------------------------------------------------------------- */
+/* NULL arguments give NULL, so that a failure runs up by itself. */
+struct node *node_num(struct work *w, const fmpq_t q);
+struct node *node_int(struct work *w, long v);
+struct node *node_sym(struct work *w, const char *name);
+struct node *node_const(struct work *w, enum constant c);
+struct node *node_of(struct work *w, enum kind kind, int op, struct node *const *args, int n);
+struct node *node_1(struct work *w, enum kind kind, int op, struct node *a);
+struct node *node_2(struct work *w, enum kind kind, int op, struct node *a, struct node *b);
+struct node *node_named(struct work *w, enum kind kind, const char *name, struct node *const *args, int n);
+/* A copy of n with other arguments. */
+struct node *node_with(struct work *w, const struct node *n, struct node *const *args, int count);
+bool node_same(const struct node *a, const struct node *b);
+bool node_is_int(const struct node *n, long v);
+bool node_has(const struct node *n, enum kind kind);
+bool node_has_fn(const struct node *n, enum function f);
+bool node_has_decimal(const struct node *n);
+bool node_has_const(const struct node *n, enum constant c);
+bool node_uses(const struct node *n, const char *name);
+/* n with every symbol `name` replaced. */
+struct node *node_replace(struct work *w, struct node *n, const char *name, struct node *by);
+void node_print(const struct node *n, struct str *out); /* one line, fully bracketed where needed */
 
-/* Unicode signs, LaTeX spacing, sized brackets, currency signs and Markdown stars become plain ASCII or
- * vanish. */
-void clean_math(const char *s, size_t n, struct str *out);
-/* What is left for comparing text: markup gone, blanks gone, lower case when longer than one letter. True
- * when the text is words (or numbers) alone, so that another text is another answer; false when it is a
- * formula. */
-bool clean_text(const char *s, size_t n, bool latex, struct str *out);
-
-/* ---- value.c: a number as people write it ------------------------------------------------------------- */
-
-enum style { STYLE_PLAIN, STYLE_LATEX, STYLE_LATEX_STRICT /* \frac needs its braces */ };
-struct value {
-    struct ratio r;
-    int decimals; /* digits behind the point of a plain decimal; -1: not written as one */
-    bool percent; /* r is already divided by 100 */
+struct names {
+    const char *name[NAMES_MAX];
+    int n;
+    bool many; /* more than fit */
 };
-#define VALUE_BYTES_MAX 1024
-/* The whole text must be one number or arithmetic on numbers, perhaps with "x =" before and a unit behind. */
-bool value_parse(const char *s, size_t n, enum style style, struct value *out);
-/* The first or the last number in cleaned running text: its bytes, a percent sign behind it included. What is
- * found may still be no value ("4 1/0"). */
-bool value_find(const char *s, size_t n, bool last, size_t *at, size_t *len);
+void names_free_in(const struct node *n, struct names *out); /* adds the free symbols, sorted as found */
+bool is_expression(const struct node *n); /* a number or formula, no list, set, relation, text */
 
-/* ---- unit.c: what may stand around a number ----------------------------------------------------------- */
+/* ---- reading: clean.c, tables.c, lexer.c, parse*.c ------------------------------------------------------ */
 
-size_t percent_at(const char *s, size_t n); /* bytes of blanks and a percent sign or word at s */
-bool unit_is(const char *s, size_t n,
-             enum style style);              /* the rest behind a number is only a unit, or empty */
-size_t name_before(const char *s, size_t n); /* bytes of "x =" at the beginning, 0 if none */
+enum style { STYLE_LATEX, STYLE_PLAIN };
+/* Unicode signs become ASCII or LaTeX commands, Markdown stars and invisible characters vanish. */
+void clean_math(const char *s, size_t n, enum style style, struct str *out);
+/* For comparing text as text: markup and blanks gone, case folded when longer than one letter. */
+void clean_text(const char *s, size_t n, struct str *out);
+bool ascii_word_at(const char *s, size_t n, const char *word); /* whole word, any case */
 
-/* ---- extract.c: where the answer stands --------------------------------------------------------------- */
+/* NULL when it is no formula (why says so) or a limit was passed. The text is cleaned first. */
+struct node *math_parse(struct work *w, const char *s, size_t n, enum style style, const char **why);
+/* Bytes at the beginning of (cleaned) plain text that look like mathematics rather than prose. */
+size_t math_prefix(struct work *w, const char *s, size_t n);
 
-enum want { WANT_ANY, WANT_NUMBER, WANT_TEXT };
-struct found {
-    char *copy; /* owned: the text without its reasoning */
-    const char *p;
+/* ---- units.c ------------------------------------------------------------------------------------------- */
+
+/* A known unit as a factor of powers of base units; unknown words are no unit (false). */
+#define UNIT_BASES 9
+struct unit {
+    fmpq_t factor;
+    int power[UNIT_BASES];
+};
+bool unit_read(const char *words, struct unit *out); /* unit_release in any case */
+void unit_release(struct unit *u);
+bool unit_word_known(const char *s, size_t n);
+
+/* ---- computing: expand.c, exact.c, modular.c, poly.c, numeric.c, bound.c ------------------------------------ */
+
+/* What has one exact meaning is computed: matrices, determinants, derivatives, gcd, percent, units. */
+struct node *expand(struct work *w, struct node *n);
+/* The variants of an expression with \pm; out takes up to max. */
+int expand_signs(struct work *w, struct node *n, struct node **out, int max);
+struct node *derivative(struct work *w, const struct node *n, const char *var); /* NULL: not known */
+struct node *matrix_value(struct work *w, struct node *n); /* a K_MATRIX, or NULL when n is none */
+struct node *determinant(struct work *w, const struct node *m);
+
+/* The exact rational value; false if there is none or it is too large. */
+bool exact_value(struct work *w, const struct node *n, fmpq_t out);
+bool exact_integer(struct work *w, const struct node *n, fmpz_t out);
+
+enum truth { NO, YES, UNKNOWN };
+/* Are a and b the same rational function of their symbols and of what is not rational in them? YES errs with a
+ * probability below 2^-100; NO is a proof only when nothing else than symbols was in them. */
+enum truth modular_same(struct work *w, const struct node *a, const struct node *b, bool *proof);
+/* By expansion into polynomials; UNKNOWN when that would be large. */
+enum truth poly_same(struct work *w, const struct node *a, const struct node *b);
+/* Are the numerators of a and b proportional? *sign of the factor when it is a constant ratio of a to b. */
+enum truth poly_proportional(struct work *w, const struct node *a, const struct node *b);
+/* a as a polynomial in one variable: its coefficients, lowest first, at most max. -1 if it is none. */
+int poly_coefficients(struct work *w, const struct node *a, const char *var, fmpq *out, int max);
+
+struct env {
+    const char *name[NAMES_MAX + 8];
+    acb_struct value[NAMES_MAX + 8];
+    int n;
+};
+struct eval {
+    struct work *w;
+    struct env *env;
+    slong prec;
+    bool complex; /* roots of negative numbers are principal values */
+};
+bool eval_node(struct eval *v, const struct node *n, acb_t out); /* false: undefined, or not to be computed */
+bool eval_big(struct eval *v, const struct node *n, acb_t out);  /* sums, products, integrals, limits */
+int eval_condition(struct eval *v, const struct node *rel);      /* 1, 0, or -1 when it cannot be said */
+bool env_push(struct env *e, const char *name);
+void env_pop(struct env *e);
+
+/* log2 of a number below which |n| is zero if it is algebraic and n is built as here; false if not known. */
+bool zero_bound(struct work *w, const struct node *n, double *log2_bound);
+
+/* ---- judging: equal.c, realset.c, relation.c, text_match.c, compare.c -------------------------------------- */
+
+struct judge {
+    struct work *w;
+    char reason[224]; /* what decided last */
+    struct str *explain; /* NULL unless the steps are wanted */
+    int depth;
+};
+void judge_say(struct judge *j, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Numbers and expressions without units, percent, lists. */
+enum truth equal_expression(struct judge *j, struct node *g, struct node *a);
+/* -1, 0, 1 of a - b, both closed and real; 2 when it cannot be said. */
+int order_of(struct judge *j, struct node *a, struct node *b);
+
+struct piece {
+    struct node *lo, *hi; /* NULL: unbounded */
+    bool lo_in, hi_in;
+};
+struct realset {
+    struct piece piece[32];
+    int n;
+};
+bool realset_of(struct judge *j, struct node *n, struct realset *out);                     /* from intervals */
+bool realset_from_relation(struct judge *j, struct node *n, const char **var, struct realset *out);
+enum truth realset_same(struct judge *j, struct realset *a, struct realset *b);
+
+enum truth relation_same(struct judge *j, struct node *g, struct node *a);
+enum truth text_same(struct judge *j, const char *g, const char *a);
+bool choice_letters(const char *s, unsigned *set); /* "A, C" or "AC": bits of the letters */
+/* The whole: lists, sets, relations, expressions, words. */
+enum truth compare_nodes(struct judge *j, struct node *g, struct node *a);
+
+/* ---- finding: delimit.c, extract.c --------------------------------------------------------------------------- */
+
+struct span {
+    size_t at, n, end; /* content; end: behind the closing mark and a percent sign */
+    bool percent, box;
+};
+enum want { WANT_ANY, WANT_NUMBER, WANT_TEXT, WANT_CHOICE };
+struct candidate {
+    const char *p; /* into finder.text or finder.owned */
     size_t n;
-    bool latex, percent; /* percent: a sign stood behind the formula */
-    bool delimited;      /* a box, an anchor or $ $ around it set it apart from what else there is */
-    bool line;           /* the rest of a line behind an anchor: the answer is at its beginning */
-    const char *rule;
+    enum style style;
+    bool percent;
+    bool box;         /* final: nothing behind it is looked at when it can be read */
+    const char *rule; /* static */
 };
-/* Release with found_release in any case. False: no answer; rule says why. */
-bool found_in(const char *text, enum extract_mode mode, enum want want, struct found *out);
-void found_release(struct found *f);
+#define CANDIDATES_MAX 8
+struct finder {
+    char *text; /* owned: without its reasoning */
+    size_t n;
+    char *owned[CANDIDATES_MAX];
+    int n_owned;
+    struct candidate found[CANDIDATES_MAX];
+    int count;
+    const char *none; /* why nothing was found */
+    struct work *w;
+    const struct verify_params *p;
+    enum want want;
+};
+/* The places where the answer may stand, best first. Release in any case. */
+void find_answers(struct finder *f, const char *text, bool gold);
+void finder_release(struct finder *f);
+/* The letter, or letters, of a choice at the beginning of a text: "(B) 12". 0 if there is none. */
+unsigned choice_at(const char *s, size_t n);
 
 #endif

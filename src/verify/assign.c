@@ -1,0 +1,339 @@
+/* assign.c: names in front of values. "x = 5" answers a gold of 5 and the other way round; "2x = 6" and "x + y = 1" are
+ * equations and answer nothing but equations.
+ *
+ * tidy() brings lists of assignments into one of three forms: a value, NAME = value(s), or a list of NAME = value with
+ * different names. Remarks such as "n in Z" are taken off and their letter is renamed, for it is only a bound one.
+ */
+#include <string.h>
+
+#include "verify/compare_int.h"
+
+#define LIST_MAX 256
+
+/* ---- what is a name ----------------------------------------------------------------------------------------- */
+
+static bool is_name(const struct node *n)
+{
+    switch ((enum kind)n->kind) {
+    case K_SYM:
+    case K_APPLY: return true;
+    case K_CONST: return n->op == C_I || n->op == C_E; /* letters like others, when they stand among names */
+    case K_MUL:
+    case K_DIV:
+    case K_RATIO:
+    case K_SEQ:
+        for (int i = 0; i < n->n; i++)
+            if (!is_name(n->arg[i])) return false;
+        return n->n > 0;
+    case K_UNIT:
+    case K_DEGREE: return is_name(n->arg[0]);
+    case K_TEXT: return true;
+    case K_FN:
+        return n->n == 1 && (n->op == F_ABS || n->op == F_NORM || n->op == F_DET || (n->op >= F_SIN && n->op <= F_CSC) || n->op == F_RE ||
+                             n->op == F_IM) &&
+               is_name(n->arg[0]);
+    default: return false;
+    }
+}
+
+static bool is_closed(const struct node *n)
+{
+    struct names names = {0};
+    if (!is_expression(n)) return false;
+    names_free_in(n, &names);
+    return names.n == 0;
+}
+
+static bool is_equality(const struct node *n)
+{
+    if (n->kind != K_REL) return false;
+    for (const char *s = n->name; *s; s++)
+        if (*s != R_EQ && *s != R_APPROX && *s != R_IN) return false;
+    return true;
+}
+
+static bool uses_any(const struct node *value, const struct node *name)
+{
+    struct names names = {0};
+    names_free_in(name, &names);
+    for (int i = 0; i < names.n; i++)
+        if (node_uses(value, names.name[i])) return true;
+    return false;
+}
+
+/* The last member that is held equal exactly: x = 1/3 ~ 0.33 is 1/3, x ~ 11 is 11. */
+static struct node *value_of(struct node *rel)
+{
+    int last = rel->n - 1;
+    while (last > 1 && rel->name[last - 1] == R_APPROX) last--;
+    return rel->arg[last];
+}
+
+/* NAME = ... = value; with `loose` a closed left side too (5 + 6 = 11). */
+static bool is_assignment(const struct node *n, bool loose)
+{
+    if (!is_equality(n)) return false;
+    const struct node *left = n->arg[0];
+    if (!is_name(left)) return loose && is_closed(left);
+    if (left->kind == K_APPLY || left->kind == K_TEXT) return true;
+    struct node *value = value_of((struct node *)n);
+    return !uses_any(value, left) || (value->kind == K_FN && value->op == F_SUM);
+}
+
+/* ---- lists ---------------------------------------------------------------------------------------------------- */
+
+static struct node *list_of(struct judge *j, struct node *const *items, int n, const struct node *like)
+{
+    struct node *out = node_of(j->w, K_SEQ, like->op, items, n);
+    if (out) out->rows = like->rows;
+    return out;
+}
+
+static struct node *assigned(struct judge *j, struct node *name, struct node *value)
+{
+    static const char sign[] = {R_EQ, 0};
+    return node_named(j->w, K_REL, sign, (struct node *[]){name, value}, 2);
+}
+
+/* x = a, b, c and x = a or x = b: one name, several values. */
+static struct node *one_name(struct judge *j, struct node *n)
+{
+    struct node *values[LIST_MAX];
+    struct node *first = n->arg[0];
+    if (n->n > LIST_MAX || !is_assignment(first, false)) return n;
+    for (int i = 0; i < n->n; i++) {
+        struct node *item = n->arg[i];
+        if (i > 0 && item->kind == K_REL && (!is_assignment(item, false) || !node_same(item->arg[0], first->arg[0]))) return n;
+        values[i] = item->kind == K_REL ? value_of(item) : item;
+    }
+    struct node *like = node_of(j->w, K_SEQ, 0, NULL, 0);
+    if (!like) return NULL;
+    like->rows = ',';
+    return assigned(j, first->arg[0], list_of(j, values, n->n, like));
+}
+
+/* Takes conditions off the end: n in Z, k integer; their letters become "n#". */
+static struct node *without_conditions(struct judge *j, struct node *n)
+{
+    int count = n->n;
+    struct node *renamed = n;
+    while (count > 1) {
+        const struct node *last = n->arg[count - 1];
+        bool whole = last->kind == K_REL && last->n == 2 && last->name[0] == R_IN && last->arg[0]->kind == K_SYM &&
+                     last->arg[1]->kind == K_NUMSET && last->arg[1]->op != 'E';
+        bool remark = last->kind == K_UNIT && last->n == 1 && last->arg[0]->kind == K_SYM;
+        if (!whole && !remark) break;
+        renamed = node_replace(j->w, renamed, last->arg[0]->name, node_sym(j->w, "n#"));
+        if (!renamed) return NULL;
+        count--;
+    }
+    if (count == n->n) return n;
+    return count == 1 ? renamed->arg[0] : list_of(j, renamed->arg, count, n);
+}
+
+static bool names_differ(const struct node *list)
+{
+    for (int i = 0; i < list->n; i++) {
+        if (!is_assignment(list->arg[i], false)) return false;
+        for (int k = 0; k < i; k++)
+            if (node_same(list->arg[i]->arg[0], list->arg[k]->arg[0])) return false;
+    }
+    return list->n > 1;
+}
+
+/* (x, y) = (2, 3) as x = 2, y = 3. */
+static struct node *tuple_spread(struct judge *j, struct node *n)
+{
+    struct node *items[LIST_MAX];
+    if (n->kind != K_REL || n->n != 2 || n->name[0] != R_EQ) return n;
+    struct node *left = n->arg[0], *right = n->arg[1];
+    if (left->kind != K_SEQ || right->kind != K_SEQ || left->n != right->n || right->op != '(' || left->n > LIST_MAX || left->n < 2) return n;
+    for (int i = 0; i < left->n; i++) items[i] = assigned(j, left->arg[i], right->arg[i]);
+    struct node *like = node_of(j->w, K_SEQ, '(', NULL, 0);
+    if (!like) return NULL;
+    like->rows = ')';
+    return list_of(j, items, left->n, like);
+}
+
+static struct node *tidy(struct judge *j, struct node *n)
+{
+    if (n && n->kind == K_SEQ && n->op == 0) n = without_conditions(j, n);
+    if (n && n->kind == K_SEQ && (n->op == 0 || n->op == '{')) n = one_name(j, n);
+    if (n && n->kind == K_REL) n = tuple_spread(j, n);
+    return n;
+}
+
+struct node *spread_signs(struct judge *j, struct node *n)
+{
+    struct node *items[LIST_MAX];
+    int count = 0;
+    if (n->kind != K_SEQ || (n->op != 0 && n->op != '{') || !node_has(n, K_PM)) return n;
+    for (int i = 0; i < n->n; i++) {
+        int k = count + 2 <= LIST_MAX ? expand_signs(j->w, n->arg[i], items + count, 2) : 0;
+        if (!k) return n;
+        count += k;
+    }
+    return list_of(j, items, count, n);
+}
+
+/* ---- named values ------------------------------------------------------------------------------------------------ */
+
+/* x = 2, y = 3 against the same names in any order. */
+static enum truth named_same(struct judge *j, struct node *g, struct node *a)
+{
+    enum truth t = g->n == a->n ? YES : NO;
+    for (int i = 0; i < g->n && t != NO; i++) {
+        int k = 0;
+        while (k < a->n && !node_same(g->arg[i]->arg[0], a->arg[k]->arg[0])) k++;
+        if (k == a->n) {
+            judge_say(j, "a name of the gold is missing");
+            return NO;
+        }
+        enum truth one = compare_values(j, value_of(g->arg[i]), value_of(a->arg[k]));
+        if (one != YES) t = t == UNKNOWN && one != NO ? UNKNOWN : one;
+    }
+    judge_say(j, t == YES ? "the same values under the same names" : "other values");
+    return t;
+}
+
+/* x = 2, y = 3 against a tuple or list: in the order written. */
+static enum truth named_against(struct judge *j, struct node *named, struct node *values, bool named_is_gold)
+{
+    struct node *plain[LIST_MAX];
+    if (values->kind != K_SEQ || values->n != named->n || named->n > LIST_MAX) {
+        judge_say(j, "named values against another number of values");
+        return NO;
+    }
+    for (int i = 0; i < named->n; i++) plain[i] = value_of(named->arg[i]);
+    return named_is_gold ? ordered_same(j, plain, values->arg, named->n) : ordered_same(j, values->arg, plain, named->n);
+}
+
+enum truth compare_item(struct judge *j, struct node *g, struct node *a)
+{
+    if (g->kind == K_REL && a->kind != K_REL && is_assignment(g, false)) g = value_of(g);
+    else if (a->kind == K_REL && g->kind != K_REL && is_assignment(a, false)) a = value_of(a);
+    else if (g->kind == K_REL && a->kind == K_REL) return compare_nodes(j, g, a);
+    bool named_g = g->kind == K_SEQ && names_differ(g), named_a = a->kind == K_SEQ && names_differ(a);
+    if (named_g && named_a) return named_same(j, g, a);
+    if (named_g || named_a) return named_against(j, named_g ? g : a, named_g ? a : g, named_g);
+    return compare_values(j, g, a);
+}
+
+/* ---- relations ----------------------------------------------------------------------------------------------------- */
+
+static int values_in(struct judge *j, struct node *rel, struct node **out, int max)
+{
+    struct node *value = spread_signs(j, value_of(rel));
+    if (value->kind != K_SEQ) return expand_signs(j->w, value, out, max);
+    if (value->n > max || (value->op != 0 && value->op != '{')) return 0;
+    for (int i = 0; i < value->n; i++) out[i] = value->arg[i];
+    return value->n;
+}
+
+/* x = a or b against an equation in x that has exactly these roots. */
+static enum truth solved(struct judge *j, struct node *g, struct node *a)
+{
+    struct node *values[32];
+    struct node *list = is_assignment(g, false) ? g : a, *equation = list == g ? a : g;
+    if (!is_assignment(list, false) || list->arg[0]->kind != K_SYM || equation->n != 2 || equation->name[0] != R_EQ) return UNKNOWN;
+    int n = values_in(j, list, values, 32);
+    for (int i = 0; i < n; i++)
+        if (!is_expression(values[i])) return UNKNOWN;
+    return n ? roots_same(j, list->arg[0]->name, values, n, equation) : UNKNOWN;
+}
+
+static enum truth both_relations(struct judge *j, struct node *g, struct node *a)
+{
+    bool name_g = is_assignment(g, false), name_a = is_assignment(a, false);
+    if (name_g && name_a && node_same(g->arg[0], a->arg[0])) return compare_values(j, value_of(g), value_of(a));
+    if (name_g && name_a && g->n == 2 && a->n == 2 && g->arg[0]->kind == K_SYM && a->arg[0]->kind == K_SYM && is_closed(value_of(g)) &&
+        is_closed(value_of(a))) {
+        judge_say(j, "values of different names");
+        return NO;
+    }
+    /* 5 = x */
+    if (name_g && !name_a && a->n == 2 && a->name[0] == R_EQ && node_same(a->arg[1], g->arg[0]))
+        return compare_values(j, value_of(g), a->arg[0]);
+    if (name_a && !name_g && g->n == 2 && g->name[0] == R_EQ && node_same(g->arg[1], a->arg[0]))
+        return compare_values(j, g->arg[0], value_of(a));
+    if (name_g != name_a) {
+        enum truth t = solved(j, g, a);
+        if (t != UNKNOWN) return t;
+    }
+    return relation_same(j, g, a);
+}
+
+/* An inequality, or several, against a set. */
+static enum truth region_same(struct judge *j, struct node *relation, struct node *set)
+{
+    struct realset x, y;
+    const char *var = NULL;
+    if (!realset_of(j, set, &y) || !realset_from_relation(j, relation, &var, &x)) return UNKNOWN;
+    return realset_same(j, &x, &y);
+}
+
+static bool is_relation_list(const struct node *n)
+{
+    if (n->kind == K_REL) return !is_equality(n) || n->name[0] == R_IN;
+    if (n->kind != K_SEQ || n->op != 0) return false;
+    for (int i = 0; i < n->n; i++)
+        if (n->arg[i]->kind != K_REL) return false;
+    return n->n > 0;
+}
+
+static enum truth gold_relation(struct judge *j, struct node *g, struct node *a)
+{
+    if (is_assignment(g, false)) return compare_nodes(j, value_of(g), a);
+    if (is_relation_list(g)) {
+        enum truth t = region_same(j, g, a);
+        if (t != UNKNOWN) return t;
+    }
+    judge_say(j, "an equation or inequality is asked for");
+    return NO;
+}
+
+static enum truth answer_relation(struct judge *j, struct node *g, struct node *a)
+{
+    if (is_assignment(a, true)) return compare_nodes(j, g, value_of(a));
+    if (is_relation_list(a) && j->w->p->allow_set_relation_comp) {
+        enum truth t = region_same(j, a, g);
+        if (t != UNKNOWN) return t;
+    }
+    judge_say(j, "an equation or inequality instead of a value");
+    return NO;
+}
+
+enum truth compare_nodes(struct judge *j, struct node *g, struct node *a)
+{
+    struct realset x, y;
+    const char *var = NULL;
+    g = tidy(j, g);
+    a = tidy(j, a);
+    if (!g || !a || j->w->over || ++j->depth > 60) {
+        judge_say(j, "%s", j->w->over ? j->w->over : "nested too deep");
+        return UNKNOWN;
+    }
+    bool list_g = g->kind == K_SEQ, list_a = a->kind == K_SEQ, rel_g = g->kind == K_REL, rel_a = a->kind == K_REL;
+    enum truth t;
+    if (rel_g && rel_a) {
+        t = both_relations(j, g, a);
+    } else if (list_g && list_a && names_differ(g) && names_differ(a)) {
+        t = named_same(j, g, a);
+    } else if (list_g && names_differ(g)) {
+        t = named_against(j, g, a, true);
+    } else if (list_a && names_differ(a)) {
+        t = named_against(j, a, g, false);
+    } else if (list_g && list_a && is_relation_list(g) && is_relation_list(a) && realset_from_relation(j, g, &var, &x) &&
+               realset_from_relation(j, a, &var, &y)) {
+        t = realset_same(j, &x, &y);
+    } else if (rel_g || (list_g && is_relation_list(g) && !list_a)) {
+        t = list_a && is_relation_list(a) && is_relation_list(g) ? region_same(j, g, a) : gold_relation(j, g, a);
+        if (t == UNKNOWN && rel_a) t = NO;
+    } else if (rel_a || (list_a && is_relation_list(a) && !list_g)) {
+        t = answer_relation(j, g, a);
+    } else {
+        t = compare_values(j, g, a);
+    }
+    j->depth--;
+    return t;
+}

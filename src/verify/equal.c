@@ -1,0 +1,460 @@
+/* equal.c: are two numbers or expressions equal? Each question is asked of the cheapest way that can answer it:
+ *
+ *   the same formula; exact rationals; a decimal rounded; residues at random points (modular.c), confirmed by
+ *   expansion (poly.c); balls around the difference (numeric.c) with growing precision, and where they always
+ *   contain zero, the separation bound of algebraic numbers (bound.c). What stays open is taken as equal when it
+ *   agrees to AGREE_BITS bits, and the reason says so. With variables: balls at random points.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "verify/verify_int.h"
+
+#define AGREE_BITS 1000  /* a constant that no bound decides: 300 digits */
+#define PROOF_BITS 24000 /* precision up to which a separation bound is followed */
+#define POINTS     14
+#define POINTS_MIN 4
+#define POINT_BITS 90 /* agreement asked at a point */
+
+void judge_say(struct judge *j, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(j->reason, sizeof j->reason, fmt, ap);
+    va_end(ap);
+    if (j->explain) str_addf(j->explain, "  %s\n", j->reason);
+}
+
+/* ---- decimals --------------------------------------------------------------------------------------------- */
+
+/* x rounded to a whole number, half upwards; false when the ball cannot tell. */
+static bool rounded(const arb_t x, fmpz_t out, slong prec)
+{
+    arb_t t;
+    arb_init(t);
+    arb_set_d(t, 0.5);
+    arb_add(t, t, x, prec);
+    arb_floor(t, t, prec);
+    bool good = arb_get_unique_fmpz(out, t);
+    arb_clear(t);
+    return good;
+}
+
+/* The decimals to round to: those asked, or, when both numbers are below a thousandth, three digits at least. */
+static slong places_for(const arb_t x, const arb_t y, slong asked)
+{
+    arf_t a, b;
+    arf_init(a);
+    arf_init(b);
+    arb_get_abs_ubound_arf(a, x, 30);
+    arb_get_abs_ubound_arf(b, y, 30);
+    if (arf_cmp(a, b) < 0) arf_swap(a, b);
+    slong places = asked;
+    arf_set_d(b, 0.001);
+    bool tiny = arf_cmp(a, b) < 0;
+    while (tiny && places < asked + 400) {
+        fmpz_t ten;
+        fmpz_init(ten);
+        fmpz_ui_pow_ui(ten, 10, (ulong)places);
+        arf_mul_fmpz(b, a, ten, 30, ARF_RND_DOWN);
+        fmpz_clear(ten);
+        if (arf_cmp_si(b, 100) >= 0) break;
+        places++;
+    }
+    arf_clear(a);
+    arf_clear(b);
+    return places;
+}
+
+static bool decimals_agree(struct judge *j, const acb_t x, const acb_t y, slong prec)
+{
+    if (!arb_is_zero(acb_imagref(x)) || !arb_is_zero(acb_imagref(y))) return false;
+    arb_srcptr a = acb_realref(x), b = acb_realref(y);
+    if (arb_contains_zero(a) || arb_contains_zero(b)) return false;
+    slong places = places_for(a, b, j->w->p->float_rounding);
+    arb_t s, t, ten;
+    fmpz_t p, q;
+    arb_init(s);
+    arb_init(t);
+    arb_init(ten);
+    fmpz_init(p);
+    fmpz_init(q);
+    fmpz_ui_pow_ui(p, 10, (ulong)places);
+    arb_set_fmpz(ten, p);
+    arb_mul(s, a, ten, prec);
+    arb_mul(t, b, ten, prec);
+    bool same = rounded(s, p, prec) && rounded(t, q, prec) && fmpz_equal(p, q);
+    judge_say(j, same ? "equal when rounded to %ld decimals" : "different when rounded to %ld decimals", (long)places);
+    arb_clear(s);
+    arb_clear(t);
+    arb_clear(ten);
+    fmpz_clear(p);
+    fmpz_clear(q);
+    return same;
+}
+
+/* 3.14159...: the digits given are the beginning of the other number. */
+static const struct node *broken_off(const struct node *n)
+{
+    bool negative = n->kind == K_NEG;
+    const struct node *v = negative ? n->arg[0] : n;
+    return v->kind == K_NUM && v->ellipsis && v->rows >= 3 ? v : NULL;
+}
+
+static bool begins_with(const acb_t x, const acb_t y, int decimals, slong prec)
+{
+    arb_t d, unit;
+    fmpz_t ten;
+    arb_init(d);
+    arb_init(unit);
+    fmpz_init(ten);
+    fmpz_ui_pow_ui(ten, 10, (ulong)decimals);
+    arb_sub(d, acb_realref(x), acb_realref(y), prec);
+    arb_abs(d, d);
+    arb_mul_fmpz(d, d, ten, prec);
+    arb_one(unit);
+    bool good = arb_lt(d, unit);
+    arb_clear(d);
+    arb_clear(unit);
+    fmpz_clear(ten);
+    return good;
+}
+
+/* ---- constants --------------------------------------------------------------------------------------------- */
+
+/* Does |d| <= 2^-bits max(|x|, |y|) hold for sure? */
+static bool negligible(const acb_t d, const acb_t x, const acb_t y, slong bits)
+{
+    arf_t size, a, b;
+    arf_init(size);
+    arf_init(a);
+    arf_init(b);
+    acb_get_abs_ubound_arf(size, d, 30);
+    acb_get_abs_lbound_arf(a, x, 30);
+    acb_get_abs_lbound_arf(b, y, 30);
+    if (arf_cmp(a, b) < 0) arf_swap(a, b);
+    if (arf_cmpabs_2exp_si(a, 0) < 0) arf_one(a); /* near zero: absolutely */
+    arf_mul_2exp_si(a, a, -bits);
+    bool good = arf_cmp(size, a) <= 0;
+    arf_clear(size);
+    arf_clear(a);
+    arf_clear(b);
+    return good;
+}
+
+static bool below_bound(const acb_t d, double log2_bound)
+{
+    arf_t size;
+    arf_init(size);
+    acb_get_abs_ubound_arf(size, d, 30);
+    bool good = arf_cmpabs_2exp_si(size, (slong)log2_bound) < 0;
+    arf_clear(size);
+    return good;
+}
+
+/* Numerical values that only approximate (integrals, limits) come as balls of some 60 bits. */
+static bool is_approximate(const struct node *n)
+{
+    return node_has_fn(n, F_INT) || node_has_fn(n, F_LIM);
+}
+
+struct constants {
+    struct node *g, *a, *difference;
+    acb_t x, y, d;
+    bool complex, decimal;
+};
+
+static bool values_at(struct judge *j, struct constants *c, slong prec)
+{
+    struct env env = {.n = 0};
+    struct eval v = {.w = j->w, .env = &env, .prec = prec, .complex = c->complex};
+    bool good = eval_node(&v, c->g, c->x) && eval_node(&v, c->a, c->y);
+    if (good) acb_sub(c->d, c->x, c->y, prec);
+    return good;
+}
+
+/* The differences that decimals excuse. */
+static enum truth excused(struct judge *j, struct constants *c)
+{
+    const struct node *broken = broken_off(c->g) ? broken_off(c->g) : broken_off(c->a);
+    if (broken && begins_with(c->x, c->y, broken->rows, 256)) {
+        judge_say(j, "the %d decimals given agree", broken->rows);
+        return YES;
+    }
+    if (c->decimal && decimals_agree(j, c->x, c->y, 256)) return YES;
+    if (!c->decimal) judge_say(j, "the numbers differ");
+    return NO;
+}
+
+static enum truth constants_decided(struct judge *j, struct constants *c)
+{
+    double log2_bound = 0;
+    bool algebraic = zero_bound(j->w, c->difference, &log2_bound), apart = false;
+    slong most = algebraic && -log2_bound < PROOF_BITS - 200 ? (slong)-log2_bound + 200 : 2 * AGREE_BITS;
+    bool approximate = is_approximate(c->difference);
+    for (slong prec = 128; !apart; prec *= 2) {
+        if (!values_at(j, c, prec)) {
+            judge_say(j, "%s", j->w->over ? j->w->over : "a value is undefined or too large to be computed");
+            return UNKNOWN;
+        }
+        apart = !acb_contains_zero(c->d);
+        if (apart) break;
+        if (approximate && negligible(c->d, c->x, c->y, 50)) {
+            judge_say(j, "equal to 15 digits, computed numerically");
+            return YES;
+        }
+        if (algebraic && below_bound(c->d, log2_bound)) {
+            judge_say(j, "equal: the difference is an algebraic number below its separation bound");
+            return YES;
+        }
+        bool bound_too_far = !algebraic || -log2_bound >= PROOF_BITS - 200;
+        if (bound_too_far && prec > AGREE_BITS && negligible(c->d, c->x, c->y, AGREE_BITS)) {
+            judge_say(j, "equal to 300 digits");
+            return YES;
+        }
+        if (prec > 4 * most + 512 || approximate) {
+            judge_say(j, "the numbers could not be told apart, nor shown to be equal");
+            return UNKNOWN;
+        }
+    }
+    return values_at(j, c, 256) || values_at(j, c, 128) ? excused(j, c) : NO;
+}
+
+/* The same base or function of two different things decides without values: towers of powers. */
+static enum truth towers(struct judge *j, struct node *g, struct node *a)
+{
+    if (g->kind != K_POW || a->kind != K_POW || !node_same(g->arg[0], a->arg[0])) return UNKNOWN;
+    struct names names = {0};
+    fmpq_t base;
+    names_free_in(g->arg[0], &names);
+    fmpq_init(base);
+    bool good = names.n == 0 && (exact_value(j->w, g->arg[0], base) ? fmpq_cmp_si(base, 1) > 0
+                                                                   : g->arg[0]->kind == K_CONST && g->arg[0]->op == C_E);
+    fmpq_clear(base);
+    return good ? equal_expression(j, g->arg[1], a->arg[1]) : UNKNOWN;
+}
+
+static enum truth equal_constants(struct judge *j, struct node *g, struct node *a, bool decimal)
+{
+    struct constants c = {.g = g, .a = a, .complex = node_has_const(g, C_I) || node_has_const(a, C_I), .decimal = decimal};
+    c.difference = node_2(j->w, K_ADD, 0, g, node_1(j->w, K_NEG, 0, a));
+    if (!c.difference) return UNKNOWN;
+    acb_init(c.x);
+    acb_init(c.y);
+    acb_init(c.d);
+    enum truth t = constants_decided(j, &c);
+    acb_clear(c.x);
+    acb_clear(c.y);
+    acb_clear(c.d);
+    return t;
+}
+
+/* ---- variables ---------------------------------------------------------------------------------------------- */
+
+static uint32_t scattered(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 8;
+}
+
+/* Is this variable whole: it counts terms, or is the exponent of a negative base? */
+static bool counts(const struct node *n, const char *name)
+{
+    bool counting = n->kind == K_FN && (n->op == F_SUM || n->op == F_PROD || n->op == F_FACT2 || n->op == F_GCD || n->op == F_LCM);
+    if (counting && node_uses(n, name)) return true;
+    if (n->kind == K_POW && n->arg[0]->kind == K_NEG && node_uses(n->arg[1], name) && !node_uses(n->arg[0], name)) return true;
+    if (n->kind == K_POW && n->arg[0]->kind == K_NUM && fmpq_sgn(n->arg[0]->q) < 0 && node_uses(n->arg[1], name)) return true;
+    for (int i = 0; i < n->n; i++)
+        if (counts(n->arg[i], name)) return true;
+    return false;
+}
+
+/* Points of several kinds: small and larger, of one sign and of both. */
+static void point_set(struct env *env, int point, uint32_t *state, const struct node *g, const struct node *a)
+{
+    static const struct {
+        int scale;
+        bool both_signs;
+    } kinds[] = {{3, false}, {1, false}, {3, true}, {12, false}, {1, true}, {40, true}, {6, false}};
+    int kind = point % (int)(sizeof kinds / sizeof *kinds);
+    for (int i = 0; i < env->n; i++) {
+        uint32_t r = scattered(state);
+        if (counts(g, env->name[i]) || counts(a, env->name[i])) {
+            acb_set_ui(&env->value[i], r % 7 + (unsigned)point + 1);
+            continue;
+        }
+        slong v = (slong)(r % 65521 + 7) * kinds[kind].scale;
+        if (kinds[kind].both_signs && (scattered(state) & 1)) v = -v;
+        acb_set_si(&env->value[i], v);
+        acb_mul_2exp_si(&env->value[i], &env->value[i], -16);
+    }
+}
+
+/* At one point: YES equal, NO different, UNKNOWN says nothing. */
+static enum truth point_decides(struct judge *j, struct node *g, struct node *a, struct env *env, bool complex)
+{
+    enum truth t = UNKNOWN;
+    acb_t x, y, d;
+    acb_init(x);
+    acb_init(y);
+    acb_init(d);
+    for (slong prec = 192; prec <= 3072 && t == UNKNOWN; prec *= 4) {
+        struct eval v = {.w = j->w, .env = env, .prec = prec, .complex = complex};
+        if (!eval_node(&v, g, x) || !eval_node(&v, a, y)) break;
+        acb_sub(d, x, y, prec);
+        bool real = arb_contains_zero(acb_imagref(x)) && arb_contains_zero(acb_imagref(y));
+        if (!acb_contains_zero(d)) {
+            if (real || complex) t = NO;
+            break;
+        }
+        if (negligible(d, x, y, POINT_BITS)) t = YES;
+    }
+    acb_clear(x);
+    acb_clear(y);
+    acb_clear(d);
+    return t;
+}
+
+static enum truth equal_at_points(struct judge *j, struct node *g, struct node *a, const struct names *names)
+{
+    struct env env = {.n = 0};
+    uint32_t state = 20240229;
+    int agree = 0;
+    bool complex = node_has_const(g, C_I) || node_has_const(a, C_I);
+    enum truth t = UNKNOWN;
+    for (int i = 0; i < names->n; i++) env_push(&env, names->name[i]);
+    for (int point = 0; point < POINTS && t == UNKNOWN && !j->w->over; point++) {
+        point_set(&env, point, &state, g, a);
+        enum truth here = point_decides(j, g, a, &env, complex);
+        if (here == NO) {
+            judge_say(j, "the formulas differ at a point");
+            t = NO;
+        }
+        agree += here == YES;
+    }
+    while (env.n) env_pop(&env);
+    if (t == NO) return NO;
+    if (agree >= POINTS_MIN) {
+        judge_say(j, "equal at %d random points, to 27 digits each", agree);
+        return YES;
+    }
+    judge_say(j, "%s", j->w->over ? j->w->over : "the formulas could not be evaluated at enough points");
+    return UNKNOWN;
+}
+
+/* ---- together ------------------------------------------------------------------------------------------------ */
+
+static enum truth by_exact_value(struct judge *j, struct node *g, struct node *a, bool decimal)
+{
+    fmpq_t x, y;
+    enum truth t = UNKNOWN;
+    fmpq_init(x);
+    fmpq_init(y);
+    if (exact_value(j->w, g, x) && exact_value(j->w, a, y)) {
+        if (fmpq_equal(x, y)) {
+            judge_say(j, "equal rational numbers");
+            t = YES;
+        } else if (!decimal) {
+            judge_say(j, "different rational numbers");
+            t = NO;
+        } else {
+            acb_t u, v;
+            acb_init(u);
+            acb_init(v);
+            acb_set_fmpq(u, x, 256);
+            acb_set_fmpq(v, y, 256);
+            judge_say(j, "different rational numbers");
+            t = decimals_agree(j, u, v, 256) ? YES : NO;
+            acb_clear(u);
+            acb_clear(v);
+        }
+    }
+    fmpq_clear(x);
+    fmpq_clear(y);
+    return t;
+}
+
+/* One side is an integral without limits: its derivative decides. */
+static enum truth by_derivative(struct judge *j, struct node *g, struct node *a)
+{
+    bool left = g->kind == K_FN && g->op == F_INT && g->n == 2, right = a->kind == K_FN && a->op == F_INT && a->n == 2;
+    if (left && right && node_same(g->arg[1], a->arg[1])) return equal_expression(j, g->arg[0], a->arg[0]);
+    if (left == right) return UNKNOWN;
+    struct node *integral = left ? g : a, *other = left ? a : g;
+    struct node *d = derivative(j->w, other, integral->arg[1]->name);
+    return d ? equal_expression(j, integral->arg[0], d) : UNKNOWN;
+}
+
+static bool is_infinite(const struct node *n, int *sign)
+{
+    *sign = 1;
+    if (n->kind == K_NEG) {
+        *sign = -1;
+        n = n->arg[0];
+    }
+    return n->kind == K_CONST && (n->op == C_INF || n->op == C_UNDEFINED);
+}
+
+enum truth equal_expression(struct judge *j, struct node *g, struct node *a)
+{
+    int sign_g, sign_a;
+    bool proof, inf_g = is_infinite(g, &sign_g), inf_a = is_infinite(a, &sign_a);
+    if (inf_g || inf_a) {
+        judge_say(j, "infinity against %s", inf_g && inf_a ? "infinity" : "a number");
+        return inf_g && inf_a && sign_g == sign_a ? YES : NO;
+    }
+    if (node_same(g, a)) {
+        judge_say(j, "the same formula");
+        return YES;
+    }
+    struct names names = {0};
+    names_free_in(g, &names);
+    names_free_in(a, &names);
+    bool closed = names.n == 0, decimal = closed && (node_has_decimal(g) || node_has_decimal(a));
+    enum truth t = closed ? by_exact_value(j, g, a, decimal) : UNKNOWN;
+    if (t != UNKNOWN) return t;
+    t = by_derivative(j, g, a);
+    if (t != UNKNOWN) return t;
+    t = modular_same(j->w, g, a, &proof);
+    if (t == NO && proof && !decimal) {
+        judge_say(j, closed ? "different numbers" : "different rational functions");
+        return NO;
+    }
+    if (t == YES) {
+        enum truth expanded = poly_same(j->w, g, a);
+        judge_say(j, expanded == YES ? "the same after expansion" : "the same at random points of three prime fields");
+        return YES;
+    }
+    t = closed ? towers(j, g, a) : UNKNOWN;
+    if (t != UNKNOWN) return t;
+    if (closed) {
+        decimal = decimal && !j->w->p->exact_irrationals;
+        return equal_constants(j, g, a, decimal);
+    }
+    if (names.many) {
+        judge_say(j, "more than %d variables", NAMES_MAX);
+        return UNKNOWN;
+    }
+    return equal_at_points(j, g, a, &names);
+}
+
+int order_of(struct judge *j, struct node *a, struct node *b)
+{
+    int sa, sb, order = 2;
+    bool ia = is_infinite(a, &sa), ib = is_infinite(b, &sb);
+    if (ia || ib) return ia && ib ? (sa > sb) - (sa < sb) : ia ? sa : -sb;
+    acb_t x, y;
+    acb_init(x);
+    acb_init(y);
+    struct env env = {.n = 0};
+    for (slong prec = 64; prec <= 1024 && order == 2; prec *= 4) {
+        struct eval v = {.w = j->w, .env = &env, .prec = prec};
+        if (!eval_node(&v, a, x) || !eval_node(&v, b, y) || !arb_is_zero(acb_imagref(x)) || !arb_is_zero(acb_imagref(y))) break;
+        if (arb_lt(acb_realref(x), acb_realref(y))) order = -1;
+        if (arb_gt(acb_realref(x), acb_realref(y))) order = 1;
+        if (order == 2 && prec == 64 && equal_expression(j, a, b) == YES) order = 0;
+    }
+    acb_clear(x);
+    acb_clear(y);
+    return order;
+}

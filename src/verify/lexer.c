@@ -1,0 +1,505 @@
+/* lexer.c: cleaned text to tokens. Brackets know their partners; text commands carry their words; spacing is
+ * gone. */
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "verify/parse_int.h"
+
+#define TOKENS_MAX 60000
+
+struct lexer {
+    struct parser *p;
+    const char *s;
+    size_t n, at;
+    size_t start; /* of the token that is read */
+    int cap;
+    int brackets; /* open ( [ \{, in which commas separate */
+    bool blank, bad;
+};
+
+static struct token *emit(struct lexer *l, enum token_kind kind, int value, const char *text)
+{
+    struct parser *p = l->p;
+    if (p->n >= l->cap) {
+        l->bad = true;
+        if (!p->w->over) p->w->over = "the formula is too long";
+        return NULL;
+    }
+    struct token *t = &p->t[p->n++];
+    *t = (struct token){.kind = kind, .value = value, .text = text, .match = -1, .at = (unsigned)l->start, .blank = l->blank};
+    l->blank = false;
+    return t;
+}
+
+/* The partner of the brace at `open`, or n. */
+static size_t brace_end(const char *s, size_t n, size_t open)
+{
+    int depth = 0;
+    for (size_t i = open; i < n; i++) {
+        if (s[i] == '\\' && i + 1 < n) {
+            i++;
+        } else if (s[i] == '{') {
+            depth++;
+        } else if (s[i] == '}' && --depth == 0) {
+            return i;
+        }
+    }
+    return n;
+}
+
+static size_t blanks(const struct lexer *l, size_t at)
+{
+    while (at < l->n && (isspace((unsigned char)l->s[at]) || l->s[at] == '~')) at++;
+    return at;
+}
+
+/* {...} behind a command: its inside. False if there is none. */
+static bool group_at(const struct lexer *l, size_t at, size_t *from, size_t *to)
+{
+    at = blanks(l, at);
+    if (at >= l->n || l->s[at] != '{') return false;
+    size_t end = brace_end(l->s, l->n, at);
+    if (end >= l->n) return false;
+    *from = at + 1;
+    *to = end;
+    return true;
+}
+
+static bool all_letters(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isalpha((unsigned char)s[i])) return false;
+    return n > 0;
+}
+
+/* Words without LaTeX's marks: \textbf{(B)\ } is "(B)". */
+static char *words_of(struct work *w, const char *s, size_t n)
+{
+    char *out = work_alloc(w, n + 1);
+    size_t k = 0;
+    if (!out) return NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (s[i] == '\\') {
+            size_t from = i + 1;
+            while (from < n && isalpha((unsigned char)s[from])) from++;
+            i = from == i + 1 ? i + 1 : from - 1;
+            if (k && out[k - 1] != ' ') out[k++] = ' ';
+        } else if (s[i] != '{' && s[i] != '}' && s[i] != '$') {
+            if (isspace((unsigned char)s[i]) && (k == 0 || out[k - 1] == ' ')) continue;
+            out[k++] = isspace((unsigned char)s[i]) ? ' ' : s[i];
+        }
+    }
+    while (k && out[k - 1] == ' ') k--;
+    out[k] = 0;
+    return out;
+}
+
+static void separators_emit(struct lexer *l, const char *words)
+{
+    if (strcasecmp(words, "or") == 0)
+        emit(l, T_SEP, 'o', NULL);
+    else if (strcmp(words, ",") == 0)
+        emit(l, T_COMMA, 0, NULL);
+    else
+        emit(l, T_SEP, 'a', NULL);
+}
+
+static bool is_separator(const char *words)
+{
+    static const char *const all[] = {"and", "or", ",", ", and", ",and", ", or", "&", "and/or"};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (strcasecmp(words, all[i]) == 0) return true;
+    return false;
+}
+
+static void lex_range(struct lexer *l, size_t to);
+
+/* The inside of a command that changes nothing, as a group of its own. */
+static void lex_inside(struct lexer *l, size_t from, size_t to)
+{
+    l->at = from;
+    emit(l, T_OPEN, 'g', NULL);
+    lex_range(l, to);
+    l->at = l->start = to;
+    emit(l, T_CLOSE, 'g', NULL);
+    l->at = to + 1;
+}
+
+static bool is_plain_number(const char *s, size_t n)
+{
+    bool digit = false;
+    for (size_t i = 0; i < n; i++) {
+        if (isdigit((unsigned char)s[i])) digit = true;
+        else if (!strchr("-., +", s[i])) return false;
+    }
+    return digit;
+}
+
+/* \text{...} and the like. */
+static void lex_text(struct lexer *l, size_t from, size_t to)
+{
+    const char *s = l->s + from;
+    size_t n = to - from;
+    bool formula = memchr(s, '\\', n) && (memmem(s, n, "\\frac", 5) || memmem(s, n, "\\sqrt", 5) || memmem(s, n, "\\pi", 3));
+    if (is_plain_number(s, n) || formula) {
+        lex_inside(l, from, to);
+        return;
+    }
+    char *words = words_of(l->p->w, s, n);
+    if (!words) {
+        l->bad = true;
+        return;
+    }
+    const struct command *c = command_find(words, strlen(words));
+    if (words[0] == 0)
+        l->blank = true;
+    else if (is_separator(words))
+        separators_emit(l, words);
+    else if (c && (c->kind == T_FN || c->kind == T_CONST || c->kind == T_PERCENT || c->kind == T_MOD) && strlen(words) > 1)
+        emit(l, c->kind, c->value, NULL);
+    else
+        emit(l, T_TEXT, 0, words);
+    l->at = to + 1;
+}
+
+/* \mathrm{...}, \mathbf{...}, \mathbb{...}, \operatorname{...}: names, or a formula that only looks different. */
+static void lex_font(struct lexer *l, int value, size_t from, size_t to)
+{
+    while (from < to && l->s[from] == ' ') from++;
+    size_t end = to;
+    while (end > from && l->s[end - 1] == ' ') end--;
+    const char *s = l->s + from;
+    size_t n = end - from;
+    const struct command *c = all_letters(s, n) ? command_find(s, n) : NULL;
+    if (value == 'b' && n == 1 && strchr("RZQNC", s[0])) {
+        emit(l, T_NUMSET, s[0], NULL);
+    } else if (value == 'v') {
+        emit(l, T_SYM, 0, work_text(l->p->w, s, n));
+    } else if (c && (value == 'o' || c->bare) && n > 1) {
+        emit(l, c->kind, c->value, c->text);
+    } else if (value == 'c' && n == 1) {
+        emit(l, T_SYM, 0, work_text(l->p->w, s, n));
+    } else if (n == 1 && s[0] == 'd') {
+        emit(l, T_SYM, 0, "d");
+    } else if (all_letters(s, n) && n > 1 && !(n == 2 && strncmp(s, "th", 2) == 0)) {
+        lex_text(l, from, end);
+    } else if (n == 2 && strncmp(s, "th", 2) == 0) {
+        l->blank = true;
+    } else if (memchr(s, '/', n) && !memchr(s, '\\', n)) { /* m/s^2 */
+        lex_text(l, from, end);
+    } else {
+        lex_inside(l, from, to);
+    }
+    l->at = to + 1;
+}
+
+/* Environments carry their name; array's columns are passed over. */
+static void lex_environment(struct lexer *l, enum token_kind kind)
+{
+    size_t from, to;
+    if (!group_at(l, l->at, &from, &to)) {
+        l->bad = true;
+        return;
+    }
+    char *name = work_text(l->p->w, l->s + from, to - from);
+    l->at = to + 1;
+    if (!name) {
+        l->bad = true;
+        return;
+    }
+    emit(l, kind, 0, name);
+    if (kind == T_BEGIN && (strcmp(name, "array") == 0 || strcmp(name, "tabular") == 0) && group_at(l, l->at, &from, &to))
+        l->at = to + 1;
+}
+
+static void lex_skip(struct lexer *l, int value)
+{
+    size_t from, to;
+    if (value == 'q') {
+        emit(l, T_SKIP, 'q', NULL);
+    } else if (value == 'a') { /* \color{red}, \hspace{1cm} */
+        if (group_at(l, l->at, &from, &to)) l->at = to + 1;
+        l->blank = true;
+    } else if (value == 's') {
+        l->blank = true;
+        /* \left. and \right. open and close nothing. */
+        if (l->at < l->n && l->s[l->at] == '.' && l->at >= 5 &&
+            (strncmp(l->s + l->at - 5, "\\left", 5) == 0 || strncmp(l->s + l->at - 5, "right", 5) == 0))
+            l->at++;
+    }
+}
+
+static void lex_command(struct lexer *l)
+{
+    size_t start = l->at++, from, to;
+    if (l->at >= l->n) {
+        l->bad = true;
+        return;
+    }
+    size_t k = 0;
+    while (l->at + k < l->n && isalpha((unsigned char)l->s[l->at + k])) k++;
+    if (k == 0) k = 1;
+    const struct command *c = command_find(l->s + l->at, k);
+    size_t length = k;
+    if (!c && k > 1) c = command_prefix(l->s + l->at, k, &length);
+    l->at += length;
+    if (!c) {
+        if (!isalpha((unsigned char)l->s[start + 1]))
+            l->bad = true;
+        else
+            emit(l, T_SYM, 0, work_text(l->p->w, l->s + start + 1, k));
+        return;
+    }
+    switch (c->kind) {
+    case T_TEXT:
+        if (group_at(l, l->at, &from, &to))
+            lex_text(l, from, to);
+        else
+            l->bad = true;
+        break;
+    case T_FONT:
+        if (group_at(l, l->at, &from, &to))
+            lex_font(l, c->value, from, to);
+        break; /* {\bf x}: nothing to do */
+    case T_BEGIN:
+    case T_ENDENV: lex_environment(l, c->kind); break;
+    case T_SKIP: lex_skip(l, c->value); break;
+    case T_SEP: emit(l, T_SEP, c->name[0] == 'o' || strcmp(c->name, "lor") == 0 || strcmp(c->name, "vee") == 0 ? 'o' : 'a', NULL); break;
+    case T_OPEN:
+        l->brackets++;
+        emit(l, T_OPEN, c->value, NULL);
+        break;
+    case T_CLOSE:
+        l->brackets--;
+        emit(l, T_CLOSE, c->value, NULL);
+        break;
+    default: emit(l, c->kind, c->value, c->text ? c->text : c->name);
+    }
+}
+
+/* English that no product of variables is meant by. */
+static bool is_prose(const char *s, size_t n)
+{
+    static const char *const pairs[] = {"is", "it", "so", "we", "to", "of", "on", "at", "by", "be", "he", "if", "me", "my",
+                                        "no", "as", "up", "us", "an", "do", "go", "am", "in", "ok"};
+    if (n >= 3) return true;
+    for (size_t i = 0; n == 2 && i < sizeof pairs / sizeof *pairs; i++)
+        if (strncasecmp(s, pairs[i], 2) == 0) return true;
+    return false;
+}
+
+/* Functions written without a backslash and glued to their argument: sinx, ln2. */
+static size_t glued_function(const char *s, size_t n)
+{
+    static const char *const all[] = {"arcsin", "arccos", "arctan", "sqrt", "sinh", "cosh", "tanh",
+                                      "sin", "cos", "tan", "log", "exp", "sec", "csc", "cot", "ln"};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        size_t k = strlen(all[i]);
+        if (n > k && n - k <= 2 && memcmp(s, all[i], k) == 0) return k;
+    }
+    return 0;
+}
+
+static bool follows_value(const struct parser *p)
+{
+    if (!p->n) return false;
+    const struct token *t = &p->t[p->n - 1];
+    return t->kind == T_NUM || (t->kind == T_CLOSE && t->value != 'g') || t->kind == T_CONST || t->kind == T_DEGREE ||
+           (t->kind == T_CLOSE);
+}
+
+/* A run of letters without a backslash. */
+static void lex_letters(struct lexer *l)
+{
+    const char *s = l->s + l->at;
+    size_t k = 0, glued;
+    while (l->at + k < l->n && isalpha((unsigned char)s[k])) k++;
+    const struct command *c = k > 1 ? command_find(s, k) : NULL;
+    bool operator_ahead = l->at + k < l->n && strchr("_^({", s[k]) != NULL;
+    if (k == 1) {
+        emit(l, T_SYM, 0, work_text(l->p->w, s, 1));
+        l->at++;
+    } else if (c && c->bare) {
+        l->at += k;
+        if (c->kind == T_SEP)
+            emit(l, T_SEP, c->name[0] == 'o' ? 'o' : 'a', NULL);
+        else
+            emit(l, c->kind, c->value, c->text ? c->text : c->name);
+    } else if (follows_value(l->p) && unit_word_known(s, k)) {
+        emit(l, T_TEXT, 0, work_text(l->p->w, s, k));
+        l->at += k;
+    } else if ((glued = glued_function(s, k))) {
+        c = command_find(s, glued);
+        emit(l, c->kind, c->value, NULL);
+        l->at += glued;
+    } else if (l->p->style == STYLE_PLAIN && is_prose(s, k) && !operator_ahead) {
+        emit(l, T_WORD, 0, work_text(l->p->w, s, k));
+        l->at += k;
+    } else if (strncmp(s, "bar", 3) == 0 && k == 3 && s[3] == '{') {
+        emit(l, T_ACCENT, 0, "bar");
+        l->at += k;
+    } else {
+        for (size_t i = 0; i < k; i++) {
+            l->start = l->at++;
+            emit(l, T_SYM, 0, work_text(l->p->w, s + i, 1));
+        }
+    }
+}
+
+static int relation_at(const char *s, size_t n, size_t *length)
+{
+    static const struct {
+        const char *text;
+        enum relation r;
+    } all[] = {{"<=>", R_OTHER}, {"<=", R_LE}, {">=", R_GE}, {"=<", R_LE}, {"=>", R_OTHER}, {"!=", R_NE}, {"==", R_EQ},
+               {"~=", R_APPROX}, {"<", R_LT}, {">", R_GT}, {"=", R_EQ}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        size_t k = strlen(all[i].text);
+        if (n >= k && memcmp(s, all[i].text, k) == 0) {
+            *length = k;
+            return all[i].r;
+        }
+    }
+    return 0;
+}
+
+static void lex_sign(struct lexer *l)
+{
+    const char *s = l->s + l->at;
+    size_t left = l->n - l->at, k = 1;
+    int relation = relation_at(s, left, &k);
+    if (relation) {
+        emit(l, T_REL, relation, NULL);
+    } else if (left >= 3 && memcmp(s, "...", 3) == 0) {
+        emit(l, T_DOTS, 0, NULL);
+        k = 3;
+    } else if (left >= 2 && memcmp(s, "**", 2) == 0) {
+        emit(l, T_OP, '^', NULL);
+        k = 2;
+    } else if (left >= 3 && (memcmp(s, "+/-", 3) == 0 || memcmp(s, "+-", 2) == 0) && s[1] == '/') {
+        emit(l, T_PM, '+', NULL);
+        k = 3;
+    } else if (strchr("([", *s)) {
+        l->brackets++;
+        emit(l, T_OPEN, *s, NULL);
+    } else if (strchr(")]", *s)) {
+        l->brackets--;
+        emit(l, T_CLOSE, *s, NULL);
+    } else if (*s == '{') {
+        emit(l, T_OPEN, 'g', NULL);
+    } else if (*s == '}') {
+        emit(l, T_CLOSE, 'g', NULL);
+    } else if (*s == ',') {
+        emit(l, T_COMMA, 0, NULL);
+    } else if (*s == ';') {
+        emit(l, T_SEMI, 0, NULL);
+    } else if (*s == '%') {
+        emit(l, T_PERCENT, 0, NULL);
+    } else if (*s == '&') {
+        emit(l, T_AMP, 0, NULL);
+    } else if (*s == '\'') {
+        emit(l, T_PRIME, 0, NULL);
+    } else if (strchr("+-*/^_!|:", *s)) {
+        emit(l, T_OP, *s, NULL);
+    } else if (*s == '"' || *s == '$') {
+        l->blank = true;
+    } else {
+        l->bad = true;
+    }
+    l->at += k;
+}
+
+static void lex_range(struct lexer *l, size_t to)
+{
+    size_t whole = l->n;
+    l->n = to;
+    while (l->at < to && !l->bad) {
+        unsigned char c = (unsigned char)l->s[l->at];
+        struct node *number;
+        size_t k = 0;
+        l->start = l->at;
+        if (isspace(c) || c == '~') {
+            l->blank = true;
+            l->at++;
+        } else if ((isdigit(c) || c == '.') && (k = numeral_read(l->p->w, l->s + l->at, to - l->at, l->p->style,
+                                                                 l->brackets > 0, &number))) {
+            struct token *t = emit(l, T_NUM, 0, NULL);
+            if (t) t->node = number;
+            l->at += k;
+        } else if (c == '\\') {
+            lex_command(l);
+        } else if (isalpha(c)) {
+            lex_letters(l);
+        } else if (c >= 0x80) { /* a letter of another script */
+            int m = utf8_length(l->s + l->at, to - l->at);
+            emit(l, T_SYM, 0, work_text(l->p->w, l->s + l->at, m ? (size_t)m : 1));
+            l->at += m ? (size_t)m : 1;
+        } else {
+            lex_sign(l);
+        }
+        if (l->p->w->over) l->bad = true;
+    }
+    l->n = whole;
+}
+
+/* Which bracket closes which; ( may close with ] (intervals), others by kind. Unclosed ones stay at -1. */
+static bool brackets_match(struct parser *p)
+{
+    int top = -1; /* open brackets hold the one below them in `value` of match, as -(below + 2) */
+    for (int i = 0; i < p->n; i++) {
+        struct token *t = &p->t[i];
+        if (t->kind == T_OPEN) {
+            t->match = -(top + 2);
+            top = i;
+        } else if (t->kind == T_CLOSE && top >= 0) {
+            int open = top, kind = p->t[open].value;
+            bool round = strchr("([", kind) && strchr(")]", t->value);
+            bool french = kind == '[' && t->value == '[';
+            const char *pair = kind == 'g' ? "g" : kind == '{' ? "}" : kind == '<' ? ">" : kind == 'f' ? "f" : kind == 'c' ? "c" : "";
+            if (!round && !french && pair[0] != t->value) continue;
+            top = -p->t[open].match - 2;
+            p->t[open].match = i;
+            t->match = open;
+        }
+    }
+    while (top >= 0) {
+        int below = -p->t[top].match - 2;
+        p->t[top].match = -1;
+        top = below;
+    }
+    return true;
+}
+
+bool lex(struct parser *p, const char *s, size_t n)
+{
+    size_t cap = n < TOKENS_MAX ? n + 8 : TOKENS_MAX;
+    struct lexer l = {.p = p, .s = s, .n = n, .cap = (int)cap - 1};
+    p->t = work_alloc(p->w, cap * sizeof *p->t);
+    if (!p->t) return false;
+    lex_range(&l, n);
+    if (p->n >= (int)cap - 1) return false;
+    p->t[p->n] = (struct token){.kind = T_END, .match = -1, .at = (unsigned)n};
+    return !l.bad && brackets_match(p);
+}
+
+size_t math_prefix(struct work *w, const char *s, size_t n)
+{
+    struct parser p = {.w = w, .style = STYLE_PLAIN};
+    if (n > 2000) n = 2000;
+    struct lexer l = {.p = &p, .s = s, .n = n, .cap = (int)n + 7};
+    p.t = work_alloc(w, (n + 8) * sizeof *p.t);
+    if (!p.t) return 0;
+    lex_range(&l, n);
+    brackets_match(&p);
+    size_t end = l.bad ? l.start : n;
+    int k = 0;
+    while (k < p.n && p.t[k].kind != T_WORD && !(p.t[k].kind == T_OPEN && p.t[k].match < 0)) k++;
+    for (int i = 0; i < k; i++) /* a bracket with prose in it ends the formula too */
+        if (p.t[i].kind == T_OPEN && p.t[i].match >= k) k = i;
+    while (k > 0 && (p.t[k - 1].kind == T_COMMA || p.t[k - 1].kind == T_SEP || p.t[k - 1].kind == T_OP ||
+                     p.t[k - 1].kind == T_SEMI || p.t[k - 1].kind == T_REL) &&
+           p.t[k - 1].value != '!' && p.t[k - 1].value != '|')
+        k--;
+    return k < p.n ? p.t[k].at : end;
+}

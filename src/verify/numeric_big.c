@@ -1,0 +1,289 @@
+/* numeric_big.c: sums, products, integrals and limits as numbers.
+ *
+ * Sums and products of at most TERMS_MAX terms are balls like everything else. A definite integral is computed by
+ * double exponential quadrature (Takahasi and Mori 1974) at two step sizes; a limit by the value at two points
+ * very near. Both give a ball around the value as wide as the two results differ: a stated numerical criterion,
+ * no proof. When the two do not agree to INTEGRAL_BITS bits, there is no value.
+ */
+#include <string.h>
+
+#include "verify/verify_int.h"
+
+#define TERMS_MAX     3000
+#define INTEGRAL_BITS 60
+#define NODES_RADIUS  6 /* the quadrature's variable runs over -R..R */
+
+/* ---- sums and products ---------------------------------------------------------------------------------- */
+
+static bool whole_at(struct eval *v, const struct node *n, fmpz_t out)
+{
+    acb_t x;
+    acb_init(x);
+    bool good = eval_node(v, n, x) && arb_is_zero(acb_imagref(x)) && arb_get_unique_fmpz(out, acb_realref(x));
+    acb_clear(x);
+    return good;
+}
+
+static bool summed(struct eval *v, const struct node *n, acb_t out)
+{
+    fmpz_t lo, hi, count;
+    acb_t term;
+    fmpz_init(lo);
+    fmpz_init(hi);
+    fmpz_init(count);
+    acb_init(term);
+    bool good = whole_at(v, n->arg[2], lo) && whole_at(v, n->arg[3], hi);
+    fmpz_sub(count, hi, lo);
+    good = good && fmpz_cmp_si(count, TERMS_MAX) <= 0 && env_push(v->env, n->arg[1]->name);
+    if (good) {
+        acb_set_si(out, n->op == F_PROD);
+        for (; good && fmpz_cmp(lo, hi) <= 0; fmpz_add_ui(lo, lo, 1)) {
+            acb_set_fmpz(&v->env->value[v->env->n - 1], lo);
+            good = eval_node(v, n->arg[0], term);
+            if (good && n->op == F_SUM)
+                acb_add(out, out, term, v->prec);
+            else if (good)
+                acb_mul(out, out, term, v->prec);
+        }
+        env_pop(v->env);
+    }
+    fmpz_clear(lo);
+    fmpz_clear(hi);
+    fmpz_clear(count);
+    acb_clear(term);
+    return good;
+}
+
+/* ---- integrals -------------------------------------------------------------------------------------------- */
+
+enum range { RANGE_FINITE, RANGE_HALF, RANGE_WHOLE };
+struct quadrature {
+    struct eval *v;
+    const struct node *body;
+    enum range range;
+    arb_t lo, width; /* half: from lo in the direction of width's sign */
+};
+
+/* x(t) and x'(t): finite lo + w (1 + tanh(pi/2 sinh t))/2; half lo + exp(pi/2 sinh t); whole sinh(pi/2 sinh t). */
+static void point_at(struct quadrature *q, const arb_t t, arb_t x, arb_t dx)
+{
+    slong prec = q->v->prec;
+    arb_t s, c, u, e;
+    arb_init(s);
+    arb_init(c);
+    arb_init(u);
+    arb_init(e);
+    arb_sinh_cosh(s, c, t, prec);
+    arb_const_pi(u, prec);
+    arb_mul_2exp_si(u, u, -1);
+    arb_mul(c, c, u, prec); /* du/dt */
+    arb_mul(u, u, s, prec);
+    if (q->range == RANGE_FINITE) {
+        /* (1 + tanh u)/2 = 1/(1 + exp(-2u)), without cancellation near either end */
+        arb_mul_2exp_si(e, u, 1);
+        arb_neg(e, e);
+        arb_exp(e, e, prec);
+        arb_add_ui(s, e, 1, prec);
+        arb_mul(x, s, s, prec);
+        arb_div(dx, e, x, prec);
+        arb_mul_2exp_si(dx, dx, 1);
+        arb_mul(dx, dx, q->width, prec);
+        arb_div(x, q->width, s, prec);
+        arb_add(x, x, q->lo, prec);
+    } else if (q->range == RANGE_HALF) {
+        arb_exp(e, u, prec);
+        arb_mul(dx, e, q->width, prec);
+        arb_add(x, q->lo, dx, prec);
+    } else {
+        arb_sinh_cosh(x, dx, u, prec);
+    }
+    arb_mul(dx, dx, c, prec);
+    arb_clear(s);
+    arb_clear(c);
+    arb_clear(u);
+    arb_clear(e);
+}
+
+/* The sum over t = k h (odd k only, when refining), added to out. Midpoints are enough: errors are judged by
+ * comparison of two steps. */
+static bool quadrature_sum(struct quadrature *q, int level, bool odd, acb_t out)
+{
+    slong prec = q->v->prec;
+    long count = (long)NODES_RADIUS << level;
+    arb_t t, x, dx;
+    acb_t y;
+    struct env *env = q->v->env;
+    arb_init(t);
+    arb_init(x);
+    arb_init(dx);
+    acb_init(y);
+    bool good = true;
+    int lost = 0;
+    for (long k = -count; k <= count && good; k++) {
+        if (odd && k % 2 == 0) continue;
+        arb_set_si(t, k);
+        arb_mul_2exp_si(t, t, -level);
+        point_at(q, t, x, dx);
+        mag_zero(arb_radref(x));
+        mag_zero(arb_radref(dx));
+        acb_set_arb(&env->value[env->n - 1], x);
+        if (!eval_node(q->v, q->body, y)) { /* at an end the integrand may be undefined, or zero in the limit */
+            good = !q->v->w->over && ++lost < 2 * count * 3 / 4;
+            continue;
+        }
+        mag_zero(arb_radref(acb_realref(y)));
+        mag_zero(arb_radref(acb_imagref(y)));
+        acb_mul_arb(y, y, dx, prec);
+        acb_add(out, out, y, prec);
+    }
+    arb_clear(t);
+    arb_clear(x);
+    arb_clear(dx);
+    acb_clear(y);
+    return good;
+}
+
+static int infinite_sign(const struct node *n)
+{
+    if (n->kind == K_CONST && n->op == C_INF) return 1;
+    return n->kind == K_NEG && n->arg[0]->kind == K_CONST && n->arg[0]->op == C_INF ? -1 : 0;
+}
+
+/* out becomes a ball around b that contains a; false when they are not close. */
+static bool agreed(acb_t out, const acb_t a, const acb_t b, slong bits, slong prec)
+{
+    acb_t d;
+    arf_t size, apart;
+    acb_init(d);
+    arf_init(size);
+    arf_init(apart);
+    acb_sub(d, a, b, prec);
+    acb_get_abs_ubound_arf(apart, d, 30);
+    acb_get_abs_ubound_arf(size, b, 30);
+    if (arf_cmpabs_2exp_si(size, 0) < 0) arf_one(size);
+    arf_mul_2exp_si(size, size, -bits);
+    bool good = arf_is_finite(apart) && arf_cmp(apart, size) <= 0;
+    acb_set(out, b);
+    if (good) {
+        mag_t m;
+        mag_init(m);
+        arf_get_mag(m, size);
+        bool real = arb_is_zero(acb_imagref(b));
+        if (real)
+            arb_add_error_mag(acb_realref(out), m);
+        else
+            acb_add_error_mag(out, m);
+        mag_clear(m);
+    }
+    acb_clear(d);
+    arf_clear(size);
+    arf_clear(apart);
+    return good;
+}
+
+static bool integral_over(struct quadrature *q, acb_t out)
+{
+    acb_t sum, before, scaled;
+    bool done = false, good;
+    acb_init(sum);
+    acb_init(before);
+    acb_init(scaled);
+    good = quadrature_sum(q, 3, false, sum);
+    acb_mul_2exp_si(before, sum, -3);
+    for (int level = 4; level <= 6 && good && !done; level++) {
+        good = quadrature_sum(q, level, true, sum);
+        acb_mul_2exp_si(scaled, sum, -level);
+        done = good && agreed(out, before, scaled, INTEGRAL_BITS, q->v->prec);
+        acb_set(before, scaled);
+    }
+    acb_clear(sum);
+    acb_clear(before);
+    acb_clear(scaled);
+    return done;
+}
+
+static bool integral(struct eval *v, const struct node *n, acb_t out)
+{
+    if (n->n != 4) return false;
+    slong prec = v->prec;
+    int below = infinite_sign(n->arg[2]), above = infinite_sign(n->arg[3]);
+    struct quadrature q = {.v = v, .body = n->arg[0]};
+    acb_t lo, hi;
+    bool good;
+    acb_init(lo);
+    acb_init(hi);
+    arb_init(q.lo);
+    arb_init(q.width);
+    if (v->prec > 192) v->prec = 192;
+    good = (below || eval_node(v, n->arg[2], lo)) && (above || eval_node(v, n->arg[3], hi)) && below <= 0 && above >= 0;
+    q.range = below && above ? RANGE_WHOLE : below || above ? RANGE_HALF : RANGE_FINITE;
+    if (q.range == RANGE_HALF) {
+        arb_set(q.lo, acb_realref(below ? hi : lo));
+        arb_set_si(q.width, below ? -1 : 1);
+    } else {
+        arb_set(q.lo, acb_realref(lo));
+        arb_sub(q.width, acb_realref(hi), acb_realref(lo), v->prec);
+    }
+    good = good && env_push(v->env, n->arg[1]->name);
+    if (good) {
+        good = integral_over(&q, out);
+        if (q.range == RANGE_HALF && below) acb_neg(out, out); /* dx ran downwards */
+        env_pop(v->env);
+    }
+    v->prec = prec;
+    acb_clear(lo);
+    acb_clear(hi);
+    arb_clear(q.lo);
+    arb_clear(q.width);
+    return good;
+}
+
+/* ---- limits ------------------------------------------------------------------------------------------------ */
+
+/* x = to + side 2^-bits, or side 2^bits at infinity. */
+static bool near_value(struct eval *v, const struct node *n, int bits, acb_t out)
+{
+    int infinite = infinite_sign(n->arg[2]);
+    acb_ptr x = &v->env->value[v->env->n - 1];
+    acb_t to, step;
+    acb_init(to);
+    acb_init(step);
+    bool good = infinite || eval_node(v, n->arg[2], to);
+    acb_one(step);
+    acb_mul_2exp_si(step, step, infinite ? bits : -bits);
+    if (infinite < 0 || (!infinite && node_is_int(n->arg[3], -1))) acb_neg(step, step);
+    acb_add(x, to, step, v->prec);
+    good = good && eval_node(v, n->arg[0], out);
+    acb_clear(to);
+    acb_clear(step);
+    return good;
+}
+
+static bool limit(struct eval *v, const struct node *n, acb_t out)
+{
+    slong prec = v->prec;
+    acb_t a, b;
+    acb_init(a);
+    acb_init(b);
+    v->prec = 1600;
+    bool good = env_push(v->env, n->arg[1]->name);
+    if (good) {
+        good = near_value(v, n, 200, a) && near_value(v, n, 300, b) && agreed(out, a, b, 64, v->prec);
+        env_pop(v->env);
+    }
+    v->prec = prec;
+    acb_clear(a);
+    acb_clear(b);
+    return good;
+}
+
+bool eval_big(struct eval *v, const struct node *n, acb_t out)
+{
+    switch (n->op) {
+    case F_SUM:
+    case F_PROD: return summed(v, n, out);
+    case F_INT: return integral(v, n, out);
+    case F_LIM: return limit(v, n, out);
+    default: return false;
+    }
+}

@@ -1,0 +1,416 @@
+/* parse.c: the grammar from the top: lists, relations, sets, sums, terms.
+ *
+ *   list     = item { (, | ; | and | or) item }           ; separates groups of items
+ *   item     = member { (= | < | ...) member }
+ *   member   = ratio { (\cup | \cap | \setminus) ratio }
+ *   ratio    = sum { : sum }
+ *   sum      = term { (+ | - | \pm) term }
+ *   term     = product { (* | / | \mod) product }
+ *   product  = factor { factor }                          binds tighter than * and /: 1/2x is 1/(2x)
+ * Factors and what is below are in parse_factor.c and parse_atom.c. A failure sets p->failed and gives NULL.
+ */
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "verify/parse_int.h"
+
+struct node *parse_fail(struct parser *p, const char *why)
+{
+    if (!p->failed) p->why = why;
+    p->failed = true;
+    return NULL;
+}
+
+bool take(struct parser *p, enum token_kind kind, int value)
+{
+    if (!peek_is(p, kind, value)) return false;
+    p->at++;
+    return true;
+}
+
+bool enter(struct parser *p)
+{
+    if (++p->depth <= DEPTH_MAX) return true;
+    if (!p->w->over) p->w->over = "the formula is nested too deep";
+    parse_fail(p, p->w->over);
+    return false;
+}
+
+bool row_push(struct parser *p, struct row *r, struct node *n)
+{
+    if (!n) return false;
+    if (r->n == r->cap) {
+        int cap = r->cap ? r->cap * 2 : 8;
+        struct node **v = work_alloc(p->w, (size_t)cap * sizeof *v);
+        if (!v) return parse_fail(p, "too large") != NULL;
+        if (r->n) memcpy(v, r->v, (size_t)r->n * sizeof *v);
+        r->v = v;
+        r->cap = cap;
+    }
+    r->v[r->n++] = n;
+    return true;
+}
+
+/* ---- lists -------------------------------------------------------------------------------------------- */
+
+/* Words that begin a condition: x = n\pi \text{ for } n \in Z. */
+static bool is_condition_word(const char *s)
+{
+    static const char *const all[] = {"for", "where", "with", "if", "when", "for all", "for any", "such that", "provided",
+                                      "provided that", "for some", "for every", "for integer", "for integers", "and",
+                                      "where n is an integer", "when n is an integer"};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (strcasecmp(s, all[i]) == 0) return true;
+    return false;
+}
+
+static bool starts_item(const struct token *t)
+{
+    return t->kind != T_END && t->kind != T_CLOSE && t->kind != T_AMP && t->kind != T_ROW && t->kind != T_ENDENV &&
+           t->kind != T_COMMA && t->kind != T_SEMI && t->kind != T_SEP && t->kind != T_SKIP && t->kind != T_OVER &&
+           t->kind != T_CHOOSE;
+}
+
+/* Takes separators between two items. 0: none; else , ; a(nd) o(r). */
+static int separator(struct parser *p)
+{
+    int found = 0, at = p->at;
+    for (;;) {
+        struct token *t = peek(p);
+        int here = t->kind == T_COMMA                                                        ? ','
+                   : t->kind == T_SEMI                                                       ? ';'
+                   : t->kind == T_SEP                                                        ? (t->value == 'o' ? 'o' : 'a')
+                   : t->kind == T_SKIP                                                       ? 'q'
+                   : t->kind == T_TEXT && p->at > at - 1 && is_condition_word(t->text) ? ','
+                                                                                             : 0;
+        if (!here) break;
+        if (found == ',' && here == ',' && t->kind == T_COMMA) return ','; /* ,, is an error of the next item */
+        if (!found || found == 'q' || here == 'o' || here == ';') found = here;
+        p->at++;
+    }
+    return found;
+}
+
+static struct node *bare_list(struct parser *p, const struct row *items, int mark)
+{
+    if (items->n == 1) return items->v[0];
+    struct node *out = node_of(p->w, K_SEQ, 0, items->v, items->n);
+    if (out) out->rows = (short)mark;
+    return out;
+}
+
+struct node *parse_list(struct parser *p)
+{
+    struct row groups = {0}, items = {0};
+    int mark = ',', sep;
+    bool semicolons = false;
+    if (take(p, T_REL, R_EQ) || take(p, T_SKIP, 0)) { /* "= 5" */
+    }
+    for (;;) {
+        struct node *item = parse_relation(p);
+        if (!row_push(p, &items, item)) return parse_fail(p, "an item is missing");
+        if (take(p, T_TO, 0)) { /* what follows from it is the answer */
+            groups.n = items.n = 0;
+            continue;
+        }
+        int before = p->at;
+        sep = separator(p);
+        if (!sep) break;
+        if (!starts_item(peek(p))) { /* a wide blank at the end; a comma there is an open list */
+            if (sep != 'q' && sep != ';') return parse_fail(p, "nothing follows the comma");
+            if (peek(p)->kind == T_CLOSE || peek(p)->kind == T_END || before == p->at) break;
+            return parse_fail(p, "an item is missing");
+        }
+        if (sep == ';') {
+            semicolons = true;
+            if (!row_push(p, &groups, bare_list(p, &items, mark))) return NULL;
+            items = (struct row){0};
+        } else if (sep == 'o' || sep == 'a') {
+            mark = sep;
+        }
+    }
+    if (!semicolons) return bare_list(p, &items, mark);
+    if (!row_push(p, &groups, bare_list(p, &items, mark))) return NULL;
+    /* Groups of several items are tuples: p=5,q=2;p=7,q=2. */
+    for (int i = 0; i < groups.n; i++)
+        if (groups.v[i] && groups.v[i]->kind == K_SEQ && groups.v[i]->op == 0) {
+            groups.v[i]->op = '(';
+            groups.v[i]->rows = ')';
+        }
+    return bare_list(p, &groups, ';');
+}
+
+/* ---- relations ------------------------------------------------------------------------------------------ */
+
+static struct node *parse_ratio(struct parser *p)
+{
+    struct row parts = {0};
+    do {
+        if (!row_push(p, &parts, parse_sum(p))) return NULL;
+    } while (take(p, T_OP, ':'));
+    return parts.n == 1 ? parts.v[0] : node_of(p->w, K_RATIO, 0, parts.v, parts.n);
+}
+
+static struct node *parse_member(struct parser *p)
+{
+    struct node *left = parse_ratio(p);
+    while (!p->failed && peek(p)->kind == T_SET) {
+        int op = peek(p)->value;
+        p->at++;
+        left = node_2(p->w, K_SETOP, op, left, parse_ratio(p));
+    }
+    /* the remark (mod m), in brackets of its own or made by \pmod */
+    bool round = peek_is(p, T_OPEN, '(') && p->t[p->at + 1].kind == T_MOD;
+    if (!p->failed && (round || peek_is(p, T_MOD, 'p'))) {
+        p->at += round ? 2 : 1;
+        struct node *m = round ? parse_sum(p) : parse_argument(p, false);
+        if (round && !take(p, T_CLOSE, ')')) return parse_fail(p, "( is not closed");
+        left = node_2(p->w, K_MOD, 0, left, m);
+    }
+    return left;
+}
+
+static int relation_negated(int r)
+{
+    return r == R_EQ ? R_NE : r == R_IN ? R_NOTIN : R_OTHER;
+}
+
+struct node *parse_relation(struct parser *p)
+{
+    struct row members = {0};
+    char signs[64];
+    int n = 0;
+    if (!row_push(p, &members, parse_member(p))) return NULL;
+    for (;;) {
+        bool negated = peek(p)->kind == T_NOT && p->t[p->at + 1].kind == T_REL;
+        if (negated) p->at++;
+        if (peek(p)->kind != T_REL) break;
+        int r = peek(p)->value;
+        p->at++;
+        if (peek(p)->kind == T_REL && peek(p)->value == R_EQ && (r == R_LT || r == R_GT)) { /* < = */
+            p->at++;
+            r = r == R_LT ? R_LE : R_GE;
+        }
+        if (n == (int)sizeof signs - 1) return parse_fail(p, "the chain of relations is too long");
+        signs[n++] = (char)(negated ? relation_negated(r) : r);
+        if (!row_push(p, &members, parse_member(p))) return NULL;
+    }
+    signs[n] = 0;
+    return n == 0 ? members.v[0] : node_named(p->w, K_REL, signs, members.v, members.n);
+}
+
+/* ---- sums and terms ------------------------------------------------------------------------------------- */
+
+bool integral_ends(struct parser *p)
+{
+    return p->integral_depth == p->depth && p->differential;
+}
+
+/* \{5\} inside arithmetic is a bracket. */
+static struct node *unwrapped(struct node *n)
+{
+    return n && n->kind == K_SEQ && n->op == '{' && n->n == 1 ? n->arg[0] : n;
+}
+
+struct node *parse_sum(struct parser *p)
+{
+    struct row terms = {0};
+    struct node *term = NULL;
+    if (peek(p)->kind == T_PM) { /* \pm 3 */
+        int sign = peek(p)->value;
+        p->at++;
+        term = node_2(p->w, K_PM, sign, node_int(p->w, 0), parse_term(p));
+    } else {
+        term = parse_term(p);
+    }
+    if (!row_push(p, &terms, term)) return parse_fail(p, "a term is missing");
+    while (!p->failed && !integral_ends(p)) {
+        struct token *t = peek(p);
+        bool minus = t->kind == T_OP && t->value == '-';
+        if (!minus && !(t->kind == T_OP && t->value == '+') && t->kind != T_PM) break;
+        p->at++;
+        terms.v[terms.n - 1] = unwrapped(terms.v[terms.n - 1]);
+        term = unwrapped(parse_term(p));
+        if (!term) return parse_fail(p, "a term is missing");
+        if (t->kind == T_PM) {
+            struct node *left = terms.n == 1 ? terms.v[0] : node_of(p->w, K_ADD, 0, terms.v, terms.n);
+            terms.n = 0;
+            term = node_2(p->w, K_PM, t->value, left, term);
+        } else if (minus) {
+            term = node_1(p->w, K_NEG, 0, term);
+        }
+        if (!row_push(p, &terms, term)) return NULL;
+    }
+    return terms.n == 1 ? terms.v[0] : node_of(p->w, K_ADD, 0, terms.v, terms.n);
+}
+
+static struct node *product_of(struct parser *p, struct row *f)
+{
+    if (f->n == 1) return f->v[0];
+    for (int i = 0; i < f->n; i++) f->v[i] = unwrapped(f->v[i]);
+    return node_of(p->w, K_MUL, 0, f->v, f->n);
+}
+
+/* Whether two numbers stand around this slash, so that 1/2x is one half of x. */
+static bool plain_fraction(struct parser *p, const struct row *f)
+{
+    if (f->n != 1 || peek(p)->kind != T_NUM) return false;
+    const struct node *left = f->v[0];
+    if (left->kind == K_NEG) left = left->arg[0];
+    return left->kind == K_NUM;
+}
+
+/* A run of factors side by side, added to f. */
+static bool parse_product(struct parser *p, struct row *f)
+{
+    if (!row_push(p, f, parse_factor(p))) return false;
+    while (!p->failed && starts_factor(p) && !integral_ends(p)) {
+        bool two_numbers = p->style == STYLE_PLAIN && peek(p)->kind == T_NUM && p->t[p->at - 1].kind == T_NUM;
+        if (two_numbers) return parse_fail(p, "two numbers side by side") != NULL;
+        if (!row_push(p, f, parse_factor(p))) return false;
+    }
+    return true;
+}
+
+static struct node *divided(struct parser *p, struct row *f)
+{
+    struct row below = {0};
+    bool plain = plain_fraction(p, f);
+    struct node *left = product_of(p, f), *right;
+    if (plain) {
+        right = parse_factor(p);
+    } else {
+        if (!parse_product(p, &below)) return NULL;
+        right = product_of(p, &below);
+    }
+    return node_2(p->w, K_DIV, 0, left, unwrapped(right));
+}
+
+struct node *parse_term(struct parser *p)
+{
+    struct row f = {0};
+    if (!parse_product(p, &f)) return NULL;
+    while (!p->failed && !integral_ends(p)) {
+        struct token *t = peek(p);
+        bool mod = t->kind == T_MOD && t->value != 'p';
+        if (t->kind == T_OP && t->value == '*') {
+            p->at++;
+            if (!parse_product(p, &f)) return NULL;
+        } else if ((t->kind == T_OP && t->value == '/') || mod) {
+            p->at++;
+            struct node *left = mod ? product_of(p, &f) : NULL, *value;
+            if (mod) {
+                struct row right = {0};
+                if (!parse_product(p, &right)) return NULL;
+                value = node_2(p->w, K_FN, F_MODULO, left, product_of(p, &right));
+            } else {
+                value = divided(p, &f);
+            }
+            f = (struct row){0};
+            if (!row_push(p, &f, value)) return NULL;
+            while (!p->failed && starts_factor(p) && !integral_ends(p))
+                if (!row_push(p, &f, parse_factor(p))) return NULL;
+        } else {
+            break;
+        }
+    }
+    struct node *value = product_of(p, &f);
+    return peek(p)->kind == T_TEXT && !p->failed ? parse_units(p, value) : value;
+}
+
+/* Words behind a value, with their powers and slashes: m/s^2, \text{ cm}^2, square inches. */
+struct node *parse_units(struct parser *p, struct node *value)
+{
+    struct str words;
+    if (is_condition_word(peek(p)->text)) return value;
+    str_init(&words, 512);
+    while (peek(p)->kind == T_TEXT && !is_condition_word(peek(p)->text)) {
+        if (words.len) str_puts(&words, " ");
+        str_puts(&words, peek(p)->text);
+        p->at++;
+        bool power = peek_is(p, T_OP, '^'), slash = peek_is(p, T_OP, '/') && p->t[p->at + 1].kind == T_TEXT;
+        bool dot = peek_is(p, T_OP, '*') && p->t[p->at + 1].kind == T_TEXT;
+        if (power) {
+            p->at++;
+            struct node *e = parse_argument(p, false);
+            fmpz_t k;
+            fmpz_init(k);
+            if (e && exact_integer(p->w, e, k) && fmpz_fits_si(k)) str_addf(&words, "^%ld", (long)fmpz_get_si(k));
+            fmpz_clear(k);
+            slash = peek_is(p, T_OP, '/') && p->t[p->at + 1].kind == T_TEXT;
+        }
+        if (slash || dot) {
+            str_puts(&words, slash ? " /" : " ");
+            p->at++;
+        }
+    }
+    struct node *out = node_named(p->w, K_UNIT, words.p, &value, 1);
+    str_release(&words);
+    if (out && starts_factor(p)) return parse_fail(p, "words stand inside the formula");
+    return out;
+}
+
+/* ---- entry ---------------------------------------------------------------------------------------------- */
+
+/* Marks at the end of a sentence; dots of an unfinished list stay. */
+static size_t end_cut(const char *s, size_t n)
+{
+    for (;;) {
+        while (n && isspace((unsigned char)s[n - 1])) n--;
+        if (n >= 2 && s[n - 1] == '\\' && s[n - 2] != '\\') {
+            n--;
+        } else if (n && strchr(".,;:", s[n - 1]) && !(n >= 2 && s[n - 2] == '\\') && !(n >= 2 && s[n - 1] == '.' && s[n - 2] == '.')) {
+            if (n >= 5 && memcmp(s + n - 5, "right.", 5) == 0) return n;
+            n--;
+        } else {
+            return n;
+        }
+    }
+}
+
+/* A text cut off in a box lacks braces at its end; another has one too many. */
+static void braces_mend(struct str *s)
+{
+    int depth = 0, lowest = 0;
+    for (size_t i = 0; i < s->len; i++) {
+        if (s->p[i] == '\\') {
+            i++;
+        } else {
+            depth += (s->p[i] == '{') - (s->p[i] == '}');
+            if (depth < lowest) lowest = depth;
+        }
+    }
+    if (lowest < 0 && depth == lowest)
+        while (depth < 0 && s->len && s->p[s->len - 1] == '}') {
+            s->p[--s->len] = 0;
+            depth++;
+        }
+    for (; lowest >= 0 && depth > 0 && depth <= 4; depth--) str_puts(s, "}");
+}
+
+struct node *math_parse(struct work *w, const char *s, size_t n, enum style style, const char **why)
+{
+    struct parser p = {.w = w, .style = style, .integral_depth = -1, .why = "it is no formula"};
+    struct str clean;
+    struct node *out = NULL;
+    *why = p.why;
+    if (n > FORMULA_BYTES_MAX) {
+        *why = "the formula is too long";
+        w->over = *why;
+        return NULL;
+    }
+    str_init(&clean, FORMULA_BYTES_MAX * 8);
+    clean_math(s, n, style, &clean);
+    while (clean.len && isspace((unsigned char)clean.p[clean.len - 1])) clean.p[--clean.len] = 0;
+    braces_mend(&clean);
+    p.src_n = end_cut(clean.p, clean.len);
+    p.src = work_text(w, clean.p, p.src_n);
+    str_release(&clean);
+    if (p.src && p.src_n && lex(&p, p.src, p.src_n)) {
+        out = parse_list(&p);
+        if (p.failed || peek(&p)->kind != T_END) out = NULL;
+    }
+    *why = w->over ? w->over : p.failed ? p.why : "it is no formula";
+    return w->over ? NULL : out;
+}

@@ -1,0 +1,261 @@
+/* parse_atom.c: numbers, names, fractions, roots: what a factor begins with. */
+#include <string.h>
+#include <strings.h>
+
+#include "verify/parse_int.h"
+
+bool is_bound(struct parser *p, const char *name)
+{
+    for (int i = 0; i < p->n_bound; i++)
+        if (strcmp(p->bound[i], name) == 0) return true;
+    return false;
+}
+
+/* ---- numbers -------------------------------------------------------------------------------------------- */
+
+static bool is_whole(const struct node *n)
+{
+    return n && n->kind == K_NUM && !n->decimal && fmpz_is_one(fmpq_denref(n->q));
+}
+
+/* 3\frac{1}{2} and 3 1/2. The token behind the whole number is at p->at. */
+static struct node *mixed(struct parser *p, struct node *whole)
+{
+    struct token *t = peek(p);
+    if (!is_whole(whole)) return whole;
+    int save = p->at;
+    if (t->kind == T_FRAC) {
+        p->at++;
+        struct token *in = peek(p);
+        bool letters = in->kind == T_OPEN && (in[1].kind != T_NUM || in[2].kind != T_CLOSE);
+        if ((in->kind != T_OPEN && in->kind != T_NUM) || letters) {
+            p->at = save;
+            return whole;
+        }
+        struct node *a = parse_argument(p, true), *b = p->failed ? NULL : parse_argument(p, true);
+        if (!a || !b) return NULL;
+        struct node *part = node_2(p->w, K_DIV, 0, a, b);
+        if (is_whole(a) && is_whole(b)) return node_2(p->w, K_ADD, 0, whole, part);
+        return node_2(p->w, K_MUL, 0, whole, part);
+    }
+    bool slash = t->kind == T_NUM && t->blank && t[1].kind == T_OP && t[1].value == '/' && t[2].kind == T_NUM;
+    if (!slash) return whole;
+    struct node *a = t[0].node, *b = t[2].node;
+    if (!is_whole(a) || !is_whole(b)) return parse_fail(p, "a mixed number of decimals");
+    if (fmpq_cmp(a->q, b->q) >= 0) return parse_fail(p, "the fraction of a mixed number is not below one");
+    p->at += 3;
+    return node_2(p->w, K_ADD, 0, whole, node_2(p->w, K_DIV, 0, a, b));
+}
+
+static struct node *parse_number(struct parser *p)
+{
+    struct token *t = peek(p);
+    p->at++;
+    bool slash = peek(p)->kind == T_NUM && peek(p)->blank && t[2].kind == T_OP && t[2].value == '/' && t[3].kind == T_NUM;
+    if (slash && !is_whole(t->node)) return parse_fail(p, "a decimal before a fraction");
+    return mixed(p, t->node);
+}
+
+/* ---- names ---------------------------------------------------------------------------------------------- */
+
+/* Is NAME( the call of a function? f, g, h always are; P, p, q only of one name or number. */
+static bool is_call(struct parser *p, const char *name)
+{
+    struct token *t = peek(p);
+    if (t->kind != T_OPEN || t->value != '(' || t->match < 0) return false;
+    char first = name[0];
+    bool single = !name[1] || name[1] == '_' || name[1] == '\'';
+    if (single && strchr("fghFGH", first)) return true;
+    if (strcmp(name, "O") == 0 || strcmp(name, "Theta") == 0 || strcmp(name, "Omega") == 0 || strcmp(name, "o") == 0) return true;
+    bool small = t->match == p->at + 2 && (t[1].kind == T_SYM || t[1].kind == T_NUM);
+    return single && small && strchr("PpqQTV", first);
+}
+
+static struct node *parse_call(struct parser *p, const char *name)
+{
+    struct row args = {0};
+    struct node *in = parse_bracket(p);
+    if (!in) return NULL;
+    if (in->kind == K_SEQ && in->op == '(') {
+        for (int i = 0; i < in->n; i++)
+            if (!row_push(p, &args, in->arg[i])) return NULL;
+    } else if (!row_push(p, &args, in)) {
+        return NULL;
+    }
+    if (strcmp(name, "Gamma") == 0) return node_1(p->w, K_FN, F_GAMMA, in);
+    return node_named(p->w, K_APPLY, name, args.v, args.n);
+}
+
+/* The d of an open integral: takes the variable too. */
+static bool take_differential(struct parser *p)
+{
+    struct token *t = peek(p);
+    if (p->integral_depth < 0 || p->differential || t->kind != T_SYM || strcmp(t->text, "d") != 0) return false;
+    if (t[1].kind != T_SYM) return false;
+    p->differential = t[1].text;
+    p->at += 2;
+    return true;
+}
+
+static struct node *parse_name(struct parser *p)
+{
+    struct token *t = peek(p);
+    const char *name = t->text;
+    if (!name) return parse_fail(p, "too large");
+    if (take_differential(p)) return node_int(p->w, 1);
+    p->at++;
+    if (peek_is(p, T_OP, '_')) {
+        struct node *sym = subscripted(p, node_sym(p->w, name));
+        while (sym && sym->kind == K_SYM && take(p, T_PRIME, 0)) {
+            char longer[320];
+            snprintf(longer, sizeof longer, "%.300s'", sym->name);
+            sym = node_sym(p->w, longer);
+        }
+        return sym && is_call(p, sym->name) ? parse_call(p, sym->name) : sym;
+    }
+    if (peek(p)->kind == T_PRIME && name[0] && !name[1]) {
+        char longer[16];
+        int k = 0;
+        while (take(p, T_PRIME, 0)) k++;
+        snprintf(longer, sizeof longer, "%s%.*s", name, k > 4 ? 4 : k, "''''");
+        return is_call(p, longer) ? parse_call(p, longer) : node_sym(p->w, longer);
+    }
+    if (is_call(p, name) || (strcmp(name, "Gamma") == 0 && peek_is(p, T_OPEN, '('))) return parse_call(p, name);
+    if ((strcmp(name, "i") == 0 || strcmp(name, "I") == 0) && !is_bound(p, name)) return node_const(p->w, C_I);
+    if (strcmp(name, "e") == 0 && !is_bound(p, name)) return node_const(p->w, C_E);
+    return node_sym(p->w, name);
+}
+
+/* \overline{x}, \vec{v}: part of the name, unless numbers are under it. */
+static struct node *parse_accent(struct parser *p)
+{
+    const char *accent = peek(p)->text;
+    p->at++;
+    struct token *t = peek(p);
+    char name[200];
+    if (t->kind == T_SYM) {
+        snprintf(name, sizeof name, "%s{%s}", accent, t->text);
+        p->at++;
+    } else if (t->kind == T_OPEN && t->value == 'g' && t->match > p->at + 1) {
+        int from = p->at + 1, to = t->match;
+        struct str s;
+        str_init(&s, 150);
+        bool letters = true;
+        for (int i = from; i < to; i++) letters = letters && p->t[i].kind == T_SYM;
+        for (int i = from; i < to && letters; i++) str_puts(&s, p->t[i].text);
+        snprintf(name, sizeof name, "%s{%s}", accent, s.p);
+        bool segment = letters && to - from == 2 && strcmp(accent, "bar") == 0 && s.p[0] >= 'A' && s.p[0] <= 'Z';
+        str_release(&s);
+        if (!letters) { /* the conjugate of a formula */
+            struct node *in = parse_argument(p, false);
+            return strcmp(accent, "bar") == 0 ? node_1(p->w, K_FN, F_CONJ, in) : in;
+        }
+        p->at = to + 1;
+        if (segment) /* the segment AB: the bar says no more than the letters */
+            return node_2(p->w, K_MUL, 0, node_sym(p->w, p->t[from].text), node_sym(p->w, p->t[from + 1].text));
+    } else {
+        return parse_fail(p, "nothing is under the accent");
+    }
+    struct node *sym = node_sym(p->w, name);
+    return peek_is(p, T_OP, '_') ? subscripted(p, sym) : sym;
+}
+
+/* ---- fractions, roots ------------------------------------------------------------------------------------- */
+
+static struct node *parse_frac(struct parser *p)
+{
+    struct node *d = parse_derivative(p);
+    if (d || p->failed) return d;
+    p->at++;
+    struct node *a = parse_argument(p, true);
+    struct node *b = p->failed ? NULL : parse_argument(p, true);
+    return node_2(p->w, K_DIV, 0, a, b);
+}
+
+static struct node *parse_root(struct parser *p)
+{
+    int index = peek(p)->value ? peek(p)->value : 2;
+    struct node *n = node_int(p->w, index);
+    p->at++;
+    if (peek_is(p, T_OPEN, '[') && peek(p)->match > 0) {
+        p->at++;
+        n = parse_sum(p);
+        if (n && !take(p, T_CLOSE, ']')) return parse_fail(p, "the index of the root is not closed");
+    }
+    return p->failed ? NULL : node_2(p->w, K_ROOT, 0, parse_argument(p, false), n);
+}
+
+/* _5P_2, {}^5C_2: permutations and combinations. At the raised or lowered first number. */
+static struct node *parse_counting(struct parser *p)
+{
+    p->at++;
+    struct node *n = parse_argument(p, false);
+    struct token *t = peek(p);
+    bool perm = t->kind == T_SYM && strcmp(t->text, "P") == 0, comb = t->kind == T_SYM && strcmp(t->text, "C") == 0;
+    if (!n || (!perm && !comb)) return parse_fail(p, "a subscript on nothing");
+    p->at++;
+    if (!take(p, T_OP, '_')) return parse_fail(p, "a subscript is missing");
+    return node_2(p->w, K_FN, perm ? F_PERM : F_BINOM, n, parse_argument(p, true));
+}
+
+static struct node *parse_text(struct parser *p)
+{
+    const char *words = peek(p)->text;
+    p->at++;
+    struct node *text = node_named(p->w, K_TEXT, words, NULL, 0);
+    if (!starts_factor(p)) return text;
+    /* words before a value: \text{about } 5 */
+    struct node *value = parse_factor(p);
+    return node_named(p->w, K_UNIT, "", &value, 1);
+}
+
+struct node *parse_atom(struct parser *p)
+{
+    struct token *t = peek(p);
+    struct node *out;
+    if (p->failed || !work_step(p->w, 1)) return parse_fail(p, "too large");
+    if (!enter(p)) return NULL;
+    switch (t->kind) {
+    case T_NUM: out = parse_number(p); break;
+    case T_SYM: out = parse_name(p); break;
+    case T_CONST:
+        p->at++;
+        out = node_const(p->w, (enum constant)t->value);
+        break;
+    case T_FN: out = parse_function(p); break;
+    case T_FRAC: out = parse_frac(p); break;
+    case T_SQRT: out = parse_root(p); break;
+    case T_BINOM: {
+        p->at++;
+        struct node *a = parse_argument(p, true);
+        out = p->failed ? NULL : node_2(p->w, K_FN, F_BINOM, a, parse_argument(p, true));
+        break;
+    }
+    case T_BIG: out = parse_big(p); break;
+    case T_ACCENT: out = parse_accent(p); break;
+    case T_BEGIN: out = parse_environment(p); break;
+    case T_TEXT: out = parse_text(p); break;
+    case T_NUMSET:
+        p->at++;
+        if (take(p, T_OP, '^')) parse_argument(p, false); /* R^+, Z^*: no set that is known */
+        out = node_of(p->w, K_NUMSET, t->value, NULL, 0);
+        break;
+    case T_DOTS:
+        p->at++;
+        out = node_of(p->w, K_ELLIPSIS, 0, NULL, 0);
+        break;
+    case T_OPEN:
+    case T_CLOSE: out = parse_bracket(p); break;
+    case T_OP:
+        if (t->value == '|' || t->value == 'N')
+            out = parse_bars(p);
+        else if (t->value == '_')
+            out = parse_counting(p);
+        else
+            out = parse_fail(p, "an operator without its operand");
+        break;
+    default: out = parse_fail(p, t->kind == T_WORD ? "it is prose" : "a part is missing");
+    }
+    p->depth--;
+    return out;
+}

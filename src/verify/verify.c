@@ -1,0 +1,355 @@
+/* verify.c: gold and answer from text to verdict, and the receipt. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "verify/verify_int.h"
+
+#define READINGS_MAX 3
+
+/* One way to read the gold. */
+struct reading {
+    const struct candidate *from;
+    struct node *node; /* NULL: words, or a formula that could not be read */
+};
+struct trial {
+    struct work w;
+    struct judge j;
+    struct finder gold, answer;
+    struct reading reading[READINGS_MAX];
+    int n_readings;
+    unsigned choice; /* letters, when the gold is a choice */
+    struct receipt *out;
+};
+
+static void cut_to(char *field, size_t size, const char *s, size_t n)
+{
+    if (n < size) {
+        memcpy(field, s, n);
+        field[n] = 0;
+        return;
+    }
+    size_t k = size - 4;
+    while (k > 0 && ((unsigned char)s[k] & 0xC0) == 0x80) k--;
+    memcpy(field, s, k);
+    memcpy(field + k, "...", 4);
+}
+
+/* Text for people: what was understood, else what was found. */
+static void receipt_field(char *field, size_t size, const struct candidate *c, const struct node *n)
+{
+    struct str s;
+    str_init(&s, 4000);
+    if (n)
+        node_print(n, &s);
+    else
+        str_add(&s, c->p, c->n < 4000 ? c->n : 3999);
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.p[i] < ' ') s.p[i] = ' ';
+    struct str valid;
+    str_init(&valid, 8000);
+    utf8_clean(&valid, s.p, s.len);
+    cut_to(field, size, valid.p, valid.len);
+    str_release(&valid);
+    str_release(&s);
+}
+
+static void explain(struct trial *t, const char *what, const struct candidate *c, const struct node *n, const char *why)
+{
+    if (!t->j.explain) return;
+    str_addf(t->j.explain, "%s (%s): %.*s\n", what, c->rule, (int)(c->n < 300 ? c->n : 300), c->p);
+    if (n) {
+        str_puts(t->j.explain, "  read as ");
+        node_print(n, t->j.explain);
+        str_puts(t->j.explain, "\n");
+    } else {
+        str_addf(t->j.explain, "  not read: %s\n", why);
+    }
+}
+
+/* Open-R1 pays for valid LaTeX alone: \frac and \sqrt need their braces. */
+static bool braces_kept(const char *s, size_t n)
+{
+    for (size_t i = 0; i + 5 < n; i++) {
+        if (s[i] != '\\') continue;
+        size_t k = strncmp(s + i + 1, "frac", 4) == 0 || strncmp(s + i + 1, "sqrt", 4) == 0 ? 5
+                   : strncmp(s + i + 1, "dfrac", 5) == 0 || strncmp(s + i + 1, "tfrac", 5) == 0 ? 6
+                                                                                                : 0;
+        if (k && i + k < n && s[i + k] != '{' && s[i + k] != '[') return false;
+    }
+    return true;
+}
+
+static struct node *read_candidate(struct trial *t, const struct candidate *c, const char **why)
+{
+    struct node *n = math_parse(&t->w, c->p, c->n, c->style, why);
+    if (!n && !t->w.over && c->style == STYLE_LATEX && c->box) n = math_parse(&t->w, c->p, c->n, STYLE_PLAIN, why);
+    if (n && c->percent && n->kind != K_PERCENT) n = node_1(&t->w, K_PERCENT, 0, n);
+    return n && !t->w.over ? expand(&t->w, n) : NULL;
+}
+
+static bool is_closed_number(const struct node *n)
+{
+    struct names names = {0};
+    if (!n || !is_expression(n)) return false;
+    names_free_in(n, &names);
+    return names.n == 0;
+}
+
+static void settle(struct trial *t, enum verdict v, const char *reason)
+{
+    t->out->verdict = v;
+    cut_to(t->out->reason, sizeof t->out->reason, reason, strlen(reason));
+}
+
+/* ---- the gold ------------------------------------------------------------------------------------------- */
+
+static bool same_text(const struct candidate *a, const struct candidate *b)
+{
+    struct str x, y;
+    str_init(&x, FORMULA_BYTES_MAX * 2);
+    str_init(&y, FORMULA_BYTES_MAX * 2);
+    clean_text(a->p, a->n, &x);
+    clean_text(b->p, b->n, &y);
+    bool same = x.len > 0 && x.len == y.len && memcmp(x.p, y.p, x.len) == 0 && !x.full && !y.full && a->percent == b->percent;
+    str_release(&x);
+    str_release(&y);
+    return same;
+}
+
+/* The letters of a choice that this gold is: alone, or with commas between. */
+static unsigned gold_choice(const struct candidate *c)
+{
+    unsigned set;
+    char text[64];
+    size_t k = 0;
+    static const char *const macros[] = {"\\textbf", "\\text", "\\mathrm", "\\mathbf", "\\mbox"};
+    for (size_t i = 0; i < c->n; i++) {
+        bool macro = false;
+        for (int m = 0; m < 5 && !macro; m++)
+            if (c->n - i > strlen(macros[m]) && strncmp(c->p + i, macros[m], strlen(macros[m])) == 0) {
+                i += strlen(macros[m]) - 1;
+                macro = true;
+            }
+        if (macro || strchr("{}$ ()", c->p[i])) continue;
+        if (k + 1 >= sizeof text) return 0;
+        text[k++] = c->p[i];
+    }
+    while (k && text[k - 1] == '.') k--;
+    text[k] = 0;
+    if (!choice_letters(text, &set)) return 0;
+    for (size_t i = 1; i < k; i += 2)
+        if (text[i] != ',') return 0;
+    return set;
+}
+
+static void read_gold(struct trial *t)
+{
+    const char *why = NULL;
+    for (int i = 0; i < t->gold.count && t->n_readings < READINGS_MAX; i++) {
+        const struct candidate *c = &t->gold.found[i];
+        struct node *n = read_candidate(t, c, &why);
+        explain(t, "gold", c, n, why);
+        /* Another reading counts only where it is of the same words. */
+        const struct candidate *first = t->n_readings ? t->reading[0].from : c;
+        if (c != first && (c->p != first->p || c->n != first->n)) {
+            if (t->reading[0].node) break;
+            if (!n) continue;
+            t->n_readings = 0;
+        }
+        if (!n && t->n_readings && t->reading[0].node) continue;
+        if (n && t->n_readings && !t->reading[0].node) t->n_readings = 0;
+        t->reading[t->n_readings++] = (struct reading){c, n};
+        if (i == 0) t->choice = gold_choice(c);
+    }
+    if (t->n_readings) receipt_field(t->out->gold, sizeof t->out->gold, t->reading[0].from, t->reading[0].node);
+}
+
+/* ---- the answer ------------------------------------------------------------------------------------------ */
+
+/* The variables of a under the names of g, in every order: strict = false. */
+static enum truth renamed_same(struct trial *t, struct node *g, struct node *a)
+{
+    struct names x = {0}, y = {0};
+    names_free_in(g, &x);
+    names_free_in(a, &y);
+    if (x.n != y.n || x.n == 0 || x.n > 4 || x.many || y.many) return NO;
+    int order[4] = {0};
+    for (;;) { /* all maps that are permutations */
+        bool distinct = true;
+        for (int i = 0; i < x.n; i++)
+            for (int k = 0; k < i; k++) distinct = distinct && order[i] != order[k];
+        struct node *moved = a;
+        char name[16];
+        for (int i = 0; distinct && i < x.n && moved; i++) {
+            snprintf(name, sizeof name, "#%d", i);
+            moved = node_replace(&t->w, moved, y.name[i], node_sym(&t->w, name));
+        }
+        for (int i = 0; distinct && i < x.n && moved; i++) {
+            snprintf(name, sizeof name, "#%d", i);
+            moved = node_replace(&t->w, moved, name, node_sym(&t->w, x.name[order[i]]));
+        }
+        if (distinct && moved && compare_nodes(&t->j, g, moved) == YES) return YES;
+        int k = 0;
+        while (k < x.n && ++order[k] == x.n) order[k++] = 0;
+        if (k == x.n) return NO;
+    }
+}
+
+static enum truth compare_reading(struct trial *t, const struct reading *r, const struct candidate *c, struct node *n)
+{
+    if (same_text(r->from, c)) {
+        judge_say(&t->j, "the same text");
+        return YES;
+    }
+    if (!r->node || !n) {
+        struct str x, y;
+        str_init(&x, 4000);
+        str_init(&y, 4000);
+        str_add(&x, r->from->p, r->from->n);
+        str_add(&y, c->p, c->n);
+        enum truth same = memchr(x.p, '\\', x.len) || memchr(y.p, '\\', y.len) ? NO : text_same(&t->j, x.p, y.p);
+        str_release(&x);
+        str_release(&y);
+        return same;
+    }
+    enum truth v = compare_nodes(&t->j, r->node, n);
+    if (v == NO && !t->w.p->strict && renamed_same(t, r->node, n) == YES) {
+        judge_say(&t->j, "equal after renaming variables");
+        return YES;
+    }
+    return v;
+}
+
+/* YES, NO, UNKNOWN of one place. */
+static enum truth judge_candidate(struct trial *t, const struct candidate *c, struct node *n)
+{
+    enum truth best = NO;
+    unsigned letters = t->choice ? choice_at(c->p, c->n) : 0;
+    if (letters) {
+        judge_say(&t->j, letters == t->choice ? "the same choice" : "another choice");
+        return letters == t->choice ? YES : NO;
+    }
+    for (int i = 0; i < t->n_readings && best != YES; i++) {
+        enum truth v = compare_reading(t, &t->reading[i], c, n);
+        if (v != NO) best = v;
+    }
+    return best;
+}
+
+/* Is this open formula passed over for what stands further on, because a number is asked for? */
+static bool passed_over(const struct trial *t, const struct candidate *c, const struct node *n, int i)
+{
+    struct names names = {0};
+    bool is_open = n->kind == K_SEQ && n->op == 0;
+    for (int k = 0; is_open && k < n->n; k++) is_open = n->arg[k]->kind != K_REL;
+    if (c->box || i + 1 >= t->answer.count || !is_closed_number(t->reading[0].node) || !(is_expression(n) || is_open)) return false;
+    names_free_in(n, &names);
+    return names.n > 0;
+}
+
+static void judge_answer(struct trial *t)
+{
+    const char *why = "";
+    bool word_gold = !t->reading[0].node || t->reading[0].node->kind == K_TEXT;
+    for (int i = 0; i < t->answer.count; i++) {
+        const struct candidate *c = &t->answer.found[i];
+        bool valid = t->w.p->mode != EXTRACT_LATEX || braces_kept(c->p, c->n);
+        struct node *n = valid ? read_candidate(t, c, &why) : NULL;
+        if (!valid) why = "\\frac or \\sqrt without braces";
+        explain(t, "answer", c, n, why);
+        if (n && passed_over(t, c, n, i)) continue;
+        receipt_field(t->out->answer, sizeof t->out->answer, c, n);
+        enum truth v = valid ? judge_candidate(t, c, n) : NO;
+        if (t->w.over && v != YES) {
+            settle(t, VERDICT_UNDECIDED, t->w.over);
+            return;
+        }
+        if (v == YES || n || t->w.p->first_match || (word_gold && c->box)) {
+            enum verdict verdict = v == YES ? VERDICT_CORRECT : v == NO ? VERDICT_WRONG : VERDICT_UNDECIDED;
+            if (v == NO && !n && !t->choice) judge_say(&t->j, "%s", word_gold ? "different words" : why);
+            settle(t, verdict, t->j.reason[0] ? t->j.reason : "nothing decided");
+            return;
+        }
+    }
+    if (t->answer.count == 0) {
+        settle(t, VERDICT_WRONG, t->answer.none);
+    } else {
+        char reason[200];
+        snprintf(reason, sizeof reason, "the answer could not be read: %s", t->w.over ? t->w.over : why);
+        settle(t, t->w.over ? VERDICT_UNDECIDED : VERDICT_WRONG, t->w.over || !word_gold ? reason : "different words");
+    }
+}
+
+static enum want wanted(const struct trial *t)
+{
+    const struct node *n = t->n_readings ? t->reading[0].node : NULL;
+    if (t->choice && t->w.p->choice) return WANT_CHOICE;
+    if (is_closed_number(n)) return WANT_NUMBER;
+    return !n || n->kind == K_TEXT ? WANT_TEXT : WANT_ANY;
+}
+
+static void judge_all(struct trial *t, const char *gold, const char *answer)
+{
+    find_answers(&t->gold, gold, true);
+    if (t->gold.count == 0) {
+        settle(t, VERDICT_UNDECIDED, t->gold.text && t->gold.n == 0 ? "the gold is empty" : t->gold.none);
+        return;
+    }
+    read_gold(t);
+    if (t->n_readings == 0 || t->w.over) {
+        const struct candidate *c = &t->gold.found[0];
+        struct candidate whole = {.p = answer, .n = strlen(answer)};
+        bool same = same_text(c, &whole);
+        settle(t, same ? VERDICT_CORRECT : VERDICT_UNDECIDED, same ? "the same text" : t->w.over ? t->w.over : "the gold could not be read");
+        return;
+    }
+    t->answer.want = wanted(t);
+    find_answers(&t->answer, answer, false);
+    judge_answer(t);
+    /* A gold that is a formula nobody can read says nothing about another formula. */
+    const struct candidate *c = t->reading[0].from;
+    if (!t->reading[0].node && t->out->verdict == VERDICT_WRONG && memchr(c->p, '\\', c->n) && t->answer.count)
+        settle(t, VERDICT_UNDECIDED, "the gold could not be read as a formula");
+}
+
+void verify_explain(const char *gold, const char *answer, const struct verify_params *p, struct receipt *out, struct str *steps)
+{
+    struct verify_params standard = verify_defaults(EXTRACT_ANY);
+    struct trial t = {.out = out};
+    if (!p) p = &standard;
+    memset(out, 0, sizeof *out);
+    work_init(&t.w, p);
+    t.j = (struct judge){.w = &t.w, .explain = steps};
+    t.gold.w = t.answer.w = &t.w;
+    t.gold.p = t.answer.p = p;
+    judge_all(&t, gold, answer);
+    finder_release(&t.gold);
+    finder_release(&t.answer);
+    work_release(&t.w);
+}
+
+void verify_math(const char *gold, const char *answer, const struct verify_params *p, struct receipt *out)
+{
+    verify_explain(gold, answer, p, out, NULL);
+}
+
+void verify_thread_end(void)
+{
+    flint_cleanup();
+}
+
+bool extract_answer(const char *text, enum extract_mode mode, char *out, size_t size, const char **rule)
+{
+    struct verify_params p = verify_defaults(mode);
+    struct work w;
+    work_init(&w, &p);
+    struct finder f = {.w = &w, .p = &p, .want = WANT_ANY};
+    find_answers(&f, text, false);
+    if (f.count) cut_to(out, size, f.found[0].p, f.found[0].n);
+    if (rule) *rule = f.count ? f.found[0].rule : f.none;
+    bool found = f.count > 0;
+    finder_release(&f);
+    work_release(&w);
+    return found;
+}
