@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -23,46 +25,48 @@ struct hash {
     EVP_MD_CTX *ctx;
 };
 
-struct hash *hash_new(void)
+static struct hash *hash_of(const EVP_MD *kind)
 {
     struct hash *h = alloc_zero(1, sizeof *h);
     h->ctx = EVP_MD_CTX_new();
-    CHECK(h->ctx && EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL) == 1,
-          "libcrypto cannot begin SHA-256: out of memory, or it was built without");
+    CHECK(h->ctx && EVP_DigestInit_ex(h->ctx, kind, NULL) == 1,
+          "libcrypto cannot begin a hash: out of memory, or it was built without");
     return h;
+}
+
+struct hash *hash_new(void)
+{
+    return hash_of(EVP_sha256());
 }
 
 void hash_add(struct hash *h, const void *bytes, size_t n)
 {
     if (!n) return;
     int ok = EVP_DigestUpdate(h->ctx, bytes, n);
-    CHECK(ok == 1, "SHA-256 of %zu bytes", n);
+    CHECK(ok == 1, "hash of %zu bytes", n);
 }
 
-static void hex_write(const uint8_t *digest, char hex[HASH_HEX])
-{
-    static const char digits[] = "0123456789abcdef";
-    for (int i = 0; i < DIGEST; i++) {
-        hex[2 * i] = digits[digest[i] >> 4];
-        hex[2 * i + 1] = digits[digest[i] & 15];
-    }
-    hex[2 * DIGEST] = 0;
-}
-
-static void digest_end(struct hash *h, uint8_t digest[DIGEST])
+/* Its length, DIGEST for SHA-256. */
+static size_t digest_end(struct hash *h, uint8_t digest[DIGEST])
 {
     unsigned n = 0;
     int ok = EVP_DigestFinal_ex(h->ctx, digest, &n);
-    CHECK(ok == 1 && n == DIGEST, "digest of %u bytes", n);
+    CHECK(ok == 1 && n <= DIGEST, "digest of %u bytes", n);
     EVP_MD_CTX_free(h->ctx);
     free(h);
+    return n;
 }
 
 void hash_end(struct hash *h, char hex[HASH_HEX])
 {
+    static const char digits[] = "0123456789abcdef";
     uint8_t digest[DIGEST];
-    digest_end(h, digest);
-    hex_write(digest, hex);
+    size_t n = digest_end(h, digest);
+    for (size_t i = 0; i < n; i++) {
+        hex[2 * i] = digits[digest[i] >> 4];
+        hex[2 * i + 1] = digits[digest[i] & 15];
+    }
+    hex[2 * n] = 0;
 }
 
 void hash_bytes(const void *bytes, size_t n, char hex[HASH_HEX])
@@ -72,11 +76,8 @@ void hash_bytes(const void *bytes, size_t n, char hex[HASH_HEX])
     hash_end(h, hex);
 }
 
-int hash_file(const char *path, char hex[HASH_HEX], struct err *e)
+static int hash_rest(struct hash *h, int fd, const char *path, char hex[HASH_HEX], struct err *e)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return err_errno(e, "cannot open %s", path);
-    struct hash *h = hash_new();
     uint8_t *buf = alloc_or_die(CHUNK);
     ssize_t got;
     while ((got = read(fd, buf, CHUNK)) != 0) {
@@ -89,6 +90,28 @@ int hash_file(const char *path, char hex[HASH_HEX], struct err *e)
     free(buf);
     close(fd);
     return rc;
+}
+
+int hash_file(const char *path, char hex[HASH_HEX], struct err *e)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return err_errno(e, "cannot open %s", path);
+    return hash_rest(hash_new(), fd, path, hex, e);
+}
+
+int hash_git_blob(const char *path, char hex[HASH_HEX], struct err *e)
+{
+    struct stat st;
+    char head[64];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st)) {
+        if (fd >= 0) close(fd);
+        return err_errno(e, "cannot open %s", path);
+    }
+    struct hash *h = hash_of(EVP_sha1());
+    int n = snprintf(head, sizeof head, "blob %lld", (long long)st.st_size);
+    hash_add(h, head, (size_t)n + 1);
+    return hash_rest(h, fd, path, hex, e);
 }
 
 struct array_job {

@@ -14,7 +14,8 @@
 /* ---- rows ---------------------------------------------------------------------------------------------- */
 
 /* All rows of a dataset: a JSONL file, or a folder (every *.jsonl in it, or SPLIT.jsonl / SPLIT-*.jsonl when
- * a split is named and such files exist). Rows are objects. */
+ * a split is named and such files exist), or the name of a hub's dataset that was pulled (net/hub.h). Rows
+ * are objects. */
 struct dataset {
     json_t *rows; /* array, owned */
     char *path;

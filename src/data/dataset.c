@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "data/data.h"
+#include "net/hub.h"
 
 static int rows_read(json_t *rows, const char *path, struct err *e)
 {
@@ -76,14 +77,14 @@ static int folder_read(json_t *rows, const char *path, const char *split, struct
 
 int dataset_open(struct dataset *d, const char *path, const char *split, struct err *e)
 {
-    *d = (struct dataset){.rows = json_array(), .path = alloc_str(path)};
+    *d = (struct dataset){.rows = json_array(), .path = hub_resolve(HUB_DATASET, path, e)};
     int rc;
-    if (file_is_dir(path))
-        rc = folder_read(d->rows, path, split, e);
-    else if (!file_exists(path))
-        rc = err_set(e, "dataset %s: no such file or folder; give a JSONL file or a folder of them", path);
+    if (!d->path)
+        rc = err_wrap(e, "dataset (a JSONL file or a folder of them)");
+    else if (file_is_dir(d->path))
+        rc = folder_read(d->rows, d->path, split, e);
     else
-        rc = rows_read(d->rows, path, e);
+        rc = rows_read(d->rows, d->path, e);
     if (!rc && json_array_size(d->rows) == 0) rc = err_set(e, "dataset %s has no rows", path);
     if (rc) dataset_release(d);
     return rc;

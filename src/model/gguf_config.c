@@ -43,11 +43,13 @@ static int set_scaling(json_t *config, struct tensor_file *f, struct err *e)
     const json_t *type = meta_get(f, "rope.scaling.type");
     const struct tensor_info *t = tensor_file_find(f, "rope_freqs.weight");
     if (json_is_string(type) && strcmp(json_string_value(type), "none")) {
-        /* config_parse says what it thinks of types other than linear */
+        /* config_parse says what it thinks of other types than linear and yarn */
         const json_t *factor = meta_get(f, "rope.scaling.factor");
-        json_object_set_new(config, "rope_scaling",
-                            json_pack("{s:s, s:f}", "rope_type", json_string_value(type), "factor",
-                                      json_number_value(factor)));
+        json_t *original = meta_get(f, "rope.scaling.original_context_length");
+        json_t *scaling = json_pack("{s:s, s:f}", "rope_type", json_string_value(type), "factor",
+                                    json_number_value(factor));
+        if (original) json_object_set(scaling, "original_max_position_embeddings", original);
+        json_object_set_new(config, "rope_scaling", scaling);
     }
     if (!t) return 0;
     const json_t *base = json_object_get(config, "rope_theta");

@@ -5,6 +5,7 @@
  * output matrix, and for the values and the down projections of the first and last eighth of the layers and
  * every third between, Q4_K for the rest. Rows that a type's blocks do not divide take a simpler type.
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,18 +88,54 @@ static const char *arch_key_name(const struct model *m, const char *key)
     return name;
 }
 
+static void key_float(struct header *h, const char *key, double x)
+{
+    put_key(h, key, GGUF_F32);
+    put_float(h, (float)x);
+}
+
+/* A number that there may be none of is left out when it is 0. */
 static void put_value(struct header *h, const struct model *m, const struct arch_key *k)
 {
     const char *at = (const char *)&m->config + k->at, *name = arch_key_name(m, k->gguf);
-    switch (k->type) {
-    case KEY_INT: key_u32(h, name, *(const int *)at); break;
-    case KEY_BOOL: key_bool(h, name, *(const bool *)at); break;
-    case KEY_FLOAT:
-    case KEY_DOUBLE:
-        put_key(h, name, GGUF_F32);
-        put_float(h, k->type == KEY_FLOAT ? *(const float *)at : (float)*(const double *)at);
-        break;
+    bool whole = k->type == KEY_INT || k->type == KEY_INT_OR_NONE;
+    bool optional = k->type == KEY_INT_OR_NONE || k->type == KEY_FLOAT_OR_NONE;
+    double x = whole                   ? *(const int *)at
+               : k->type == KEY_BOOL   ? *(const bool *)at
+               : k->type == KEY_DOUBLE ? *(const double *)at
+                                       : (double)*(const float *)at;
+    if (optional && x == 0) return;
+    if (whole)
+        key_u32(h, name, (int64_t)x);
+    else if (k->type == KEY_BOOL)
+        key_bool(h, name, x != 0);
+    else
+        key_float(h, name, x);
+}
+
+/* What has no key in GGUF is as the description says, since readers will take it so. */
+static int check_unsaid(const struct model *m, struct err *e)
+{
+    const struct model_config *c = &m->config;
+    for (const struct arch_key *k = c->arch->keys; k->hf; k++) {
+        if (k->gguf || k->type != KEY_INT) continue;
+        int x = *(const int *)((const char *)c + k->at);
+        bool counts = k->at != offsetof(struct model_config, window_from) || c->window;
+        if (counts && x != (int)k->fallback)
+            return err_set(e, "%s: %s is %d; GGUF has no key for it, and readers take %d", m->path, k->hf, x,
+                           (int)k->fallback);
     }
+    struct model_config plain = *c; /* without the lists that say it layer by layer */
+    plain.raw = NULL;
+    for (int i = 0; i < c->layers; i++)
+        if (config_slides(c, i) != config_slides(&plain, i) || config_turns(c, i) != config_turns(&plain, i))
+            return err_set(e, "%s: the kind of layer %d is not the usual one, which GGUF cannot say", m->path,
+                           i);
+    int wide = c->arch->gguf_wide_layers;
+    if (wide && c->query_scalar != (c->layers == wide ? c->hidden / c->heads : c->head_dim))
+        return err_set(e, "%s: query_pre_attn_scalar %g is not the usual one, which GGUF cannot say", m->path,
+                       c->query_scalar);
+    return 0;
 }
 
 static const char *scaling_type(const struct model *m)
@@ -107,25 +144,41 @@ static const char *scaling_type(const struct model *m)
     return s ? json_str_or(s, "rope_type", json_str_or(s, "type", "?")) : "none";
 }
 
+/* Of yarn GGUF says the factor and the first context; the rest must be what everyone assumes. */
+static bool plain_yarn(const json_t *scaling)
+{
+    static const char *const known[] = {"rope_type", "type", "factor", "original_max_position_embeddings",
+                                        "rope_theta"};
+    const char *key;
+    json_t *v;
+    json_object_foreach((json_t *)scaling, key, v)
+    {
+        bool usual = (!strcmp(key, "beta_fast") && json_number_value(v) == 32) ||
+                     (!strcmp(key, "beta_slow") && json_number_value(v) == 1) || json_is_null(v);
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++) usual = usual || !strcmp(key, known[i]);
+        if (!usual) return false;
+    }
+    return true;
+}
+
 static int put_rope(struct header *h, const struct model *m, struct err *e)
 {
     const struct model_config *c = &m->config;
     const char *type = scaling_type(m);
+    const json_t *original = json_object_get(c->rope_scaling, "original_max_position_embeddings");
     key_u32(h, arch_key_name(m, "rope.dimension_count"), c->head_dim);
-    put_key(h, arch_key_name(m, "rope.freq_base"), GGUF_F32);
-    put_float(h, (float)c->rope_theta);
     if (!strcmp(type, "none") || !strcmp(type, "default")) return 0;
-    if (!strcmp(type, "llama3")) { /* the tensor rope_freqs says the rest */
-        const json_t *original = json_object_get(c->rope_scaling, "original_max_position_embeddings");
+    bool yarn = !strcmp(type, "yarn") && plain_yarn(c->rope_scaling), linear = !strcmp(type, "linear");
+    bool llama3 = !strcmp(type, "llama3"); /* the tensor rope_freqs says the rest */
+    if (!yarn && !linear && !llama3)
+        return err_set(e, "%s: this rope scaling of type %.40s cannot be said in GGUF", m->path, type);
+    if (json_is_number(original))
         key_u32(h, arch_key_name(m, "rope.scaling.original_context_length"),
                 (int64_t)json_number_value(original));
-        return 0;
-    }
-    if (strcmp(type, "linear"))
-        return err_set(e, "%s: rope scaling of type %.40s cannot be written to GGUF here", m->path, type);
+    if (llama3) return 0;
     key_text(h, arch_key_name(m, "rope.scaling.type"), type);
-    put_key(h, arch_key_name(m, "rope.scaling.factor"), GGUF_F32);
-    put_float(h, (float)json_number_value(json_object_get(c->rope_scaling, "factor")));
+    key_float(h, arch_key_name(m, "rope.scaling.factor"),
+              json_number_value(json_object_get(c->rope_scaling, "factor")));
     return 0;
 }
 
@@ -142,7 +195,7 @@ static int put_model(struct header *h, const struct model *m, int file_type, str
     for (const struct arch_key *k = m->config.arch->keys; k->hf; k++)
         if (k->gguf) put_value(h, m, k);
     key_u32(h, arch_key_name(m, "attention.value_length"), m->config.head_dim);
-    return put_rope(h, m, e);
+    return check_unsaid(m, e) || put_rope(h, m, e) ? -1 : 0;
 }
 
 /* ---- tokenizer ----------------------------------------------------------------------------------------- */
@@ -267,6 +320,7 @@ static struct tensor_out out_of(const struct model *m, int i, const struct forma
     struct tensor_out t = {.name = arch_name(p->row->gguf, p->layer), .dtype = type_of(m, i, f)};
     t.n_dims = model_weight_shape(m, i, t.shape);
     t.source = (struct tensor_source){.n = (size_t)w->rows * (size_t)w->cols, .weight = w};
+    t.source.plus_one = w->plus_one;
     if (m->config.arch->gguf_permuted && p->row->rotary) t.source.head_dim = m->config.head_dim;
     return t;
 }
@@ -276,10 +330,8 @@ static bool rope_divisors(const struct model *m, float *out)
 {
     const struct model_config *c = &m->config;
     if (strcmp(scaling_type(m), "llama3")) return false;
-    struct model_config plain = *c;
-    plain.rope_scaling = NULL;
     double *freq = alloc_zero((size_t)c->head_dim / 2, sizeof *freq);
-    rope_frequencies(&plain, freq);
+    rope_frequencies(c->rope_theta, NULL, c->head_dim, freq);
     for (int i = 0; i < c->head_dim / 2; i++) out[i] = (float)(freq[i] / m->inv_freq[i]);
     free(freq);
     return true;

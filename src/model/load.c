@@ -14,6 +14,7 @@
 #include "base/pool.h"
 #include "base/str.h"
 #include "model/model_int.h"
+#include "net/hub.h"
 #include "text/text.h"
 
 enum { CHUNK_ROWS = 64 };
@@ -297,11 +298,6 @@ static void draw_in_place(struct model *m, uint64_t seed)
 
 static int load(struct model *m, struct tensor_file **file, int flags, uint64_t seed, struct err *e)
 {
-    if (!file_exists(m->path))
-        return err_set(e,
-                       "%s: no such file or folder; a model is a Hugging Face folder, a .gguf file or a "
-                       "llama2.c .bin file",
-                       m->path);
     bool folder = file_is_dir(m->path), paper = !folder && str_ends(m->path, ".json");
     if (paper && !(flags & (MODEL_NO_WEIGHTS | MODEL_RANDOM)))
         return err_set(e, "%s: is a configuration without weights; give the folder", m->path);
@@ -329,8 +325,8 @@ struct model *model_load(const char *path, int flags, uint64_t seed, struct err 
 {
     struct model *m = alloc_zero(1, sizeof *m);
     struct tensor_file *file = NULL;
-    m->path = alloc_str(path);
-    int failed = load(m, &file, flags, seed, e);
+    m->path = hub_resolve(HUB_MODEL, path, e);
+    int failed = m->path ? load(m, &file, flags, seed, e) : -1;
     if (file != m->file) tensor_file_close(file);
     if (!failed) return m;
     model_free(m);

@@ -45,7 +45,7 @@ enum model_load_flag {
     MODEL_IN_PLACE_IF_LARGE = 8
 };
 /* path: a Hugging Face folder, a .gguf file, or a llama2.c .bin (with tok512.bin beside it); a config.json
- * where weights are not read. MODEL_RANDOM:
+ * where weights are not read; or the name of a hub's repository that was pulled (net/hub.h). MODEL_RANDOM:
  * draw the weights from init_range with `seed` instead of reading them (a folder with only config.json will
  * do). MODEL_IN_PLACE: matrices stay in the file, which is mapped, and are decoded by pieces whenever they
  * are used: slower, the same bits, and hardly any memory of the program's own. They cannot be trained, and

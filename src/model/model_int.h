@@ -276,6 +276,7 @@ struct tensor_source {
     const float *data;
     const struct weight *weight;
     int row, head_dim;
+    bool plus_one; /* a weight's numbers are written 1 more than they are */
 };
 /* A tensor to be written, in a type that is written. */
 struct tensor_out {

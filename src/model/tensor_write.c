@@ -37,6 +37,7 @@ static void read_rows(const struct tensor_source *s, size_t row, size_t n, float
     else
         for (size_t i = 0; i < n; i++)
             weight_rows(s->weight, rotary_row_back(from + (int)i, s->head_dim), 1, x + i * (size_t)cols);
+    for (size_t i = 0; s->plus_one && i < n * (size_t)cols; i++) x[i] += 1;
 }
 
 static void batch_item(void *ctx, int item)
