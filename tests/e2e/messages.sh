@@ -35,11 +35,11 @@ expect 2 'recipe.yaml:2: .*did you mean learning_rate?' sft --config recipe.yaml
 # Models and data that are not there, or not whole.
 # shellcheck disable=SC2086
 {
-  expect 1 'absent: no such file or folder; a model is' sft --model_name_or_path absent $few --output_dir new
+  expect 1 'absent: no such file or folder' sft --model_name_or_path absent $few --output_dir new
   expect 1 'base: holds no weights .*--from_scratch' sft --model_name_or_path base $few --output_dir new
 }
 expect 1 'its model is run/model' generate --model run --prompt 1
-expect 1 'absent.jsonl: no such file or folder; give a JSONL' sft --model_name_or_path run/model \
+expect 1 'absent.jsonl: no such file or folder' sft --model_name_or_path run/model \
   --dataset_name absent.jsonl --output_dir new
 head -c 500 d.jsonl >cut.jsonl
 expect 1 'cut.jsonl:[0-9]*: .*is it cut short?' sft --model_name_or_path run/model --dataset_name cut.jsonl \
