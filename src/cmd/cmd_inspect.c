@@ -11,12 +11,14 @@
 #include "cmd/cmd.h"
 #include "kern/kern.h"
 #include "model/model.h"
+#include "net/hub.h"
 #include "text/text.h"
 
 static const struct opt inspect_opts[] = {
     {.key = "model",
      .type = OPT_STR,
-     .help = "folder in Hugging Face layout, config.json, .gguf, .safetensors or llama2.c .bin file",
+     .help = "folder in Hugging Face layout, config.json, .gguf, .safetensors or llama2.c .bin file, or a "
+             "hub name that was pulled",
      .flags = OPT_REQUIRED | OPT_POSITIONAL},
     {.key = "tensors", .type = OPT_BOOL, .fallback = "true", .help = "list every tensor"},
     {.key = "json", .type = OPT_BOOL, .fallback = "false", .help = "one JSON object instead of text"},
@@ -215,9 +217,8 @@ static bool is_paper(const char *path)
 }
 
 /* A model is described first; a file of tensors alone is listed alone. */
-static int inspect_command(struct conf *c, struct err *e)
+static int inspect_path(const char *path, struct conf *c, struct err *e)
 {
-    const char *path = conf_str(c, "model");
     bool each = conf_bool(c, "tensors"), only_tensors = str_ends(path, ".safetensors");
     struct model *m = only_tensors ? NULL : model_load(path, MODEL_NO_WEIGHTS, 0, e);
     if (!only_tensors && !m) return -1;
@@ -227,6 +228,14 @@ static int inspect_command(struct conf *c, struct err *e)
     int result = f || paper ? 0 : -1;
     tensor_file_close(f);
     model_free(m);
+    return result;
+}
+
+static int inspect_command(struct conf *c, struct err *e)
+{
+    char *path = hub_resolve(HUB_MODEL, conf_str(c, "model"), e);
+    int result = path ? inspect_path(path, c, e) : -1;
+    free(path);
     return result;
 }
 

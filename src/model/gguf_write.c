@@ -5,11 +5,13 @@
  * output matrix, and for the values and the down projections of the first and last eighth of the layers and
  * every third between, Q4_K for the rest. Rows that a type's blocks do not divide take a simpler type.
  */
+#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fmath.h"
 #include "base/str.h"
 #include "model/model_int.h"
 #include "text/text.h"
@@ -118,6 +120,10 @@ static int check_unsaid(const struct model *m, struct err *e)
 {
     const struct model_config *c = &m->config;
     for (const struct arch_key *k = c->arch->keys; k->hf; k++) {
+        if (k->gguf && k->type == KEY_FLOAT_OR_NONE && k->fallback > 0 &&
+            *(const float *)((const char *)c + k->at) == 0)
+            return err_set(e, "%s: %s is null; GGUF cannot say so, and readers take %g", m->path, k->hf,
+                           k->fallback);
         if (k->gguf || k->type != KEY_INT) continue;
         int x = *(const int *)((const char *)c + k->at);
         bool counts = k->at != offsetof(struct model_config, window_from) || c->window;
@@ -131,6 +137,9 @@ static int check_unsaid(const struct model *m, struct err *e)
         if (config_slides(c, i) != config_slides(&plain, i) || config_turns(c, i) != config_turns(&plain, i))
             return err_set(e, "%s: the kind of layer %d is not the usual one, which GGUF cannot say", m->path,
                            i);
+    if (c->window && arch_find_gguf(c->arch->gguf, m->path, e) != c->arch)
+        return err_set(e, "%s: %s in GGUF has no sliding window, this model has one of %d", m->path,
+                       c->arch->gguf, c->window);
     int wide = c->arch->gguf_wide_layers;
     if (wide && c->query_scalar != (c->layers == wide ? c->hidden / c->heads : c->head_dim))
         return err_set(e, "%s: query_pre_attn_scalar %g is not the usual one, which GGUF cannot say", m->path,
@@ -145,20 +154,16 @@ static const char *scaling_type(const struct model *m)
 }
 
 /* Of yarn GGUF says the factor and the first context; the rest must be what everyone assumes. */
-static bool plain_yarn(const json_t *scaling)
+static bool plain_yarn(const json_t *s)
 {
-    static const char *const known[] = {"rope_type", "type", "factor", "original_max_position_embeddings",
-                                        "rope_theta"};
-    const char *key;
-    json_t *v;
-    json_object_foreach((json_t *)scaling, key, v)
-    {
-        bool usual = (!strcmp(key, "beta_fast") && json_number_value(v) == 32) ||
-                     (!strcmp(key, "beta_slow") && json_number_value(v) == 1) || json_is_null(v);
-        for (size_t i = 0; i < sizeof known / sizeof *known; i++) usual = usual || !strcmp(key, known[i]);
-        if (!usual) return false;
-    }
-    return true;
+    double factor = json_number_value(json_object_get(s, "factor"));
+    double attention = json_number_value(json_object_get(s, "attention_factor"));
+    return json_number_value(json_object_get(s, "beta_fast")) == 32 &&
+           json_number_value(json_object_get(s, "beta_slow")) == 1 &&
+           json_number_value(json_object_get(s, "mscale")) == 0 &&
+           json_number_value(json_object_get(s, "mscale_all_dim")) == 0 &&
+           json_is_true(json_object_get(s, "truncate")) &&
+           fabs(attention - (0.1 * fm_log(factor) + 1)) < 1e-6;
 }
 
 static int put_rope(struct header *h, const struct model *m, struct err *e)
@@ -330,10 +335,12 @@ static bool rope_divisors(const struct model *m, float *out)
 {
     const struct model_config *c = &m->config;
     if (strcmp(scaling_type(m), "llama3")) return false;
-    double *freq = alloc_zero((size_t)c->head_dim / 2, sizeof *freq);
-    rope_frequencies(c->rope_theta, NULL, c->head_dim, freq);
-    for (int i = 0; i < c->head_dim / 2; i++) out[i] = (float)(freq[i] / m->inv_freq[i]);
-    free(freq);
+    size_t n = (size_t)c->head_dim / 2;
+    double *plain = alloc_zero(2 * n, sizeof *plain), *scaled = plain + n;
+    rope_frequencies(c->rope_theta, NULL, c->head_dim, plain);
+    rope_frequencies(c->rope_theta, c->rope_scaling, c->head_dim, scaled);
+    for (size_t i = 0; i < n; i++) out[i] = (float)(plain[i] / scaled[i]);
+    free(plain);
     return true;
 }
 

@@ -37,31 +37,62 @@ static void assert_same_weights(struct model *a, struct model *b, const char *wh
     if (strcmp(x, y)) fail_msg("%s: weights differ", what);
 }
 
-static void float32_comes_back_whole(void **state)
+/* The same numbers; norms that are stored less one come back rounded. */
+static void assert_near_weights(struct model *a, struct model *b, const char *what)
+{
+    for (int i = 0; i < model_n_weights(a); i++) {
+        const struct weight *x = model_weight(a, i), *y = model_weight(b, i);
+        float *row[2] = {alloc_floats((size_t)x->cols), alloc_floats((size_t)x->cols)};
+        for (int r = 0; r < x->rows; r++) {
+            weight_rows(x, r, 1, row[0]);
+            weight_rows(y, r, 1, row[1]);
+            for (int j = 0; j < x->cols; j++)
+                if (fabsf(row[0][j] - row[1][j]) > (x->plus_one ? 1.2e-7F : 0))
+                    fail_msg("%s: %s", what, x->name);
+        }
+        free(row[0]);
+        free(row[1]);
+    }
+}
+
+static void check_round_trip(struct model *a, const char *what)
+{
+    struct err e = {0};
+    struct model *b = load(scratch("m.gguf"), 0), *in_place = load(scratch("m.gguf"), MODEL_IN_PLACE);
+    const struct model_config *x = model_config(a), *y = model_config(b);
+    assert_near_weights(a, b, what);
+    assert_string_equal(x->arch->gguf, y->arch->gguf);
+    assert_true(x->vocab == y->vocab && x->hidden == y->hidden && x->layers == y->layers);
+    assert_true(x->heads == y->heads && x->kv_heads == y->kv_heads && x->head_dim == y->head_dim);
+    assert_true(x->intermediate == y->intermediate && x->max_positions == y->max_positions);
+    assert_true(x->rms_eps == y->rms_eps && x->rope_theta == y->rope_theta && x->tied == y->tied);
+    for (int i = 0; i < x->head_dim / 2; i++)
+        assert_true(fabs(a->rope.inv_freq[i] - b->rope.inv_freq[i]) <= 1e-6 * a->rope.inv_freq[i]);
+    /* and once more, from rows that are permuted and stay in their file */
+    if (model_save_gguf(in_place, scratch("again.gguf"), "auto", &e)) fail_msg("%s", e.msg);
+    struct model *again = load(scratch("again.gguf"), 0);
+    assert_same_weights(b, again, what);
+    model_free(again);
+    model_free(in_place);
+    model_free(b);
+}
+
+static void float32_comes_back_whole_or_is_refused(void **state)
 {
     (void)state;
+    int written = 0;
     for (int k = 0; golden_names[k]; k++) {
-        struct model *a = load(golden_path(golden_names[k], ""), MODEL_IN_PLACE), *b = written(a, "f32", 0);
-        const struct model_config *x = model_config(a), *y = model_config(b);
-        assert_same_weights(a, b, golden_names[k]);
-        assert_ptr_equal(x->arch, y->arch);
-        assert_true(x->vocab == y->vocab && x->hidden == y->hidden && x->layers == y->layers);
-        assert_true(x->heads == y->heads && x->kv_heads == y->kv_heads && x->head_dim == y->head_dim);
-        assert_true(x->intermediate == y->intermediate && x->max_positions == y->max_positions);
-        assert_true(x->rms_eps == y->rms_eps && x->rope_theta == y->rope_theta && x->tied == y->tied);
-        for (int i = 0; i < x->head_dim / 2; i++)
-            assert_true(fabs(a->inv_freq[i] - b->inv_freq[i]) <= 1e-6 * a->inv_freq[i]);
-        /* and once more, from rows that are permuted and stay in their file */
-        struct model *in_place = load(scratch("m.gguf"), MODEL_IN_PLACE);
         struct err e = {0};
-        if (model_save_gguf(in_place, scratch("again.gguf"), "auto", &e)) fail_msg("%s", e.msg);
-        struct model *again = load(scratch("again.gguf"), 0);
-        assert_same_weights(a, again, golden_names[k]);
-        model_free(again);
-        model_free(in_place);
-        model_free(b);
+        struct model *a = load(golden_path(golden_names[k], ""), MODEL_IN_PLACE);
+        if (!model_save_gguf(a, scratch("m.gguf"), "f32", &e)) {
+            check_round_trip(a, golden_names[k]);
+            written++;
+        } else if (!strstr(e.msg, "GGUF")) {
+            fail_msg("%s: %s", golden_names[k], e.msg);
+        }
         model_free(a);
     }
+    assert_true(written >= 12);
 }
 
 /* A model wide enough for blocks of 256, deep enough for the mix. */
@@ -212,7 +243,7 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(float32_comes_back_whole),
+        cmocka_unit_test(float32_comes_back_whole_or_is_refused),
         cmocka_unit_test(the_mix_of_q4_k_m_is_that_of_llama_cpp),
         cmocka_unit_test(quantised_weights_stay_near_and_are_the_same_in_place),
         cmocka_unit_test(tokenizers_come_back_whole),

@@ -51,27 +51,26 @@ static void assert_same(struct model *a, struct model *b, const char *what)
     assert_string_equal(x, y);
 }
 
+static void check_path(const char *path)
+{
+    struct model *whole = load(path, 0), *in_place = load(path, MODEL_IN_PLACE);
+    assert_same(whole, in_place, path);
+    struct model *copy = model_copy(in_place);
+    model_free(in_place);
+    assert_same(whole, copy, "a copy that outlives its original");
+    model_free(copy);
+    model_free(whole);
+}
+
 static void every_kind_of_file_gives_the_same_bits_in_place(void **state)
 {
     (void)state;
-    char gguf[4][64];
-    const char *paths[16];
-    int n = 0;
-    for (; golden_names[n]; n++) paths[n] = golden_path(golden_names[n], "");
-    static const char *const names[] = {"llama_linear", "llama_bias", "qwen2_heads"};
+    static const char *const gguf[] = {"llama_linear", "llama_bias", "qwen2_heads"};
+    for (int i = 0; golden_names[i]; i++) check_path(golden_path(golden_names[i], ""));
     for (int i = 0; i < 3; i++) {
-        snprintf(gguf[i], sizeof gguf[i], "tests/golden/gguf/%s.gguf", names[i]);
-        paths[n++] = gguf[i];
-    }
-    for (int i = 0; i < n; i++) {
-        if (i < n - 3) paths[i] = golden_path(golden_names[i], "");
-        struct model *whole = load(paths[i], 0), *in_place = load(paths[i], MODEL_IN_PLACE);
-        assert_same(whole, in_place, paths[i]);
-        struct model *copy = model_copy(in_place);
-        model_free(in_place);
-        assert_same(whole, copy, "a copy that outlives its original");
-        model_free(copy);
-        model_free(whole);
+        char path[64];
+        snprintf(path, sizeof path, "tests/golden/gguf/%s.gguf", gguf[i]);
+        check_path(path);
     }
 }
 
