@@ -1,8 +1,9 @@
-/* assign.c: names in front of values. "x = 5" answers a gold of 5 and the other way round; "2x = 6" and "x + y = 1" are
- * equations and answer nothing but equations.
+/* assign.c: names in front of values. "x = 5" answers a gold of 5 and the other way round; "2x = 6" and "x
+ * + y = 1" are equations and answer nothing but equations.
  *
- * tidy() brings lists of assignments into one of three forms: a value, NAME = value(s), or a list of NAME = value with
- * different names. Remarks such as "n in Z" are taken off and their letter is renamed, for it is only a bound one.
+ * tidy() brings lists of assignments into one of three forms: a value, NAME = value(s), or a list of NAME
+ * = value with different names. Remarks such as "n in Z" are taken off and their letter is renamed, for it
+ * is only a bound one.
  */
 #include <string.h>
 
@@ -10,7 +11,7 @@
 
 #define LIST_MAX 256
 
-/* ---- what is a name ----------------------------------------------------------------------------------------- */
+/* ---- what is a name ----------------------------------------------------------------------------------- */
 
 static bool is_name(const struct node *n)
 {
@@ -29,8 +30,9 @@ static bool is_name(const struct node *n)
     case K_DEGREE: return is_name(n->arg[0]);
     case K_TEXT: return true;
     case K_FN:
-        return n->n == 1 && (n->op == F_ABS || n->op == F_NORM || n->op == F_DET || (n->op >= F_SIN && n->op <= F_CSC) || n->op == F_RE ||
-                             n->op == F_IM) &&
+        return n->n == 1 &&
+               (n->op == F_ABS || n->op == F_NORM || n->op == F_DET || (n->op >= F_SIN && n->op <= F_CSC) ||
+                n->op == F_RE || n->op == F_IM) &&
                is_name(n->arg[0]);
     default: return false;
     }
@@ -80,7 +82,7 @@ static bool is_assignment(const struct node *n, bool loose)
     return !uses_any(value, left) || (value->kind == K_FN && value->op == F_SUM);
 }
 
-/* ---- lists ---------------------------------------------------------------------------------------------------- */
+/* ---- lists -------------------------------------------------------------------------------------------- */
 
 static struct node *list_of(struct judge *j, struct node *const *items, int n, const struct node *like)
 {
@@ -103,7 +105,9 @@ static struct node *one_name(struct judge *j, struct node *n)
     if (n->n > LIST_MAX || !is_assignment(first, false)) return n;
     for (int i = 0; i < n->n; i++) {
         struct node *item = n->arg[i];
-        if (i > 0 && item->kind == K_REL && (!is_assignment(item, false) || !node_same(item->arg[0], first->arg[0]))) return n;
+        if (i > 0 && item->kind == K_REL &&
+            (!is_assignment(item, false) || !node_same(item->arg[0], first->arg[0])))
+            return n;
         values[i] = item->kind == K_REL ? value_of(item) : item;
     }
     struct node *like = node_of(j->w, K_SEQ, 0, NULL, 0);
@@ -119,8 +123,8 @@ static struct node *without_conditions(struct judge *j, struct node *n)
     struct node *renamed = n;
     while (count > 1) {
         const struct node *last = n->arg[count - 1];
-        bool whole = last->kind == K_REL && last->n == 2 && last->name[0] == R_IN && last->arg[0]->kind == K_SYM &&
-                     last->arg[1]->kind == K_NUMSET && last->arg[1]->op != 'E';
+        bool whole = last->kind == K_REL && last->n == 2 && last->name[0] == R_IN &&
+                     last->arg[0]->kind == K_SYM && last->arg[1]->kind == K_NUMSET && last->arg[1]->op != 'E';
         bool remark = last->kind == K_UNIT && last->n == 1 && last->arg[0]->kind == K_SYM;
         if (!whole && !remark) break;
         renamed = node_replace(j->w, renamed, last->arg[0]->name, node_sym(j->w, "n#"));
@@ -147,7 +151,9 @@ static struct node *tuple_spread(struct judge *j, struct node *n)
     struct node *items[LIST_MAX];
     if (n->kind != K_REL || n->n != 2 || n->name[0] != R_EQ) return n;
     struct node *left = n->arg[0], *right = n->arg[1];
-    if (left->kind != K_SEQ || right->kind != K_SEQ || left->n != right->n || right->op != '(' || left->n > LIST_MAX || left->n < 2) return n;
+    if (left->kind != K_SEQ || right->kind != K_SEQ || left->n != right->n || right->op != '(' ||
+        left->n > LIST_MAX || left->n < 2)
+        return n;
     for (int i = 0; i < left->n; i++) items[i] = assigned(j, left->arg[i], right->arg[i]);
     struct node *like = node_of(j->w, K_SEQ, '(', NULL, 0);
     if (!like) return NULL;
@@ -176,7 +182,7 @@ struct node *spread_signs(struct judge *j, struct node *n)
     return list_of(j, items, count, n);
 }
 
-/* ---- named values ------------------------------------------------------------------------------------------------ */
+/* ---- named values ------------------------------------------------------------------------------------- */
 
 /* x = 2, y = 3 against the same names in any order. */
 static enum truth named_same(struct judge *j, struct node *g, struct node *a)
@@ -205,21 +211,25 @@ static enum truth named_against(struct judge *j, struct node *named, struct node
         return NO;
     }
     for (int i = 0; i < named->n; i++) plain[i] = value_of(named->arg[i]);
-    return named_is_gold ? ordered_same(j, plain, values->arg, named->n) : ordered_same(j, values->arg, plain, named->n);
+    return named_is_gold ? ordered_same(j, plain, values->arg, named->n)
+                         : ordered_same(j, values->arg, plain, named->n);
 }
 
 enum truth compare_item(struct judge *j, struct node *g, struct node *a)
 {
-    if (g->kind == K_REL && a->kind != K_REL && is_assignment(g, false)) g = value_of(g);
-    else if (a->kind == K_REL && g->kind != K_REL && is_assignment(a, false)) a = value_of(a);
-    else if (g->kind == K_REL && a->kind == K_REL) return compare_nodes(j, g, a);
+    if (g->kind == K_REL && a->kind != K_REL && is_assignment(g, false))
+        g = value_of(g);
+    else if (a->kind == K_REL && g->kind != K_REL && is_assignment(a, false))
+        a = value_of(a);
+    else if (g->kind == K_REL && a->kind == K_REL)
+        return compare_nodes(j, g, a);
     bool named_g = g->kind == K_SEQ && names_differ(g), named_a = a->kind == K_SEQ && names_differ(a);
     if (named_g && named_a) return named_same(j, g, a);
     if (named_g || named_a) return named_against(j, named_g ? g : a, named_g ? a : g, named_g);
     return compare_values(j, g, a);
 }
 
-/* ---- relations ----------------------------------------------------------------------------------------------------- */
+/* ---- relations ---------------------------------------------------------------------------------------- */
 
 static int values_in(struct judge *j, struct node *rel, struct node **out, int max)
 {
@@ -235,7 +245,9 @@ static enum truth solved(struct judge *j, struct node *g, struct node *a)
 {
     struct node *values[32];
     struct node *list = is_assignment(g, false) ? g : a, *equation = list == g ? a : g;
-    if (!is_assignment(list, false) || list->arg[0]->kind != K_SYM || equation->n != 2 || equation->name[0] != R_EQ) return UNKNOWN;
+    if (!is_assignment(list, false) || list->arg[0]->kind != K_SYM || equation->n != 2 ||
+        equation->name[0] != R_EQ)
+        return UNKNOWN;
     int n = values_in(j, list, values, 32);
     for (int i = 0; i < n; i++)
         if (!is_expression(values[i])) return UNKNOWN;
@@ -245,9 +257,10 @@ static enum truth solved(struct judge *j, struct node *g, struct node *a)
 static enum truth both_relations(struct judge *j, struct node *g, struct node *a)
 {
     bool name_g = is_assignment(g, false), name_a = is_assignment(a, false);
-    if (name_g && name_a && node_same(g->arg[0], a->arg[0])) return compare_values(j, value_of(g), value_of(a));
-    if (name_g && name_a && g->n == 2 && a->n == 2 && g->arg[0]->kind == K_SYM && a->arg[0]->kind == K_SYM && is_closed(value_of(g)) &&
-        is_closed(value_of(a))) {
+    if (name_g && name_a && node_same(g->arg[0], a->arg[0]))
+        return compare_values(j, value_of(g), value_of(a));
+    if (name_g && name_a && g->n == 2 && a->n == 2 && g->arg[0]->kind == K_SYM && a->arg[0]->kind == K_SYM &&
+        is_closed(value_of(g)) && is_closed(value_of(a))) {
         judge_say(j, "values of different names");
         return NO;
     }
@@ -283,7 +296,8 @@ static bool is_relation_list(const struct node *n)
 
 static enum truth gold_relation(struct judge *j, struct node *g, struct node *a)
 {
-    if (is_assignment(g, false)) return compare_nodes(j, value_of(g), a);
+    if (is_assignment(g, false) || (is_assignment(g, true) && is_closed(value_of(g))))
+        return compare_nodes(j, value_of(g), a);
     if (is_relation_list(g)) {
         enum truth t = region_same(j, g, a);
         if (t != UNKNOWN) return t;
@@ -313,7 +327,8 @@ enum truth compare_nodes(struct judge *j, struct node *g, struct node *a)
         judge_say(j, "%s", j->w->over ? j->w->over : "nested too deep");
         return UNKNOWN;
     }
-    bool list_g = g->kind == K_SEQ, list_a = a->kind == K_SEQ, rel_g = g->kind == K_REL, rel_a = a->kind == K_REL;
+    bool list_g = g->kind == K_SEQ, list_a = a->kind == K_SEQ, rel_g = g->kind == K_REL,
+         rel_a = a->kind == K_REL;
     enum truth t;
     if (rel_g && rel_a) {
         t = both_relations(j, g, a);
@@ -323,11 +338,12 @@ enum truth compare_nodes(struct judge *j, struct node *g, struct node *a)
         t = named_against(j, g, a, true);
     } else if (list_a && names_differ(a)) {
         t = named_against(j, a, g, false);
-    } else if (list_g && list_a && is_relation_list(g) && is_relation_list(a) && realset_from_relation(j, g, &var, &x) &&
-               realset_from_relation(j, a, &var, &y)) {
+    } else if (list_g && list_a && is_relation_list(g) && is_relation_list(a) &&
+               realset_from_relation(j, g, &var, &x) && realset_from_relation(j, a, &var, &y)) {
         t = realset_same(j, &x, &y);
     } else if (rel_g || (list_g && is_relation_list(g) && !list_a)) {
-        t = list_a && is_relation_list(a) && is_relation_list(g) ? region_same(j, g, a) : gold_relation(j, g, a);
+        t = list_a && is_relation_list(a) && is_relation_list(g) ? region_same(j, g, a)
+                                                                 : gold_relation(j, g, a);
         if (t == UNKNOWN && rel_a) t = NO;
     } else if (rel_a || (list_a && is_relation_list(a) && !list_g)) {
         t = answer_relation(j, g, a);

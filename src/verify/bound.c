@@ -1,11 +1,13 @@
 /* bound.c: how small an algebraic number can be without being zero.
  *
- * The root bound of Burnikel, Fleischer, Mehlhorn and Schirra ("A strong and easily computable separation bound
- * for arithmetic expressions involving radicals", Algorithmica 2000): write E = U / L with algebraic integers whose
- * conjugates are at most u and l in absolute value, and let D bound the degree; then E = 0 or |E| >= 1/(u^(D-1) l).
- *   whole n: |n|, 1    A +- B: u l' + l u', l l'    A B: u u', l l'    A / B: u l', l u'    root: roots of both
- * sin and cos of rational multiples of pi are half sums of roots of unity, whose conjugates are 1. D is the product
- * of the indices of the different roots and of the degree of one cyclotomic field that holds all roots of unity.
+ * The root bound of Burnikel, Fleischer, Mehlhorn and Schirra ("A strong and easily computable separation
+ * bound for arithmetic expressions involving radicals", Algorithmica 2000): write E = U / L with algebraic
+ * integers whose conjugates are at most u and l in absolute value, and let D bound the degree; then E = 0
+ * or |E| >= 1/(u^(D-1) l).
+ *   whole n: |n|, 1    A +- B: u l' + l u', l l'    A B: u u', l l'    A / B: u l', l u'    root: roots of
+ * both sin and cos of rational multiples of pi are half sums of roots of unity, whose conjugates are 1. D
+ * is the product of the indices of the different roots and of the degree of one cyclotomic field that
+ * holds all roots of unity.
  */
 #include <ulong_extras.h>
 
@@ -108,7 +110,8 @@ static bool trigonometric(struct bound *b, const struct node *n, struct size *ou
                 unity_add(b, 2 * fmpz_get_ui(fmpq_denref(q))) && (n->op == F_COS || unity_add(b, 4));
     fmpq_clear(q);
     out->u = out->l = 1;
-    return good && (n->op == F_SIN || n->op == F_COS || n->op == F_TAN || n->op == F_COT || n->op == F_SEC || n->op == F_CSC);
+    return good && (n->op == F_SIN || n->op == F_COS || n->op == F_TAN || n->op == F_COT || n->op == F_SEC ||
+                    n->op == F_CSC);
 }
 
 static bool power_size(struct bound *b, const struct node *n, struct size *out)
@@ -116,8 +119,8 @@ static bool power_size(struct bound *b, const struct node *n, struct size *out)
     fmpq_t e;
     fmpq_init(e);
     bool good = exact_value(b->w, n->arg[1], e) && fmpz_cmp_ui(fmpq_denref(e), 1000) < 0 &&
-                fmpz_cmp_si(fmpq_numref(e), 100000) < 0 &&
-                fmpz_cmp_si(fmpq_numref(e), -100000) > 0 && size_of(b, n->arg[0], out);
+                fmpz_cmp_si(fmpq_numref(e), 100000) < 0 && fmpz_cmp_si(fmpq_numref(e), -100000) > 0 &&
+                size_of(b, n->arg[0], out);
     if (good) {
         slong k = fmpz_get_si(fmpq_numref(e));
         ulong d = fmpz_get_ui(fmpq_denref(e));
@@ -170,9 +173,11 @@ static bool size_of(struct bound *b, const struct node *n, struct size *out)
     case K_POW: good = power_size(b, n, out); break;
     case K_ROOT:
         fmpz_init(k);
-        if (exact_integer(b->w, n->arg[1], k) && fmpz_sgn(k) > 0 && fmpz_cmp_ui(k, 1000) < 0) index = fmpz_get_ui(k);
+        if (exact_integer(b->w, n->arg[1], k) && fmpz_sgn(k) > 0 && fmpz_cmp_ui(k, 1000) < 0)
+            index = fmpz_get_ui(k);
         fmpz_clear(k);
-        good = index && size_of(b, n->arg[0], out) && radical_add(b, n->arg[0]->hash ^ (index * 0x9E3779B97F4A7C15u), index);
+        good = index && size_of(b, n->arg[0], out) &&
+               radical_add(b, n->arg[0]->hash ^ (index * 0x9E3779B97F4A7C15u), index);
         if (good) {
             out->u /= (double)index;
             out->l /= (double)index;

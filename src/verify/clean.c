@@ -66,7 +66,8 @@ void clean_math(const char *s, size_t n, enum style style, struct str *out)
         size_t money = currency_at(s + i, n - i, start, style);
         if (money) {
             i += money;
-        } else if (twice && n - i > 2 && s[i] == '\\' && s[i + 1] == '\\' && isalpha((unsigned char)s[i + 2])) {
+        } else if (twice && n - i > 2 && s[i] == '\\' && s[i + 1] == '\\' &&
+                   isalpha((unsigned char)s[i + 2])) {
             i++;
         } else if ((unsigned char)s[i] >= 0x80) {
             int k = utf8_length(s + i, n - i);
@@ -79,9 +80,10 @@ void clean_math(const char *s, size_t n, enum style style, struct str *out)
             else
                 str_add(out, s + i, k ? (size_t)k : 1);
             i += k ? (size_t)k : 1;
-        } else if (style == STYLE_PLAIN && (s[i] == '`' || (s[i] == '*' && i + 1 < n && s[i + 1] == '*' &&
-                                                            !(i && isalnum((unsigned char)s[i - 1]) && i + 2 < n &&
-                                                              isalnum((unsigned char)s[i + 2]))))) {
+        } else if (style == STYLE_PLAIN &&
+                   (s[i] == '`' || (s[i] == '*' && i + 1 < n && s[i + 1] == '*' &&
+                                    !(i && isalnum((unsigned char)s[i - 1]) && i + 2 < n &&
+                                      isalnum((unsigned char)s[i + 2]))))) {
             /* Markdown; 2**3 between letters or digits is a power. */
             i += s[i] == '`' ? 1 : 2;
         } else if ((unsigned char)s[i] < ' ' || s[i] == 0x7F) {
@@ -103,10 +105,11 @@ bool ascii_word_at(const char *s, size_t n, const char *word)
 /* Commands that only set how text looks; their braces vanish with all others. */
 static size_t look_at(const char *s, size_t n)
 {
-    static const char *const looks[] = {"text",   "textbf", "textit",     "textrm", "mathrm", "mathbf",       "mathit",
-                                        "mbox",   "left",   "right",      "big",    "bigl",   "bigr",         "Big",
-                                        "Bigl",   "Bigr",   "displaystyle", "quad", "qquad",  "operatorname", "textnormal",
-                                        "dfrac",  "tfrac",  "boldsymbol", "boxed",  "mathsf"};
+    static const char *const looks[] = {
+        "text",  "textbf", "textit",       "textrm", "mathrm", "mathbf",       "mathit",
+        "mbox",  "left",   "right",        "big",    "bigl",   "bigr",         "Big",
+        "Bigl",  "Bigr",   "displaystyle", "quad",   "qquad",  "operatorname", "textnormal",
+        "dfrac", "tfrac",  "boldsymbol",   "boxed",  "mathsf"};
     size_t k = 1;
     while (k < n && isalpha((unsigned char)s[k])) k++;
     for (size_t i = 0; i < sizeof looks / sizeof *looks; i++)
@@ -130,10 +133,12 @@ void clean_text(const char *s, size_t n, struct str *out)
             str_puts(out, "\\frac");
             p += 6;
         } else {
-            if (!isspace((unsigned char)*p) && *p != '{' && *p != '}' && *p != '$' && *p != '~') str_add(out, p, 1);
+            if (!isspace((unsigned char)*p) && *p != '{' && *p != '}' && *p != '$' && *p != '~')
+                str_add(out, p, 1);
             p++;
         }
     }
     str_release(&spelled);
-    while (out->len && strchr(".,;:", out->p[out->len - 1]) && !(out->len > 1 && out->p[out->len - 2] == '.')) out->p[--out->len] = 0;
+    while (out->len && strchr(".,;:", out->p[out->len - 1]) && !(out->len > 1 && out->p[out->len - 2] == '.'))
+        out->p[--out->len] = 0;
 }

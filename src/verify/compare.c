@@ -12,7 +12,7 @@ static enum truth both(enum truth a, enum truth b)
     return a == NO || b == NO ? NO : a == YES && b == YES ? YES : UNKNOWN;
 }
 
-/* ---- remarks, units, percent --------------------------------------------------------------------------------- */
+/* ---- remarks, units, percent -------------------------------------------------------------------------- */
 
 static struct node *hundredth(struct judge *j, struct node *n)
 {
@@ -75,7 +75,8 @@ static enum truth degree_same(struct judge *j, struct node *g, struct node *a)
 
 static enum truth residue_same(struct judge *j, struct node *g, struct node *a)
 {
-    if (g->kind != a->kind) return compare_values(j, g->kind == K_MOD ? g->arg[0] : g, a->kind == K_MOD ? a->arg[0] : a);
+    if (g->kind != a->kind)
+        return compare_values(j, g->kind == K_MOD ? g->arg[0] : g, a->kind == K_MOD ? a->arg[0] : a);
     if (compare_values(j, g->arg[1], a->arg[1]) != YES) return NO;
     struct node *d = node_2(j->w, K_ADD, 0, g->arg[0], node_1(j->w, K_NEG, 0, a->arg[0]));
     struct node *rest = node_2(j->w, K_FN, F_MODULO, d, g->arg[1]);
@@ -100,7 +101,8 @@ static enum truth ratio_same(struct judge *j, struct node *g, struct node *a)
     if (g->kind == a->kind) {
         enum truth t = g->n == a->n ? YES : NO;
         for (int i = 1; i < g->n && t == YES; i++) /* g0 : gi = a0 : ai */
-            t = equal_expression(j, node_2(j->w, K_MUL, 0, g->arg[0], a->arg[i]), node_2(j->w, K_MUL, 0, a->arg[0], g->arg[i]));
+            t = equal_expression(j, node_2(j->w, K_MUL, 0, g->arg[0], a->arg[i]),
+                                 node_2(j->w, K_MUL, 0, a->arg[0], g->arg[i]));
         judge_say(j, t == YES ? "the same ratio" : "different ratios");
         return t;
     }
@@ -110,7 +112,7 @@ static enum truth ratio_same(struct judge *j, struct node *g, struct node *a)
     return q ? equal_expression(j, q, other) : UNKNOWN;
 }
 
-/* ---- sequences ------------------------------------------------------------------------------------------------ */
+/* ---- sequences ---------------------------------------------------------------------------------------- */
 
 static bool is_list(const struct node *n)
 {
@@ -126,7 +128,10 @@ enum truth ordered_same(struct judge *j, struct node *const *g, struct node *con
 {
     enum truth t = YES;
     for (int i = 0; i < n && t != NO; i++) t = both(t, compare_item(j, g[i], a[i]));
-    if (n > 1) judge_say(j, t == YES ? "equal part by part" : t == NO ? "parts differ" : "parts that could not be compared");
+    if (n > 1)
+        judge_say(j, t == YES  ? "equal part by part"
+                     : t == NO ? "parts differ"
+                               : "parts that could not be compared");
     return t;
 }
 
@@ -215,7 +220,8 @@ static enum truth sequence_same(struct judge *j, struct node *g, struct node *a)
         return NO;
     }
     /* [1,3] and (1,3) are different intervals; [1,3] is no pair. */
-    bool bracket_g = is_tuple(g) && (g->op == '[' || g->rows == ']'), bracket_a = is_tuple(a) && (a->op == '[' || a->rows == ']');
+    bool bracket_g = is_tuple(g) && (g->op == '[' || g->rows == ']'),
+         bracket_a = is_tuple(a) && (a->op == '[' || a->rows == ']');
     bool same_ends = g->op == a->op && g->rows == a->rows;
     if (g->n == 2 && !same_ends && (bracket_g || bracket_a)) {
         int o = is_expression(g->arg[0]) && is_expression(g->arg[1]) ? order_of(j, g->arg[0], g->arg[1]) : 2;
@@ -238,7 +244,8 @@ static enum truth matrix_same(struct judge *j, struct node *g, struct node *a)
         return ordered_same(j, g->arg, a->arg, g->n);
     }
     struct node *m = g->kind == K_MATRIX ? g : a, *s = m == g ? a : g;
-    if (m->n == 1 && is_expression(s)) return m == g ? compare_values(j, m->arg[0], s) : compare_values(j, s, m->arg[0]);
+    if (m->n == 1 && is_expression(s))
+        return m == g ? compare_values(j, m->arg[0], s) : compare_values(j, s, m->arg[0]);
     if (s->kind != K_SEQ || is_list(s) || m->rows != m->n || s->n != m->n) {
         judge_say(j, "a matrix against something else");
         return NO;
@@ -246,7 +253,7 @@ static enum truth matrix_same(struct judge *j, struct node *g, struct node *a)
     return ordered_same(j, g->arg, a->arg, m->n);
 }
 
-/* ---- sets ------------------------------------------------------------------------------------------------------- */
+/* ---- sets --------------------------------------------------------------------------------------------- */
 
 static bool is_set(const struct node *n)
 {
@@ -288,7 +295,9 @@ static enum truth set_same(struct judge *j, struct node *g, struct node *a)
         struct node *moved = a->arg[0]->kind == K_SYM && g->arg[0]->kind == K_SYM
                                  ? node_replace(j->w, a, a->arg[0]->name, g->arg[0])
                                  : a;
-        return moved ? both(compare_item(j, g->arg[0], moved->arg[0]), compare_nodes(j, g->arg[1], moved->arg[1])) : UNKNOWN;
+        return moved ? both(compare_item(j, g->arg[0], moved->arg[0]),
+                            compare_nodes(j, g->arg[1], moved->arg[1]))
+                     : UNKNOWN;
     }
     int n = operands(g, p, 0, 32), m = operands(a, q, 0, 32);
     if (n > 0 && m > 0 && (n > 1 || m > 1)) return unordered_same(j, p, n, q, m);
@@ -296,7 +305,7 @@ static enum truth set_same(struct judge *j, struct node *g, struct node *a)
     return NO;
 }
 
-/* ---- words -------------------------------------------------------------------------------------------------------- */
+/* ---- words -------------------------------------------------------------------------------------------- */
 
 /* The letters of a product as a word: Even read as E v e n. */
 static bool spell(const struct node *n, struct str *out)
@@ -304,7 +313,9 @@ static bool spell(const struct node *n, struct str *out)
     switch ((enum kind)n->kind) {
     case K_TEXT:
     case K_SYM: str_puts(out, n->name); return true;
-    case K_CONST: str_puts(out, n->op == C_E ? "e" : n->op == C_I ? "i" : n->op == C_UNDEFINED ? "undefined" : ""); return n->op != C_PI;
+    case K_CONST:
+        str_puts(out, n->op == C_E ? "e" : n->op == C_I ? "i" : n->op == C_UNDEFINED ? "undefined" : "");
+        return n->op != C_PI;
     case K_NUM: node_print(n, out); return true;
     case K_NUMSET: str_puts(out, n->op == 'E' ? "emptyset" : ""); return n->op == 'E';
     case K_MUL:
@@ -341,7 +352,7 @@ static enum truth words_same(struct judge *j, struct node *g, struct node *a)
     return t;
 }
 
-/* ---- by kind ---------------------------------------------------------------------------------------------------- */
+/* ---- by kind ------------------------------------------------------------------------------------------ */
 
 static enum truth signs_same(struct judge *j, struct node *g, struct node *a)
 {
@@ -376,6 +387,11 @@ static enum truth by_kind(struct judge *j, struct node *g, struct node *a)
     if (g->kind == K_SEQ && a->kind == K_SEQ) return sequence_same(j, g, a);
     if (node_has(g, K_PM) || node_has(a, K_PM))
         return is_list(g) ? signs_same(j, a, g) : g->kind == K_SEQ || is_tuple(a) ? NO : signs_same(j, g, a);
+    if (is_list(a) && is_expression(g)) { /* x + 1 or 1 + x */
+        enum truth t = a->n ? YES : NO;
+        for (int i = 0; i < a->n && t == YES; i++) t = compare_item(j, g, a->arg[i]);
+        if (t == YES) return t;
+    }
     if (either(g, a, K_SEQ)) {
         judge_say(j, "a list against one value");
         return NO;

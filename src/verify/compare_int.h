@@ -12,6 +12,7 @@ enum truth ordered_same(struct judge *j, struct node *const *g, struct node *con
 /* Lists and sets with \pm inside have both signs as elements. */
 struct node *spread_signs(struct judge *j, struct node *n);
 /* x = v1 or ... or vn: exactly the roots of the equation? (relation.c) */
-enum truth roots_same(struct judge *j, const char *var, struct node *const *value, int n, const struct node *equation);
+enum truth roots_same(struct judge *j, const char *var, struct node *const *value, int n,
+                      const struct node *equation);
 
 #endif

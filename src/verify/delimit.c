@@ -14,8 +14,8 @@ const char *find_text(const char *p, const char *end, const char *word)
 
 /* ---- reasoning ---------------------------------------------------------------------------------------- */
 
-/* <think>...</think> is cut out, everything before a </think> that nothing opened too; NULL when the reasoning never
- * ended. What a chat template puts behind the answer ends the text. */
+/* <think>...</think> is cut out, everything before a </think> that nothing opened too; NULL when the
+ * reasoning never ended. What a chat template puts behind the answer ends the text. */
 char *reasoning_cut(const char *text, size_t n)
 {
     static const char *const turns[] = {"<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "</s>"};
@@ -187,7 +187,8 @@ static bool box_at(const char *s, size_t n, const uint32_t *match, size_t p, boo
     size_t open = p + (s[p + 1] == 'f' ? 5 : 6);
     while (open < n && s[open] == ' ') open++;
     if (open < n && s[open] == '{' && match[open]) {
-        *out = (struct span){.at = open + 1, .n = match[open] - open - 1, .end = match[open] + 1, .box = true};
+        *out =
+            (struct span){.at = open + 1, .n = match[open] - open - 1, .end = match[open] + 1, .box = true};
         return true;
     }
     if (!loose || open >= n) return false;

@@ -1,8 +1,10 @@
-/* equal.c: are two numbers or expressions equal? Each question is asked of the cheapest way that can answer it:
+/* equal.c: are two numbers or expressions equal? Each question is asked of the cheapest way that can answer
+ * it:
  *
  *   the same formula; exact rationals; a decimal rounded; residues at random points (modular.c), confirmed by
  *   expansion (poly.c); balls around the difference (numeric.c) with growing precision, and where they always
- *   contain zero, the separation bound of algebraic numbers (bound.c). What stays open is taken as equal when it
+ *   contain zero, the separation bound of algebraic numbers (bound.c). What stays open is taken as equal
+ *   when it
  *   agrees to AGREE_BITS bits, and the reason says so. With variables: balls at random points.
  */
 #include <stdio.h>
@@ -25,7 +27,7 @@ void judge_say(struct judge *j, const char *fmt, ...)
     if (j->explain) str_addf(j->explain, "  %s\n", j->reason);
 }
 
-/* ---- decimals --------------------------------------------------------------------------------------------- */
+/* ---- decimals ----------------------------------------------------------------------------------------- */
 
 /* x rounded to a whole number, half upwards; false when the ball cannot tell. */
 static bool rounded(const arb_t x, fmpz_t out, slong prec)
@@ -40,7 +42,8 @@ static bool rounded(const arb_t x, fmpz_t out, slong prec)
     return good;
 }
 
-/* The decimals to round to: those asked, or, when both numbers are below a thousandth, three digits at least. */
+/* The decimals to round to: those asked, or, when both numbers are below a thousandth, three digits at
+ * least. */
 static slong places_for(const arb_t x, const arb_t y, slong asked)
 {
     arf_t a, b;
@@ -84,7 +87,8 @@ static bool decimals_agree(struct judge *j, const acb_t x, const acb_t y, slong 
     arb_mul(s, a, ten, prec);
     arb_mul(t, b, ten, prec);
     bool same = rounded(s, p, prec) && rounded(t, q, prec) && fmpz_equal(p, q);
-    judge_say(j, same ? "equal when rounded to %ld decimals" : "different when rounded to %ld decimals", (long)places);
+    judge_say(j, same ? "equal when rounded to %ld decimals" : "different when rounded to %ld decimals",
+              (long)places);
     arb_clear(s);
     arb_clear(t);
     arb_clear(ten);
@@ -120,7 +124,7 @@ static bool begins_with(const acb_t x, const acb_t y, int decimals, slong prec)
     return good;
 }
 
-/* ---- constants --------------------------------------------------------------------------------------------- */
+/* ---- constants ---------------------------------------------------------------------------------------- */
 
 /* Does |d| <= 2^-bits max(|x|, |y|) hold for sure? */
 static bool negligible(const acb_t d, const acb_t x, const acb_t y, slong bits)
@@ -228,15 +232,17 @@ static enum truth towers(struct judge *j, struct node *g, struct node *a)
     fmpq_t base;
     names_free_in(g->arg[0], &names);
     fmpq_init(base);
-    bool good = names.n == 0 && (exact_value(j->w, g->arg[0], base) ? fmpq_cmp_si(base, 1) > 0
-                                                                   : g->arg[0]->kind == K_CONST && g->arg[0]->op == C_E);
+    bool good = names.n == 0 &&
+                (exact_value(j->w, g->arg[0], base) ? fmpq_cmp_si(base, 1) > 0
+                                                    : g->arg[0]->kind == K_CONST && g->arg[0]->op == C_E);
     fmpq_clear(base);
     return good ? equal_expression(j, g->arg[1], a->arg[1]) : UNKNOWN;
 }
 
 static enum truth equal_constants(struct judge *j, struct node *g, struct node *a, bool decimal)
 {
-    struct constants c = {.g = g, .a = a, .complex = node_has_const(g, C_I) || node_has_const(a, C_I), .decimal = decimal};
+    struct constants c = {
+        .g = g, .a = a, .complex = node_has_const(g, C_I) || node_has_const(a, C_I), .decimal = decimal};
     c.difference = node_2(j->w, K_ADD, 0, g, node_1(j->w, K_NEG, 0, a));
     if (!c.difference) return UNKNOWN;
     acb_init(c.x);
@@ -249,7 +255,7 @@ static enum truth equal_constants(struct judge *j, struct node *g, struct node *
     return t;
 }
 
-/* ---- variables ---------------------------------------------------------------------------------------------- */
+/* ---- variables ---------------------------------------------------------------------------------------- */
 
 static uint32_t scattered(uint32_t *state)
 {
@@ -260,10 +266,15 @@ static uint32_t scattered(uint32_t *state)
 /* Is this variable whole: it counts terms, or is the exponent of a negative base? */
 static bool counts(const struct node *n, const char *name)
 {
-    bool counting = n->kind == K_FN && (n->op == F_SUM || n->op == F_PROD || n->op == F_FACT2 || n->op == F_GCD || n->op == F_LCM);
+    bool counting = n->kind == K_FN && (n->op == F_SUM || n->op == F_PROD || n->op == F_FACT2 ||
+                                        n->op == F_GCD || n->op == F_LCM);
     if (counting && node_uses(n, name)) return true;
-    if (n->kind == K_POW && n->arg[0]->kind == K_NEG && node_uses(n->arg[1], name) && !node_uses(n->arg[0], name)) return true;
-    if (n->kind == K_POW && n->arg[0]->kind == K_NUM && fmpq_sgn(n->arg[0]->q) < 0 && node_uses(n->arg[1], name)) return true;
+    if (n->kind == K_POW && n->arg[0]->kind == K_NEG && node_uses(n->arg[1], name) &&
+        !node_uses(n->arg[0], name))
+        return true;
+    if (n->kind == K_POW && n->arg[0]->kind == K_NUM && fmpq_sgn(n->arg[0]->q) < 0 &&
+        node_uses(n->arg[1], name))
+        return true;
     for (int i = 0; i < n->n; i++)
         if (counts(n->arg[i], name)) return true;
     return false;
@@ -291,7 +302,8 @@ static void point_set(struct env *env, int point, uint32_t *state, const struct 
 }
 
 /* At one point: YES equal, NO different, UNKNOWN says nothing. */
-static enum truth point_decides(struct judge *j, struct node *g, struct node *a, struct env *env, bool complex)
+static enum truth point_decides(struct judge *j, struct node *g, struct node *a, struct env *env,
+                                bool complex)
 {
     enum truth t = UNKNOWN;
     acb_t x, y, d;
@@ -342,7 +354,7 @@ static enum truth equal_at_points(struct judge *j, struct node *g, struct node *
     return UNKNOWN;
 }
 
-/* ---- together ------------------------------------------------------------------------------------------------ */
+/* ---- together ----------------------------------------------------------------------------------------- */
 
 static enum truth by_exact_value(struct judge *j, struct node *g, struct node *a, bool decimal)
 {
@@ -377,7 +389,8 @@ static enum truth by_exact_value(struct judge *j, struct node *g, struct node *a
 /* One side is an integral without limits: its derivative decides. */
 static enum truth by_derivative(struct judge *j, struct node *g, struct node *a)
 {
-    bool left = g->kind == K_FN && g->op == F_INT && g->n == 2, right = a->kind == K_FN && a->op == F_INT && a->n == 2;
+    bool left = g->kind == K_FN && g->op == F_INT && g->n == 2,
+         right = a->kind == K_FN && a->op == F_INT && a->n == 2;
     if (left && right && node_same(g->arg[1], a->arg[1])) return equal_expression(j, g->arg[0], a->arg[0]);
     if (left == right) return UNKNOWN;
     struct node *integral = left ? g : a, *other = left ? a : g;
@@ -420,9 +433,10 @@ enum truth equal_expression(struct judge *j, struct node *g, struct node *a)
         judge_say(j, closed ? "different numbers" : "different rational functions");
         return NO;
     }
-    if (t == YES) {
-        enum truth expanded = poly_same(j->w, g, a);
-        judge_say(j, expanded == YES ? "the same after expansion" : "the same at random points of three prime fields");
+    enum truth expanded = t == YES ? poly_same(j->w, g, a) : NO;
+    if (expanded != NO) {
+        judge_say(j, expanded == YES ? "the same after expansion"
+                                     : "the same at random points of three prime fields");
         return YES;
     }
     t = closed ? towers(j, g, a) : UNKNOWN;
@@ -449,7 +463,9 @@ int order_of(struct judge *j, struct node *a, struct node *b)
     struct env env = {.n = 0};
     for (slong prec = 64; prec <= 1024 && order == 2; prec *= 4) {
         struct eval v = {.w = j->w, .env = &env, .prec = prec};
-        if (!eval_node(&v, a, x) || !eval_node(&v, b, y) || !arb_is_zero(acb_imagref(x)) || !arb_is_zero(acb_imagref(y))) break;
+        if (!eval_node(&v, a, x) || !eval_node(&v, b, y) || !arb_is_zero(acb_imagref(x)) ||
+            !arb_is_zero(acb_imagref(y)))
+            break;
         if (arb_lt(acb_realref(x), acb_realref(y))) order = -1;
         if (arb_gt(acb_realref(x), acb_realref(y))) order = 1;
         if (order == 2 && prec == 64 && equal_expression(j, a, b) == YES) order = 0;

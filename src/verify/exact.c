@@ -1,15 +1,16 @@
 /* exact.c: the rational value of a closed formula, when it has one of bounded size.
  *
- * Roots, powers and logarithms give a value only where it is rational. Running variables of sums are kept on a
- * small stack. The cost of big numbers is counted in steps, so that the limit of the whole verdict holds.
+ * Roots, powers and logarithms give a value only where it is rational. Running variables of sums are kept
+ * on a small stack. The cost of big numbers is counted in steps, so that the limit of the whole verdict
+ * holds.
  */
 #include <math.h>
 #include <string.h>
 
 #include "verify/verify_int.h"
 
-#define COUNT_MAX     20000 /* terms of a sum, factors of a factorial */
-#define BINDINGS_MAX  4
+#define COUNT_MAX    20000 /* terms of a sum, factors of a factorial */
+#define BINDINGS_MAX 4
 
 struct exact {
     struct work *w;
@@ -32,7 +33,7 @@ static bool affordable(struct exact *x, const fmpq_t q)
     return bits <= EXACT_BITS_MAX && work_step(x->w, 1 + (int)(bits / 4096));
 }
 
-/* ---- powers, roots, logarithms ---------------------------------------------------------------------------- */
+/* ---- powers, roots, logarithms ------------------------------------------------------------------------ */
 
 /* The exact n-th root of z >= 0. */
 static bool whole_root(fmpz_t out, const fmpz_t z, ulong n)
@@ -87,7 +88,8 @@ static bool power_of(fmpq_t out, const fmpq_t base, const fmpq_t e)
         fmpq_one(out);
     } else if (good && fmpz_fits_si(num)) {
         slong k = fmpz_get_si(num), size = bits_of(b);
-        good = k < EXACT_BITS_MAX && k > -EXACT_BITS_MAX && size * (k < 0 ? -k : k) <= 2 * (slong)EXACT_BITS_MAX;
+        good =
+            k < EXACT_BITS_MAX && k > -EXACT_BITS_MAX && size * (k < 0 ? -k : k) <= 2 * (slong)EXACT_BITS_MAX;
         if (good) fmpq_pow_si(out, b, k);
     } else if (good) {
         good = fmpz_is_one(fmpq_denref(b)) && fmpz_is_pm1(fmpq_numref(b));
@@ -105,7 +107,8 @@ static double log_of(const fmpq_t q)
 /* log_b(x) when x^q = b^p for a small q. */
 static bool logarithm_of(fmpq_t out, const fmpq_t v, const fmpq_t b)
 {
-    if (fmpq_sgn(v) <= 0 || fmpq_sgn(b) <= 0 || fmpq_is_one(b) || bits_of(v) > 20000 || bits_of(b) > 20000) return false;
+    if (fmpq_sgn(v) <= 0 || fmpq_sgn(b) <= 0 || fmpq_is_one(b) || bits_of(v) > 20000 || bits_of(b) > 20000)
+        return false;
     double ratio = log_of(v) / log_of(b);
     bool found = false;
     fmpq_t left, right;
@@ -125,11 +128,12 @@ static bool logarithm_of(fmpq_t out, const fmpq_t v, const fmpq_t b)
     return found;
 }
 
-/* ---- functions ---------------------------------------------------------------------------------------------- */
+/* ---- functions ---------------------------------------------------------------------------------------- */
 
 static bool small_count(const fmpq_t q, ulong *out)
 {
-    if (!fmpz_is_one(fmpq_denref(q)) || fmpq_sgn(q) < 0 || fmpz_cmp_ui(fmpq_numref(q), COUNT_MAX) > 0) return false;
+    if (!fmpz_is_one(fmpq_denref(q)) || fmpq_sgn(q) < 0 || fmpz_cmp_ui(fmpq_numref(q), COUNT_MAX) > 0)
+        return false;
     *out = fmpz_get_ui(fmpq_numref(q));
     return true;
 }
@@ -150,7 +154,9 @@ static bool counting(struct exact *x, int f, const fmpq_t a, const fmpq_t b, fmp
         }
         return true;
     }
-    if (!whole || fmpq_sgn(a) < 0 || k * fmpz_bits(fmpq_numref(a)) > EXACT_BITS_MAX || !work_step(x->w, (int)(k / 4))) return false;
+    if (!whole || fmpq_sgn(a) < 0 || k * fmpz_bits(fmpq_numref(a)) > EXACT_BITS_MAX ||
+        !work_step(x->w, (int)(k / 4)))
+        return false;
     fmpz_t top, below;
     fmpz_init_set(top, fmpq_numref(a));
     fmpz_init_set_ui(below, 1);
@@ -235,8 +241,8 @@ static bool summed(struct exact *x, const struct node *n, fmpq_t out)
     fmpq_init(lo);
     fmpq_init(hi);
     fmpq_init(term);
-    bool good = ex(x, n->arg[2], lo) && ex(x, n->arg[3], hi) && fmpz_is_one(fmpq_denref(lo)) && fmpz_is_one(fmpq_denref(hi)) &&
-                x->n < BINDINGS_MAX;
+    bool good = ex(x, n->arg[2], lo) && ex(x, n->arg[3], hi) && fmpz_is_one(fmpq_denref(lo)) &&
+                fmpz_is_one(fmpq_denref(hi)) && x->n < BINDINGS_MAX;
     if (good) {
         fmpq_sub(term, hi, lo);
         good = fmpq_cmp_si(term, COUNT_MAX) <= 0;
@@ -279,8 +285,10 @@ static bool function_value(struct exact *x, const struct node *n, fmpq_t out)
         case F_FLOOR:
         case F_CEIL: floor_of(out, a, n->op); break;
         case F_ROUND:
-            if (n->n == 2) good = false;
-            else floor_of(out, a, n->op);
+            if (n->n == 2)
+                good = false;
+            else
+                floor_of(out, a, n->op);
             break;
         case F_MODULO: good = modulo_of(out, a, b); break;
         case F_FACT:
@@ -316,7 +324,7 @@ static bool function_value(struct exact *x, const struct node *n, fmpq_t out)
     return good;
 }
 
-/* ---- arithmetic ----------------------------------------------------------------------------------------------- */
+/* ---- arithmetic --------------------------------------------------------------------------------------- */
 
 static bool arithmetic(struct exact *x, const struct node *n, fmpq_t out)
 {

@@ -10,7 +10,7 @@ static bool is_angle_function(int f)
     return (f >= F_SIN && f <= F_CSC) || f == F_CIS;
 }
 
-/* ---- gcd and lcm of formulas ------------------------------------------------------------------------------ */
+/* ---- gcd and lcm of formulas -------------------------------------------------------------------------- */
 
 /* n as a rational content times the rest (NULL: 1). */
 static void content_of(struct work *w, struct node *n, fmpq_t content, struct node **rest)
@@ -40,7 +40,8 @@ static void content_of(struct work *w, struct node *n, fmpq_t content, struct no
     *rest = k == 1 ? left[0] : node_of(w, K_MUL, 0, left, k);
 }
 
-/* gcd and lcm where letters or roots stand: of the whole contents, times the common or the different rests. */
+/* gcd and lcm where letters or roots stand: of the whole contents, times the common or the different
+ * rests. */
 static struct node *symbolic_gcd(struct work *w, struct node *n)
 {
     struct node *rests[16], *out;
@@ -92,7 +93,7 @@ static struct node *gcd_written(struct work *w, struct node *n)
     return out;
 }
 
-/* ---- sums with letters -------------------------------------------------------------------------------------- */
+/* ---- sums with letters -------------------------------------------------------------------------------- */
 
 static struct node *unrolled(struct work *w, struct node *n)
 {
@@ -107,7 +108,8 @@ static struct node *unrolled(struct work *w, struct node *n)
     if (good && fmpz_sgn(hi) >= 0 && fmpz_cmp_si(hi, UNROLL_MAX) < 0 && fmpz_fits_si(lo)) {
         int count = (int)fmpz_get_si(hi) + 1;
         long from = fmpz_get_si(lo);
-        for (int i = 0; i < count; i++) terms[i] = node_replace(w, n->arg[0], n->arg[1]->name, node_int(w, from + i));
+        for (int i = 0; i < count; i++)
+            terms[i] = node_replace(w, n->arg[0], n->arg[1]->name, node_int(w, from + i));
         out = count == 1 ? terms[0] : node_of(w, n->op == F_SUM ? K_ADD : K_MUL, 0, terms, count);
     }
     fmpz_clear(lo);
@@ -115,7 +117,7 @@ static struct node *unrolled(struct work *w, struct node *n)
     return out;
 }
 
-/* ---- norms, determinants ------------------------------------------------------------------------------------ */
+/* ---- norms, determinants ------------------------------------------------------------------------------ */
 
 static struct node *norm_of(struct work *w, struct node *n)
 {
@@ -143,9 +145,7 @@ static struct node *function_written(struct work *w, struct node *n)
     case F_LCM: return gcd_written(w, n);
     case F_SUM:
     case F_PROD: return unrolled(w, n);
-    case F_DIFF:
-        d = derivative(w, n->arg[0], n->arg[1]->name);
-        return d ? d : n;
+    case F_DIFF: d = derivative(w, n->arg[0], n->arg[1]->name); return d ? d : n;
     case F_DET:
     case F_ABS:
         d = node_has(n, K_MATRIX) ? determinant(w, matrix_value(w, n->arg[0])) : NULL;
@@ -156,7 +156,7 @@ static struct node *function_written(struct work *w, struct node *n)
     }
 }
 
-/* ---- the tree ------------------------------------------------------------------------------------------------ */
+/* ---- the tree ----------------------------------------------------------------------------------------- */
 
 static struct node *degree_written(struct work *w, struct node *n)
 {
@@ -167,8 +167,8 @@ static struct node *degree_written(struct work *w, struct node *n)
 /* Is what stands inside n computed with, so that percent and units are mere factors there? */
 static bool is_computing(const struct node *n)
 {
-    return n->kind == K_ADD || n->kind == K_MUL || n->kind == K_NEG || n->kind == K_DIV || n->kind == K_POW || n->kind == K_ROOT ||
-           n->kind == K_FN || n->kind == K_PM;
+    return n->kind == K_ADD || n->kind == K_MUL || n->kind == K_NEG || n->kind == K_DIV || n->kind == K_POW ||
+           n->kind == K_ROOT || n->kind == K_FN || n->kind == K_PM;
 }
 
 /* -50% is (-50)%. */
@@ -187,7 +187,8 @@ static struct node *written(struct work *w, struct node *n, bool angle, bool ins
     if (!n || w->over) return NULL;
     if (!work_step(w, 1)) return NULL;
     if (n->n) {
-        bool changed = false, inner = angle || (n->kind == K_FN && is_angle_function(n->op)), computes = inside || is_computing(n);
+        bool changed = false, inner = angle || (n->kind == K_FN && is_angle_function(n->op)),
+             computes = inside || is_computing(n);
         struct node **args = work_alloc(w, (size_t)n->n * sizeof *args);
         if (!args) return NULL;
         for (int i = 0; i < n->n; i++) {
@@ -226,7 +227,7 @@ struct node *expand(struct work *w, struct node *n)
     return out;
 }
 
-/* ---- signs ----------------------------------------------------------------------------------------------------- */
+/* ---- signs -------------------------------------------------------------------------------------------- */
 
 /* Every \pm with the upper sign (upper = true) or the lower. */
 static struct node *signs_chosen(struct work *w, struct node *n, bool upper)

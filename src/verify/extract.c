@@ -1,14 +1,14 @@
 /* extract.c: where in a text the answer stands.
  *
- * EXTRACT_LATEX, what Open-R1's accuracy reward accepts (Math-Verify 0.5.2 with LaTeX targets only): a box, or a formula
- * behind an anchor, by priority:
+ * EXTRACT_LATEX, what Open-R1's accuracy reward accepts (Math-Verify 0.5.2 with LaTeX targets only): a
+ * box, or a formula behind an anchor, by priority:
  *   0    \boxed{...};  "final answer is" FORMULA ". I hope"          among equals the one that ends last
  *   50   "final answer" ... "is" FORMULA
  *   100  "answer:" at most 50 characters FORMULA
  *   200  "answer" at most 50 characters FORMULA
- * EXTRACT_ANY: inside <answer>...</answer> if there is such a block, the last box (with boxes joined to it by commas
- * and words), else what follows "####" or the last anchor ("the answer is", "answer:"), else the whole text if it is
- * a formula, else the last formula or number, or for golds that are words the last line.
+ * EXTRACT_ANY: inside <answer>...</answer> if there is such a block, the last box (with boxes joined to it
+ * by commas and words), else what follows "####" or the last anchor ("the answer is", "answer:"), else the
+ * whole text if it is a formula, else the last formula or number, or for golds that are words the last line.
  * All is linear in the length of the text.
  */
 #include <ctype.h>
@@ -49,7 +49,8 @@ static struct candidate *offer_made(struct finder *f, struct str *s, enum style 
 }
 
 /* Several formulas or boxes as one list, each with its own percent sign. */
-static bool offer_joined(struct finder *f, const char *s, const struct span *span, int count, const char *rule)
+static bool offer_joined(struct finder *f, const char *s, const struct span *span, int count,
+                         const char *rule)
 {
     struct candidate *c;
     if (count == 1) {
@@ -209,7 +210,9 @@ static size_t anchor_last(const char *s, size_t n, const char **rule)
 {
     size_t at = 0;
     for (const char *p = s; (p = find_text(p, s + n, "####")); p += 4)
-        if (!ascii_word_at(p + 4 + strspn(p + 4, "# *"), (size_t)(s + n - p) - 4 - strspn(p + 4, "# *"), "final")) at = (size_t)(p - s) + 4;
+        if (!ascii_word_at(p + 4 + strspn(p + 4, "# *"), (size_t)(s + n - p) - 4 - strspn(p + 4, "# *"),
+                           "final"))
+            at = (size_t)(p - s) + 4;
     *rule = "behind ####";
     if (at) return at;
     for (const char *p = s; (p = word_after(p, s + n)); p += 6) {
@@ -220,7 +223,7 @@ static size_t anchor_last(const char *s, size_t n, const char **rule)
     return at;
 }
 
-/* ---- plain text ----------------------------------------------------------------------------------------- */
+/* ---- plain text --------------------------------------------------------------------------------------- */
 
 /* One number with marks, fraction, percent; the bytes. */
 static size_t numeral_at(const char *s, size_t n)
@@ -228,10 +231,12 @@ static size_t numeral_at(const char *s, size_t n)
     size_t k = 0;
     bool digit = false;
     while (k < n) {
-        bool mark = strchr(".,_'", s[k]) && k > 0 && k + 1 < n && isdigit((unsigned char)s[k + 1]) && isdigit((unsigned char)s[k - 1]);
+        bool mark = strchr(".,_'", s[k]) && k > 0 && k + 1 < n && isdigit((unsigned char)s[k + 1]) &&
+                    isdigit((unsigned char)s[k - 1]);
         bool thin = n - k > 2 && s[k] == '\\' && s[k + 1] == ',' && isdigit((unsigned char)s[k + 2]) && digit;
-        bool group = s[k] == ' ' && digit && n - k > 3 && isdigit((unsigned char)s[k + 1]) && isdigit((unsigned char)s[k + 2]) &&
-                     isdigit((unsigned char)s[k + 3]) && !(n - k > 4 && (isdigit((unsigned char)s[k + 4]) || s[k + 4] == '/'));
+        bool group = s[k] == ' ' && digit && n - k > 3 && isdigit((unsigned char)s[k + 1]) &&
+                     isdigit((unsigned char)s[k + 2]) && isdigit((unsigned char)s[k + 3]) &&
+                     !(n - k > 4 && (isdigit((unsigned char)s[k + 4]) || s[k + 4] == '/'));
         bool first = s[k] == '.' && k == 0 && n > 1 && isdigit((unsigned char)s[1]);
         if (isdigit((unsigned char)s[k]) || mark || first || group)
             k++;
@@ -241,7 +246,9 @@ static size_t numeral_at(const char *s, size_t n)
             break;
         digit = digit || isdigit((unsigned char)s[k - 1]);
     }
-    bool e = digit && n - k > 1 && (s[k] == 'e' || s[k] == 'E') && (isdigit((unsigned char)s[k + 1]) || (strchr("+-", s[k + 1]) && n - k > 2 && isdigit((unsigned char)s[k + 2])));
+    bool e = digit && n - k > 1 && (s[k] == 'e' || s[k] == 'E') &&
+             (isdigit((unsigned char)s[k + 1]) ||
+              (strchr("+-", s[k + 1]) && n - k > 2 && isdigit((unsigned char)s[k + 2])));
     if (e)
         for (k += 2; k < n && isdigit((unsigned char)s[k]); k++) {
         }
@@ -268,11 +275,13 @@ static size_t run_at(const char *s, size_t n)
         size_t blank = blanks_at(s + at, n - at);
         /* a mixed number, a time */
         size_t digits = numeral_at(s + at + blank, n - at - blank), slash = at + blank + digits;
-        if (blank && digits && slash < n && s[slash] == '/' && slash + 1 < n && isdigit((unsigned char)s[slash + 1])) {
+        if (blank && digits && slash < n && s[slash] == '/' && slash + 1 < n &&
+            isdigit((unsigned char)s[slash + 1])) {
             at += blank;
             continue;
         }
-        if (n - at > 2 && s[at] == ':' && isdigit((unsigned char)s[at + 1]) && isdigit((unsigned char)s[at + 2])) {
+        if (n - at > 2 && s[at] == ':' && isdigit((unsigned char)s[at + 1]) &&
+            isdigit((unsigned char)s[at + 2])) {
             at++;
             continue;
         }
@@ -283,7 +292,7 @@ static size_t run_at(const char *s, size_t n)
         if (strchr("+-", s[op]) && blank == 0 && behind > op + 1) break; /* "5- 3" is no difference */
         at = behind;
     }
-    while (end && s[end - 1] == ')' ) { /* a closing bracket of the prose */
+    while (end && s[end - 1] == ')') { /* a closing bracket of the prose */
         int depth = 0;
         for (size_t i = 0; i < end; i++) depth += (s[i] == '(') - (s[i] == ')');
         if (depth >= 0) break;
@@ -298,7 +307,8 @@ static bool run_find(const char *s, size_t n, bool last, size_t *at, size_t *len
     bool found = false;
     for (size_t i = 0; i < n;) {
         bool start = i == 0 || strchr(" =([\"*>~:,", s[i - 1]);
-        bool digit = isdigit((unsigned char)s[i]) || (strchr("-+(.", s[i]) && i + 1 < n && strchr("0123456789.(-", s[i + 1]));
+        bool digit = isdigit((unsigned char)s[i]) ||
+                     (strchr("-+(.", s[i]) && i + 1 < n && strchr("0123456789.(-", s[i + 1]));
         size_t k = start && digit ? run_at(s + i, n - i) : 0;
         if (!k) {
             i++;
@@ -320,9 +330,12 @@ static bool run_find(const char *s, size_t n, bool last, size_t *at, size_t *len
 /* twelve, twenty-five */
 static int number_word(const char *s, size_t n)
 {
-    static const char *const ones[] = {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
-                                       "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"};
-    static const char *const tens[] = {"twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"};
+    static const char *const ones[] = {"zero",    "one",     "two",       "three",    "four",
+                                       "five",    "six",     "seven",     "eight",    "nine",
+                                       "ten",     "eleven",  "twelve",    "thirteen", "fourteen",
+                                       "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"};
+    static const char *const tens[] = {"twenty", "thirty",  "forty",  "fifty",
+                                       "sixty",  "seventy", "eighty", "ninety"};
     for (int i = 0; i < 20; i++)
         if (ascii_word_at(s, n, ones[i])) return i;
     for (int i = 0; i < 8; i++) {
@@ -337,7 +350,8 @@ static int number_word(const char *s, size_t n)
     return -1;
 }
 
-/* The answer at the beginning of running text: a formula as long as it goes, its first number, a number word. */
+/* The answer at the beginning of running text: a formula as long as it goes, its first number, a number
+ * word. */
 static void offer_plain(struct finder *f, const char *s, size_t n, const char *rule)
 {
     struct str clean;
@@ -357,7 +371,8 @@ static void offer_plain(struct finder *f, const char *s, size_t n, const char *r
             const char *base = f->owned[f->n_owned - 1];
             f->count--;
             if (prefix) offer(f, base + skip, prefix, STYLE_PLAIN, rule);
-            if (number && !(prefix && at == skip && length == prefix)) offer(f, base + at, length, STYLE_PLAIN, rule);
+            if (number && !(prefix && at == skip && length == prefix))
+                offer(f, base + at, length, STYLE_PLAIN, rule);
         }
     } else if (word >= 0) {
         struct str digits;
@@ -397,8 +412,8 @@ static void anchored(struct finder *f, const char *s, size_t n)
 
 /* ---- no anchor ---------------------------------------------------------------------------------------- */
 
-/* The last formulas that belong together. A dollar counts as a mark only if no blank stands inside it or it is the
- * only way to read it (else it is money). Returns their number. */
+/* The last formulas that belong together. A dollar counts as a mark only if no blank stands inside it or it
+ * is the only way to read it (else it is money). Returns their number. */
 static int formulas_last(const char *s, size_t n, struct span *out, int max)
 {
     struct scan sc;
@@ -408,8 +423,9 @@ static int formulas_last(const char *s, size_t n, struct span *out, int max)
         struct span here[8];
         bool mark = s[i] == '$' || s[i] == '\\' || (s[i] == '-' && i + 1 < n && s[i + 1] == '\\');
         if (mark && formula_at(&sc, i, &here[0])) {
-            bool money = s[i] == '$' && i + 1 < n && isdigit((unsigned char)s[i + 1]) && here[0].n > 12 && memchr(s + here[0].at, ' ', here[0].n) &&
-                         !memchr(s + here[0].at, '\\', here[0].n) && !memchr(s + here[0].at, '=', here[0].n);
+            bool money = s[i] == '$' && i + 1 < n && isdigit((unsigned char)s[i + 1]) && here[0].n > 12 &&
+                         memchr(s + here[0].at, ' ', here[0].n) && !memchr(s + here[0].at, '\\', here[0].n) &&
+                         !memchr(s + here[0].at, '=', here[0].n);
             if (money) {
                 i++;
                 continue;
@@ -458,27 +474,35 @@ static void last_of_all(struct finder *f, const char *s, size_t n)
     }
 }
 
-/* ---- choices ---------------------------------------------------------------------------------------------- */
+/* ---- choices ------------------------------------------------------------------------------------------ */
 
-unsigned choice_at(const char *s, size_t n)
+unsigned choice_at(const char *s, size_t n, bool *alone)
 {
-    struct str t;
-    unsigned set = 0;
-    str_init(&t, 300);
-    size_t i = 0;
-    while (i < n && strchr("*_ ([{$\n", s[i])) i++;
-    static const char *const macros[] = {"\\textbf{", "\\text{", "\\mathrm{", "\\mathbf{", "\\textrm{", "\\mbox{"};
-    for (int k = 0; k < 6; k++)
-        if (n - i > strlen(macros[k]) && strncmp(s + i, macros[k], strlen(macros[k])) == 0) i += strlen(macros[k]);
-    while (i < n && strchr("*_ ([{$", s[i])) i++;
-    bool end = i + 1 >= n || !isalnum((unsigned char)s[i + 1]);
-    bool article = i < n && s[i] == 'A' && i + 2 < n && s[i + 1] == ' ' && islower((unsigned char)s[i + 2]);
-    if (i < n && s[i] >= 'A' && s[i] <= 'J' && end && !article) {
-        str_add(&t, s, n < 60 ? n : 60);
-        if (n >= 60 || !choice_letters(t.p, &set)) set = 1u << (s[i] - 'A');
+    static const char *const macros[] = {"\\textbf", "\\textrm", "\\text", "\\mathrm", "\\mathbf", "\\mbox"};
+    char text[80];
+    size_t k = 0;
+    unsigned set;
+    *alone = false;
+    for (size_t i = 0; i < n && k + 2 < sizeof text; i++) {
+        bool macro = false;
+        for (int m = 0; m < 6 && !macro; m++) {
+            size_t length = strlen(macros[m]);
+            macro = n - i > length && strncmp(s + i, macros[m], length) == 0;
+            if (macro) i += length - 1;
+        }
+        if (!macro && !strchr("{}$*_[]\n", s[i]) && !(k == 0 && s[i] == ' ')) text[k++] = s[i];
     }
-    str_release(&t);
-    return set;
+    while (k && strchr(". ", text[k - 1])) k--;
+    text[k] = 0;
+    *alone = k + 2 < sizeof text && choice_letters(text, &set);
+    for (size_t i = 1; i < k && *alone;
+         i++) /* letters side by side are a product of points rather than choices */
+        *alone = !(isalpha((unsigned char)text[i]) && isalpha((unsigned char)text[i - 1]));
+    if (*alone) return set;
+    if (k > 1 && choice_letters(text, &set)) return set;
+    const char *p = text + strspn(text, "( ");
+    bool article = p[0] == 'A' && p[1] == ' ' && islower((unsigned char)p[2]);
+    return *p >= 'A' && *p <= 'J' && !isalnum((unsigned char)p[1]) && !article ? 1u << (*p - 'A') : 0;
 }
 
 /* A letter that stands alone in running text: the last in brackets, else the last one. */
@@ -487,7 +511,8 @@ static void choice_in_text(struct finder *f, const char *s, size_t n)
     const char *best = NULL;
     bool bracket = false;
     for (size_t i = 0; i < n; i++) {
-        bool left = i == 0 || strchr(" \n(*[\"'", s[i - 1]), right = i + 1 >= n || strchr(" \n)*].,:;\"'", s[i + 1]);
+        bool left = i == 0 || strchr(" \n(*[\"'", s[i - 1]),
+             right = i + 1 >= n || strchr(" \n)*].,:;\"'", s[i + 1]);
         if (s[i] < 'A' || s[i] > 'J' || !left || !right) continue;
         bool article = s[i] == 'A' && i + 2 < n && s[i + 1] == ' ' && islower((unsigned char)s[i + 2]);
         bool here = i && i + 1 < n && s[i - 1] == '(' && s[i + 1] == ')';
@@ -499,7 +524,7 @@ static void choice_in_text(struct finder *f, const char *s, size_t n)
     if (best) offer(f, best, 1, STYLE_PLAIN, "the letter of a choice");
 }
 
-/* ---- together ------------------------------------------------------------------------------------------- */
+/* ---- together ----------------------------------------------------------------------------------------- */
 
 /* The inside of the last <answer> block, or the whole. */
 static void answer_block(const char **s, size_t *n)

@@ -27,7 +27,8 @@ static struct token *emit(struct lexer *l, enum token_kind kind, int value, cons
         return NULL;
     }
     struct token *t = &p->t[p->n++];
-    *t = (struct token){.kind = kind, .value = value, .text = text, .match = -1, .at = (unsigned)l->start, .blank = l->blank};
+    *t = (struct token){
+        .kind = kind, .value = value, .text = text, .match = -1, .at = (unsigned)l->start, .blank = l->blank};
     l->blank = false;
     return t;
 }
@@ -130,8 +131,10 @@ static bool is_plain_number(const char *s, size_t n)
 {
     bool digit = false;
     for (size_t i = 0; i < n; i++) {
-        if (isdigit((unsigned char)s[i])) digit = true;
-        else if (!strchr("-., +", s[i])) return false;
+        if (isdigit((unsigned char)s[i]))
+            digit = true;
+        else if (!strchr("-., +", s[i]))
+            return false;
     }
     return digit;
 }
@@ -141,7 +144,8 @@ static void lex_text(struct lexer *l, size_t from, size_t to)
 {
     const char *s = l->s + from;
     size_t n = to - from;
-    bool formula = memchr(s, '\\', n) && (memmem(s, n, "\\frac", 5) || memmem(s, n, "\\sqrt", 5) || memmem(s, n, "\\pi", 3));
+    bool formula = memchr(s, '\\', n) &&
+                   (memmem(s, n, "\\frac", 5) || memmem(s, n, "\\sqrt", 5) || memmem(s, n, "\\pi", 3));
     if (is_plain_number(s, n) || formula) {
         lex_inside(l, from, to);
         return;
@@ -156,14 +160,33 @@ static void lex_text(struct lexer *l, size_t from, size_t to)
         l->blank = true;
     else if (is_separator(words))
         separators_emit(l, words);
-    else if (c && (c->kind == T_FN || c->kind == T_CONST || c->kind == T_PERCENT || c->kind == T_MOD) && strlen(words) > 1)
+    else if (c && (c->kind == T_FN || c->kind == T_CONST || c->kind == T_PERCENT || c->kind == T_MOD) &&
+             strlen(words) > 1)
         emit(l, c->kind, c->value, NULL);
     else
         emit(l, T_TEXT, 0, words);
     l->at = to + 1;
 }
 
-/* \mathrm{...}, \mathbf{...}, \mathbb{...}, \operatorname{...}: names, or a formula that only looks different. */
+/* \variable{x_1}: any name, with at most one character or one group below it. */
+static char *placeholder(struct lexer *l, const char *s, size_t n)
+{
+    char *out = work_alloc(l->p->w, n + 1);
+    size_t k = 0, below = 0;
+    if (!out) return NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (s[i] == '_') below = i + 1;
+        bool blank = isspace((unsigned char)s[i]), command = s[i] == '\\';
+        if (command && command_find(s + i + 1, 3) && command_find(s + i + 1, 3)->kind == T_FN) l->bad = true;
+        if (!blank && !command && s[i] != '{' && s[i] != '}') out[k++] = s[i];
+    }
+    out[k] = 0;
+    if (below && (below == n || (s[below] != '{' && n - below > 1))) l->bad = true;
+    return out;
+}
+
+/* \mathrm{...}, \mathbf{...}, \mathbb{...}, \operatorname{...}: names, or a formula that only looks
+ * different. */
 static void lex_font(struct lexer *l, int value, size_t from, size_t to)
 {
     while (from < to && l->s[from] == ' ') from++;
@@ -175,7 +198,7 @@ static void lex_font(struct lexer *l, int value, size_t from, size_t to)
     if (value == 'b' && n == 1 && strchr("RZQNC", s[0])) {
         emit(l, T_NUMSET, s[0], NULL);
     } else if (value == 'v') {
-        emit(l, T_SYM, 0, work_text(l->p->w, s, n));
+        emit(l, T_SYM, 0, placeholder(l, s, n));
     } else if (c && (value == 'o' || c->bare) && n > 1) {
         emit(l, c->kind, c->value, c->text);
     } else if (value == 'c' && n == 1) {
@@ -209,7 +232,8 @@ static void lex_environment(struct lexer *l, enum token_kind kind)
         return;
     }
     emit(l, kind, 0, name);
-    if (kind == T_BEGIN && (strcmp(name, "array") == 0 || strcmp(name, "tabular") == 0) && group_at(l, l->at, &from, &to))
+    if (kind == T_BEGIN && (strcmp(name, "array") == 0 || strcmp(name, "tabular") == 0) &&
+        group_at(l, l->at, &from, &to))
         l->at = to + 1;
 }
 
@@ -259,13 +283,16 @@ static void lex_command(struct lexer *l)
             l->bad = true;
         break;
     case T_FONT:
-        if (group_at(l, l->at, &from, &to))
-            lex_font(l, c->value, from, to);
+        if (group_at(l, l->at, &from, &to)) lex_font(l, c->value, from, to);
         break; /* {\bf x}: nothing to do */
     case T_BEGIN:
     case T_ENDENV: lex_environment(l, c->kind); break;
     case T_SKIP: lex_skip(l, c->value); break;
-    case T_SEP: emit(l, T_SEP, c->name[0] == 'o' || strcmp(c->name, "lor") == 0 || strcmp(c->name, "vee") == 0 ? 'o' : 'a', NULL); break;
+    case T_SEP:
+        emit(l, T_SEP,
+             c->name[0] == 'o' || strcmp(c->name, "lor") == 0 || strcmp(c->name, "vee") == 0 ? 'o' : 'a',
+             NULL);
+        break;
     case T_OPEN:
         l->brackets++;
         emit(l, T_OPEN, c->value, NULL);
@@ -281,8 +308,9 @@ static void lex_command(struct lexer *l)
 /* English that no product of variables is meant by. */
 static bool is_prose(const char *s, size_t n)
 {
-    static const char *const pairs[] = {"is", "it", "so", "we", "to", "of", "on", "at", "by", "be", "he", "if", "me", "my",
-                                        "no", "as", "up", "us", "an", "do", "go", "am", "in", "ok"};
+    static const char *const pairs[] = {"is", "it", "so", "we", "to", "of", "on", "at",
+                                        "by", "be", "he", "if", "me", "my", "no", "as",
+                                        "up", "us", "an", "do", "go", "am", "in", "ok"};
     if (n >= 3) return true;
     for (size_t i = 0; n == 2 && i < sizeof pairs / sizeof *pairs; i++)
         if (strncasecmp(s, pairs[i], 2) == 0) return true;
@@ -292,8 +320,8 @@ static bool is_prose(const char *s, size_t n)
 /* Functions written without a backslash and glued to their argument: sinx, ln2. */
 static size_t glued_function(const char *s, size_t n)
 {
-    static const char *const all[] = {"arcsin", "arccos", "arctan", "sqrt", "sinh", "cosh", "tanh",
-                                      "sin", "cos", "tan", "log", "exp", "sec", "csc", "cot", "ln"};
+    static const char *const all[] = {"arcsin", "arccos", "arctan", "sqrt", "sinh", "cosh", "tanh", "sin",
+                                      "cos",    "tan",    "log",    "exp",  "sec",  "csc",  "cot",  "ln"};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         size_t k = strlen(all[i]);
         if (n > k && n - k <= 2 && memcmp(s, all[i], k) == 0) return k;
@@ -305,8 +333,8 @@ static bool follows_value(const struct parser *p)
 {
     if (!p->n) return false;
     const struct token *t = &p->t[p->n - 1];
-    return t->kind == T_NUM || (t->kind == T_CLOSE && t->value != 'g') || t->kind == T_CONST || t->kind == T_DEGREE ||
-           (t->kind == T_CLOSE);
+    return t->kind == T_NUM || (t->kind == T_CLOSE && t->value != 'g') || t->kind == T_CONST ||
+           t->kind == T_DEGREE || (t->kind == T_CLOSE);
 }
 
 /* A run of letters without a backslash. */
@@ -352,8 +380,8 @@ static int relation_at(const char *s, size_t n, size_t *length)
     static const struct {
         const char *text;
         enum relation r;
-    } all[] = {{"<=>", R_OTHER}, {"<=", R_LE}, {">=", R_GE}, {"=<", R_LE}, {"=>", R_OTHER}, {"!=", R_NE}, {"==", R_EQ},
-               {"~=", R_APPROX}, {"<", R_LT}, {">", R_GT}, {"=", R_EQ}};
+    } all[] = {{"<=>", R_OTHER}, {"<=", R_LE},     {">=", R_GE}, {"=<", R_LE}, {"=>", R_OTHER}, {"!=", R_NE},
+               {"==", R_EQ},     {"~=", R_APPROX}, {"<", R_LT},  {">", R_GT},  {"=", R_EQ}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         size_t k = strlen(all[i].text);
         if (n >= k && memcmp(s, all[i].text, k) == 0) {
@@ -422,8 +450,8 @@ static void lex_range(struct lexer *l, size_t to)
         if (isspace(c) || c == '~') {
             l->blank = true;
             l->at++;
-        } else if ((isdigit(c) || c == '.') && (k = numeral_read(l->p->w, l->s + l->at, to - l->at, l->p->style,
-                                                                 l->brackets > 0, &number))) {
+        } else if ((isdigit(c) || c == '.') && (k = numeral_read(l->p->w, l->s + l->at, to - l->at,
+                                                                 l->p->style, l->brackets > 0, &number))) {
             struct token *t = emit(l, T_NUM, 0, NULL);
             if (t) t->node = number;
             l->at += k;
@@ -456,7 +484,12 @@ static bool brackets_match(struct parser *p)
             int open = top, kind = p->t[open].value;
             bool round = strchr("([", kind) && strchr(")]", t->value);
             bool french = kind == '[' && t->value == '[';
-            const char *pair = kind == 'g' ? "g" : kind == '{' ? "}" : kind == '<' ? ">" : kind == 'f' ? "f" : kind == 'c' ? "c" : "";
+            const char *pair = kind == 'g'   ? "g"
+                               : kind == '{' ? "}"
+                               : kind == '<' ? ">"
+                               : kind == 'f' ? "f"
+                               : kind == 'c' ? "c"
+                                             : "";
             if (!round && !french && pair[0] != t->value) continue;
             top = -p->t[open].match - 2;
             p->t[open].match = i;
@@ -497,8 +530,9 @@ size_t math_prefix(struct work *w, const char *s, size_t n)
     while (k < p.n && p.t[k].kind != T_WORD && !(p.t[k].kind == T_OPEN && p.t[k].match < 0)) k++;
     for (int i = 0; i < k; i++) /* a bracket with prose in it ends the formula too */
         if (p.t[i].kind == T_OPEN && p.t[i].match >= k) k = i;
-    while (k > 0 && (p.t[k - 1].kind == T_COMMA || p.t[k - 1].kind == T_SEP || p.t[k - 1].kind == T_OP ||
-                     p.t[k - 1].kind == T_SEMI || p.t[k - 1].kind == T_REL) &&
+    while (k > 0 &&
+           (p.t[k - 1].kind == T_COMMA || p.t[k - 1].kind == T_SEP || p.t[k - 1].kind == T_OP ||
+            p.t[k - 1].kind == T_SEMI || p.t[k - 1].kind == T_REL) &&
            p.t[k - 1].value != '!' && p.t[k - 1].value != '|')
         k--;
     return k < p.n ? p.t[k].at : end;

@@ -97,7 +97,8 @@ static struct node *power(struct work *w, struct node *m, const struct node *e)
 {
     fmpz_t k;
     fmpz_init(k);
-    long times = exact_integer(w, e, k) && fmpz_cmp_si(k, 32) <= 0 && fmpz_cmp_si(k, -1) >= 0 ? fmpz_get_si(k) : -2;
+    long times =
+        exact_integer(w, e, k) && fmpz_cmp_si(k, 32) <= 0 && fmpz_cmp_si(k, -1) >= 0 ? fmpz_get_si(k) : -2;
     fmpz_clear(k);
     if (!m || times == -2 || times == 0 || m->rows * m->rows != m->n) return NULL;
     if (times == -1) return inverse(w, m);

@@ -1,10 +1,11 @@
 /* modular.c: are two formulas the same rational function? Asked at random points of large prime fields.
  *
- * Variables get random residues; numbers their own; i a root of -1 (the primes are 1 mod 4). What is no rational
- * operation (roots, sines, pi) counts as one more variable, the same for the same subformula. Different
- * residues prove that two formulas made of numbers and variables alone differ. Equal residues at three primes of
- * 61 bits leave a different pair, of degree and size d in bits, a chance below (d / 2^60)^3 (Schwartz and Zippel
- * for the points, a count of prime divisors for the numbers): below 2^-100 within the limits on size.
+ * Variables get random residues; numbers their own; i a root of -1 (the primes are 1 mod 4). What is no
+ * rational operation (roots, sines, pi) counts as one more variable, the same for the same subformula.
+ * Different residues prove that two formulas made of numbers and variables alone differ. Equal residues at
+ * three primes of 61 bits leave a different pair, of degree and size d in bits, a chance below (d /
+ * 2^60)^3 (Schwartz and Zippel for the points, a count of prime divisors for the numbers): below 2^-100
+ * within the limits on size.
  */
 #include <ulong_extras.h>
 
@@ -84,8 +85,9 @@ static bool counted(struct field *f, const struct node *n, ulong *out)
     fmpz_init(a);
     fmpz_init(b);
     bool binomial = n->op == F_BINOM;
-    bool good = !node_has(n, K_SYM) && exact_integer(f->w, n->arg[0], a) && (!binomial || exact_integer(f->w, n->arg[1], b)) &&
-                fmpz_sgn(a) >= 0 && fmpz_sgn(b) >= 0 && fmpz_abs_fits_ui(a) && fmpz_abs_fits_ui(b);
+    bool good = !node_has(n, K_SYM) && exact_integer(f->w, n->arg[0], a) &&
+                (!binomial || exact_integer(f->w, n->arg[1], b)) && fmpz_sgn(a) >= 0 && fmpz_sgn(b) >= 0 &&
+                fmpz_abs_fits_ui(a) && fmpz_abs_fits_ui(b);
     ulong top = good ? fmpz_get_ui(a) : 0, k = good && binomial ? fmpz_get_ui(b) : top, below;
     if (good && binomial && k > top) good = false;
     if (good && binomial && top - k < k) k = top - k;
@@ -165,7 +167,8 @@ enum truth modular_same(struct work *w, const struct node *a, const struct node 
     for (int k = 0; k < PRIMES; k++) {
         struct field f;
         ulong left, right;
-        f = (struct field){.w = w, .p = primes[k].p, .pinv = n_preinvert_limb(primes[k].p), .root = primes[k].root};
+        f = (struct field){
+            .w = w, .p = primes[k].p, .pinv = n_preinvert_limb(primes[k].p), .root = primes[k].root};
         if (!at(&f, a, &left) || !at(&f, b, &right)) {
             if (w->over) return UNKNOWN;
             continue;

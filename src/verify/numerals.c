@@ -1,6 +1,7 @@
 /* numerals.c: numbers as people write them.
  *
- *   12  12.5  .5  5.  1,234,567  12,34,567  1\,234\,567  1 234 567  1_234_567  1'234'567  1.234.567,8  2,74 (plain)
+ *   12  12.5  .5  5.  1,234,567  12,34,567  1\,234\,567  1 234 567  1_234_567  1'234'567  1.234.567,8
+ *   2,74 (plain)
  *   1.2e3  1.2E+03  0.\overline{3}  0.1(6)  0.\dot{1}4285\dot{7}  0.333\ldots  204_5 is left to the parser
  * A comma between digits is a mark of thousands where it can be one, unless commas separate items around it
  * (inside brackets); in plain text it may be the decimal mark too.
@@ -32,8 +33,9 @@ static size_t mark_at(const char *s, size_t n, char *kind)
     static const struct {
         const char *mark;
         char kind;
-    } marks[] = {{"{,}\\!", ','}, {",\\!", ','}, {"{,}", ','}, {",", ','}, {"\\,", ' '}, {"\\;", ' '}, {"\\:", ' '},
-                 {"\\ ", ' '}, {"~", ' '}, {" ", ' '}, {"_", '_'}, {"'", '\''}, {".", '.'}, {"{\\,}", ' '}, {"\\!", ' '}};
+    } marks[] = {{"{,}\\!", ','}, {",\\!", ','}, {"{,}", ','}, {",", ','},     {"\\,", ' '},
+                 {"\\;", ' '},    {"\\:", ' '},  {"\\ ", ' '}, {"~", ' '},     {" ", ' '},
+                 {"_", '_'},      {"'", '\''},   {".", '.'},   {"{\\,}", ' '}, {"\\!", ' '}};
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
         size_t k = strlen(marks[i].mark);
         if (n > k && memcmp(s, marks[i].mark, k) == 0 && isdigit((unsigned char)s[k])) {
@@ -58,8 +60,9 @@ static size_t grouped(const char *s, size_t n, enum style style, bool list, stru
         if (!mark || (kind && found != kind)) break;
         size_t k = digits_at(s + at + mark, n - at - mark);
         if (k != 3 && !(k == 2 && found == ',' && indian && first <= 2)) break;
-        if (found == '.' && !(n - at > 8 && s[at + 4] == '.' ) && !(kind == '.') &&
-            !(n - at > 5 && s[at + 4] == ',' && isdigit((unsigned char)s[at + 5]) && digits_at(s + at + 5, n - at - 5) != 3))
+        if (found == '.' && !(n - at > 8 && s[at + 4] == '.') && !(kind == '.') &&
+            !(n - at > 5 && s[at + 4] == ',' && isdigit((unsigned char)s[at + 5]) &&
+              digits_at(s + at + 5, n - at - 5) != 3))
             break;
         indian = indian && k == 2;
         kind = found;
@@ -95,7 +98,8 @@ static size_t fraction_at(const char *s, size_t n, enum style style, bool list, 
     if (!mark) return 0;
     size_t k = digits_at(s + mark, n - mark), behind = mark + k;
     /* 1,2,3 are three numbers. */
-    if (s[0] == ',' && behind + 1 < n && s[behind] == ',' && (isdigit((unsigned char)s[behind + 1]) || s[behind + 1] == ' '))
+    if (s[0] == ',' && behind + 1 < n && s[behind] == ',' &&
+        (isdigit((unsigned char)s[behind + 1]) || s[behind + 1] == ' '))
         return 0;
     memcpy(out->p + out->n, s + mark, k);
     out->n += k;
@@ -182,7 +186,8 @@ static size_t dots_at(const char *s, size_t n)
     return 0;
 }
 
-/* digits / 10^decimals; the last `period` digits repeat: x = (all - without the period) / (10^d - 10^(d-period)). */
+/* digits / 10^decimals; the last `period` digits repeat: x = (all - without the period) / (10^d -
+ * 10^(d-period)). */
 static void value_of(struct digits *d, int period, long exponent, fmpq_t out)
 {
     fmpz_t all, head, power;
@@ -237,7 +242,8 @@ size_t numeral_read(struct work *w, const char *s, size_t n, enum style style, b
     if (at > 1 && at != whole && !d.point && s[at] == ',' && memchr(s, '.', at)) /* 1.234.567,89 */
         at += fraction_at(s + at, room - at, STYLE_PLAIN, false, &d);
     bool bare_point = !d.point && at < n && s[at] == '.';
-    if ((d.point || bare_point) && (more = period_at(s + at + bare_point, room - at - bare_point, &d, &period))) {
+    if ((d.point || bare_point) &&
+        (more = period_at(s + at + bare_point, room - at - bare_point, &d, &period))) {
         at += more + bare_point;
     } else if (d.point && (more = dots_at(s + at, n - at))) {
         period = period_seen(&d);

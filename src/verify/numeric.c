@@ -1,8 +1,8 @@
 /* numeric.c: the value of a formula as a ball that surely contains it (Arb's acb).
  *
  * Roots and powers of negative numbers are the real ones where there are any (the cube root of -8 is -2), as
- * school mathematics has it, unless the comparison is complex. A value that is undefined, or whose size passes
- * every bound, is none: the caller learns nothing from it.
+ * school mathematics has it, unless the comparison is complex. A value that is undefined, or whose size
+ * passes every bound, is none: the caller learns nothing from it.
  */
 #include <string.h>
 
@@ -29,7 +29,7 @@ static bool is_real(const acb_t x)
     return arb_is_zero(acb_imagref(x));
 }
 
-/* ---- powers --------------------------------------------------------------------------------------------- */
+/* ---- powers ------------------------------------------------------------------------------------------- */
 
 /* Is exp(x) of a size that can be held? */
 static bool exp_fits(const acb_t x)
@@ -136,8 +136,8 @@ static bool root(struct eval *v, const struct node *n, acb_t out)
     acb_init(k);
     fmpz_init(index);
     bool good = eval_node(v, n->arg[0], x);
-    bool whole = good && n->arg[1]->kind == K_NUM && exact_integer(v->w, n->arg[1], index) && fmpz_sgn(index) > 0 &&
-                 fmpz_bits(index) < 30;
+    bool whole = good && n->arg[1]->kind == K_NUM && exact_integer(v->w, n->arg[1], index) &&
+                 fmpz_sgn(index) > 0 && fmpz_bits(index) < 30;
     if (whole) {
         ulong m = fmpz_get_ui(index);
         bool real = is_real(x), negative = real && arb_is_negative(acb_realref(x));
@@ -165,14 +165,15 @@ static bool root(struct eval *v, const struct node *n, acb_t out)
     return good;
 }
 
-/* ---- functions ---------------------------------------------------------------------------------------------- */
+/* ---- functions ---------------------------------------------------------------------------------------- */
 
 typedef void acb_function(acb_t, const acb_t, slong);
 static acb_function *const direct[] = {
-    [F_SIN] = acb_sin,     [F_COS] = acb_cos,     [F_TAN] = acb_tan,     [F_COT] = acb_cot,     [F_SEC] = acb_sec,
-    [F_CSC] = acb_csc,     [F_ASIN] = acb_asin,   [F_ACOS] = acb_acos,   [F_ATAN] = acb_atan,   [F_SINH] = acb_sinh,
-    [F_COSH] = acb_cosh,   [F_TANH] = acb_tanh,   [F_COTH] = acb_coth,   [F_SECH] = acb_sech,   [F_CSCH] = acb_csch,
-    [F_ASINH] = acb_asinh, [F_ACOSH] = acb_acosh, [F_ATANH] = acb_atanh, [F_EXP] = acb_exp,     [F_LN] = acb_log,
+    [F_SIN] = acb_sin,     [F_COS] = acb_cos,     [F_TAN] = acb_tan,   [F_COT] = acb_cot,
+    [F_SEC] = acb_sec,     [F_CSC] = acb_csc,     [F_ASIN] = acb_asin, [F_ACOS] = acb_acos,
+    [F_ATAN] = acb_atan,   [F_SINH] = acb_sinh,   [F_COSH] = acb_cosh, [F_TANH] = acb_tanh,
+    [F_COTH] = acb_coth,   [F_SECH] = acb_sech,   [F_CSCH] = acb_csch, [F_ASINH] = acb_asinh,
+    [F_ACOSH] = acb_acosh, [F_ATANH] = acb_atanh, [F_EXP] = acb_exp,   [F_LN] = acb_log,
     [F_GAMMA] = acb_gamma,
 };
 /* acot x = atan(1/x), asec x = acos(1/x), acsc x = asin(1/x) */
@@ -213,9 +214,7 @@ static bool complex_part(struct eval *v, int f, const acb_t x, acb_t out)
     case F_IM: arb_set(acb_realref(out), acb_imagref(x)); break;
     case F_ARG: acb_arg(acb_realref(out), x, v->prec); break;
     case F_CONJ: acb_conj(out, x); break;
-    default: { /* F_CIS */
-        acb_mul_onei(out, x);
-        acb_exp(out, out, v->prec);
+    default: { /* F_CIS */ acb_mul_onei(out, x); acb_exp(out, out, v->prec);
     }
     }
     return true;
@@ -372,7 +371,8 @@ static bool function(struct eval *v, const struct node *n, acb_t out)
     return good;
 }
 
-/* A function that nothing is known of is taken as some function: sums of sines with constants from its name. */
+/* A function that nothing is known of is taken as some function: sums of sines with constants from its
+ * name. */
 static bool applied(struct eval *v, const struct node *n, acb_t out)
 {
     acb_t x;
@@ -395,7 +395,7 @@ static bool applied(struct eval *v, const struct node *n, acb_t out)
     return good;
 }
 
-/* ---- the tree ---------------------------------------------------------------------------------------------- */
+/* ---- the tree ----------------------------------------------------------------------------------------- */
 
 int eval_condition(struct eval *v, const struct node *rel)
 {
@@ -416,8 +416,8 @@ int eval_condition(struct eval *v, const struct node *rel)
     acb_init(d);
     acb_init(e);
     for (int i = 0; i + 1 < rel->n && result == 1; i++) {
-        bool good = is_expression(rel->arg[i]) && is_expression(rel->arg[i + 1]) && eval_node(v, rel->arg[i], d) &&
-                    eval_node(v, rel->arg[i + 1], e);
+        bool good = is_expression(rel->arg[i]) && is_expression(rel->arg[i + 1]) &&
+                    eval_node(v, rel->arg[i], d) && eval_node(v, rel->arg[i + 1], e);
         acb_sub(d, d, e, v->prec);
         bool zero = acb_is_zero(d), apart = good && !acb_contains_zero(d);
         bool positive = arb_is_positive(acb_realref(d));

@@ -1,9 +1,9 @@
 /* numeric_big.c: sums, products, integrals and limits as numbers.
  *
- * Sums and products of at most TERMS_MAX terms are balls like everything else. A definite integral is computed by
- * double exponential quadrature (Takahasi and Mori 1974) at two step sizes; a limit by the value at two points
- * very near. Both give a ball around the value as wide as the two results differ: a stated numerical criterion,
- * no proof. When the two do not agree to INTEGRAL_BITS bits, there is no value.
+ * Sums and products of at most TERMS_MAX terms are balls like everything else. A definite integral is
+ * computed by double exponential quadrature (Takahasi and Mori 1974) at two step sizes; a limit by the
+ * value at two points very near. Both give a ball around the value as wide as the two results differ: a
+ * stated numerical criterion, no proof. When the two do not agree to INTEGRAL_BITS bits, there is no value.
  */
 #include <string.h>
 
@@ -13,7 +13,7 @@
 #define INTEGRAL_BITS 60
 #define NODES_RADIUS  6 /* the quadrature's variable runs over -R..R */
 
-/* ---- sums and products ---------------------------------------------------------------------------------- */
+/* ---- sums and products -------------------------------------------------------------------------------- */
 
 static bool whole_at(struct eval *v, const struct node *n, fmpz_t out)
 {
@@ -54,7 +54,7 @@ static bool summed(struct eval *v, const struct node *n, acb_t out)
     return good;
 }
 
-/* ---- integrals -------------------------------------------------------------------------------------------- */
+/* ---- integrals ---------------------------------------------------------------------------------------- */
 
 enum range { RANGE_FINITE, RANGE_HALF, RANGE_WHOLE };
 struct quadrature {
@@ -64,7 +64,8 @@ struct quadrature {
     arb_t lo, width; /* half: from lo in the direction of width's sign */
 };
 
-/* x(t) and x'(t): finite lo + w (1 + tanh(pi/2 sinh t))/2; half lo + exp(pi/2 sinh t); whole sinh(pi/2 sinh t). */
+/* x(t) and x'(t): finite lo + w (1 + tanh(pi/2 sinh t))/2; half lo + exp(pi/2 sinh t); whole sinh(pi/2
+ * sinh t). */
 static void point_at(struct quadrature *q, const arb_t t, arb_t x, arb_t dx)
 {
     slong prec = q->v->prec;
@@ -127,7 +128,8 @@ static bool quadrature_sum(struct quadrature *q, int level, bool odd, acb_t out)
         mag_zero(arb_radref(x));
         mag_zero(arb_radref(dx));
         acb_set_arb(&env->value[env->n - 1], x);
-        if (!eval_node(q->v, q->body, y)) { /* at an end the integrand may be undefined, or zero in the limit */
+        if (!eval_node(q->v, q->body,
+                       y)) { /* at an end the integrand may be undefined, or zero in the limit */
             good = !q->v->w->over && ++lost < 2 * count * 3 / 4;
             continue;
         }
@@ -215,7 +217,8 @@ static bool integral(struct eval *v, const struct node *n, acb_t out)
     arb_init(q.lo);
     arb_init(q.width);
     if (v->prec > 192) v->prec = 192;
-    good = (below || eval_node(v, n->arg[2], lo)) && (above || eval_node(v, n->arg[3], hi)) && below <= 0 && above >= 0;
+    good = (below || eval_node(v, n->arg[2], lo)) && (above || eval_node(v, n->arg[3], hi)) && below <= 0 &&
+           above >= 0;
     q.range = below && above ? RANGE_WHOLE : below || above ? RANGE_HALF : RANGE_FINITE;
     if (q.range == RANGE_HALF) {
         arb_set(q.lo, acb_realref(below ? hi : lo));
@@ -238,7 +241,7 @@ static bool integral(struct eval *v, const struct node *n, acb_t out)
     return good;
 }
 
-/* ---- limits ------------------------------------------------------------------------------------------------ */
+/* ---- limits ------------------------------------------------------------------------------------------- */
 
 /* x = to + side 2^-bits, or side 2^bits at infinity. */
 static bool near_value(struct eval *v, const struct node *n, int bits, acb_t out)

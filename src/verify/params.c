@@ -44,7 +44,8 @@ static int read_types(const json_t *types, struct verify_params *p, struct err *
     size_t i;
     const json_t *v;
     if (!types || json_is_null(types)) return 0;
-    if (!json_is_array(types)) return err_set(e, "params: \"match_types\" must be a list of latex, expr, string");
+    if (!json_is_array(types))
+        return err_set(e, "params: \"match_types\" must be a list of latex, expr, string");
     p->latex = p->expr = p->choice = false;
     json_array_foreach(types, i, v)
     {

@@ -57,9 +57,23 @@ bool row_push(struct parser *p, struct row *r, struct node *n)
 /* Words that begin a condition: x = n\pi \text{ for } n \in Z. */
 static bool is_condition_word(const char *s)
 {
-    static const char *const all[] = {"for", "where", "with", "if", "when", "for all", "for any", "such that", "provided",
-                                      "provided that", "for some", "for every", "for integer", "for integers", "and",
-                                      "where n is an integer", "when n is an integer"};
+    static const char *const all[] = {"for",
+                                      "where",
+                                      "with",
+                                      "if",
+                                      "when",
+                                      "for all",
+                                      "for any",
+                                      "such that",
+                                      "provided",
+                                      "provided that",
+                                      "for some",
+                                      "for every",
+                                      "for integer",
+                                      "for integers",
+                                      "and",
+                                      "where n is an integer",
+                                      "when n is an integer"};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (strcasecmp(s, all[i]) == 0) return true;
     return false;
@@ -67,9 +81,9 @@ static bool is_condition_word(const char *s)
 
 static bool starts_item(const struct token *t)
 {
-    return t->kind != T_END && t->kind != T_CLOSE && t->kind != T_AMP && t->kind != T_ROW && t->kind != T_ENDENV &&
-           t->kind != T_COMMA && t->kind != T_SEMI && t->kind != T_SEP && t->kind != T_SKIP && t->kind != T_OVER &&
-           t->kind != T_CHOOSE;
+    return t->kind != T_END && t->kind != T_CLOSE && t->kind != T_AMP && t->kind != T_ROW &&
+           t->kind != T_ENDENV && t->kind != T_COMMA && t->kind != T_SEMI && t->kind != T_SEP &&
+           t->kind != T_SKIP && t->kind != T_OVER && t->kind != T_CHOOSE;
 }
 
 /* Takes separators between two items. 0: none; else , ; a(nd) o(r). */
@@ -78,14 +92,15 @@ static int separator(struct parser *p)
     int found = 0, at = p->at;
     for (;;) {
         struct token *t = peek(p);
-        int here = t->kind == T_COMMA                                                        ? ','
-                   : t->kind == T_SEMI                                                       ? ';'
-                   : t->kind == T_SEP                                                        ? (t->value == 'o' ? 'o' : 'a')
-                   : t->kind == T_SKIP                                                       ? 'q'
+        int here = t->kind == T_COMMA  ? ','
+                   : t->kind == T_SEMI ? ';'
+                   : t->kind == T_SEP  ? (t->value == 'o' ? 'o' : 'a')
+                   : t->kind == T_SKIP ? 'q'
                    : t->kind == T_TEXT && p->at > at - 1 && is_condition_word(t->text) ? ','
-                                                                                             : 0;
+                                                                                       : 0;
         if (!here) break;
-        if (found == ',' && here == ',' && t->kind == T_COMMA) return ','; /* ,, is an error of the next item */
+        if (found == ',' && here == ',' && t->kind == T_COMMA)
+            return ','; /* ,, is an error of the next item */
         if (!found || found == 'q' || here == 'o' || here == ';') found = here;
         p->at++;
     }
@@ -141,7 +156,7 @@ struct node *parse_list(struct parser *p)
     return bare_list(p, &groups, ';');
 }
 
-/* ---- relations ------------------------------------------------------------------------------------------ */
+/* ---- relations ---------------------------------------------------------------------------------------- */
 
 static struct node *parse_ratio(struct parser *p)
 {
@@ -152,13 +167,22 @@ static struct node *parse_ratio(struct parser *p)
     return parts.n == 1 ? parts.v[0] : node_of(p->w, K_RATIO, 0, parts.v, parts.n);
 }
 
+/* {2} as an operand of sets is a set of one. */
+static struct node *as_set(struct parser *p, struct node *n)
+{
+    if (!n || !is_expression(n) || n->kind == K_SYM || n->kind == K_APPLY) return n;
+    struct node *out = node_1(p->w, K_SEQ, '{', n);
+    if (out) out->rows = '}';
+    return out;
+}
+
 static struct node *parse_member(struct parser *p)
 {
     struct node *left = parse_ratio(p);
     while (!p->failed && peek(p)->kind == T_SET) {
         int op = peek(p)->value;
         p->at++;
-        left = node_2(p->w, K_SETOP, op, left, parse_ratio(p));
+        left = node_2(p->w, K_SETOP, op, as_set(p, left), as_set(p, parse_ratio(p)));
     }
     /* the remark (mod m), in brackets of its own or made by \pmod */
     bool round = peek_is(p, T_OPEN, '(') && p->t[p->at + 1].kind == T_MOD;
@@ -200,7 +224,7 @@ struct node *parse_relation(struct parser *p)
     return n == 0 ? members.v[0] : node_named(p->w, K_REL, signs, members.v, members.n);
 }
 
-/* ---- sums and terms ------------------------------------------------------------------------------------- */
+/* ---- sums and terms ----------------------------------------------------------------------------------- */
 
 bool integral_ends(struct parser *p)
 {
@@ -266,7 +290,8 @@ static bool parse_product(struct parser *p, struct row *f)
 {
     if (!row_push(p, f, parse_factor(p))) return false;
     while (!p->failed && starts_factor(p) && !integral_ends(p)) {
-        bool two_numbers = p->style == STYLE_PLAIN && peek(p)->kind == T_NUM && p->t[p->at - 1].kind == T_NUM;
+        bool two_numbers =
+            peek(p)->kind == T_NUM && p->t[p->at - 1].kind == T_NUM && p->t[p->at + 1].kind != T_FRAC;
         if (two_numbers) return parse_fail(p, "two numbers side by side") != NULL;
         if (!row_push(p, f, parse_factor(p))) return false;
     }
@@ -336,7 +361,8 @@ struct node *parse_units(struct parser *p, struct node *value)
             struct node *e = parse_argument(p, false);
             fmpz_t k;
             fmpz_init(k);
-            if (e && exact_integer(p->w, e, k) && fmpz_fits_si(k)) str_addf(&words, "^%ld", (long)fmpz_get_si(k));
+            if (e && exact_integer(p->w, e, k) && fmpz_fits_si(k))
+                str_addf(&words, "^%ld", (long)fmpz_get_si(k));
             fmpz_clear(k);
             slash = peek_is(p, T_OP, '/') && p->t[p->at + 1].kind == T_TEXT;
         }
@@ -351,7 +377,7 @@ struct node *parse_units(struct parser *p, struct node *value)
     return out;
 }
 
-/* ---- entry ---------------------------------------------------------------------------------------------- */
+/* ---- entry -------------------------------------------------------------------------------------------- */
 
 /* Marks at the end of a sentence; dots of an unfinished list stay. */
 static size_t end_cut(const char *s, size_t n)
@@ -360,7 +386,8 @@ static size_t end_cut(const char *s, size_t n)
         while (n && isspace((unsigned char)s[n - 1])) n--;
         if (n >= 2 && s[n - 1] == '\\' && s[n - 2] != '\\') {
             n--;
-        } else if (n && strchr(".,;:", s[n - 1]) && !(n >= 2 && s[n - 2] == '\\') && !(n >= 2 && s[n - 1] == '.' && s[n - 2] == '.')) {
+        } else if (n && strchr(".,;:", s[n - 1]) && !(n >= 2 && s[n - 2] == '\\') &&
+                   !(n >= 2 && s[n - 1] == '.' && s[n - 2] == '.')) {
             if (n >= 5 && memcmp(s + n - 5, "right.", 5) == 0) return n;
             n--;
         } else {

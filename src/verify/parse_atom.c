@@ -11,7 +11,7 @@ bool is_bound(struct parser *p, const char *name)
     return false;
 }
 
-/* ---- numbers -------------------------------------------------------------------------------------------- */
+/* ---- numbers ------------------------------------------------------------------------------------------ */
 
 static bool is_whole(const struct node *n)
 {
@@ -51,12 +51,13 @@ static struct node *parse_number(struct parser *p)
 {
     struct token *t = peek(p);
     p->at++;
-    bool slash = peek(p)->kind == T_NUM && peek(p)->blank && t[2].kind == T_OP && t[2].value == '/' && t[3].kind == T_NUM;
+    bool slash = peek(p)->kind == T_NUM && peek(p)->blank && t[2].kind == T_OP && t[2].value == '/' &&
+                 t[3].kind == T_NUM;
     if (slash && !is_whole(t->node)) return parse_fail(p, "a decimal before a fraction");
     return mixed(p, t->node);
 }
 
-/* ---- names ---------------------------------------------------------------------------------------------- */
+/* ---- names -------------------------------------------------------------------------------------------- */
 
 /* Is NAME( the call of a function? f, g, h always are; P, p, q only of one name or number. */
 static bool is_call(struct parser *p, const char *name)
@@ -66,7 +67,9 @@ static bool is_call(struct parser *p, const char *name)
     char first = name[0];
     bool single = !name[1] || name[1] == '_' || name[1] == '\'';
     if (single && strchr("fghFGH", first)) return true;
-    if (strcmp(name, "O") == 0 || strcmp(name, "Theta") == 0 || strcmp(name, "Omega") == 0 || strcmp(name, "o") == 0) return true;
+    if (strcmp(name, "O") == 0 || strcmp(name, "Theta") == 0 || strcmp(name, "Omega") == 0 ||
+        strcmp(name, "o") == 0)
+        return true;
     bool small = t->match == p->at + 2 && (t[1].kind == T_SYM || t[1].kind == T_NUM);
     return single && small && strchr("PpqQTV", first);
 }
@@ -90,7 +93,8 @@ static struct node *parse_call(struct parser *p, const char *name)
 static bool take_differential(struct parser *p)
 {
     struct token *t = peek(p);
-    if (p->integral_depth < 0 || p->differential || t->kind != T_SYM || strcmp(t->text, "d") != 0) return false;
+    if (p->integral_depth < 0 || p->differential || t->kind != T_SYM || strcmp(t->text, "d") != 0)
+        return false;
     if (t[1].kind != T_SYM) return false;
     p->differential = t[1].text;
     p->at += 2;
@@ -120,8 +124,10 @@ static struct node *parse_name(struct parser *p)
         snprintf(longer, sizeof longer, "%s%.*s", name, k > 4 ? 4 : k, "''''");
         return is_call(p, longer) ? parse_call(p, longer) : node_sym(p->w, longer);
     }
-    if (is_call(p, name) || (strcmp(name, "Gamma") == 0 && peek_is(p, T_OPEN, '('))) return parse_call(p, name);
-    if ((strcmp(name, "i") == 0 || strcmp(name, "I") == 0) && !is_bound(p, name)) return node_const(p->w, C_I);
+    if (is_call(p, name) || (strcmp(name, "Gamma") == 0 && peek_is(p, T_OPEN, '(')))
+        return parse_call(p, name);
+    if ((strcmp(name, "i") == 0 || strcmp(name, "I") == 0) && !is_bound(p, name))
+        return node_const(p->w, C_I);
     if (strcmp(name, "e") == 0 && !is_bound(p, name)) return node_const(p->w, C_E);
     return node_sym(p->w, name);
 }
@@ -144,7 +150,8 @@ static struct node *parse_accent(struct parser *p)
         for (int i = from; i < to; i++) letters = letters && p->t[i].kind == T_SYM;
         for (int i = from; i < to && letters; i++) str_puts(&s, p->t[i].text);
         snprintf(name, sizeof name, "%s{%s}", accent, s.p);
-        bool segment = letters && to - from == 2 && strcmp(accent, "bar") == 0 && s.p[0] >= 'A' && s.p[0] <= 'Z';
+        bool segment =
+            letters && to - from == 2 && strcmp(accent, "bar") == 0 && s.p[0] >= 'A' && s.p[0] <= 'Z';
         str_release(&s);
         if (!letters) { /* the conjugate of a formula */
             struct node *in = parse_argument(p, false);
@@ -152,7 +159,8 @@ static struct node *parse_accent(struct parser *p)
         }
         p->at = to + 1;
         if (segment) /* the segment AB: the bar says no more than the letters */
-            return node_2(p->w, K_MUL, 0, node_sym(p->w, p->t[from].text), node_sym(p->w, p->t[from + 1].text));
+            return node_2(p->w, K_MUL, 0, node_sym(p->w, p->t[from].text),
+                          node_sym(p->w, p->t[from + 1].text));
     } else {
         return parse_fail(p, "nothing is under the accent");
     }
@@ -160,7 +168,7 @@ static struct node *parse_accent(struct parser *p)
     return peek_is(p, T_OP, '_') ? subscripted(p, sym) : sym;
 }
 
-/* ---- fractions, roots ------------------------------------------------------------------------------------- */
+/* ---- fractions, roots --------------------------------------------------------------------------------- */
 
 static struct node *parse_frac(struct parser *p)
 {
@@ -191,7 +199,8 @@ static struct node *parse_counting(struct parser *p)
     p->at++;
     struct node *n = parse_argument(p, false);
     struct token *t = peek(p);
-    bool perm = t->kind == T_SYM && strcmp(t->text, "P") == 0, comb = t->kind == T_SYM && strcmp(t->text, "C") == 0;
+    bool perm = t->kind == T_SYM && strcmp(t->text, "P") == 0,
+         comb = t->kind == T_SYM && strcmp(t->text, "C") == 0;
     if (!n || (!perm && !comb)) return parse_fail(p, "a subscript on nothing");
     p->at++;
     if (!take(p, T_OP, '_')) return parse_fail(p, "a subscript is missing");

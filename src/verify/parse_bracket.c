@@ -4,7 +4,7 @@
 
 #include "verify/parse_int.h"
 
-/* ---- builders ------------------------------------------------------------------------------------------- */
+/* ---- builders ----------------------------------------------------------------------------------------- */
 
 /* Inside \{ ... \}: the place of a lone ":" or "|" that means "such that"; 0 if there is none. */
 static int such_that(struct parser *p, int open)
@@ -35,7 +35,7 @@ static struct node *parse_builder(struct parser *p, int bar)
     return node_2(p->w, K_BUILDER, 0, what, condition);
 }
 
-/* ---- brackets ------------------------------------------------------------------------------------------- */
+/* ---- brackets ----------------------------------------------------------------------------------------- */
 
 static struct node *sequence(struct parser *p, struct node *in, int open, int close)
 {
@@ -81,7 +81,8 @@ static struct node *parse_counting_group(struct parser *p)
     p->at += 3;
     struct node *n = parse_argument(p, true);
     struct token *t = peek(p);
-    bool perm = t->kind == T_SYM && strcmp(t->text, "P") == 0, comb = t->kind == T_SYM && strcmp(t->text, "C") == 0;
+    bool perm = t->kind == T_SYM && strcmp(t->text, "P") == 0,
+         comb = t->kind == T_SYM && strcmp(t->text, "C") == 0;
     if (!n || (!perm && !comb)) return parse_fail(p, "an empty group");
     p->at++;
     if (!take(p, T_OP, '_')) return parse_fail(p, "a subscript is missing");
@@ -122,7 +123,8 @@ static struct node *parse_floor(struct parser *p, int kind)
 struct node *parse_bracket(struct parser *p)
 {
     struct token *t = peek(p);
-    if (t->kind == T_CLOSE) return t->value == ']' ? parse_french(p) : parse_fail(p, "a bracket closes what was not opened");
+    if (t->kind == T_CLOSE)
+        return t->value == ']' ? parse_french(p) : parse_fail(p, "a bracket closes what was not opened");
     if (t->value == 'g' && is_counting(t)) return parse_counting_group(p);
     int skip = redundant(p), start = p->at, kind = t->value;
     int bars = p->bars, norms = p->norms;
@@ -170,11 +172,12 @@ struct node *parse_bars(struct parser *p)
     struct node *in = parse_list(p);
     --*open;
     if (!in || !take(p, T_OP, kind)) return parse_fail(p, "a bar is not closed");
-    if (in->kind == K_MATRIX && in->rows * in->rows == in->n && in->n > 1 && kind == '|') return node_1(p->w, K_FN, F_DET, in);
+    if (in->kind == K_MATRIX && in->rows * in->rows == in->n && in->n > 1 && kind == '|')
+        return node_1(p->w, K_FN, F_DET, in);
     return node_1(p->w, K_FN, kind == 'N' || in->kind == K_MATRIX || in->kind == K_SEQ ? F_NORM : F_ABS, in);
 }
 
-/* ---- environments ----------------------------------------------------------------------------------------- */
+/* ---- environments ------------------------------------------------------------------------------------- */
 
 static bool name_in(const char *name, const char *const *list)
 {
@@ -198,9 +201,10 @@ static bool end_of(struct parser *p)
 
 static struct node *cases_condition(struct parser *p)
 {
-    static const char *const empty[] = {"if", "for", "when", "otherwise", "else", "where", "and", "if ", NULL};
-    while (peek(p)->kind == T_COMMA || (peek(p)->kind == T_TEXT && name_in(peek(p)->text, empty)) || peek(p)->kind == T_SKIP ||
-           peek(p)->kind == T_SEP || peek(p)->kind == T_WORD)
+    static const char *const empty[] = {"if",    "for", "when", "otherwise", "else",
+                                        "where", "and", "if ",  NULL};
+    while (peek(p)->kind == T_COMMA || (peek(p)->kind == T_TEXT && name_in(peek(p)->text, empty)) ||
+           peek(p)->kind == T_SKIP || peek(p)->kind == T_SEP || peek(p)->kind == T_WORD)
         p->at++;
     if (peek(p)->kind == T_ROW || end_of(p)) return node_sym(p->w, "otherwise");
     return parse_list(p);
@@ -288,11 +292,13 @@ static struct node *parse_lines(struct parser *p)
 
 struct node *parse_environment(struct parser *p)
 {
-    static const char *const matrices[] = {"matrix", "pmatrix", "bmatrix", "Bmatrix", "smallmatrix", "vmatrix", "Vmatrix",
-                                           "psmallmatrix", "bsmallmatrix", NULL};
+    static const char *const matrices[] = {"matrix",       "pmatrix", "bmatrix", "Bmatrix",
+                                           "smallmatrix",  "vmatrix", "Vmatrix", "psmallmatrix",
+                                           "bsmallmatrix", NULL};
     static const char *const cases[] = {"cases", "dcases", "rcases", "numcases", NULL};
     const char *name = peek(p)->text;
-    bool brace = p->at > 0 && p->t[p->at - 1].kind == T_OPEN && p->t[p->at - 1].value == '{' && p->t[p->at - 1].match < 0;
+    bool brace = p->at > 0 && p->t[p->at - 1].kind == T_OPEN && p->t[p->at - 1].value == '{' &&
+                 p->t[p->at - 1].match < 0;
     int bars = p->bars, norms = p->norms;
     struct node *out;
     p->at++;

@@ -65,6 +65,11 @@ struct node *parse_argument(struct parser *p, bool one_digit)
     } else if (t->kind == T_NUM) {
         p->at++;
         out = t->node;
+    } else if (t->kind == T_SYM && t->text) { /* one letter: what is below it belongs to the whole */
+        p->at++;
+        bool imaginary = (strcmp(t->text, "i") == 0 || strcmp(t->text, "I") == 0) && !is_bound(p, t->text);
+        bool euler = strcmp(t->text, "e") == 0 && !is_bound(p, t->text);
+        out = imaginary ? node_const(p->w, C_I) : euler ? node_const(p->w, C_E) : node_sym(p->w, t->text);
     } else if (t->kind == T_OP && t->value == '-') {
         p->at++;
         out = node_1(p->w, K_NEG, 0, parse_argument(p, one_digit));
@@ -80,7 +85,7 @@ struct node *parse_argument(struct parser *p, bool one_digit)
     return out;
 }
 
-/* ---- powers --------------------------------------------------------------------------------------------- */
+/* ---- powers ------------------------------------------------------------------------------------------- */
 
 /* {+}, {-}, +, - with nothing behind: from which side a limit is taken. */
 static bool side_mark(struct parser *p)
@@ -102,13 +107,13 @@ static int power_mark(struct parser *p)
     int group = t->kind == T_OPEN && t->value == 'g' ? 1 : 0;
     const struct token *m = t + group;
     if (group && m[1].kind != T_CLOSE) return 0;
-    int mark = m->kind == T_DEGREE                                ? 'o'
-               : m->kind == T_PRIME                               ? '\''
-               : m->kind == T_OP && m->value == '*'               ? '*'
-               : m->kind == T_SYM && strcmp(m->text, "T") == 0    ? 'T'
-               : m->kind == T_SYM && strcmp(m->text, "top") == 0  ? 'T'
-               : m->kind == T_SYM && strcmp(m->text, "c") == 0    ? 0
-                                                                  : 0;
+    int mark = m->kind == T_DEGREE                               ? 'o'
+               : m->kind == T_PRIME                              ? '\''
+               : m->kind == T_OP && m->value == '*'              ? '*'
+               : m->kind == T_SYM && strcmp(m->text, "T") == 0   ? 'T'
+               : m->kind == T_SYM && strcmp(m->text, "top") == 0 ? 'T'
+               : m->kind == T_SYM && strcmp(m->text, "c") == 0   ? 0
+                                                                 : 0;
     if (mark) p->at += group ? 3 : 1;
     return mark;
 }
@@ -116,7 +121,8 @@ static int power_mark(struct parser *p)
 static struct node *primed(struct parser *p, struct node *base)
 {
     char name[80];
-    if (base->kind != K_SYM || strlen(base->name) > 60) return base->kind == K_MATRIX ? node_1(p->w, K_FN, F_TRANSPOSE, base) : base;
+    if (base->kind != K_SYM || strlen(base->name) > 60)
+        return base->kind == K_MATRIX ? node_1(p->w, K_FN, F_TRANSPOSE, base) : base;
     snprintf(name, sizeof name, "%s'", base->name);
     return node_sym(p->w, name);
 }
@@ -185,7 +191,7 @@ struct node *parse_factor(struct parser *p)
     return minus ? node_1(p->w, K_NEG, 0, base) : base;
 }
 
-/* ---- subscripts ------------------------------------------------------------------------------------------ */
+/* ---- subscripts --------------------------------------------------------------------------------------- */
 
 /* The text between two tokens without braces, blanks and backslashes. */
 static char *subscript_text(struct parser *p, int from, int to, const char *base)
@@ -222,7 +228,8 @@ static struct node *based(struct parser *p, struct node *digits)
     struct token *t = peek(p);
     if (t->kind == T_TEXT)
         base = base_word(t->text);
-    else if (t->kind == T_NUM && fmpz_is_one(fmpq_denref(t->node->q)) && fmpz_cmp_si(fmpq_numref(t->node->q), 37) < 0)
+    else if (t->kind == T_NUM && fmpz_is_one(fmpq_denref(t->node->q)) &&
+             fmpz_cmp_si(fmpq_numref(t->node->q), 37) < 0)
         base = fmpz_get_si(fmpq_numref(t->node->q));
     else if (t->kind == T_SYM && !group) /* 17_b */
         base = -1;

@@ -22,7 +22,8 @@ static struct node *open_argument(struct parser *p)
     if (!starts_factor(p) && !peek_is(p, T_OP, '-')) return parse_fail(p, "the function has no argument");
     do {
         if (!row_push(p, &f, parse_factor(p))) return NULL;
-    } while (!p->failed && starts_factor(p) && !integral_ends(p) && peek(p)->kind != T_FN && peek(p)->kind != T_BIG);
+    } while (!p->failed && starts_factor(p) && !integral_ends(p) && peek(p)->kind != T_FN &&
+             peek(p)->kind != T_BIG);
     struct node *product = f.n == 1 ? f.v[0] : node_of(p->w, K_MUL, 0, f.v, f.n);
     if (peek_is(p, T_OP, '/') && p->t[p->at + 1].kind == T_NUM) {
         p->at++;
@@ -42,7 +43,8 @@ static struct node *many_arguments(struct parser *p, int f)
 static struct node *function_of(struct parser *p, int f, struct node *base)
 {
     if (takes_many(f)) return many_arguments(p, f);
-    bool bracket = peek(p)->kind == T_OPEN && peek(p)->value != 'f' && peek(p)->value != 'c' && peek(p)->match > 0;
+    bool bracket =
+        peek(p)->kind == T_OPEN && peek(p)->value != 'f' && peek(p)->value != 'c' && peek(p)->match > 0;
     struct node *x = bracket ? parse_bracket(p) : open_argument(p);
     if (bracket && x && x->kind == K_SEQ && x->op == '{' && x->n == 1) x = x->arg[0];
     if (bracket && x && x->kind == K_SEQ && x->n == 2 && (f == F_LOG || f == F_ROUND)) /* log(x, b) */
@@ -77,11 +79,12 @@ struct node *parse_function(struct parser *p)
     return power ? node_2(p->w, K_POW, 0, value, power) : value;
 }
 
-/* ---- running variables -------------------------------------------------------------------------------------- */
+/* ---- running variables -------------------------------------------------------------------------------- */
 
 static bool bind(struct parser *p, const char *name)
 {
-    if (p->n_bound == (int)(sizeof p->bound / sizeof *p->bound)) return parse_fail(p, "too many running variables") != NULL;
+    if (p->n_bound == (int)(sizeof p->bound / sizeof *p->bound))
+        return parse_fail(p, "too many running variables") != NULL;
     p->bound[p->n_bound++] = name;
     return true;
 }
@@ -139,6 +142,7 @@ static struct node *parse_integral(struct parser *p)
     p->integral_depth = p->depth;
     p->differential = NULL;
     struct node *body = p->failed ? NULL : parse_sum(p);
+    if (body && body->kind == K_SEQ && body->op == '{' && body->n == 1) body = body->arg[0];
     const char *name = p->differential ? p->differential : "x";
     p->integral_depth = outer_depth;
     p->differential = outer;
@@ -173,7 +177,7 @@ struct node *parse_big(struct parser *p)
     return p->failed ? NULL : out;
 }
 
-/* ---- derivatives ------------------------------------------------------------------------------------------- */
+/* ---- derivatives -------------------------------------------------------------------------------------- */
 
 static bool is_d(const struct token *t)
 {

@@ -6,42 +6,42 @@
 
 enum token_kind {
     T_END,
-    T_NUM,     /* node */
-    T_SYM,     /* text */
-    T_CONST,   /* value: enum constant */
-    T_FN,      /* value: enum function */
+    T_NUM,   /* node */
+    T_SYM,   /* text */
+    T_CONST, /* value: enum constant */
+    T_FN,    /* value: enum function */
     T_FRAC,
-    T_SQRT,    /* value: 3 for \cbrt */
+    T_SQRT, /* value: 3 for \cbrt */
     T_BINOM,
-    T_CHOOSE,  /* {a \choose b} */
-    T_OVER,    /* {a \over b} */
-    T_BIG,     /* value: F_SUM, F_PROD, F_INT, F_LIM */
-    T_OP,      /* value: + - * / ^ _ ! | N(orm) : ' */
-    T_PM,      /* value: + or - */
-    T_REL,     /* value: enum relation */
-    T_TO,      /* arrows */
-    T_SET,     /* value: u n \ */
-    T_NUMSET,  /* value: R Z Q N C E */
-    T_OPEN,    /* value: ( [ { < f c g(roup) */
+    T_CHOOSE, /* {a \choose b} */
+    T_OVER,   /* {a \over b} */
+    T_BIG,    /* value: F_SUM, F_PROD, F_INT, F_LIM */
+    T_OP,     /* value: + - * / ^ _ ! | N(orm) : ' */
+    T_PM,     /* value: + or - */
+    T_REL,    /* value: enum relation */
+    T_TO,     /* arrows */
+    T_SET,    /* value: u n \ */
+    T_NUMSET, /* value: R Z Q N C E */
+    T_OPEN,   /* value: ( [ { < f c g(roup) */
     T_CLOSE,
     T_COMMA,
     T_SEMI,
-    T_SEP,     /* and, or; value 'o' for or */
-    T_TEXT,    /* text: words */
-    T_FONT,    /* in the table only: the lexer looks at what is inside */
-    T_ACCENT,  /* text: its name */
-    T_SKIP,    /* in the table only, but for 'q': a wide blank between items */
+    T_SEP,    /* and, or; value 'o' for or */
+    T_TEXT,   /* text: words */
+    T_FONT,   /* in the table only: the lexer looks at what is inside */
+    T_ACCENT, /* text: its name */
+    T_SKIP,   /* in the table only, but for 'q': a wide blank between items */
     T_DOTS,
     T_DEGREE,
     T_PRIME,
-    T_BEGIN,   /* text: the environment */
+    T_BEGIN, /* text: the environment */
     T_ENDENV,
     T_ROW,
     T_AMP,
-    T_MOD,     /* value 'p' for \pmod */
+    T_MOD, /* value 'p' for \pmod */
     T_PERCENT,
     T_NOT,
-    T_WORD     /* prose */
+    T_WORD /* prose */
 };
 
 struct command {
@@ -61,9 +61,9 @@ struct token {
     int value;
     const char *text;
     struct node *node;
-    int match;      /* of an opening bracket: its partner; -1 */
-    unsigned at;    /* byte in the cleaned text */
-    bool blank;     /* a blank before it */
+    int match;   /* of an opening bracket: its partner; -1 */
+    unsigned at; /* byte in the cleaned text */
+    bool blank;  /* a blank before it */
 };
 
 struct parser {
@@ -73,19 +73,20 @@ struct parser {
     enum style style;
     bool failed;
     const char *why;
-    const char *src;        /* the cleaned text */
+    const char *src; /* the cleaned text */
     size_t src_n;
-    int integral_depth;     /* where the innermost open integral looks for its d x; -1: none open */
+    int integral_depth; /* where the innermost open integral looks for its d x; -1: none open */
     const char *differential;
-    int bars, norms;        /* | and \| that are open */
-    int side;               /* 3^+ in a limit: 1 or -1 */
-    const char *bound[8];   /* names of running variables: i in a sum is no imaginary unit */
+    int bars, norms;      /* | and \| that are open */
+    int side;             /* 3^+ in a limit: 1 or -1 */
+    const char *bound[8]; /* names of running variables: i in a sum is no imaginary unit */
     int n_bound;
 };
 
 /* lexer.c: false when there are too many tokens or a text is not closed. */
 bool lex(struct parser *p, const char *s, size_t n);
-/* numerals.c: the number at s as a token's node; the bytes it takes, 0 if there is none. `list`: commas separate. */
+/* numerals.c: the number at s as a token's node; the bytes it takes, 0 if there is none. `list`: commas
+ * separate. */
 size_t numeral_read(struct work *w, const char *s, size_t n, enum style style, bool list, struct node **out);
 
 /* A growing row of nodes in the arena. */
@@ -107,17 +108,17 @@ static inline bool peek_is(struct parser *p, enum token_kind kind, int value)
 bool take(struct parser *p, enum token_kind kind, int value);
 bool enter(struct parser *p); /* one level deeper; false and failed past the limit */
 
-struct node *parse_list(struct parser *p);       /* items with commas, semicolons, and, or */
-struct node *parse_relation(struct parser *p);   /* a chain of relations, sets in it */
+struct node *parse_list(struct parser *p);     /* items with commas, semicolons, and, or */
+struct node *parse_relation(struct parser *p); /* a chain of relations, sets in it */
 struct node *parse_sum(struct parser *p);
 struct node *parse_term(struct parser *p);
-struct node *parse_factor(struct parser *p);     /* signs, powers, what stands behind */
-struct node *parse_atom(struct parser *p);       /* parse_atom.c */
+struct node *parse_factor(struct parser *p);                   /* signs, powers, what stands behind */
+struct node *parse_atom(struct parser *p);                     /* parse_atom.c */
 struct node *parse_argument(struct parser *p, bool one_digit); /* a group or one token, as \frac takes */
-struct node *parse_bracket(struct parser *p);    /* parse_bracket.c */
+struct node *parse_bracket(struct parser *p);                  /* parse_bracket.c */
 struct node *parse_bars(struct parser *p);
 struct node *parse_environment(struct parser *p);
-struct node *parse_function(struct parser *p);   /* parse_function.c */
+struct node *parse_function(struct parser *p); /* parse_function.c */
 struct node *parse_big(struct parser *p);
 struct node *parse_derivative(struct parser *p); /* at a \frac that is d/dx; NULL without failing otherwise */
 bool starts_factor(struct parser *p);

@@ -1,7 +1,8 @@
 /* poly.c: formulas as quotients of polynomials with whole coefficients (FLINT's fmpz_mpoly).
  *
- * Variables are the symbols and, one each, the different subformulas that are not rational. Two quotients are equal
- * when a.num b.den - b.num a.den is zero: a proof. Whatever would grow past TERMS_MAX terms is left alone.
+ * Variables are the symbols and, one each, the different subformulas that are not rational. Two quotients
+ * are equal when a.num b.den - b.num a.den is zero: a proof. Whatever would grow past TERMS_MAX terms is
+ * left alone.
  */
 #include <string.h>
 
@@ -35,8 +36,8 @@ static bool is_rational_kind(struct work *w, const struct node *n, slong *power)
     case K_DIV: return true;
     case K_POW:
         fmpz_init(e);
-        good = !node_has(n->arg[1], K_SYM) && exact_integer(w, n->arg[1], e) && fmpz_cmp_si(e, POWER_MAX) <= 0 &&
-               fmpz_cmp_si(e, -POWER_MAX) >= 0;
+        good = !node_has(n->arg[1], K_SYM) && exact_integer(w, n->arg[1], e) &&
+               fmpz_cmp_si(e, POWER_MAX) <= 0 && fmpz_cmp_si(e, -POWER_MAX) >= 0;
         *power = good ? fmpz_get_si(e) : 0;
         fmpz_clear(e);
         return good;
@@ -79,7 +80,8 @@ static bool multiply(struct poly *p, fmpz_mpoly_t out, const fmpz_mpoly_t a, con
     slong terms = fmpz_mpoly_length(a, p->ctx) * fmpz_mpoly_length(b, p->ctx);
     if (terms > 20 * TERMS_MAX || !work_step(p->w, 1 + (int)(terms / 8))) return false;
     fmpz_mpoly_mul(out, a, b, p->ctx);
-    return fmpz_mpoly_length(out, p->ctx) <= TERMS_MAX && fmpz_mpoly_max_bits(out) < 20000 && fmpz_mpoly_max_bits(out) > -20000;
+    return fmpz_mpoly_length(out, p->ctx) <= TERMS_MAX && fmpz_mpoly_max_bits(out) < 20000 &&
+           fmpz_mpoly_max_bits(out) > -20000;
 }
 
 /* out = out op v */
@@ -92,12 +94,14 @@ static bool combine(struct poly *p, struct quotient *out, const struct quotient 
         fmpz_mpoly_add(out->num, out->num, v->num, p->ctx);
         good = true;
     } else if (kind == K_ADD) {
-        good = multiply(p, t, v->num, out->den) && multiply(p, out->num, out->num, v->den) && multiply(p, out->den, out->den, v->den);
+        good = multiply(p, t, v->num, out->den) && multiply(p, out->num, out->num, v->den) &&
+               multiply(p, out->den, out->den, v->den);
         if (good) fmpz_mpoly_add(out->num, out->num, t, p->ctx);
     } else if (kind == K_MUL) {
         good = multiply(p, out->num, out->num, v->num) && multiply(p, out->den, out->den, v->den);
     } else {
-        good = !fmpz_mpoly_is_zero(v->num, p->ctx) && multiply(p, t, out->num, v->den) && multiply(p, out->den, out->den, v->num);
+        good = !fmpz_mpoly_is_zero(v->num, p->ctx) && multiply(p, t, out->num, v->den) &&
+               multiply(p, out->den, out->den, v->num);
         if (good) fmpz_mpoly_swap(out->num, t, p->ctx);
     }
     fmpz_mpoly_clear(t, p->ctx);
@@ -152,7 +156,8 @@ static bool quotient_of(struct poly *p, const struct node *n, struct quotient *o
 }
 
 /* Both as quotients over the same variables. Release with pair_release when true. */
-static bool pair_of(struct poly *p, struct work *w, const struct node *a, const struct node *b, struct quotient q[2])
+static bool pair_of(struct poly *p, struct work *w, const struct node *a, const struct node *b,
+                    struct quotient q[2])
 {
     *p = (struct poly){.w = w};
     if (!collect(p, a) || !collect(p, b)) return false;
@@ -190,7 +195,8 @@ enum truth poly_same(struct work *w, const struct node *a, const struct node *b)
     return t;
 }
 
-/* The numerator without what it shares with the denominator, and without its content; first coefficient > 0. */
+/* The numerator without what it shares with the denominator, and without its content; first coefficient >
+ * 0. */
 static bool numerator_normal(struct poly *p, struct quotient *q)
 {
     fmpz_mpoly_t g;
@@ -227,7 +233,8 @@ int poly_coefficients(struct work *w, const struct node *a, const char *var, fmp
     int degree = -1;
     struct node *one = node_int(w, 1);
     if (!one || !pair_of(&p, w, a, one, q)) return -1;
-    bool single = p.n <= 1 && (p.n == 0 || (p.generator[0]->kind == K_SYM && strcmp(p.generator[0]->name, var) == 0));
+    bool single =
+        p.n <= 1 && (p.n == 0 || (p.generator[0]->kind == K_SYM && strcmp(p.generator[0]->name, var) == 0));
     if (single && fmpz_mpoly_is_fmpz(q[0].den, p.ctx) && !fmpz_mpoly_is_zero(q[0].num, p.ctx) &&
         fmpz_mpoly_degree_si(q[0].num, 0, p.ctx) < max) {
         fmpz_t c, d;

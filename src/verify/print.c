@@ -3,18 +3,63 @@
 
 #include "verify/verify_int.h"
 
-static const char *const relation_signs[] = {"", "=", "!=", "<", ">", "<=", ">=", "~", "in", "not in", "==", "subset of", "?"};
+static const char *const relation_signs[] = {
+    "", "=", "!=", "<", ">", "<=", ">=", "~", "in", "not in", "==", "subset of", "?"};
 static const char *const constants[] = {"pi", "e", "i", "oo", "undefined"};
 static const char *const functions[] = {
-    [F_SIN] = "sin", [F_COS] = "cos", [F_TAN] = "tan", [F_COT] = "cot", [F_SEC] = "sec", [F_CSC] = "csc", [F_ASIN] = "asin",
-    [F_ACOS] = "acos", [F_ATAN] = "atan", [F_ACOT] = "acot", [F_ASEC] = "asec", [F_ACSC] = "acsc", [F_SINH] = "sinh",
-    [F_COSH] = "cosh", [F_TANH] = "tanh", [F_COTH] = "coth", [F_SECH] = "sech", [F_CSCH] = "csch", [F_ASINH] = "asinh",
-    [F_ACOSH] = "acosh", [F_ATANH] = "atanh", [F_EXP] = "exp", [F_LN] = "ln", [F_LOG] = "log", [F_ABS] = "abs",
-    [F_FLOOR] = "floor", [F_CEIL] = "ceil", [F_ROUND] = "round", [F_SIGN] = "sign", [F_FACT] = "factorial",
-    [F_FACT2] = "doublefactorial", [F_BINOM] = "binomial", [F_PERM] = "permutations", [F_GAMMA] = "gamma", [F_GCD] = "gcd",
-    [F_LCM] = "lcm", [F_MIN] = "min", [F_MAX] = "max", [F_MODULO] = "mod", [F_RE] = "re", [F_IM] = "im", [F_ARG] = "arg",
-    [F_CONJ] = "conjugate", [F_CIS] = "cis", [F_DET] = "det", [F_TRACE] = "trace", [F_TRANSPOSE] = "transpose",
-    [F_NORM] = "norm", [F_SUM] = "sum", [F_PROD] = "product", [F_INT] = "integral", [F_LIM] = "limit", [F_DIFF] = "derivative",
+    [F_SIN] = "sin",
+    [F_COS] = "cos",
+    [F_TAN] = "tan",
+    [F_COT] = "cot",
+    [F_SEC] = "sec",
+    [F_CSC] = "csc",
+    [F_ASIN] = "asin",
+    [F_ACOS] = "acos",
+    [F_ATAN] = "atan",
+    [F_ACOT] = "acot",
+    [F_ASEC] = "asec",
+    [F_ACSC] = "acsc",
+    [F_SINH] = "sinh",
+    [F_COSH] = "cosh",
+    [F_TANH] = "tanh",
+    [F_COTH] = "coth",
+    [F_SECH] = "sech",
+    [F_CSCH] = "csch",
+    [F_ASINH] = "asinh",
+    [F_ACOSH] = "acosh",
+    [F_ATANH] = "atanh",
+    [F_EXP] = "exp",
+    [F_LN] = "ln",
+    [F_LOG] = "log",
+    [F_ABS] = "abs",
+    [F_FLOOR] = "floor",
+    [F_CEIL] = "ceil",
+    [F_ROUND] = "round",
+    [F_SIGN] = "sign",
+    [F_FACT] = "factorial",
+    [F_FACT2] = "doublefactorial",
+    [F_BINOM] = "binomial",
+    [F_PERM] = "permutations",
+    [F_GAMMA] = "gamma",
+    [F_GCD] = "gcd",
+    [F_LCM] = "lcm",
+    [F_MIN] = "min",
+    [F_MAX] = "max",
+    [F_MODULO] = "mod",
+    [F_RE] = "re",
+    [F_IM] = "im",
+    [F_ARG] = "arg",
+    [F_CONJ] = "conjugate",
+    [F_CIS] = "cis",
+    [F_DET] = "det",
+    [F_TRACE] = "trace",
+    [F_TRANSPOSE] = "transpose",
+    [F_NORM] = "norm",
+    [F_SUM] = "sum",
+    [F_PROD] = "product",
+    [F_INT] = "integral",
+    [F_LIM] = "limit",
+    [F_DIFF] = "derivative",
 };
 
 static void print(const struct node *n, struct str *out, int depth);
@@ -29,8 +74,9 @@ static void print_list(const struct node *n, const char *between, struct str *ou
 
 static bool is_simple(const struct node *n)
 {
-    return n->kind == K_SYM || n->kind == K_CONST || n->kind == K_FN || n->kind == K_ROOT || n->kind == K_APPLY || n->kind == K_SEQ ||
-           n->kind == K_TEXT || (n->kind == K_NUM && fmpq_sgn(n->q) >= 0 && fmpz_is_one(fmpq_denref(n->q)));
+    return n->kind == K_SYM || n->kind == K_CONST || n->kind == K_FN || n->kind == K_ROOT ||
+           n->kind == K_APPLY || n->kind == K_SEQ || n->kind == K_TEXT ||
+           (n->kind == K_NUM && fmpq_sgn(n->q) >= 0 && fmpz_is_one(fmpq_denref(n->q)));
 }
 
 static void print_part(const struct node *n, struct str *out, int depth)
@@ -115,7 +161,9 @@ static void print_other(const struct node *n, struct str *out, int depth)
             print(n->arg[i], out, depth + 1);
         }
         break;
-    case K_SETOP: print_parts(n, n->op == 'u' ? " union " : n->op == 'n' ? " intersect " : " minus ", out, depth); break;
+    case K_SETOP:
+        print_parts(n, n->op == 'u' ? " union " : n->op == 'n' ? " intersect " : " minus ", out, depth);
+        break;
     case K_NUMSET: str_addf(out, n->op == 'E' ? "{}" : "%c", n->op); break;
     case K_BUILDER:
         str_puts(out, "{");

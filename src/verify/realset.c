@@ -1,11 +1,12 @@
-/* realset.c: subsets of the real line as sorted pieces: intervals, points, unions, and what inequalities allow. */
+/* realset.c: subsets of the real line as sorted pieces: intervals, points, unions, and what inequalities
+ * allow. */
 #include <string.h>
 
 #include "verify/verify_int.h"
 
 #define PIECES_MAX ((int)(sizeof((struct realset *)0)->piece / sizeof(struct piece)))
 
-/* ---- pieces ---------------------------------------------------------------------------------------------- */
+/* ---- pieces ------------------------------------------------------------------------------------------- */
 
 static bool is_inf(const struct node *n)
 {
@@ -131,7 +132,7 @@ static bool join(const struct realset *a, struct realset *out)
     return true;
 }
 
-/* ---- from sets --------------------------------------------------------------------------------------------- */
+/* ---- from sets ---------------------------------------------------------------------------------------- */
 
 static bool is_end(const struct node *n)
 {
@@ -143,13 +144,15 @@ static bool is_end(const struct node *n)
 
 static bool is_interval(const struct node *n)
 {
-    return n->kind == K_SEQ && n->n == 2 && (n->op == '(' || n->op == '[') && is_end(n->arg[0]) && is_end(n->arg[1]);
+    return n->kind == K_SEQ && n->n == 2 && (n->op == '(' || n->op == '[') && is_end(n->arg[0]) &&
+           is_end(n->arg[1]);
 }
 
 static bool difference(struct judge *j, struct node *a, struct node *b, struct realset *out)
 {
     struct realset left, right, outside;
-    return realset_of(j, a, &left) && realset_of(j, b, &right) && complement(j, &right, &outside) && intersect(j, &left, &outside, out);
+    return realset_of(j, a, &left) && realset_of(j, b, &right) && complement(j, &right, &outside) &&
+           intersect(j, &left, &outside, out);
 }
 
 bool realset_of(struct judge *j, struct node *n, struct realset *out)
@@ -170,7 +173,8 @@ bool realset_of(struct judge *j, struct node *n, struct realset *out)
         }
         if (n->op == '{') {
             for (int i = 0; i < n->n; i++)
-                if (!is_end(n->arg[i]) || !add(out, (struct piece){n->arg[i], n->arg[i], true, true})) return false;
+                if (!is_end(n->arg[i]) || !add(out, (struct piece){n->arg[i], n->arg[i], true, true}))
+                    return false;
             return normal(j, out);
         }
         if (n->op == 0 && n->rows == 'o') {
@@ -191,7 +195,7 @@ bool realset_of(struct judge *j, struct node *n, struct realset *out)
     }
 }
 
-/* ---- from relations ------------------------------------------------------------------------------------------ */
+/* ---- from relations ----------------------------------------------------------------------------------- */
 
 static int mirrored(int r)
 {
@@ -227,7 +231,8 @@ static bool absolute(struct judge *j, struct node *e, int r, struct node *c, str
     struct node *minus = node_1(j->w, K_NEG, 0, c);
     struct node *upper = relation(j, e, r, c), *lower = relation(j, e, mirrored(r), minus);
     if (!upper || !lower || order_of(j, c, node_int(j->w, 0)) != 1) return false;
-    if (!realset_from_relation(j, upper, &var, &a) || !realset_from_relation(j, lower, &var, &b)) return false;
+    if (!realset_from_relation(j, upper, &var, &a) || !realset_from_relation(j, lower, &var, &b))
+        return false;
     if (r == R_LT || r == R_LE || r == R_NE) return intersect(j, &a, &b, out);
     return join(&a, out) && join(&b, out) && normal(j, out);
 }
@@ -267,7 +272,8 @@ static int roots_of(struct judge *j, fmpq *c, int degree, struct node *root[2])
 }
 
 /* A polynomial of degree 1 or 2 against zero. */
-static bool polynomial(struct judge *j, struct node *left, int r, struct node *right, const char *var, struct realset *out)
+static bool polynomial(struct judge *j, struct node *left, int r, struct node *right, const char *var,
+                       struct realset *out)
 {
     fmpq c[3];
     struct node *root[2] = {NULL, NULL};
@@ -288,12 +294,14 @@ static bool polynomial(struct judge *j, struct node *left, int r, struct node *r
     if (r == R_NE) return complement(j, &equal, out);
     bool strict = r == R_LT || r == R_GT, below = (r == R_LT || r == R_LE) == (lead > 0);
     /* Between the roots the sign is that of -lead. */
-    if (n == 2) add(&inside, (struct piece){root[0], root[1], below ? !strict : strict, below ? !strict : strict});
+    if (n == 2)
+        add(&inside, (struct piece){root[0], root[1], below ? !strict : strict, below ? !strict : strict});
     if (n == 1 && (below ? !strict : strict)) inside = equal;
     return below ? join(&inside, out) : complement(j, &inside, out);
 }
 
-static bool pair_set(struct judge *j, struct node *a, int r, struct node *b, const char *var, struct realset *out)
+static bool pair_set(struct judge *j, struct node *a, int r, struct node *b, const char *var,
+                     struct realset *out)
 {
     out->n = 0;
     bool left = node_uses(a, var), right = node_uses(b, var);
@@ -306,7 +314,8 @@ static bool pair_set(struct judge *j, struct node *a, int r, struct node *b, con
     return polynomial(j, a, r, b, var, out);
 }
 
-/* Inequalities side by side: "or" joins, "and" intersects; a comma is an "or" where an "and" would leave nothing. */
+/* Inequalities side by side: "or" joins, "and" intersects; a comma is an "or" where an "and" would leave
+ * nothing. */
 static bool listed(struct judge *j, struct node *n, const char **var, struct realset *out)
 {
     struct realset all = {.n = 0}, any = {.n = 0}, one, both;
@@ -333,7 +342,9 @@ bool realset_from_relation(struct judge *j, struct node *n, const char **var, st
     if (n->kind != K_REL || n->n < 2) return false;
     add(&all, (struct piece){0});
     for (int i = 0; i + 1 < n->n; i++) {
-        if (!pair_set(j, n->arg[i], n->name[i], n->arg[i + 1], *var, &one) || !intersect(j, &all, &one, &both)) return false;
+        if (!pair_set(j, n->arg[i], n->name[i], n->arg[i + 1], *var, &one) ||
+            !intersect(j, &all, &one, &both))
+            return false;
         all = both;
     }
     *out = all;

@@ -85,19 +85,20 @@ static enum truth scaled(struct judge *j, const struct node *g, const struct nod
     return t;
 }
 
-/* ---- residues ---------------------------------------------------------------------------------------------- */
+/* ---- residues ----------------------------------------------------------------------------------------- */
 
 static enum truth congruent(struct judge *j, struct node *g, struct node *a)
 {
     if (g->arg[1]->kind != K_MOD || a->arg[1]->kind != K_MOD) return UNKNOWN;
     struct node *m = g->arg[1]->arg[1];
-    if (equal_expression(j, g->arg[0], a->arg[0]) != YES || equal_expression(j, m, a->arg[1]->arg[1]) != YES) return NO;
+    if (equal_expression(j, g->arg[0], a->arg[0]) != YES || equal_expression(j, m, a->arg[1]->arg[1]) != YES)
+        return NO;
     struct node *d = node_2(j->w, K_ADD, 0, g->arg[1]->arg[0], node_1(j->w, K_NEG, 0, a->arg[1]->arg[0]));
     struct node *rest = node_2(j->w, K_FN, F_MODULO, d, m);
     return rest ? equal_expression(j, rest, node_int(j->w, 0)) : UNKNOWN;
 }
 
-/* ---- roots ---------------------------------------------------------------------------------------------------- */
+/* ---- roots -------------------------------------------------------------------------------------------- */
 
 /* The number of different complex roots of a polynomial equation in one variable; -1 if it is none. */
 static int root_count(struct judge *j, const struct node *equation, const char *var)
@@ -122,7 +123,8 @@ static int root_count(struct judge *j, const struct node *equation, const char *
 }
 
 /* x = v1 or ... or vn against an equation in x: all its roots, and no more? */
-enum truth roots_same(struct judge *j, const char *var, struct node *const *value, int n, const struct node *equation)
+enum truth roots_same(struct judge *j, const char *var, struct node *const *value, int n,
+                      const struct node *equation)
 {
     int count = root_count(j, equation, var);
     if (count < 0) return UNKNOWN;
@@ -138,7 +140,7 @@ enum truth roots_same(struct judge *j, const char *var, struct node *const *valu
     return count == n ? YES : NO;
 }
 
-/* ---- together ------------------------------------------------------------------------------------------------- */
+/* ---- together ----------------------------------------------------------------------------------------- */
 
 static enum truth members_same(struct judge *j, struct node *g, struct node *a)
 {
@@ -168,8 +170,7 @@ enum truth relation_same(struct judge *j, struct node *g, struct node *a)
         judge_say(j, "an inequality where a set is asked for");
         return NO;
     }
-    if ((ordered || region) && realset_from_relation(j, g, &var, &x) &&
-        realset_from_relation(j, a, &var, &y))
+    if ((ordered || region) && realset_from_relation(j, g, &var, &x) && realset_from_relation(j, a, &var, &y))
         return realset_same(j, &x, &y);
     g = forwards(j, g);
     a = forwards(j, a);
@@ -177,8 +178,8 @@ enum truth relation_same(struct judge *j, struct node *g, struct node *a)
         enum truth t = congruent(j, g, a);
         if (t != UNKNOWN) return t;
     }
-    if (g->n != 2 || a->n != 2 || !is_expression(g->arg[0]) || !is_expression(g->arg[1]) || !is_expression(a->arg[0]) ||
-        !is_expression(a->arg[1]))
+    if (g->n != 2 || a->n != 2 || !is_expression(g->arg[0]) || !is_expression(g->arg[1]) ||
+        !is_expression(a->arg[0]) || !is_expression(a->arg[1]))
         return members_same(j, g, a);
     if (g->name[0] != a->name[0]) {
         judge_say(j, "different relations");
@@ -191,6 +192,8 @@ enum truth relation_same(struct judge *j, struct node *g, struct node *a)
     if (t == YES && !equation && sign < 0) t = NO;
     /* 1/x = y and x y = 1 */
     if (t != YES && equation && poly_proportional(j->w, dg, da) == YES) t = YES;
-    judge_say(j, t == YES ? "the same relation up to a factor" : t == NO ? "no multiple of the other relation" : "relations that could not be compared");
+    judge_say(j, t == YES  ? "the same relation up to a factor"
+                 : t == NO ? "no multiple of the other relation"
+                           : "relations that could not be compared");
     return t;
 }

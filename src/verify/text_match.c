@@ -20,17 +20,21 @@ static void words_of(const char *s, struct words *out)
     size_t k = 0, n = strlen(s);
     *out = (struct words){.n = 0};
     for (size_t i = 0; i < n && k + 2 < sizeof out->text && out->n < WORDS_MAX;) {
-        while (i < n && !isalnum((unsigned char)s[i]) && (unsigned char)s[i] < 0x80 && !strchr("+-", s[i])) i++;
+        while (i < n && !isalnum((unsigned char)s[i]) && (unsigned char)s[i] < 0x80 && !strchr("+-", s[i]))
+            i++;
         size_t from = i;
-        while (i < n && (isalnum((unsigned char)s[i]) || (unsigned char)s[i] >= 0x80 || strchr("+-.", s[i]))) i++;
+        while (i < n && (isalnum((unsigned char)s[i]) || (unsigned char)s[i] >= 0x80 || strchr("+-.", s[i])))
+            i++;
         size_t m = i - from;
         while (m && strchr(".-", s[from + m - 1])) m--;
         if (!m || m + k + 2 > sizeof out->text) continue;
         bool article = false;
-        for (int a = 0; a < 3; a++) article = article || (strlen(articles[a]) == m && strncmp(s + from, articles[a], m) == 0);
+        for (int a = 0; a < 3; a++)
+            article = article || (strlen(articles[a]) == m && strncmp(s + from, articles[a], m) == 0);
         if (article && n > m) continue;
         out->word[out->n++] = out->text + k;
-        for (size_t c = 0; c < m; c++) out->text[k++] = m > 1 ? (char)tolower((unsigned char)s[from + c]) : s[from + c];
+        for (size_t c = 0; c < m; c++)
+            out->text[k++] = m > 1 ? (char)tolower((unsigned char)s[from + c]) : s[from + c];
         out->text[k++] = 0;
     }
 }
@@ -50,8 +54,9 @@ static bool in_any_order(const struct words *a, const struct words *b)
 
 static bool has_month(const struct words *w)
 {
-    static const char *const months[] = {"january", "february", "march",     "april",   "may",      "june",
-                                         "july",    "august",   "september", "october", "november", "december"};
+    static const char *const months[] = {"january",   "february", "march",    "april",
+                                         "may",       "june",     "july",     "august",
+                                         "september", "october",  "november", "december"};
     for (int i = 0; i < w->n; i++)
         for (int m = 0; m < 12; m++)
             if (strcmp(w->word[i], months[m]) == 0) return true;
@@ -63,9 +68,11 @@ static const char *canonical(const struct words *w)
 {
     static const struct {
         const char *a, *b, *c, *is;
-    } same[] = {{"no", "solution", NULL, "none"},  {"no", "solutions", NULL, "none"}, {"none", NULL, NULL, "none"},
-                {"empty", "set", NULL, "none"},    {"emptyset", NULL, NULL, "none"},  {"yes", NULL, NULL, "yes"},
-                {"does", "not", "exist", "undefined"}, {"dne", NULL, NULL, "undefined"}, {"undefined", NULL, NULL, "undefined"}};
+    } same[] = {{"no", "solution", NULL, "none"},      {"no", "solutions", NULL, "none"},
+                {"none", NULL, NULL, "none"},          {"empty", "set", NULL, "none"},
+                {"emptyset", NULL, NULL, "none"},      {"yes", NULL, NULL, "yes"},
+                {"does", "not", "exist", "undefined"}, {"dne", NULL, NULL, "undefined"},
+                {"undefined", NULL, NULL, "undefined"}};
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
         const char *const parts[] = {same[i].a, same[i].b, same[i].c};
         int n = 1 + (same[i].b != NULL) + (same[i].c != NULL);

@@ -48,8 +48,10 @@ char *work_text(struct work *w, const char *s, size_t n)
 
 static uint64_t mix(uint64_t h, uint64_t v)
 {
-    h = (h ^ v) * 0x9E3779B97F4A7C15u;
-    return h ^ (h >> 29);
+    h += v + 0x9E3779B97F4A7C15u;
+    h = (h ^ (h >> 30)) * 0xBF58476D1CE4E5B9u;
+    h = (h ^ (h >> 27)) * 0x94D049BB133111EBu;
+    return h ^ (h >> 31);
 }
 
 static uint64_t hash_text(uint64_t h, const char *s)
@@ -60,7 +62,7 @@ static uint64_t hash_text(uint64_t h, const char *s)
 
 static uint64_t hash_number(const fmpz_t z)
 {
-    return mix((uint64_t)fmpz_fdiv_ui(z, UINT64_C(0x1FFFFFFFFFFFFFFF)), (uint64_t)(fmpz_sgn(z) + 1));
+    return mix(mix(3, (uint64_t)fmpz_fdiv_ui(z, UINT64_C(0x1FFFFFFFFFFFFFFF))), (uint64_t)(fmpz_sgn(z) + 1));
 }
 
 static struct node *node_new(struct work *w, enum kind kind, int op, int n)
@@ -170,8 +172,8 @@ struct node *node_2(struct work *w, enum kind kind, int op, struct node *a, stru
 
 struct node *node_with(struct work *w, const struct node *n, struct node *const *args, int count)
 {
-    struct node *out = n->name ? node_named(w, n->kind, n->name, args, count)
-                               : node_of(w, n->kind, n->op, args, count);
+    struct node *out =
+        n->name ? node_named(w, n->kind, n->name, args, count) : node_of(w, n->kind, n->op, args, count);
     if (!out) return NULL;
     out->op = n->op;
     if (n->rows && !n->name) {
@@ -263,7 +265,8 @@ struct node *node_replace(struct work *w, struct node *n, const char *name, stru
 {
     if (!n || !by || !node_uses(n, name)) return n;
     if (n->kind == K_SYM) return by;
-    if (binds(n) && n->arg[1]->kind == K_SYM && strcmp(n->arg[1]->name, name) == 0 && n->op != F_DIFF) return n;
+    if (binds(n) && n->arg[1]->kind == K_SYM && strcmp(n->arg[1]->name, name) == 0 && n->op != F_DIFF)
+        return n;
     struct node **args = work_alloc(w, (size_t)n->n * sizeof *args);
     if (!args) return NULL;
     for (int i = 0; i < n->n; i++) args[i] = node_replace(w, n->arg[i], name, by);

@@ -1,6 +1,7 @@
 /* units.c: words behind numbers that are units of measurement, as factors of powers of base units.
  *
- * Known units are compared by value and dimension (5 m is 500 cm, and not 5 s); other words (apples) say nothing.
+ * Known units are compared by value and dimension (5 m is 500 cm, and not 5 s); other words (apples) say
+ * nothing.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -12,8 +13,8 @@
 enum base { LENGTH, MASS, TIME, CURRENT, HEAT, AMOUNT, ANGLE, DATA, MONEY };
 
 struct row {
-    const char *names;    /* with blanks around each */
-    const char *factor;   /* a/b of base units */
+    const char *names;  /* with blanks around each */
+    const char *factor; /* a/b of base units */
     signed char power[UNIT_BASES];
 };
 static const struct row rows[] = {
@@ -109,7 +110,8 @@ static bool is_word(const char *s, size_t n, const char *const *list)
 
 bool unit_read(const char *words, struct unit *u)
 {
-    static const char *const squares[] = {"square", "sq", "sq.", NULL}, *const cubes[] = {"cubic", "cu", NULL};
+    static const char *const squares[] = {"square", "sq", "sq.", NULL}, *const cubes[] = {"cubic", "cu",
+                                                                                          NULL};
     static const char *const squared[] = {"squared", NULL}, *const cubed[] = {"cubed", NULL};
     static const char *const per[] = {"per", "a", "an", NULL};
     long sign = 1, next = 1;

@@ -54,7 +54,8 @@ static void receipt_field(char *field, size_t size, const struct candidate *c, c
     str_release(&s);
 }
 
-static void explain(struct trial *t, const char *what, const struct candidate *c, const struct node *n, const char *why)
+static void explain(struct trial *t, const char *what, const struct candidate *c, const struct node *n,
+                    const char *why)
 {
     if (!t->j.explain) return;
     str_addf(t->j.explain, "%s (%s): %.*s\n", what, c->rule, (int)(c->n < 300 ? c->n : 300), c->p);
@@ -72,7 +73,7 @@ static bool braces_kept(const char *s, size_t n)
 {
     for (size_t i = 0; i + 5 < n; i++) {
         if (s[i] != '\\') continue;
-        size_t k = strncmp(s + i + 1, "frac", 4) == 0 || strncmp(s + i + 1, "sqrt", 4) == 0 ? 5
+        size_t k = strncmp(s + i + 1, "frac", 4) == 0 || strncmp(s + i + 1, "sqrt", 4) == 0     ? 5
                    : strncmp(s + i + 1, "dfrac", 5) == 0 || strncmp(s + i + 1, "tfrac", 5) == 0 ? 6
                                                                                                 : 0;
         if (k && i + k < n && s[i + k] != '{' && s[i + k] != '[') return false;
@@ -83,8 +84,9 @@ static bool braces_kept(const char *s, size_t n)
 static struct node *read_candidate(struct trial *t, const struct candidate *c, const char **why)
 {
     struct node *n = math_parse(&t->w, c->p, c->n, c->style, why);
-    if (!n && !t->w.over && c->style == STYLE_LATEX && c->box) n = math_parse(&t->w, c->p, c->n, STYLE_PLAIN, why);
-    if (n && c->percent && n->kind != K_PERCENT) n = node_1(&t->w, K_PERCENT, 0, n);
+    if (!n && !t->w.over && c->style == STYLE_LATEX && c->box)
+        n = math_parse(&t->w, c->p, c->n, STYLE_PLAIN, why);
+    if (n && c->percent && !c->box && n->kind != K_PERCENT) n = node_1(&t->w, K_PERCENT, 0, n);
     return n && !t->w.over ? expand(&t->w, n) : NULL;
 }
 
@@ -102,7 +104,7 @@ static void settle(struct trial *t, enum verdict v, const char *reason)
     cut_to(t->out->reason, sizeof t->out->reason, reason, strlen(reason));
 }
 
-/* ---- the gold ------------------------------------------------------------------------------------------- */
+/* ---- the gold ----------------------------------------------------------------------------------------- */
 
 static bool same_text(const struct candidate *a, const struct candidate *b)
 {
@@ -111,7 +113,8 @@ static bool same_text(const struct candidate *a, const struct candidate *b)
     str_init(&y, FORMULA_BYTES_MAX * 2);
     clean_text(a->p, a->n, &x);
     clean_text(b->p, b->n, &y);
-    bool same = x.len > 0 && x.len == y.len && memcmp(x.p, y.p, x.len) == 0 && !x.full && !y.full && a->percent == b->percent;
+    bool same = x.len > 0 && x.len == y.len && memcmp(x.p, y.p, x.len) == 0 && !x.full && !y.full &&
+                a->percent == b->percent;
     str_release(&x);
     str_release(&y);
     return same;
@@ -120,27 +123,9 @@ static bool same_text(const struct candidate *a, const struct candidate *b)
 /* The letters of a choice that this gold is: alone, or with commas between. */
 static unsigned gold_choice(const struct candidate *c)
 {
-    unsigned set;
-    char text[64];
-    size_t k = 0;
-    static const char *const macros[] = {"\\textbf", "\\text", "\\mathrm", "\\mathbf", "\\mbox"};
-    for (size_t i = 0; i < c->n; i++) {
-        bool macro = false;
-        for (int m = 0; m < 5 && !macro; m++)
-            if (c->n - i > strlen(macros[m]) && strncmp(c->p + i, macros[m], strlen(macros[m])) == 0) {
-                i += strlen(macros[m]) - 1;
-                macro = true;
-            }
-        if (macro || strchr("{}$ ()", c->p[i])) continue;
-        if (k + 1 >= sizeof text) return 0;
-        text[k++] = c->p[i];
-    }
-    while (k && text[k - 1] == '.') k--;
-    text[k] = 0;
-    if (!choice_letters(text, &set)) return 0;
-    for (size_t i = 1; i < k; i += 2)
-        if (text[i] != ',') return 0;
-    return set;
+    bool alone;
+    unsigned set = choice_at(c->p, c->n, &alone);
+    return alone ? set : 0;
 }
 
 static void read_gold(struct trial *t)
@@ -162,10 +147,11 @@ static void read_gold(struct trial *t)
         t->reading[t->n_readings++] = (struct reading){c, n};
         if (i == 0) t->choice = gold_choice(c);
     }
-    if (t->n_readings) receipt_field(t->out->gold, sizeof t->out->gold, t->reading[0].from, t->reading[0].node);
+    if (t->n_readings)
+        receipt_field(t->out->gold, sizeof t->out->gold, t->reading[0].from, t->reading[0].node);
 }
 
-/* ---- the answer ------------------------------------------------------------------------------------------ */
+/* ---- the answer --------------------------------------------------------------------------------------- */
 
 /* The variables of a under the names of g, in every order: strict = false. */
 static enum truth renamed_same(struct trial *t, struct node *g, struct node *a)
@@ -196,7 +182,8 @@ static enum truth renamed_same(struct trial *t, struct node *g, struct node *a)
     }
 }
 
-static enum truth compare_reading(struct trial *t, const struct reading *r, const struct candidate *c, struct node *n)
+static enum truth compare_reading(struct trial *t, const struct reading *r, const struct candidate *c,
+                                  struct node *n)
 {
     if (same_text(r->from, c)) {
         judge_say(&t->j, "the same text");
@@ -208,7 +195,8 @@ static enum truth compare_reading(struct trial *t, const struct reading *r, cons
         str_init(&y, 4000);
         str_add(&x, r->from->p, r->from->n);
         str_add(&y, c->p, c->n);
-        enum truth same = memchr(x.p, '\\', x.len) || memchr(y.p, '\\', y.len) ? NO : text_same(&t->j, x.p, y.p);
+        enum truth same =
+            memchr(x.p, '\\', x.len) || memchr(y.p, '\\', y.len) ? NO : text_same(&t->j, x.p, y.p);
         str_release(&x);
         str_release(&y);
         return same;
@@ -225,7 +213,8 @@ static enum truth compare_reading(struct trial *t, const struct reading *r, cons
 static enum truth judge_candidate(struct trial *t, const struct candidate *c, struct node *n)
 {
     enum truth best = NO;
-    unsigned letters = t->choice ? choice_at(c->p, c->n) : 0;
+    bool alone;
+    unsigned letters = t->choice ? choice_at(c->p, c->n, &alone) : 0;
     if (letters) {
         judge_say(&t->j, letters == t->choice ? "the same choice" : "another choice");
         return letters == t->choice ? YES : NO;
@@ -243,7 +232,9 @@ static bool passed_over(const struct trial *t, const struct candidate *c, const 
     struct names names = {0};
     bool is_open = n->kind == K_SEQ && n->op == 0;
     for (int k = 0; is_open && k < n->n; k++) is_open = n->arg[k]->kind != K_REL;
-    if (c->box || i + 1 >= t->answer.count || !is_closed_number(t->reading[0].node) || !(is_expression(n) || is_open)) return false;
+    if (c->box || i + 1 >= t->answer.count || !is_closed_number(t->reading[0].node) ||
+        !(is_expression(n) || is_open))
+        return false;
     names_free_in(n, &names);
     return names.n > 0;
 }
@@ -261,6 +252,8 @@ static void judge_answer(struct trial *t)
         if (n && passed_over(t, c, n, i)) continue;
         receipt_field(t->out->answer, sizeof t->out->answer, c, n);
         enum truth v = valid ? judge_candidate(t, c, n) : NO;
+        /* A percent sign behind a box may belong to the answer or to the sentence. */
+        if (v == NO && n && c->box && c->percent) v = judge_candidate(t, c, node_1(&t->w, K_PERCENT, 0, n));
         if (t->w.over && v != YES) {
             settle(t, VERDICT_UNDECIDED, t->w.over);
             return;
@@ -277,7 +270,8 @@ static void judge_answer(struct trial *t)
     } else {
         char reason[200];
         snprintf(reason, sizeof reason, "the answer could not be read: %s", t->w.over ? t->w.over : why);
-        settle(t, t->w.over ? VERDICT_UNDECIDED : VERDICT_WRONG, t->w.over || !word_gold ? reason : "different words");
+        settle(t, t->w.over ? VERDICT_UNDECIDED : VERDICT_WRONG,
+               t->w.over || !word_gold ? reason : "different words");
     }
 }
 
@@ -301,7 +295,10 @@ static void judge_all(struct trial *t, const char *gold, const char *answer)
         const struct candidate *c = &t->gold.found[0];
         struct candidate whole = {.p = answer, .n = strlen(answer)};
         bool same = same_text(c, &whole);
-        settle(t, same ? VERDICT_CORRECT : VERDICT_UNDECIDED, same ? "the same text" : t->w.over ? t->w.over : "the gold could not be read");
+        settle(t, same ? VERDICT_CORRECT : VERDICT_UNDECIDED,
+               same        ? "the same text"
+               : t->w.over ? t->w.over
+                           : "the gold could not be read");
         return;
     }
     t->answer.want = wanted(t);
@@ -309,11 +306,13 @@ static void judge_all(struct trial *t, const char *gold, const char *answer)
     judge_answer(t);
     /* A gold that is a formula nobody can read says nothing about another formula. */
     const struct candidate *c = t->reading[0].from;
-    if (!t->reading[0].node && t->out->verdict == VERDICT_WRONG && memchr(c->p, '\\', c->n) && t->answer.count)
+    if (!t->reading[0].node && t->out->verdict == VERDICT_WRONG && memchr(c->p, '\\', c->n) &&
+        t->answer.count)
         settle(t, VERDICT_UNDECIDED, "the gold could not be read as a formula");
 }
 
-void verify_explain(const char *gold, const char *answer, const struct verify_params *p, struct receipt *out, struct str *steps)
+void verify_explain(const char *gold, const char *answer, const struct verify_params *p, struct receipt *out,
+                    struct str *steps)
 {
     struct verify_params standard = verify_defaults(EXTRACT_ANY);
     struct trial t = {.out = out};

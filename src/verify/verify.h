@@ -1,10 +1,10 @@
 /* verify.h: is this answer the same as the gold answer? With a reason, within bounds, without a model.
  *
- * Answers are found in text (boxes, anchors, formulas, numbers), read as mathematics (LaTeX or plain) and compared
- * by kind: numbers exactly or by rounding rules, constants by interval arithmetic, formulas as functions, sets
- * without order, tuples with it, intervals, inequalities, equations, matrices, words. "Could not be judged" (no
- * readable gold, or a limit on size, depth or steps was passed) is a verdict of its own, never "wrong". All functions
- * may be called from several threads at once.
+ * Answers are found in text (boxes, anchors, formulas, numbers), read as mathematics (LaTeX or plain) and
+ * compared by kind: numbers exactly or by rounding rules, constants by interval arithmetic, formulas as
+ * functions, sets without order, tuples with it, intervals, inequalities, equations, matrices, words.
+ * "Could not be judged" (no readable gold, or a limit on size, depth or steps was passed) is a verdict of
+ * its own, never "wrong". All functions may be called from several threads at once.
  */
 #ifndef VERIFY_VERIFY_H
 #define VERIFY_VERIFY_H
@@ -19,7 +19,8 @@
 enum verdict { VERDICT_WRONG, VERDICT_CORRECT, VERDICT_UNDECIDED };
 
 enum extract_mode {
-    EXTRACT_ANY,  /* boxed, else an anchored answer, else the last formula or number (gold, lenient evaluation) */
+    /* boxed, else an anchored answer, else the last formula or number (gold, lenient evaluation) */
+    EXTRACT_ANY,
     EXTRACT_LATEX /* only \boxed{...} or a $...$ behind an answer anchor: what Open-R1's accuracy reward
                      accepts */
 };
@@ -27,17 +28,19 @@ enum extract_mode {
 /* Names are Math-Verify's where it has them. Start from verify_defaults. */
 struct verify_params {
     enum extract_mode mode;
-    bool raw;                       /* the answer is the whole string; extract nothing */
-    bool latex, expr, choice;       /* "match_types": what may be found: formulas, plain text, letters of a choice */
-    int float_rounding;             /* decimals to which a decimal number is compared (6) */
-    int numeric_precision;          /* digits asked of numerical agreement (15; never fewer than 27 are) */
-    bool strict;                    /* variables keep their names (true) */
-    bool allow_set_relation_comp;   /* a gold set may be met by an inequality that describes it (true; false in
+    bool raw; /* the answer is the whole string; extract nothing */
+    bool latex, expr,
+        choice;            /* "match_types": what may be found: formulas, plain text, letters of a choice */
+    int float_rounding;    /* decimals to which a decimal number is compared (6) */
+    int numeric_precision; /* digits asked of numerical agreement (15; never fewer than 27 are) */
+    bool strict;           /* variables keep their names (true) */
+    bool allow_set_relation_comp; /* a gold set may be met by an inequality that describes it (true; false in
                                        EXTRACT_LATEX, and Math-Verify's default) */
     bool try_extract_without_anchor;
-    bool first_match;               /* "extraction_mode": only the first place found counts (any_match: false) */
-    int boxed_match_priority;       /* 0 before everything, 50 (both: before anchors), above: behind them, -1: never */
-    bool exact_irrationals;         /* a decimal is rounded against rationals only (Math-Verify 0.5.2) */
+    bool first_match; /* "extraction_mode": only the first place found counts (any_match: false) */
+    /* 0 before everything, 50 (both: before anchors), above: behind them, -1: never */
+    int boxed_match_priority;
+    bool exact_irrationals; /* a decimal is rounded against rationals only (Math-Verify 0.5.2) */
 };
 struct verify_params verify_defaults(enum extract_mode mode);
 /* Reads Math-Verify's parameter names from a JSON object on top of *p; unknown keys are passed over. */
@@ -52,7 +55,8 @@ struct receipt {
 /* p NULL: the defaults of EXTRACT_ANY. */
 void verify_math(const char *gold, const char *answer, const struct verify_params *p, struct receipt *out);
 /* The same, and the way to the verdict in words: places found, trees, comparisons. */
-void verify_explain(const char *gold, const char *answer, const struct verify_params *p, struct receipt *out, struct str *steps);
+void verify_explain(const char *gold, const char *answer, const struct verify_params *p, struct receipt *out,
+                    struct str *steps);
 /* Frees what FLINT keeps for this thread; to be called when a thread that verified ends. */
 void verify_thread_end(void);
 

@@ -2,11 +2,12 @@
  *
  * The way of an answer: extract.c finds it in the text; clean.c gives it one spelling (ASCII with LaTeX's
  * commands); lexer.c makes tokens; parse_*.c makes the tree; expand.c computes what has one exact meaning
- * (matrix products, derivatives, gcd, both signs of \pm); compare.c holds two trees together by kind, and calls
- * equal.c for numbers and expressions, which asks exact.c, modular.c, poly.c, numeric.c and bound.c in turn.
+ * (matrix products, derivatives, gcd, both signs of \pm); compare.c holds two trees together by kind, and
+ * calls equal.c for numbers and expressions, which asks exact.c, modular.c, poly.c, numeric.c and bound.c
+ * in turn.
  *
- * All trees of one verdict live in one struct work, which counts nodes and steps: past a limit nothing more is
- * made, every function fails, and the verdict is "undecided" with work.over as the reason.
+ * All trees of one verdict live in one struct work, which counts nodes and steps: past a limit nothing
+ * more is made, every function fails, and the verdict is "undecided" with work.over as the reason.
  */
 #ifndef VERIFY_VERIFY_INT_H
 #define VERIFY_VERIFY_INT_H
@@ -21,11 +22,11 @@
 
 #define FORMULA_BYTES_MAX ((size_t)1 << 16)
 #define NODES_MAX         200000
-#define STEPS_MAX         400000   /* of evaluation: a node visited once is one step */
-#define DEPTH_MAX         1000     /* of the parser: two for each level of \frac or of brackets that matter */
-#define TREE_DEPTH_MAX    1500     /* of a tree, and so of every walk over one */
+#define STEPS_MAX         400000 /* of evaluation: a node visited once is one step */
+#define DEPTH_MAX         1000   /* of the parser: two for each level of \frac or of brackets that matter */
+#define TREE_DEPTH_MAX    1500   /* of a tree, and so of every walk over one */
 #define EXACT_BITS_MAX    (1 << 22) /* of an exact numerator or denominator */
-#define NAMES_MAX         12       /* different variables in one comparison */
+#define NAMES_MAX         12        /* different variables in one comparison */
 
 /* ---- trees: tree.c ------------------------------------------------------------------------------------ */
 
@@ -61,11 +62,62 @@ enum kind {
 enum constant { C_PI, C_E, C_I, C_INF, C_UNDEFINED };
 enum relation { R_EQ = 1, R_NE, R_LT, R_GT, R_LE, R_GE, R_APPROX, R_IN, R_NOTIN, R_EQUIV, R_SUBSET, R_OTHER };
 enum function {
-    F_NONE, F_SIN, F_COS, F_TAN, F_COT, F_SEC, F_CSC, F_ASIN, F_ACOS, F_ATAN, F_ACOT, F_ASEC, F_ACSC,
-    F_SINH, F_COSH, F_TANH, F_COTH, F_SECH, F_CSCH, F_ASINH, F_ACOSH, F_ATANH, F_EXP, F_LN, F_LOG /* x, base */,
-    F_ABS, F_FLOOR, F_CEIL, F_ROUND, F_SIGN, F_FACT, F_FACT2, F_BINOM, F_PERM, F_GAMMA, F_GCD, F_LCM, F_MIN,
-    F_MAX, F_MODULO, F_RE, F_IM, F_ARG, F_CONJ, F_CIS, F_DET, F_TRACE, F_TRANSPOSE, F_NORM, F_SUM /* body var lo hi */,
-    F_PROD, F_INT /* body var [lo hi] */, F_LIM /* body var to */, F_DIFF /* body var */, F_VEC, F_BAR
+    F_NONE,
+    F_SIN,
+    F_COS,
+    F_TAN,
+    F_COT,
+    F_SEC,
+    F_CSC,
+    F_ASIN,
+    F_ACOS,
+    F_ATAN,
+    F_ACOT,
+    F_ASEC,
+    F_ACSC,
+    F_SINH,
+    F_COSH,
+    F_TANH,
+    F_COTH,
+    F_SECH,
+    F_CSCH,
+    F_ASINH,
+    F_ACOSH,
+    F_ATANH,
+    F_EXP,
+    F_LN,
+    F_LOG /* x, base */,
+    F_ABS,
+    F_FLOOR,
+    F_CEIL,
+    F_ROUND,
+    F_SIGN,
+    F_FACT,
+    F_FACT2,
+    F_BINOM,
+    F_PERM,
+    F_GAMMA,
+    F_GCD,
+    F_LCM,
+    F_MIN,
+    F_MAX,
+    F_MODULO,
+    F_RE,
+    F_IM,
+    F_ARG,
+    F_CONJ,
+    F_CIS,
+    F_DET,
+    F_TRACE,
+    F_TRANSPOSE,
+    F_NORM,
+    F_SUM /* body var lo hi */,
+    F_PROD,
+    F_INT /* body var [lo hi] */,
+    F_LIM /* body var to */,
+    F_DIFF /* body var */,
+    F_VEC,
+    F_BAR
 };
 
 struct node {
@@ -90,7 +142,7 @@ struct work {
 };
 void work_init(struct work *w, const struct verify_params *p);
 void work_release(struct work *w);
-bool work_step(struct work *w, int steps); /* false when the limit is passed */
+bool work_step(struct work *w, int steps);      /* false when the limit is passed */
 void *work_alloc(struct work *w, size_t bytes); /* NULL when the limit is passed */
 char *work_text(struct work *w, const char *s, size_t n);
 
@@ -124,7 +176,7 @@ struct names {
 void names_free_in(const struct node *n, struct names *out); /* adds the free symbols, sorted as found */
 bool is_expression(const struct node *n); /* a number or formula, no list, set, relation, text */
 
-/* ---- reading: clean.c, tables.c, lexer.c, parse*.c ------------------------------------------------------ */
+/* ---- reading: clean.c, tables.c, lexer.c, parse*.c ---------------------------------------------------- */
 
 enum style { STYLE_LATEX, STYLE_PLAIN };
 /* Unicode signs become ASCII or LaTeX commands, Markdown stars and invisible characters vanish. */
@@ -150,7 +202,7 @@ bool unit_read(const char *words, struct unit *out); /* unit_release in any case
 void unit_release(struct unit *u);
 bool unit_word_known(const char *s, size_t n);
 
-/* ---- computing: expand.c, exact.c, modular.c, poly.c, numeric.c, bound.c ------------------------------------ */
+/* ---- computing: expand.c, exact.c, modular.c, poly.c, numeric.c, bound.c ------------------------------ */
 
 /* What has one exact meaning is computed: matrices, determinants, derivatives, gcd, percent, units. */
 struct node *expand(struct work *w, struct node *n);
@@ -165,8 +217,8 @@ bool exact_value(struct work *w, const struct node *n, fmpq_t out);
 bool exact_integer(struct work *w, const struct node *n, fmpz_t out);
 
 enum truth { NO, YES, UNKNOWN };
-/* Are a and b the same rational function of their symbols and of what is not rational in them? YES errs with a
- * probability below 2^-100; NO is a proof only when nothing else than symbols was in them. */
+/* Are a and b the same rational function of their symbols and of what is not rational in them? YES errs
+ * with a probability below 2^-100; NO is a proof only when nothing else than symbols was in them. */
 enum truth modular_same(struct work *w, const struct node *a, const struct node *b, bool *proof);
 /* By expansion into polynomials; UNKNOWN when that would be large. */
 enum truth poly_same(struct work *w, const struct node *a, const struct node *b);
@@ -195,11 +247,11 @@ void env_pop(struct env *e);
 /* log2 of a number below which |n| is zero if it is algebraic and n is built as here; false if not known. */
 bool zero_bound(struct work *w, const struct node *n, double *log2_bound);
 
-/* ---- judging: equal.c, realset.c, relation.c, text_match.c, compare.c -------------------------------------- */
+/* ---- judging: equal.c, realset.c, relation.c, text_match.c, compare.c --------------------------------- */
 
 struct judge {
     struct work *w;
-    char reason[224]; /* what decided last */
+    char reason[224];    /* what decided last */
     struct str *explain; /* NULL unless the steps are wanted */
     int depth;
 };
@@ -217,7 +269,7 @@ struct realset {
     struct piece piece[32];
     int n;
 };
-bool realset_of(struct judge *j, struct node *n, struct realset *out);                     /* from intervals */
+bool realset_of(struct judge *j, struct node *n, struct realset *out); /* from intervals */
 bool realset_from_relation(struct judge *j, struct node *n, const char **var, struct realset *out);
 enum truth realset_same(struct judge *j, struct realset *a, struct realset *b);
 
@@ -227,7 +279,7 @@ bool choice_letters(const char *s, unsigned *set); /* "A, C" or "AC": bits of th
 /* The whole: lists, sets, relations, expressions, words. */
 enum truth compare_nodes(struct judge *j, struct node *g, struct node *a);
 
-/* ---- finding: delimit.c, extract.c --------------------------------------------------------------------------- */
+/* ---- finding: delimit.c, extract.c -------------------------------------------------------------------- */
 
 struct span {
     size_t at, n, end; /* content; end: behind the closing mark and a percent sign */
@@ -258,7 +310,8 @@ struct finder {
 /* The places where the answer may stand, best first. Release in any case. */
 void find_answers(struct finder *f, const char *text, bool gold);
 void finder_release(struct finder *f);
-/* The letter, or letters, of a choice at the beginning of a text: "(B) 12". 0 if there is none. */
-unsigned choice_at(const char *s, size_t n);
+/* The letter, or letters, of a choice at the beginning of a text: "(B) 12" (not alone), "A, C" (alone). 0
+ * if none. */
+unsigned choice_at(const char *s, size_t n, bool *alone);
 
 #endif
