@@ -13,7 +13,7 @@
 #include "infer/infer.h"
 #include "infer/tiny_model.h"
 
-static const struct tiny shape = {22, 32, 2, 4, 2, 48, true, "llama"};
+static const struct tiny shape = {22, 32, 2, 4, 2, 48, true, "llama", ""};
 static const char alphabet[] = "abcdefghij0123456789"; /* ids 2.. */
 
 static struct model *model;
@@ -298,7 +298,7 @@ static bool first_after(const struct group *g, int n, int id, char *where, size_
 static void test_damaged_weights_are_an_error_that_names_the_place(void **state)
 {
     (void)state;
-    static const struct tiny untied = {22, 32, 2, 4, 2, 48, false, "llama"};
+    static const struct tiny untied = {22, 32, 2, 4, 2, 48, false, "llama", ""};
     struct err e = {0};
     struct engine_limits limits = {.max_running = 8, .max_rows = 20, .max_tokens = 200};
     struct model *m = tiny_model(&untied, 8);
@@ -332,7 +332,7 @@ static void test_damaged_weights_are_an_error_that_names_the_place(void **state)
 static void test_what_a_failed_run_left_in_the_cache_is_not_used_again(void **state)
 {
     (void)state;
-    static const struct tiny untied = {22, 32, 2, 4, 2, 48, false, "llama"};
+    static const struct tiny untied = {22, 32, 2, 4, 2, 48, false, "llama", ""};
     struct err e = {0};
     struct engine_limits limits = {.max_running = 8, .max_rows = 20, .max_tokens = 200, .keep_prompts = true};
     struct model *m = tiny_model(&untied, 8);

@@ -105,16 +105,22 @@ static const struct engine_limits narrow = {
     .max_running = 7, .max_rows = 40, .max_tokens = PROMPT_MAX + NEW_MAX};
 
 static const struct tiny shapes[] = {
-    {25, 32, 2, 4, 2, 48, true, "llama"},
-    {300, 24, 1, 3, 1, 40, false, "llama"},
-    {700, 64, 3, 4, 4, 80, true, "qwen2"},
+    {25, 32, 2, 4, 2, 48, true, "llama", ""},
+    {300, 24, 1, 3, 1, 40, false, "llama", ""},
+    {700, 64, 3, 4, 4, 80, true, "qwen2", ""},
+    {60, 24, 3, 2, 1, 30, true, "gemma2",
+     ", \"head_dim\": 12, \"query_pre_attn_scalar\": 9, \"sliding_window\": 37, "
+     "\"attn_logit_softcapping\": 4, \"final_logit_softcapping\": 6"},
+    {41, 20, 2, 2, 2, 33, false, "smollm3",
+     ", \"no_rope_layers\": [1, 0], \"use_sliding_window\": true, \"sliding_window\": 20"},
 };
+enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
 static void test_limits_and_threads_change_no_bit(void **state)
 {
     (void)state;
     static struct work w;
-    for (uint32_t s = 0; s < 3; s++) {
+    for (uint32_t s = 0; s < N_SHAPES; s++) {
         struct model *m = tiny_model(&shapes[s], 3 + s);
         struct group first[REQUESTS], other[REQUESTS];
         work_make(&w, shapes[s].vocab, s);
@@ -341,8 +347,8 @@ static void test_recorded_logps_equal_those_of_training(void **state)
     static const float temperatures[] = {0, 1, 0.7F, 1.3F};
     pool_stop();
     pool_start(2);
-    for (uint32_t trial = 0; trial < 12; trial++) {
-        const struct tiny *shape = &shapes[trial % 3];
+    for (uint32_t trial = 0; trial < 15; trial++) {
+        const struct tiny *shape = &shapes[trial % N_SHAPES];
         struct model *m = tiny_model(shape, 50 + trial);
         struct group groups[REQUESTS];
         float temperature = temperatures[trial % 4];

@@ -14,6 +14,7 @@ struct tiny {
     int vocab, hidden, layers, heads, kv_heads, intermediate;
     bool tied;
     const char *model_type; /* "llama", "qwen2" */
+    const char *more;       /* further keys, each behind a comma, or "" */
 };
 
 /* initializer_range is large, so that distributions are neither flat nor all alike. */
@@ -24,9 +25,9 @@ static inline struct model *tiny_model(const struct tiny *t, uint64_t seed)
              "{\"model_type\": \"%s\", \"vocab_size\": %d, \"hidden_size\": %d, \"num_hidden_layers\": %d, "
              "\"num_attention_heads\": %d, \"num_key_value_heads\": %d, \"intermediate_size\": %d, "
              "\"max_position_embeddings\": 2048, \"rms_norm_eps\": 1e-5, \"rope_theta\": 10000.0, "
-             "\"hidden_act\": \"silu\", \"tie_word_embeddings\": %s, \"initializer_range\": 0.25}",
+             "\"tie_word_embeddings\": %s, \"initializer_range\": 0.25%s}",
              t->model_type, t->vocab, t->hidden, t->layers, t->heads, t->kv_heads, t->intermediate,
-             t->tied ? "true" : "false");
+             t->tied ? "true" : "false", t->more);
     struct err e = {0};
     int failed = file_write(scratch("config.json"), text, strlen(text), &e);
     CHECK(!failed, "%s", e.msg);
