@@ -29,7 +29,8 @@ void jj_print_float(double f, struct str *out)
         return;
     }
     char text[40], digits[20];
-    for (int n = 15; n <= 17; n++) {
+    for (int n = fabs(f) < 1e-300 ? 1 : 15; n <= 17;
+         n++) { /* 15 digits always come back, but of tiny numbers */
         snprintf(text, sizeof text, "%.*e", n - 1, f);
         if (strtod(text, NULL) == f) break;
     }

@@ -131,7 +131,7 @@ struct jj_value jj_change_case(struct jj *vm, struct jj_value v, enum jj_case_ru
         enum py_case to = rule == CASE_UPPER ? PY_UPPER : PY_LOWER;
         if (rule == CASE_TITLE && !in_word) to = PY_TITLE;
         if (rule == CASE_CAPITALIZE && i == 0) to = PY_TITLE;
-        if (rule == CASE_SWAP) to = py_is_lower(cp) ? PY_UPPER : PY_LOWER;
+        if (rule == CASE_SWAP) to = py_is_lower(cp) ? PY_UPPER : py_is_upper(cp) ? PY_LOWER : PY_TITLE;
         int len = py_case_map(to, cp, out);
         if (cp == 0x3A3 && to == PY_LOWER && final_sigma(s, i)) out[0] = 0x3C2;
         for (int k = 0; k < len; k++) str_add(&vm->text, utf8, (size_t)utf8_put(utf8, out[k]));
