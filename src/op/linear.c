@@ -4,8 +4,7 @@
  *   dW += dy^T x         contraction over rows, in order, in blocks of KERN_K_BLOCK rows
  *   db += sum_r dy_r     in the same blocks
  *
- * All three are products of kern.h's one form. Their second factors: W by rows forward, W by columns and x by
- * columns backward; factor.c looks after the forms of W.
+ * The products are those of linear_part.c, over all rows of W.
  */
 #include <string.h>
 
@@ -28,62 +27,23 @@ static void linear_add_bias(void *ctx, const struct kern_gemm *tile, int row, in
     }
 }
 
-static void linear_forward(struct tape *t, const struct linear_node *n)
+static struct linear_part linear_whole(const struct linear_node *n)
 {
-    struct arena_mark mark = arena_here(tape_arena(t));
-    struct factor w = factor_rows(t, n->w, 0, n->w->rows);
-    struct kern_gemm g = {.m = n->x->rows,
-                          .n = n->w->rows,
-                          .k = n->w->cols,
-                          .a = n->x->data,
-                          .a_row = n->w->cols,
-                          .a_col = 1,
-                          .c = n->node.y->data,
-                          .c_row = n->w->rows};
-    if (!tape_planning(t)) factor_product(&w, &g, n->bias ? linear_add_bias : NULL, n->bias);
-    arena_back(tape_arena(t), mark);
+    return linear_part_of(n->w, n->x->rows);
 }
 
 static void linear_backward_x(struct tape *t, const struct linear_node *n)
 {
     bool first;
     float *dx = tape_grad(t, n->x, &first);
-    if (!dx) return;
-    struct arena_mark mark = arena_here(tape_arena(t));
-    struct factor w = factor_cols(t, n->w, 0, n->w->rows);
-    struct kern_gemm g = {.m = n->x->rows,
-                          .n = n->w->cols,
-                          .k = n->w->rows,
-                          .a = n->node.y->grad,
-                          .a_row = n->w->rows,
-                          .a_col = 1,
-                          .c = dx,
-                          .c_row = n->w->cols,
-                          .accumulate = !first};
-    if (!tape_planning(t)) factor_product(&w, &g, NULL, NULL);
-    arena_back(tape_arena(t), mark);
+    struct linear_part p = linear_whole(n);
+    if (dx) linear_part_back_x(t, &p, n->node.y->grad, dx, !first);
 }
 
 static void linear_backward_w(struct tape *t, const struct linear_node *n)
 {
-    if (!n->w->grad) return;
-    struct arena_mark mark = arena_here(tape_arena(t));
-    float *panels = tape_floats(t, kern_panels_floats(n->w->cols, n->x->rows));
-    struct kern_gemm g = {.m = n->w->rows,
-                          .n = n->w->cols,
-                          .k = n->x->rows,
-                          .a = n->node.y->grad,
-                          .a_row = 1,
-                          .a_col = n->w->rows,
-                          .panels = panels,
-                          .c = n->w->grad,
-                          .c_row = n->w->cols,
-                          .accumulate = true};
-    if (!tape_planning(t)) {
-        matmul_pack_cols(panels, n->x->data, n->w->cols, n->w->cols, n->x->rows);
-        matmul_run(&g, NULL, NULL);
-    }
-    arena_back(tape_arena(t), mark);
+    struct linear_part p = linear_whole(n);
+    linear_part_back_w(t, &p, n->node.y->grad, n->x->data);
 }
 
 enum { BIAS_COLUMNS = 64 };
@@ -120,8 +80,8 @@ struct tensor *op_linear_run(struct tape *t, struct tensor *x, struct weight *w,
     CHECK(!bias || (bias->rows == 1 && bias->cols == w->rows), "bias %s [%d, %d] of %s [%d, %d]", bias->name,
           bias->rows, bias->cols, w->name, w->rows, w->cols);
     struct tensor *y = tape_result(t, x->rows, w->rows, x->wants_grad || w->grad || (bias && bias->grad));
-    struct linear_node saved = {{.y = y}, x, w, bias};
-    linear_forward(t, &saved);
+    struct linear_part p = linear_part_of(w, x->rows);
+    linear_part_forward(t, &p, x->data, y->data, bias ? linear_add_bias : NULL, bias);
     if (!tape_records(t, y)) return y;
     struct linear_node *n = tape_node(t, sizeof *n, y, linear_backward);
     n->x = x;

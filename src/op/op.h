@@ -162,6 +162,46 @@ struct attn {
 struct tensor *op_attention_run(struct tape *t, struct tensor *qkv[3], const struct batch *b,
                                 const struct attn *a);
 
+/* Mixture of experts, in three ops. z [N, E] are the router's logits (a linear layer's result).
+ * op_route_run: which experts each row goes to and with what weight (route.c has the formula; of equal scores
+ * the lowest index wins). bias [1, E], or NULL, is added for the choice alone and gets no gradient. Gradients
+ * go through the chosen scores and their sum.
+ *   DeepSeek-V3: sigmoid, groups, group_best 2, normalise, bias;  V2: softmax, group_best 1, not normalised;
+ *   Qwen3-MoE: softmax, normalise as config.json says;  Mixtral's softmax over the chosen logits is softmax
+ *   with normalise.
+ * op_experts_run: y_r = sum_j gate_rj Down_j (silu(Gate_j x_r) * Up_j x_r), added in ascending order of the
+ * experts: a row's bits do not depend on the other rows. Only experts that some row chose are read.
+ * op_balance_run: for each span (taken as a sequence) of the batch, how unevenly its rows use the experts
+ * [n_spans, 1]; op_balance_tie: x again, and when it gets its gradient, every element of term gets `factor`
+ * as its own: a loss term from within a layer. */
+enum { ROUTE_EXPERTS_MAX = 512 };
+enum route_score { ROUTE_SOFTMAX, ROUTE_SIGMOID };
+struct route {
+    int n_experts, top_k;
+    enum route_score score;
+    int n_groups, top_groups; /* 1, 1: no limit; groups are runs of n_experts / n_groups */
+    int group_best;           /* a group counts as the sum of so many of its largest */
+    bool normalise;           /* divide the chosen scores by their sum */
+    float scale;
+};
+struct routing {
+    struct tensor *gates; /* [N, top_k] */
+    const int *experts;   /* [N, top_k], ascending in each row; step memory */
+    int n_experts;
+};
+struct routing op_route_run(struct tape *t, struct tensor *z, const struct weight *bias,
+                            const struct route *how);
+struct experts { /* [n] weights each, of the same shapes */
+    int n;
+    struct weight *const *gate, *const *up; /* [I, D] */
+    struct weight *const *down;             /* [D, I] */
+};
+struct tensor *op_experts_run(struct tape *t, struct tensor *x, const struct routing *r,
+                              const struct experts *e);
+struct tensor *op_balance_run(struct tape *t, struct tensor *z, const struct batch *b,
+                              const struct route *how);
+struct tensor *op_balance_tie(struct tape *t, struct tensor *x, struct tensor *term, float factor);
+
 /* Output head fused with log-softmax: for each selected row i of x, logits z = x_row W^T, never all at once.
  * logp_i = z_target/T - lse(z/T), entropy_i of softmax(z/T), and argmax. W is [V, D]; with W's cap, z is
  * cap * tanh(z / cap) from there on. */

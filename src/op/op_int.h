@@ -97,6 +97,34 @@ struct factor factor_cols(struct tape *t, const struct weight *w, int row, int n
 /* g is C = A B without its panels. */
 void factor_product(const struct factor *f, const struct kern_gemm *g, matmul_after after, void *ctx);
 
+/* ---- linear_part.c: the products of a linear layer, for ops that have one inside ---------------------- */
+
+/* Rows first..first+out-1 of W against n rows of x [in] and of y [out], with row strides. */
+struct linear_part {
+    const struct weight *w;
+    int first, out, n;
+    ptrdiff_t x_row, y_row;
+};
+static inline struct linear_part linear_part_of(const struct weight *w, int n)
+{
+    return (struct linear_part){w, 0, w->rows, n, w->cols, w->rows};
+}
+/* y = x W^T; `after` as for matmul_run. */
+void linear_part_forward(struct tape *t, const struct linear_part *p, const float *x, float *y,
+                         matmul_after after, void *ctx);
+/* dx = dy W, or dx += dy W; W.grad += dy^T x, if it has one. */
+void linear_part_back_x(struct tape *t, const struct linear_part *p, const float *dy, float *dx, bool add);
+void linear_part_back_w(struct tape *t, const struct linear_part *p, const float *dy, const float *x);
+
+/* ---- scores.c: of experts, and the choice among them --------------------------------------------------- */
+
+/* s = sigmoid or softmax of z [n]. */
+void route_scores(float *s, const float *z, int n, enum route_score kind);
+/* dz += the scores' gradient ds brought back to the logits. */
+void route_scores_back(float *dz, const float *ds, const float *s, int n, enum route_score kind);
+/* The top_k experts by c [n_experts], ascending. */
+void route_choose(const struct route *how, const float *c, int *experts);
+
 /* ---- batch.c ------------------------------------------------------------------------------------------ */
 
 /* The span that row r belongs to. */
