@@ -258,8 +258,10 @@ static void attn_lines(const struct kern *k, int nq, int hd, bool diagonal)
     size_t q = (size_t)nq * (size_t)hd, block = (size_t)hd * KERN_KEYS;
     struct job j = {.k = k};
     float *x = floats(4 * q + 4 * block + 512), *p = x + 4 * q, *state = p + 4 * block;
-    j.attn = (struct kern_attn){nq, hd, 0.1F, x, hd, p, p + block, valid, state, state + 64, x + q, NULL, 0};
+    j.attn =
+        (struct kern_attn){nq, hd, hd, 0.1F, x, hd, p, p + block, valid, state, state + 64, x + q, NULL, 0};
     j.back = (struct kern_attn_back){nq,
+                                     hd,
                                      hd,
                                      0.1F,
                                      x,

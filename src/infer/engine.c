@@ -30,8 +30,8 @@ static int min_int(int a, int b)
 
 static size_t block_bytes(const struct model *m)
 {
-    const struct model_config *c = model_config(m);
-    return kv_cache_bytes(c->layers, c->kv_heads, c->head_dim, 1);
+    struct kv_cache c = model_cache_shape(m, 1);
+    return kv_cache_bytes(c.n_layers, c.n_kv, c.width, 1);
 }
 
 static struct engine_limits limits_resolve(const struct model *m, const struct engine_limits *given)
@@ -73,7 +73,7 @@ static int logits_rows(int vocab, int max_running)
 static size_t step_bytes(struct model *m, const struct engine_limits *l, int len)
 {
     const struct model_config *c = model_config(m);
-    struct kv_cache cache = {c->layers, c->kv_heads, c->head_dim, l->n_blocks, NULL, NULL};
+    struct kv_cache cache = model_cache_shape(m, l->n_blocks);
     int n_spans = (l->max_rows + len - 1) / len;
     int *zeros = alloc_zero((size_t)l->max_rows + 1, sizeof *zeros);
     struct span *spans = alloc_zero((size_t)n_spans, sizeof *spans);
@@ -126,7 +126,7 @@ size_t engine_bytes(const struct model *model, const struct engine_limits *limit
     if (limits_check(m, limits, NULL)) return 0;
     struct engine_limits l = limits_resolve(m, limits);
     size_t running = (size_t)l.max_running, rows = (size_t)l.max_rows, vocab = (size_t)c->vocab;
-    size_t bytes = kv_cache_bytes(c->layers, c->kv_heads, c->head_dim, l.n_blocks) + step_bytes_max(m, &l);
+    size_t bytes = block_bytes(m) * (size_t)l.n_blocks + step_bytes_max(m, &l);
     bytes += sampler_bytes(c->vocab, pool_threads()) + (weights_packed(m) ? 0 : panels_bytes(m));
     bytes += ((size_t)logits_rows(c->vocab, l.max_running) + 1) * vocab * sizeof(float);
     bytes += rows * (sizeof(int) + sizeof(struct span)) + blocks_bytes(l.n_blocks);
@@ -174,7 +174,8 @@ struct engine *engine_new(struct model *m, const struct engine_limits *limits, s
     if (limits_check(m, limits, err)) return NULL;
     struct engine_limits l = limits_resolve(m, limits);
     const struct model_config *c = model_config(m);
-    struct kv_cache *cache = kv_cache_new(c->layers, c->kv_heads, c->head_dim, l.n_blocks, err);
+    struct kv_cache shape = model_cache_shape(m, l.n_blocks);
+    struct kv_cache *cache = kv_cache_new(shape.n_layers, shape.n_kv, shape.width, l.n_blocks, err);
     if (!cache) return NULL;
     struct engine *e = alloc_zero(1, sizeof *e);
     e->model = m;

@@ -12,10 +12,9 @@
 enum {
     ATTN_BATCH = 24,     /* queries whose scores are kept at a time, forward */
     ATTN_BACK_ROWS = 32, /* and backward */
-    ATTN_BACK_KEYS = 4,  /* keys in a tile of dk or dv */
-    ATTN_HD_MAX = 512
+    ATTN_BACK_KEYS = 4   /* keys in a tile of dk or dv */
 };
-_Static_assert(2 * KERN_KEYS * (ATTN_HD_MAX + ATTN_BACK_ROWS) <= KERN_SCRATCH, "scratch for K, V, P and dS");
+_Static_assert(KERN_KEYS *(KERN_ATTN_MAX + 2 * ATTN_BACK_ROWS) <= KERN_SCRATCH, "scratch for K, V, P and dS");
 _Static_assert(ATTN_BATCH % SCORE_ROWS == 0 && ATTN_BATCH % MIX_ROWS == 0, "whole tiles");
 
 /* Constant rows for a tile; what is above `most` never comes and is not compiled. */
@@ -223,8 +222,8 @@ static void body_attn(const struct kern_attn *a)
         if (a->cap > 0) scores_cap(s, valid, a->cap, n);
         if (a->first) scores_hide(s, a->first + from, n);
         softmax_all(s, c, valid, a->m + from, a->l + from, n);
-        float *acc = a->acc + (ptrdiff_t)from * a->hd;
-        mix_all((struct mix){acc, a->hd, s, a->v, c, valid, a->hd, 0, 0}, n);
+        float *acc = a->acc + (ptrdiff_t)from * a->vd;
+        mix_all((struct mix){acc, a->vd, s, a->v, c, valid, a->vd, 0, 0}, n);
     }
 }
 
@@ -238,20 +237,26 @@ INLINE void transpose_square(float *to, int to_row, const float *from, int from_
     UNROLL for (int i = 0; i < LANES; i++) vf_store(to + i * to_row, x[i]);
 }
 
-/* k[j][d] and vt[d][j] from kt[d][j] and v[j][d]. */
-static void transpose_keys(const struct kern_attn_back *a, float *k, float *vt)
+/* y[j][d] = kt[d][j] for d < n: whole squares of lanes, then the rest. */
+static void body_key_rows(float *y, const float *kt, int n)
 {
-    int whole = a->hd / LANES * LANES;
+    int whole = n / LANES * LANES;
     for (int d = 0; d < whole; d += LANES)
-        for (int j = 0; j < KERN_KEYS; j += LANES) {
-            transpose_square(k + j * a->hd + d, a->hd, a->kt + d * KERN_KEYS + j, KERN_KEYS);
-            transpose_square(vt + d * KERN_KEYS + j, KERN_KEYS, a->v + j * a->hd + d, a->hd);
-        }
-    for (int d = whole; d < a->hd; d++)
-        for (int j = 0; j < KERN_KEYS; j++) {
-            k[j * a->hd + d] = a->kt[d * KERN_KEYS + j];
-            vt[d * KERN_KEYS + j] = a->v[j * a->hd + d];
-        }
+        for (int j = 0; j < KERN_KEYS; j += LANES)
+            transpose_square(y + j * n + d, n, kt + d * KERN_KEYS + j, KERN_KEYS);
+    for (int d = whole; d < n; d++)
+        for (int j = 0; j < KERN_KEYS; j++) y[j * n + d] = kt[d * KERN_KEYS + j];
+}
+
+/* The way back: vt[d][j] = v[j][d]. */
+static void values_transpose(float *vt, const float *v, int n)
+{
+    int whole = n / LANES * LANES;
+    for (int d = 0; d < whole; d += LANES)
+        for (int j = 0; j < KERN_KEYS; j += LANES)
+            transpose_square(vt + d * KERN_KEYS + j, KERN_KEYS, v + j * n + d, n);
+    for (int d = whole; d < n; d++)
+        for (int j = 0; j < KERN_KEYS; j++) vt[d * KERN_KEYS + j] = v[j * n + d];
 }
 
 /* y[j][d] += sum_i p[i][j] x[i][d] over the queries i that have key j, in order. */
@@ -343,23 +348,25 @@ static void attn_back_rows(const struct kern_attn_back *a, const struct attn_scr
     const float *q = a->q + from * a->q_row, *dout = a->dout + from * a->dout_row;
     const int *valid = a->valid + from;
     scores_all(&(struct scores){q, a->kt, a->q_row, a->hd, a->scale, w->p, valid}, n);
-    scores_all(&(struct scores){dout, w->vt, a->dout_row, a->hd, 1.0F, w->ds, valid}, n);
+    scores_all(&(struct scores){dout, w->vt, a->dout_row, a->vd, 1.0F, w->ds, valid}, n);
     if (a->cap > 0) scores_cap(w->p, valid, a->cap, n);
     for (int i = 0; i < n; i++) softmax_back_row(a, from + i, w->p + i * KERN_KEYS, w->ds + i * KERN_KEYS);
     float *dq = a->dq + from * a->q_row;
     mix_all((struct mix){dq, a->q_row, w->ds, w->k, NULL, valid, a->hd, 0, 0}, n);
-    spread_all((struct spread){a->dv, w->p, dout, a->dout_row, valid, a->hd, 0, 0, 0}, n);
+    spread_all((struct spread){a->dv, w->p, dout, a->dout_row, valid, a->vd, 0, 0, 0}, n);
     spread_all((struct spread){a->dk, w->ds, q, a->q_row, valid, a->hd, 0, 0, 0}, n);
 }
 
 static void body_attn_back(const struct kern_attn_back *a)
 {
-    CHECK(a->hd <= ATTN_HD_MAX, "head of %d, at most %d", a->hd, ATTN_HD_MAX);
+    CHECK(a->hd + a->vd <= KERN_ATTN_MAX, "keys of %d and values of %d, at most %d together", a->hd, a->vd,
+          KERN_ATTN_MAX);
     struct attn_scratch w = {.k = kern_scratch()};
     w.vt = w.k + KERN_KEYS * a->hd;
-    w.p = w.vt + KERN_KEYS * a->hd;
+    w.p = w.vt + KERN_KEYS * a->vd;
     w.ds = w.p + KERN_KEYS * ATTN_BACK_ROWS;
-    transpose_keys(a, w.k, w.vt);
+    body_key_rows(w.k, a->kt, a->hd);
+    values_transpose(w.vt, a->v, a->vd);
     for (int from = 0; from < a->nq; from += ATTN_BACK_ROWS)
         attn_back_rows(a, &w, from, a->nq - from < ATTN_BACK_ROWS ? a->nq - from : ATTN_BACK_ROWS);
 }

@@ -24,11 +24,12 @@
 #include <stdint.h>
 
 enum {
-    KERN_K_BLOCK = 256, /* contraction block of a matrix product */
-    KERN_PANEL = 16,    /* outputs in a packed panel */
-    KERN_KEYS = 32,     /* keys in an attention block */
-    KERN_LANES = 32,    /* partial sums of a reduction */
-    KERN_LOGITS = 1024  /* logits summed in float; the blocks are added in double */
+    KERN_K_BLOCK = 256,   /* contraction block of a matrix product */
+    KERN_PANEL = 16,      /* outputs in a packed panel */
+    KERN_KEYS = 32,       /* keys in an attention block */
+    KERN_ATTN_MAX = 1536, /* widths of key and value together */
+    KERN_LANES = 32,      /* partial sums of a reduction */
+    KERN_LOGITS = 1024    /* logits summed in float; the blocks are added in double */
 };
 
 /* C[M,N] = A[M,K] * B (+ C if accumulate). A's element (m,k) is a[m*a_row + k*a_col]: a_col = 1 for a
@@ -45,15 +46,15 @@ struct kern_gemm {
 };
 
 /* One block of up to KERN_KEYS keys against nq query rows of one head group (flash attention, Dao et al.
- * 2022). Keys lie transposed and padded: kt[d*KERN_KEYS + j], v[j*hd + d]. valid[i] keys (0..KERN_KEYS) count
- * for query i; the others are as if absent. State per query: running max m[i] (start -inf), sum l[i] (start
- * 0), acc[i*hd + d] (start 0). For each i with valid[i] > 0: s_j = scale * sum_d q_d k_jd (in order over d);
- * m' = max(m, max_j s_j); c = exp(m - m'); p_j = exp(s_j - m'); l = l*c + sum_j p_j (one lane each);
- * acc_d = acc_d*c, then fma(p_j, v_jd) in order.
+ * 2022). Keys lie transposed and padded: kt[d*KERN_KEYS + j], d < hd; values v[j*vd + d], d < vd. valid[i]
+ * keys (0..KERN_KEYS) count for query i; the others are as if absent. State per query: running max m[i]
+ * (start -inf), sum l[i] (start 0), acc[i*vd + d] (start 0). For each i with valid[i] > 0:
+ * s_j = scale * sum_d q_d k_jd (in order over d); m' = max(m, max_j s_j); c = exp(m - m');
+ * p_j = exp(s_j - m'); l = l*c + sum_j p_j (one lane each); acc_d = acc_d*c, then fma(p_j, v_jd) in order.
  * With cap > 0 the score is cap * tanh(s_j / cap) (Gemma 2). With first, keys below first[i] < valid[i] lie
  * before the query's window: their s_j is -inf, so their p_j is 0, which is multiplied like any other. */
 struct kern_attn {
-    int nq, hd;
+    int nq, hd, vd;
     float scale;
     const float *q; /* [nq, hd], row stride q_row */
     ptrdiff_t q_row;
@@ -66,10 +67,11 @@ struct kern_attn {
 
 /* Backward of one block. lse[i] = m + log l of the forward; delta[i] = sum_d do_id * o_id.
  *   p_j = exp(s_j - lse); dv_j += p_j do; dp_j = do . v_j; ds_j = p_j (dp_j - delta) * scale;
- *   dq += ds_j k_j; dk_j += ds_j q.   dk is [KERN_KEYS, hd] row-major (not transposed), dv likewise.
+ *   dq += ds_j k_j; dk_j += ds_j q.   dk is [KERN_KEYS, hd] row-major (not transposed), dv [KERN_KEYS, vd].
+ * hd + vd is at most KERN_ATTN_MAX.
  * With cap > 0: ds_j = (p_j (dp_j - delta) * (1 - (s_j / cap)^2)) * scale. Below first[i]: p_j = 0. */
 struct kern_attn_back {
-    int nq, hd;
+    int nq, hd, vd;
     float scale;
     const float *q, *dout;
     ptrdiff_t q_row, dout_row;
@@ -152,6 +154,8 @@ struct kern {
      * sign -1 rotates backward (the gradient). */
     void (*rope)(float *x, const float *cs, int hd, float sign);
 
+    /* Keys of a block as rows: y[j*n + d] = kt[d*KERN_KEYS + j], d < n. */
+    void (*key_rows)(float *y, const float *kt, int n);
     void (*attn)(const struct kern_attn *a);
     void (*attn_back)(const struct kern_attn_back *a);
 

@@ -163,6 +163,12 @@ static void ref_rope(float *x, const float *cs, int hd, float sign)
     }
 }
 
+static void ref_key_rows(float *y, const float *kt, int n)
+{
+    for (int j = 0; j < KERN_KEYS; j++)
+        for (int d = 0; d < n; d++) y[j * n + d] = kt[d * KERN_KEYS + j];
+}
+
 static void ref_scores(float *s, const float *q, const float *kt, int hd, int valid, float scale)
 {
     for (int j = 0; j < valid; j++) {
@@ -182,7 +188,7 @@ static void ref_attn(const struct kern_attn *a)
     for (int i = 0; i < a->nq; i++) {
         int valid = a->valid[i];
         if (!valid) continue;
-        float s[KERN_KEYS], p[KERN_LANES] = {0}, m = a->m[i], *acc = a->acc + (ptrdiff_t)i * a->hd;
+        float s[KERN_KEYS], p[KERN_LANES] = {0}, m = a->m[i], *acc = a->acc + (ptrdiff_t)i * a->vd;
         ref_scores(s, a->q + i * a->q_row, a->kt, a->hd, valid, a->scale);
         ref_cap_scores(s, valid, a->cap);
         for (int j = 0; a->first && j < a->first[i]; j++) s[j] = -INFINITY;
@@ -192,9 +198,9 @@ static void ref_attn(const struct kern_attn *a)
         float c = kern_exp1(a->m[i] - m);
         a->m[i] = m;
         a->l[i] = a->l[i] * c + lanes_sum(p);
-        for (int d = 0; d < a->hd; d++) {
+        for (int d = 0; d < a->vd; d++) {
             float sum = acc[d] * c;
-            for (int j = 0; j < valid; j++) sum = fmaf(s[j], a->v[j * a->hd + d], sum);
+            for (int j = 0; j < valid; j++) sum = fmaf(s[j], a->v[j * a->vd + d], sum);
             acc[d] = sum;
         }
     }
@@ -209,13 +215,13 @@ static void ref_attn_back(const struct kern_attn_back *a)
         ref_cap_scores(s, a->valid[i], a->cap);
         for (int j = 0; j < a->valid[i]; j++) {
             float p = a->first && j < a->first[i] ? 0.0F : kern_exp1(s[j] - a->lse[i]), dp = 0;
-            float *dk = a->dk + j * a->hd, *dv = a->dv + j * a->hd;
-            for (int d = 0; d < a->hd; d++) dp = fmaf(dout[d], a->v[j * a->hd + d], dp);
+            float *dk = a->dk + j * a->hd, *dv = a->dv + j * a->vd;
+            for (int d = 0; d < a->vd; d++) dp = fmaf(dout[d], a->v[j * a->vd + d], dp);
             float g = p * (dp - a->delta[i]);
             if (a->cap > 0) g *= kern_softcap_slope1(s[j], a->cap);
             float ds = g * a->scale;
+            for (int d = 0; d < a->vd; d++) dv[d] = fmaf(p, dout[d], dv[d]);
             for (int d = 0; d < a->hd; d++) {
-                dv[d] = fmaf(p, dout[d], dv[d]);
                 dq[d] = fmaf(ds, a->kt[d * KERN_KEYS + j], dq[d]);
                 dk[d] = fmaf(ds, q[d], dk[d]);
             }
@@ -308,6 +314,7 @@ const struct kern kern_ref = {
     .softcap = ref_softcap,
     .softcap_back = ref_softcap_back,
     .rope = ref_rope,
+    .key_rows = ref_key_rows,
     .attn = ref_attn,
     .attn_back = ref_attn_back,
     .logits = ref_logits,

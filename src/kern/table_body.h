@@ -4,7 +4,7 @@
     .axpy = body_axpy, .scale = body_scale, .dot = body_dot, .sumsq = body_sumsq, .exp = body_exp,           \
     .log = body_log, .rmsnorm = body_rmsnorm, .rmsnorm_back = body_rmsnorm_back, .swiglu = body_swiglu,      \
     .swiglu_back = body_swiglu_back, .geglu = body_geglu, .geglu_back = body_geglu_back,                     \
-    .softcap = body_softcap, .softcap_back = body_softcap_back, .rope = body_rope, .attn = body_attn,        \
-    .attn_back = body_attn_back, .logits = body_logits, .logits_back = body_logits_back,                     \
-    .adamw = body_adamw, .f16_to_f32 = body_f16_to_f32, .bf16_to_f32 = body_bf16_to_f32,                     \
-    .f32_to_f16 = body_f32_to_f16, .f32_to_bf16 = body_f32_to_bf16
+    .softcap = body_softcap, .softcap_back = body_softcap_back, .rope = body_rope,                           \
+    .key_rows = body_key_rows, .attn = body_attn, .attn_back = body_attn_back, .logits = body_logits,        \
+    .logits_back = body_logits_back, .adamw = body_adamw, .f16_to_f32 = body_f16_to_f32,                     \
+    .bf16_to_f32 = body_bf16_to_f32, .f32_to_f16 = body_f32_to_f16, .f32_to_bf16 = body_f32_to_bf16

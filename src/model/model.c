@@ -68,6 +68,7 @@ static void set_up_layers(struct model *m)
         m->layers[i].attn = (struct attn){.n_heads = c->heads,
                                           .n_kv = c->kv_heads,
                                           .hd = c->head_dim,
+                                          .vd = c->head_dim,
                                           .layer = i,
                                           .scale = scale,
                                           .window = slides ? c->window : 0,
@@ -324,6 +325,13 @@ int64_t model_n_params(const struct model *m)
     int64_t n = 0;
     for (int i = 0; i < m->n_weights; i++) n += (int64_t)m->weights[i].rows * m->weights[i].cols;
     return n;
+}
+
+struct kv_cache model_cache_shape(const struct model *m, int n_blocks)
+{
+    const struct attn *a = &m->layers[0].attn;
+    return (struct kv_cache){
+        .n_layers = m->config.layers, .n_kv = a->n_kv, .width = a->hd + a->vd, .n_blocks = n_blocks};
 }
 
 struct weight *model_head(struct model *m)

@@ -65,6 +65,9 @@ int model_weight_shape(const struct model *m, int i, int64_t shape[2]);
 struct weight *model_find(struct model *m, const char *hf_name);
 int64_t model_n_params(const struct model *m);
 
+/* What a key-value cache of this model looks like (op.h), without memory. */
+struct kv_cache model_cache_shape(const struct model *m, int n_blocks);
+
 /* Gradients in one block for all weights; or none. */
 void model_train(struct model *m, bool on);
 void model_zero_grad(struct model *m);

@@ -15,6 +15,11 @@
  * blocks are looked up in the parents. In backward each span's own blocks collect dk and dv of all queries
  * that saw them, for each query head; then heads are added in order, a first block's foreign part is added to
  * the parent's last block, children before parents, and what is left is the gradient of the span's own rows.
+ * Where many query heads share a kv head, fixed runs of them add into one set of blocks, one head after the
+ * other.
+ *
+ * Latent attention (DeepSeek-AI 2024, "DeepSeek-V2") has no values of its own: they are the first vd columns
+ * of the keys. Blocks then hold keys alone, and values are turned out of them where they are needed.
  */
 #include <math.h>
 #include <string.h>
@@ -23,11 +28,15 @@
 #include "base/pool.h"
 #include "op/op_int.h"
 
-enum { ATTENTION_TILE = 64 /* queries of one head worked on together: positions 64t..64t+63 */ };
+enum {
+    ATTENTION_TILE = 64,  /* queries of one head worked on together: positions 64t..64t+63 */
+    ATTENTION_HEADS = 32, /* query heads of a unit: some threads' worth where many share one kv head */
+    ATTENTION_SHARE = 8   /* query heads that add into one set of gradient blocks, if there are more */
+};
 
-/* Queries first..first+n-1 of a span, for one kv head. */
+/* Queries first..first+n-1 of a span, query heads head..head+n_heads-1 of one kv head. */
 struct attention_unit {
-    int span, first, n, kv;
+    int span, first, n, head, n_heads;
 };
 
 /* Units in runs of about equal cost: item i does units start[i]..start[i+1]-1. */
@@ -52,20 +61,21 @@ struct attention_run {
     const struct batch *b;
     const struct attention_plan *plan;
     struct attn a;
-    int group; /* query heads of a kv head */
-    const float *q, *k, *v;
-    float *o, *lse; /* lse [H][N]; NULL when not recording */
-    /* Blocks: (block, kv head) at blocks + block * block_step + head * head_step: K^T, then V. */
+    int group;              /* query heads of a kv head */
+    int share, parts;       /* query heads that share gradient blocks; such sets of a kv head */
+    const float *q, *k, *v; /* v NULL: latent */
+    float *o, *lse;         /* lse [H][N]; NULL when not recording */
+    /* Blocks: (block, kv head) at blocks + block * block_step + head * head_step: K^T; V if not latent. */
     float *blocks;
     size_t block_step, head_step;
-    float *scratch; /* forward, per thread */
+    float *scratch; /* per thread; begins with the values of a block if latent */
     size_t scratch_step;
     /* backward */
     const float *dout;
     float *delta;        /* [H][N] */
     float *dq, *dk, *dv; /* dk, dv may be NULL */
     bool first_q, first_k, first_v;
-    float *dblocks; /* [H][n_blocks]: dK [32][hd], dV [32][hd] */
+    float *dblocks; /* [KV*parts][n_blocks]: dK [32][hd], dV [32][vd] */
 };
 
 struct attention_node {
@@ -116,10 +126,10 @@ static struct attention_items attention_group(struct tape *t, const double *cost
 static void attention_plan_units(struct tape *t, struct attention_plan *p, const struct batch *b,
                                  const struct attn *a)
 {
-    int n = 0;
+    int n = 0, group = a->n_heads / a->n_kv, runs = (group + ATTENTION_HEADS - 1) / ATTENTION_HEADS;
     for (int i = 0; i < b->n_spans; i++) {
         const struct span *s = &b->spans[i];
-        n += ((span_end(s) - 1) / ATTENTION_TILE + 1 - s->first_pos / ATTENTION_TILE) * a->n_kv;
+        n += ((span_end(s) - 1) / ATTENTION_TILE + 1 - s->first_pos / ATTENTION_TILE) * a->n_kv * runs;
     }
     p->n_units = n;
     p->units = tape_keep(t, (size_t)n * sizeof *p->units);
@@ -130,20 +140,31 @@ static void attention_plan_units(struct tape *t, struct attention_plan *p, const
         for (int end = span_end(s), from; end > s->first_pos; end = from) {
             from = (end - 1) / ATTENTION_TILE * ATTENTION_TILE;
             if (from < s->first_pos) from = s->first_pos;
-            for (int kv = 0; kv < a->n_kv; kv++, n++) {
-                p->units[n] = (struct attention_unit){i, from - s->first_pos, end - from, kv};
+            for (int u = 0; u < a->n_kv * runs; u++, n++) {
+                int head = u % runs * ATTENTION_HEADS, left = group - head;
+                p->units[n] =
+                    (struct attention_unit){i, from - s->first_pos, end - from, u / runs * group + head,
+                                            left < ATTENTION_HEADS ? left : ATTENTION_HEADS};
                 cost[n] =
-                    span_cost(s, p->units[n].first, p->units[n].n, a) * a->hd * 2 * a->n_heads / a->n_kv;
+                    span_cost(s, p->units[n].first, p->units[n].n, a) * (a->hd + a->vd) * p->units[n].n_heads;
             }
         }
     }
     p->forward = attention_group(t, cost, n);
 }
 
-/* Trees of spans, and backward units (tree, query head). */
+/* How many sets of gradient blocks a kv head has. */
+static int attention_parts(const struct attn *a)
+{
+    int group = a->n_heads / a->n_kv;
+    return group <= ATTENTION_SHARE ? group : (group + ATTENTION_SHARE - 1) / ATTENTION_SHARE;
+}
+
+/* Trees of spans, and backward units (tree, part). */
 static void attention_plan_trees(struct tape *t, struct attention_plan *p, const struct batch *b,
                                  const struct attn *a)
 {
+    int parts = attention_parts(a) * a->n_kv;
     size_t n = (size_t)b->n_spans;
     int *tree = tape_keep(t, n * sizeof(int)), *next = tape_keep(t, (n + 1) * sizeof(int));
     p->tree_start = tape_keep(t, (n + 1) * sizeof(int));
@@ -155,15 +176,16 @@ static void attention_plan_trees(struct tape *t, struct attention_plan *p, const
     }
     for (int i = 0; i < p->n_trees; i++) p->tree_start[i + 1] += p->tree_start[i];
     memcpy(next, p->tree_start, n * sizeof(int));
-    double *cost = tape_keep(t, (size_t)p->n_trees * (size_t)a->n_heads * sizeof *cost);
-    for (int i = 0; i < p->n_trees * a->n_heads; i++) cost[i] = 0;
+    double *cost = tape_keep(t, (size_t)p->n_trees * (size_t)parts * sizeof *cost);
+    for (int i = 0; i < p->n_trees * parts; i++) cost[i] = 0;
     for (int i = 0; i < b->n_spans; i++) {
         const struct span *s = &b->spans[i];
         p->tree_spans[next[tree[i]]++] = i;
-        for (int h = 0; h < a->n_heads; h++)
-            cost[tree[i] * a->n_heads + h] += span_cost(s, 0, s->len, a) * a->hd * 5;
+        for (int k = 0; k < parts; k++)
+            cost[tree[i] * parts + k] +=
+                span_cost(s, 0, s->len, a) * (a->hd * 3 + a->vd * 2) * a->n_heads / parts;
     }
-    p->backward = attention_group(t, cost, p->n_trees * a->n_heads);
+    p->backward = attention_group(t, cost, p->n_trees * parts);
 }
 
 static const struct attention_plan *attention_plan_for(struct tape *t, const struct batch *b,
@@ -172,11 +194,11 @@ static const struct attention_plan *attention_plan_for(struct tape *t, const str
     struct {
         const struct batch *batch;
         const struct span *spans;
-        int n_rows, n_spans, n_heads, n_kv, hd, window, threads;
+        int n_rows, n_spans, n_heads, n_kv, hd, vd, window, threads;
     } key;
     memset(&key, 0, sizeof key);
     key.batch = b, key.spans = b->spans, key.n_rows = b->n_rows, key.n_spans = b->n_spans;
-    key.n_heads = a->n_heads, key.n_kv = a->n_kv, key.hd = a->hd, key.window = a->window,
+    key.n_heads = a->n_heads, key.n_kv = a->n_kv, key.hd = a->hd, key.vd = a->vd, key.window = a->window;
     key.threads = pool_threads();
     static const char maker;
     struct attention_plan *p = tape_memo_find(t, &maker, &key, sizeof key);
@@ -213,12 +235,12 @@ static float *block_at(const struct attention_run *a, int index, int kv)
 /* Write key and value of a row to place j of a block, all heads. */
 static void block_put(const struct attention_run *a, int index, int j, int row)
 {
-    size_t hd = (size_t)a->a.hd;
+    size_t hd = (size_t)a->a.hd, vd = (size_t)a->a.vd;
     for (int kv = 0; kv < a->a.n_kv; kv++) {
-        size_t from = ((size_t)row * (size_t)a->a.n_kv + (size_t)kv) * hd;
+        size_t from = (size_t)row * (size_t)a->a.n_kv + (size_t)kv;
         float *kt = block_at(a, index, kv), *v = kt + hd * KERN_KEYS;
-        for (size_t d = 0; d < hd; d++) kt[d * KERN_KEYS + (size_t)j] = a->k[from + d];
-        memcpy(v + (size_t)j * hd, a->v + from, hd * sizeof(float));
+        for (size_t d = 0; d < hd; d++) kt[d * KERN_KEYS + (size_t)j] = a->k[from * hd + d];
+        if (a->v) memcpy(v + (size_t)j * vd, a->v + from * vd, vd * sizeof(float));
     }
 }
 
@@ -244,6 +266,20 @@ static void attention_store(void *ctx, struct range r)
 static void attention_store_all(struct attention_run *a)
 {
     work_over((size_t)a->b->n_rows, 1, (double)a->a.n_kv * a->a.hd * 16, attention_store, a);
+}
+
+/* Values of the block whose keys are kt: behind them, or turned out of them into the thread's scratch. */
+static const float *block_values(const struct attention_run *a, const float *kt)
+{
+    if (a->v) return kt + (size_t)a->a.hd * KERN_KEYS;
+    float *v = a->scratch + (size_t)pool_self() * a->scratch_step;
+    kern()->key_rows(v, kt, a->a.vd);
+    return v;
+}
+
+static size_t block_values_scratch(const struct attention_run *a)
+{
+    return a->v ? 0 : (size_t)a->a.vd * KERN_KEYS;
 }
 
 /* ---- what queries see --------------------------------------------------------------------------------- */
@@ -285,66 +321,57 @@ static int attention_first_block(const struct attn *a, int pos)
 
 /* n queries that see the same blocks: rows of one head (pos_step 1), or the heads of one row (pos_step 0). */
 struct attention_queries {
-    int span, kv, n, pos, pos_step;
-    size_t at, step;         /* of the first query in q and o, and to the next */
-    size_t lse_at, lse_step; /* the same in lse */
+    int span, row, head, n, pos, pos_step;
 };
 
 static void attention_queries(const struct attention_run *a, const struct attention_queries *u)
 {
-    size_t hd = (size_t)a->a.hd, n = (size_t)u->n;
-    float *m = a->scratch + (size_t)pool_self() * a->scratch_step, *l = m + n, *acc = l + n;
+    size_t hd = (size_t)a->a.hd, vd = (size_t)a->a.vd, n = (size_t)u->n, heads = (size_t)a->a.n_heads;
+    size_t at = (size_t)u->row * heads + (size_t)u->head, step = u->pos_step ? heads : 1;
+    float *m = a->scratch + (size_t)pool_self() * a->scratch_step + block_values_scratch(a);
+    float *l = m + n, *acc = l + n;
     int last = (u->pos + (u->n - 1) * u->pos_step) / KERN_KEYS;
     for (size_t i = 0; i < n; i++) m[i] = -INFINITY;
-    memset(l, 0, (n + n * hd) * sizeof(float));
+    memset(l, 0, (n + n * vd) * sizeof(float));
     for (int block = attention_first_block(&a->a, u->pos); block <= last; block++) {
         struct attention_sight s;
         attention_look(&a->a, u->pos, u->pos_step, u->n, block, &s);
         int from = s.from;
-        const float *kt = block_at(a, block_index(a, u->span, block), u->kv);
+        const float *kt = block_at(a, block_index(a, u->span, block), u->head / a->group);
         struct kern_attn c = {.nq = s.to - from,
                               .hd = a->a.hd,
+                              .vd = a->a.vd,
                               .scale = a->a.scale,
-                              .q = a->q + u->at + (size_t)from * u->step,
-                              .q_row = (ptrdiff_t)u->step,
+                              .q = a->q + (at + (size_t)from * step) * hd,
+                              .q_row = (ptrdiff_t)(step * hd),
                               .kt = kt,
-                              .v = kt + hd * KERN_KEYS,
+                              .v = block_values(a, kt),
                               .valid = s.valid + from,
                               .m = m + from,
                               .l = l + from,
-                              .acc = acc + (size_t)from * hd,
+                              .acc = acc + (size_t)from * vd,
                               .first = a->a.window ? s.first + from : NULL,
                               .cap = a->a.cap};
         kern()->attn(&c);
     }
-    for (size_t i = 0; i < n; i++) kern()->scale(a->o + u->at + i * u->step, 1 / l[i], acc + i * hd, hd);
+    for (size_t i = 0; i < n; i++) kern()->scale(a->o + (at + i * step) * vd, 1 / l[i], acc + i * vd, vd);
     if (!a->lse) return;
     kern()->log(l, l, n);
-    for (size_t i = 0; i < n; i++) a->lse[u->lse_at + i * u->lse_step] = m[i] + l[i];
+    size_t n_rows = (size_t)a->b->n_rows, lse_at = (size_t)u->head * n_rows + (size_t)u->row;
+    for (size_t i = 0; i < n; i++) a->lse[lse_at + i * (u->pos_step ? 1 : n_rows)] = m[i] + l[i];
 }
 
 static void attention_forward_unit(const struct attention_run *a, const struct attention_unit *unit)
 {
     const struct span *s = &a->b->spans[unit->span];
-    size_t row = (size_t)s->row + (size_t)unit->first, hd = (size_t)a->a.hd, n_rows = (size_t)a->b->n_rows;
-    size_t width = (size_t)a->a.n_heads * hd, head = (size_t)unit->kv * (size_t)a->group;
-    struct attention_queries u = {unit->span, unit->kv, .pos = s->first_pos + unit->first};
+    struct attention_queries u = {unit->span,    s->row + unit->first,       unit->head,
+                                  unit->n_heads, s->first_pos + unit->first, 0};
     if (unit->n == 1) {
-        u.step = hd, u.lse_step = n_rows;
-        for (int done = 0; done < a->group; done += u.n) {
-            u.n = a->group - done < ATTENTION_TILE ? a->group - done : ATTENTION_TILE;
-            u.at = row * width + (head + (size_t)done) * hd;
-            u.lse_at = (head + (size_t)done) * n_rows + row;
-            attention_queries(a, &u);
-        }
+        attention_queries(a, &u);
         return;
     }
-    u.n = unit->n, u.pos_step = 1, u.step = width, u.lse_step = 1;
-    for (size_t h = head; h < head + (size_t)a->group; h++) {
-        u.at = row * width + h * hd;
-        u.lse_at = h * n_rows + row;
-        attention_queries(a, &u);
-    }
+    u.n = unit->n, u.pos_step = 1;
+    for (; u.head < unit->head + unit->n_heads; u.head++) attention_queries(a, &u);
 }
 
 static void attention_forward_item(void *ctx, int item)
@@ -358,7 +385,8 @@ static void attention_forward_item(void *ctx, int item)
 /* Where the blocks are: in the cache, or in scratch. */
 static void attention_blocks(struct tape *t, struct attention_run *a)
 {
-    size_t one = (size_t)a->a.hd * 2 * KERN_KEYS, row = one * (size_t)a->a.n_kv;
+    size_t width = (size_t)(a->v ? a->a.hd + a->a.vd : a->a.hd);
+    size_t one = width * KERN_KEYS, row = one * (size_t)a->a.n_kv;
     const struct kv_cache *c = a->b->cache;
     a->head_step = one;
     if (c) {
@@ -374,7 +402,7 @@ static void attention_forward(struct tape *t, struct attention_run *a)
 {
     struct arena_mark mark = arena_here(tape_arena(t));
     attention_blocks(t, a);
-    a->scratch_step = (size_t)ATTENTION_TILE * ((size_t)a->a.hd + 2);
+    a->scratch_step = block_values_scratch(a) + (size_t)ATTENTION_TILE * ((size_t)a->a.vd + 2);
     a->scratch = tape_floats(t, a->scratch_step * (size_t)pool_threads());
     if (!tape_planning(t)) {
         attention_store_all(a);
@@ -388,54 +416,57 @@ static void attention_forward(struct tape *t, struct attention_run *a)
 static void attention_delta(void *ctx, struct range r)
 {
     const struct attention_run *a = ctx;
-    size_t hd = (size_t)a->a.hd, heads = (size_t)a->a.n_heads;
+    size_t vd = (size_t)a->a.vd, heads = (size_t)a->a.n_heads;
     for (size_t row = r.from; row < r.to; row++)
         for (size_t h = 0; h < heads; h++) {
-            size_t at = (row * heads + h) * hd;
-            a->delta[h * (size_t)a->b->n_rows + row] = kern()->dot(a->dout + at, a->o + at, hd);
+            size_t at = (row * heads + h) * vd;
+            a->delta[h * (size_t)a->b->n_rows + row] = kern()->dot(a->dout + at, a->o + at, vd);
         }
 }
 
 static size_t dblock_floats(const struct attention_run *a)
 {
-    return (size_t)a->a.hd * 2 * KERN_KEYS;
+    return (size_t)(a->a.hd + a->a.vd) * KERN_KEYS;
 }
 
-static float *dblock_at(const struct attention_run *a, int head, int index)
+static float *dblock_at(const struct attention_run *a, int part, int index)
 {
-    return a->dblocks + ((size_t)head * (size_t)a->plan->n_blocks + (size_t)index) * dblock_floats(a);
+    return a->dblocks + ((size_t)part * (size_t)a->plan->n_blocks + (size_t)index) * dblock_floats(a);
 }
 
 /* Queries at positions pos..pos+n-1 of a span, one head. */
 static void attention_backward_tile(const struct attention_run *a, int span, int head, int pos, int n)
 {
     const struct span *s = &a->b->spans[span];
-    size_t hd = (size_t)a->a.hd, width = (size_t)a->a.n_heads * hd,
-           row = (size_t)(s->row + pos - s->first_pos);
-    size_t at = row * width + (size_t)head * hd, stat = (size_t)head * (size_t)a->b->n_rows + row;
-    int last = (pos + n - 1) / KERN_KEYS;
-    for (int i = 0; a->first_q && i < n; i++) memset(a->dq + at + (size_t)i * width, 0, hd * sizeof(float));
+    size_t hd = (size_t)a->a.hd, vd = (size_t)a->a.vd, heads = (size_t)a->a.n_heads;
+    size_t row = (size_t)(s->row + pos - s->first_pos), at = row * heads + (size_t)head;
+    size_t stat = (size_t)head * (size_t)a->b->n_rows + row;
+    int last = (pos + n - 1) / KERN_KEYS, kv = head / a->group;
+    int part = kv * a->parts + head % a->group / a->share;
+    for (size_t i = 0; a->first_q && i < (size_t)n; i++)
+        memset(a->dq + (at + i * heads) * hd, 0, hd * sizeof(float));
     for (int block = attention_first_block(&a->a, pos); block <= last; block++) {
         struct attention_sight sight;
         attention_look(&a->a, pos, 1, n, block, &sight);
         int from = sight.from;
         int index = block_index(a, span, block);
-        const float *kt = block_at(a, index, head / a->group);
-        float *dk = dblock_at(a, head, index);
-        size_t skip = (size_t)from * width;
+        const float *kt = block_at(a, index, kv);
+        float *dk = dblock_at(a, part, index);
+        size_t first = at + (size_t)from * heads;
         struct kern_attn_back c = {.nq = sight.to - from,
                                    .hd = a->a.hd,
+                                   .vd = a->a.vd,
                                    .scale = a->a.scale,
-                                   .q = a->q + at + skip,
-                                   .dout = a->dout + at + skip,
-                                   .q_row = (ptrdiff_t)width,
-                                   .dout_row = (ptrdiff_t)width,
+                                   .q = a->q + first * hd,
+                                   .dout = a->dout + first * vd,
+                                   .q_row = (ptrdiff_t)(heads * hd),
+                                   .dout_row = (ptrdiff_t)(heads * vd),
                                    .kt = kt,
-                                   .v = kt + hd * KERN_KEYS,
+                                   .v = block_values(a, kt),
                                    .valid = sight.valid + from,
                                    .lse = a->lse + stat + from,
                                    .delta = a->delta + stat + from,
-                                   .dq = a->dq + at + skip,
+                                   .dq = a->dq + first * hd,
                                    .dk = dk,
                                    .dv = dk + hd * KERN_KEYS,
                                    .first = a->a.window ? sight.first + from : NULL,
@@ -444,15 +475,13 @@ static void attention_backward_tile(const struct attention_run *a, int span, int
     }
 }
 
-/* All spans of a tree in order, one query head. */
-static void attention_backward_unit(const struct attention_run *a, int tree, int head)
+/* All spans of a tree in order, for one query head. */
+static void attention_backward_head(const struct attention_run *a, int tree, int head)
 {
     const struct attention_plan *p = a->plan;
     for (int i = p->tree_start[tree]; i < p->tree_start[tree + 1]; i++) {
         int span = p->tree_spans[i];
         const struct span *s = &a->b->spans[span];
-        memset(dblock_at(a, head, p->base[span]), 0,
-               (size_t)span_own_blocks(s) * dblock_floats(a) * sizeof(float));
         for (int pos = s->first_pos, end; pos < span_end(s); pos = end) {
             end = (pos / ATTENTION_TILE + 1) * ATTENTION_TILE;
             if (end > span_end(s)) end = span_end(s);
@@ -461,49 +490,71 @@ static void attention_backward_unit(const struct attention_run *a, int tree, int
     }
 }
 
+static void attention_backward_unit(const struct attention_run *a, int tree, int part)
+{
+    const struct attention_plan *p = a->plan;
+    for (int i = p->tree_start[tree]; i < p->tree_start[tree + 1]; i++) {
+        int span = p->tree_spans[i];
+        memset(dblock_at(a, part, p->base[span]), 0,
+               (size_t)span_own_blocks(&a->b->spans[span]) * dblock_floats(a) * sizeof(float));
+    }
+    int first = part % a->parts * a->share, last = first + a->share < a->group ? first + a->share : a->group;
+    for (int h = first; h < last; h++) attention_backward_head(a, tree, part / a->parts * a->group + h);
+}
+
 static void attention_backward_item(void *ctx, int item)
 {
     const struct attention_run *a = ctx;
     const struct attention_items *items = &a->plan->backward;
+    int parts = a->parts * a->a.n_kv;
     for (int u = items->start[item]; u < items->start[item + 1]; u++)
-        attention_backward_unit(a, u / a->a.n_heads, u % a->a.n_heads);
+        attention_backward_unit(a, u / parts, u % parts);
 }
 
-/* One row's gradient from its place in a block to the [N, KV*hd] form. */
-static void attention_row_out(float *to, const float *from, size_t hd, bool first)
+/* One row's gradient from its place in a block to the [N, KV*width] form. */
+static void attention_row_out(float *to, const float *from, size_t width, bool first)
 {
     if (first)
-        memcpy(to, from, hd * sizeof(float));
+        memcpy(to, from, width * sizeof(float));
     else
-        kern()->add(to, to, from, hd);
+        kern()->add(to, to, from, width);
 }
 
-/* Sum a tree's dk and dv over the query heads of a kv head, hand the parents' part up, write rows. */
+/* Rows of a span from its own blocks, which hold `foreign` keys of the parents first. */
+static void attention_rows_out(const struct attention_run *a, int span, int kv, float *own)
+{
+    const struct span *s = &a->b->spans[span];
+    size_t hd = (size_t)a->a.hd, vd = (size_t)a->a.vd, foreign = (size_t)(s->first_pos % KERN_KEYS);
+    for (size_t r = 0; r < (size_t)s->len; r++) {
+        size_t place = foreign + r, at = ((size_t)s->row + r) * (size_t)a->a.n_kv + (size_t)kv;
+        float *block = own + place / KERN_KEYS * dblock_floats(a);
+        float *k = block + place % KERN_KEYS * hd, *v = block + KERN_KEYS * hd + place % KERN_KEYS * vd;
+        if (!a->v) kern()->add(k, k, v, vd); /* values were the keys' first columns */
+        if (a->dk) attention_row_out(a->dk + at * hd, k, hd, a->first_k);
+        if (a->dv) attention_row_out(a->dv + at * vd, v, vd, a->first_v);
+    }
+}
+
+/* Sum a tree's dk and dv over the parts of a kv head, hand the parents' part up, write rows. */
 static void attention_collect_tree(const struct attention_run *a, int tree, int kv)
 {
     const struct attention_plan *p = a->plan;
-    size_t hd = (size_t)a->a.hd, half = hd * KERN_KEYS;
-    int head = kv * a->group;
+    size_t hd = (size_t)a->a.hd, vd = (size_t)a->a.vd, keys = hd * KERN_KEYS;
+    int part = kv * a->parts;
     for (int i = p->tree_start[tree + 1] - 1; i >= p->tree_start[tree]; i--) {
         int span = p->tree_spans[i];
         const struct span *s = &a->b->spans[span];
-        float *own = dblock_at(a, head, p->base[span]);
+        float *own = dblock_at(a, part, p->base[span]);
         size_t n = (size_t)span_own_blocks(s) * dblock_floats(a);
-        for (int h = head + 1; h < head + a->group; h++)
-            kern()->add(own, own, dblock_at(a, h, p->base[span]), n);
+        for (int k = part + 1; k < part + a->parts; k++)
+            kern()->add(own, own, dblock_at(a, k, p->base[span]), n);
         int foreign = s->first_pos % KERN_KEYS;
         if (foreign) {
-            float *up = dblock_at(a, head, block_index(a, s->parent, span_first_block(s)));
+            float *up = dblock_at(a, part, block_index(a, s->parent, span_first_block(s)));
             kern()->add(up, up, own, (size_t)foreign * hd);
-            kern()->add(up + half, up + half, own + half, (size_t)foreign * hd);
+            kern()->add(up + keys, up + keys, own + keys, (size_t)foreign * vd);
         }
-        for (int r = 0; r < s->len; r++) {
-            size_t place = (size_t)foreign + (size_t)r;
-            const float *from = own + place / KERN_KEYS * 2 * half + place % KERN_KEYS * hd;
-            size_t at = ((size_t)(s->row + r) * (size_t)a->a.n_kv + (size_t)kv) * hd;
-            if (a->dk) attention_row_out(a->dk + at, from, hd, a->first_k);
-            if (a->dv) attention_row_out(a->dv + at, from + half, hd, a->first_v);
-        }
+        attention_rows_out(a, span, kv, own);
     }
 }
 
@@ -521,21 +572,25 @@ static void attention_backward(struct tape *t, struct node *node)
     a->dout = node->y->grad;
     a->dq = tape_grad(t, n->q, &a->first_q);
     a->dk = tape_grad(t, n->k, &a->first_k);
-    a->dv = tape_grad(t, n->v, &a->first_v);
+    a->dv = n->v ? tape_grad(t, n->v, &a->first_v) : NULL;
     struct arena_mark mark = arena_here(tape_arena(t));
     if (!a->dq) {
         a->dq = tape_floats(t, n_rows * heads * (size_t)a->a.hd);
         a->first_q = true;
     }
     attention_blocks(t, a);
+    a->scratch_step = block_values_scratch(a);
+    a->scratch = tape_floats(t, a->scratch_step * (size_t)pool_threads());
     a->delta = tape_floats(t, heads * n_rows);
-    a->dblocks = tape_floats(t, heads * (size_t)a->plan->n_blocks * dblock_floats(a));
+    size_t parts = (size_t)(a->parts * a->a.n_kv);
+    a->dblocks = tape_floats(t, parts * (size_t)a->plan->n_blocks * dblock_floats(a));
     if (!tape_planning(t)) {
         attention_store_all(a);
-        work_over(n_rows, 1, (double)heads * a->a.hd * 4, attention_delta, a);
+        work_over(n_rows, 1, (double)heads * a->a.vd * 4, attention_delta, a);
         pool_for(a->plan->backward.n, attention_backward_item, a);
         work_over((size_t)a->plan->n_trees * (size_t)a->a.n_kv, 1,
-                  (double)n_rows / a->plan->n_trees * a->group * a->a.hd * 16, attention_collect, a);
+                  (double)n_rows / a->plan->n_trees * a->parts * (a->a.hd + a->a.vd) * 8, attention_collect,
+                  a);
     }
     arena_back(tape_arena(t), mark);
 }
@@ -544,29 +599,33 @@ static void attention_backward(struct tape *t, struct node *node)
 
 static void attention_check(struct tensor *qkv[3], const struct batch *b, const struct attn *a)
 {
-    CHECK(a->hd > 0 && a->n_kv > 0 && a->n_heads % a->n_kv == 0, "%d query heads, %d kv heads of %d",
-          a->n_heads, a->n_kv, a->hd);
+    int width = qkv[2] ? a->hd + a->vd : a->hd;
+    CHECK(a->hd > 0 && a->vd > 0 && a->n_kv > 0 && a->n_heads % a->n_kv == 0,
+          "%d query heads, %d kv heads of %d and %d", a->n_heads, a->n_kv, a->hd, a->vd);
     CHECK(a->window >= 0 && a->cap >= 0, "window %d, cap %g", a->window, (double)a->cap);
-    for (int i = 0; i < 3; i++) {
-        int cols = (i ? a->n_kv : a->n_heads) * a->hd;
+    CHECK(qkv[2] || a->vd <= a->hd, "values of %d columns in keys of %d", a->vd, a->hd);
+    for (int i = 0; i < 3 && qkv[i]; i++) {
+        int cols = (i ? a->n_kv : a->n_heads) * (i < 2 ? a->hd : a->vd);
         CHECK(qkv[i]->rows == b->n_rows && qkv[i]->cols == cols, "%c is [%d, %d], expected [%d, %d]",
               "qkv"[i], qkv[i] -> rows, qkv[i] -> cols, b -> n_rows, cols);
     }
     const struct kv_cache *c = b->cache;
-    CHECK(!c || (c->n_kv == a->n_kv && c->hd == a->hd && a->layer >= 0 && a->layer < c->n_layers),
-          "layer %d with %d kv heads of %d; cache has %d layers, %d of %d", a->layer, a->n_kv, a->hd,
-          c->n_layers, c->n_kv, c->hd);
+    CHECK(!c || (c->n_kv == a->n_kv && c->width == width && a->layer >= 0 && a->layer < c->n_layers),
+          "layer %d with %d kv heads of %d; cache has %d layers, %d of %d", a->layer, a->n_kv, width,
+          c->n_layers, c->n_kv, c->width);
 }
 
 struct tensor *op_attention_run(struct tape *t, struct tensor *qkv[3], const struct batch *b,
                                 const struct attn *a)
 {
     attention_check(qkv, b, a);
-    bool wants = qkv[0]->wants_grad || qkv[1]->wants_grad || qkv[2]->wants_grad;
-    struct tensor *y = tape_result(t, qkv[0]->rows, qkv[0]->cols, wants);
+    bool wants = qkv[0]->wants_grad || qkv[1]->wants_grad || (qkv[2] && qkv[2]->wants_grad);
+    struct tensor *y = tape_result(t, qkv[0]->rows, a->n_heads * a->vd, wants);
     struct attention_run run = {.b = b, .a = *a, .group = a->n_heads / a->n_kv, .o = y->data};
+    run.parts = attention_parts(a);
+    run.share = (run.group + run.parts - 1) / run.parts;
     run.plan = attention_plan_for(t, b, a);
-    run.q = qkv[0]->data, run.k = qkv[1]->data, run.v = qkv[2]->data;
+    run.q = qkv[0]->data, run.k = qkv[1]->data, run.v = qkv[2] ? qkv[2]->data : NULL;
     bool records = tape_records(t, y);
     CHECK(!records || !b->cache, "no gradient goes through a key-value cache");
     if (records) run.lse = tape_floats(t, (size_t)a->n_heads * (size_t)b->n_rows);
@@ -586,23 +645,26 @@ static struct tensor *attention_case(struct tape *t, int c)
     static const struct span plain[] = {{0, 3, 0, -1, NULL}, {3, 1, 0, -1, NULL}, {4, 7, 0, -1, NULL}};
     static const struct batch batches[] = {{.n_rows = 11, .n_spans = 3, .spans = plain},
                                            {.n_rows = 50, .n_spans = 6, .spans = tree}};
+    /* The last two: values narrower than keys; latent, with more heads than share gradient blocks. */
     static const struct attn attns[] = {
-        {.n_heads = 2, .n_kv = 2, .hd = 5, .scale = 0.5F},
-        {.n_heads = 2, .n_kv = 1, .hd = 4, .scale = 0.5F},
-        {.n_heads = 3, .n_kv = 1, .hd = 8, .scale = 0.4F},
-        {.n_heads = 2, .n_kv = 1, .hd = 6, .scale = 0.4F, .window = 4},
-        {.n_heads = 1, .n_kv = 1, .hd = 6, .scale = 0.9F, .window = 33, .cap = 1}};
+        {.n_heads = 2, .n_kv = 2, .hd = 5, .vd = 5, .scale = 0.5F},
+        {.n_heads = 2, .n_kv = 1, .hd = 4, .vd = 4, .scale = 0.5F},
+        {.n_heads = 3, .n_kv = 1, .hd = 8, .vd = 8, .scale = 0.4F},
+        {.n_heads = 2, .n_kv = 1, .hd = 6, .vd = 6, .scale = 0.4F, .window = 4},
+        {.n_heads = 1, .n_kv = 1, .hd = 6, .vd = 6, .scale = 0.9F, .window = 33, .cap = 1},
+        {.n_heads = 2, .n_kv = 2, .hd = 6, .vd = 3, .scale = 0.4F},
+        {.n_heads = 9, .n_kv = 1, .hd = 5, .vd = 3, .scale = 0.4F}};
     const struct batch *b = &batches[c > 0];
     const struct attn *a = &attns[c];
     struct tensor *q = op_case_input(t, b->n_rows, a->n_heads * a->hd, 1);
     struct tensor *k = op_case_input(t, b->n_rows, a->n_kv * a->hd, 1);
-    struct tensor *v = op_case_input(t, b->n_rows, a->n_kv * a->hd, 1);
+    struct tensor *v = c == 6 ? NULL : op_case_input(t, b->n_rows, a->n_kv * a->vd, 1);
     return op_attention_run(t, (struct tensor *[3]){q, k, v}, b, a);
 }
 
 const struct op op_attention = {
     .name = "attention",
     .formula = "o_i = sum_{i - window < j <= i} softmax_j(scale q_i.k_j) v_j",
-    .n_cases = 5,
+    .n_cases = 7,
     .build_case = attention_case,
 };

@@ -90,16 +90,17 @@ struct batch {
 /* Shape and index checks; aborts on a broken batch (a programming error). */
 void batch_check(const struct batch *b);
 
-/* Keys and values of all layers in blocks of KERN_KEYS positions. Block layout, per layer and kv head:
- * K transposed [hd][KERN_KEYS], then V [KERN_KEYS][hd]: just what the attention kernel reads. */
+/* Keys and values of all layers in blocks of KERN_KEYS positions. Block layout, per layer and kv head: K
+ * transposed [hd][KERN_KEYS], then V [KERN_KEYS][vd], just what the attention kernel reads; a latent
+ * attention's block is K alone. width: floats of one position and kv head, hd + vd or hd. */
 struct kv_cache {
-    int n_layers, n_kv, hd, n_blocks;
+    int n_layers, n_kv, width, n_blocks;
     float *data;
     void *memory; /* what data lies in */
 };
-struct kv_cache *kv_cache_new(int n_layers, int n_kv, int hd, int n_blocks, struct err *e);
+struct kv_cache *kv_cache_new(int n_layers, int n_kv, int width, int n_blocks, struct err *e);
 void kv_cache_free(struct kv_cache *c);
-size_t kv_cache_bytes(int n_layers, int n_kv, int hd, int n_blocks);
+size_t kv_cache_bytes(int n_layers, int n_kv, int width, int n_blocks);
 /* Copy block `from` onto block `to` in all layers (copy on write of a shared, partly filled block). */
 void kv_cache_copy(struct kv_cache *c, int from, int to);
 
@@ -151,10 +152,11 @@ struct rope {
     float attn_factor;
 };
 struct tensor *op_rope_run(struct tape *t, struct tensor *x, const struct batch *b, const struct rope *r);
-/* Causal attention over the batch's spans; q [N, H*hd], k and v [N, KV*hd]; result [N, H*hd]. Query head h
- * reads kv head h / (H/KV). With a cache, k and v are first written to layer `layer` of it. */
+/* Causal attention over the batch's spans; q [N, H*hd], k [N, KV*hd], v [N, KV*vd]; result [N, H*vd]. Query
+ * head h reads kv head h / (H/KV). With a cache, k and v are first written to layer `layer` of it. v may be
+ * NULL (latent attention): then a row's values are the first vd columns of its keys. */
 struct attn {
-    int n_heads, n_kv, hd, layer;
+    int n_heads, n_kv, hd, vd, layer;
     float scale;
     int window; /* keys that a query sees, itself and those just before it; 0: all of them */
     float cap;  /* scores are cap * tanh(s / cap) (Gemma 2); 0: as they are */

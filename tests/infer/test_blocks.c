@@ -73,7 +73,7 @@ static void test_copy_carries_keys_and_values_of_all_layers(void **state)
 {
     (void)state;
     struct err e;
-    struct kv_cache *cache = kv_cache_new(3, 2, 4, 3, &e);
+    struct kv_cache *cache = kv_cache_new(3, 2, 8, 3, &e);
     assert_non_null(cache);
     struct three t;
     three_init(&t, 3);

@@ -502,9 +502,9 @@ static void test_engine_bytes_covers_the_cache_and_grows_with_the_limits(void **
     (void)state;
     struct engine_limits limits = {.max_running = 8, .max_rows = 20, .max_tokens = 200};
     size_t small = engine_bytes(model, &limits);
-    assert_true(small > kv_cache_bytes(2, 2, 8, 8 * 7));
+    assert_true(small > kv_cache_bytes(2, 2, 16, 8 * 7));
     limits.max_running = 16;
-    assert_true(engine_bytes(model, &limits) > small + kv_cache_bytes(2, 2, 8, 7 * 7));
+    assert_true(engine_bytes(model, &limits) > small + kv_cache_bytes(2, 2, 16, 7 * 7));
     limits.max_rows = 0;
     assert_int_equal(engine_bytes(model, &limits), 0); /* limits that no engine can have */
 }

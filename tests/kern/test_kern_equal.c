@@ -223,61 +223,93 @@ static const int *windows(int c, const int *valid, int nq, int first[70])
     return c % 2 ? first : NULL;
 }
 
-static void attn_case(const struct kern *k, int c, bool window, float *out)
+/* Widths of keys and values, and whether there is a window. */
+struct widths {
+    int hd, vd;
+    bool window;
+};
+
+static void attn_case(const struct kern *k, int c, struct widths w, float *out)
 {
     struct inputs in = {.kind = c % 5 == 4 ? 3 : c % 2, .seed = (uint32_t)c};
-    int valid[70], first[70], nq = queries(c, valid), hd = HEADS[c % N_HEADS], row = hd + c % 3;
-    const int *from = window ? windows(c, valid, nq, first) : NULL;
-    float cap = window && c % 3 ? 2.5F : 0;
-    size_t block = (size_t)hd * KERN_KEYS, state = (size_t)nq * (size_t)hd;
+    int valid[70], first[70], nq = queries(c, valid), row = w.hd + c % 3;
+    const int *from = w.window ? windows(c, valid, nq, first) : NULL;
+    float cap = w.window && c % 3 ? 2.5F : 0;
+    size_t block = (size_t)w.hd * KERN_KEYS, v_block = (size_t)w.vd * KERN_KEYS;
     float *q = input(&in, (size_t)nq * (size_t)row, 2), *kt = input(&in, 2 * block, 1),
-          *v = input(&in, 2 * block, 1);
+          *v = input(&in, 2 * v_block, 1);
     float *m = out + in.kind, *l = m + nq + 1, *acc = l + nq + 1;
     for (int i = 0; i < nq; i++) m[i] = -INFINITY, l[i] = 0;
-    memset(acc, 0, state * sizeof *acc);
+    memset(acc, 0, (size_t)nq * (size_t)w.vd * sizeof *acc);
     for (size_t b = 0; b < 2; b++)
-        k->attn(&(struct kern_attn){nq, hd, 0.3F, q, row, kt + b * block, v + b * block, valid, m, l, acc,
-                                    from, cap});
+        k->attn(&(struct kern_attn){nq, w.hd, w.vd, 0.3F, q, row, kt + b * block, v + b * v_block, valid, m,
+                                    l, acc, from, cap});
     inputs_end(&in);
 }
 
-static void check_attn(const struct kern *k, int c, float *out)
-{
-    attn_case(k, c, false, out);
-}
-
-static void check_attn_window(const struct kern *k, int c, float *out)
-{
-    attn_case(k, c, true, out);
-}
-
-static void attn_back_case(const struct kern *k, int c, bool window, float *out)
+static void attn_back_case(const struct kern *k, int c, struct widths w, float *out)
 {
     struct inputs in = {.kind = c % 5 == 4 ? 3 : c % 2, .seed = (uint32_t)c};
-    int valid[70], first[70], nq = queries(c, valid);
-    int hd = HEADS[c % N_HEADS], row = hd + c % 3, dout_row = hd + c % 2;
-    const int *seen = window ? windows(c, valid, nq, first) : NULL;
-    float cap = window && c % 3 ? 2.5F : 0;
-    size_t block = (size_t)hd * KERN_KEYS;
+    int valid[70], first[70], nq = queries(c, valid), row = w.hd + c % 3, dout_row = w.vd + c % 2;
+    const int *seen = w.window ? windows(c, valid, nq, first) : NULL;
+    float cap = w.window && c % 3 ? 2.5F : 0;
+    size_t block = (size_t)w.hd * KERN_KEYS, v_block = (size_t)w.vd * KERN_KEYS;
     float *q = input(&in, (size_t)nq * (size_t)row, 2), *dout = input(&in, (size_t)nq * (size_t)dout_row, 1);
-    float *kt = input(&in, block, 1), *v = input(&in, block, 1), *stats = input(&in, 2 * (size_t)nq, 1);
-    float *dk = out + in.kind, *dv = dk + block + 1, *dq = dv + block + 1;
-    case_fill(dk, 2 * block + 1, 1, 5);
+    float *kt = input(&in, block, 1), *v = input(&in, v_block, 1), *stats = input(&in, 2 * (size_t)nq, 1);
+    float *dk = out + in.kind, *dv = dk + block + 1, *dq = dv + v_block + 1;
+    case_fill(dk, block + v_block + 1, 1, 5);
     case_fill(dq, (size_t)nq * (size_t)row, 1, 6);
     for (int i = 0; i < nq; i++) stats[i] = stats[i] + 3;
-    k->attn_back(&(struct kern_attn_back){nq, hd, 0.3F, q, dout, row, dout_row, kt, v, valid, stats,
+    k->attn_back(&(struct kern_attn_back){nq, w.hd, w.vd, 0.3F, q, dout, row, dout_row, kt, v, valid, stats,
                                           stats + nq, dq, dk, dv, seen, cap});
     inputs_end(&in);
 }
 
+static struct widths even(int c, bool window)
+{
+    return (struct widths){HEADS[c % N_HEADS], HEADS[c % N_HEADS], window};
+}
+
+static void check_attn(const struct kern *k, int c, float *out)
+{
+    attn_case(k, c, even(c, false), out);
+}
+
 static void check_attn_back(const struct kern *k, int c, float *out)
 {
-    attn_back_case(k, c, false, out);
+    attn_back_case(k, c, even(c, false), out);
+}
+
+static void check_attn_window(const struct kern *k, int c, float *out)
+{
+    attn_case(k, c, even(c, true), out);
 }
 
 static void check_attn_back_window(const struct kern *k, int c, float *out)
 {
-    attn_back_case(k, c, true, out);
+    attn_back_case(k, c, even(c, true), out);
+}
+
+static const struct widths UNEVEN[] = {{576, 512, false}, {192, 128, false}, {24, 16, false},
+                                       {8, 40, false},    {5, 17, false},    {33, 9, false}};
+enum { N_UNEVEN = sizeof UNEVEN / sizeof *UNEVEN, UNEVEN_CASES = N_UNEVEN * 12 };
+
+static void check_attn_uneven(const struct kern *k, int c, float *out)
+{
+    attn_case(k, c / N_UNEVEN * N_HEADS + c % N_UNEVEN, UNEVEN[c % N_UNEVEN], out);
+}
+
+static void check_attn_back_uneven(const struct kern *k, int c, float *out)
+{
+    attn_back_case(k, c / N_UNEVEN * N_HEADS + c % N_UNEVEN, UNEVEN[c % N_UNEVEN], out);
+}
+
+static void check_key_rows(const struct kern *k, int c, float *out)
+{
+    struct inputs in = {.seed = (uint32_t)c};
+    int n = HEADS[c];
+    k->key_rows(out + c % 2, input(&in, (size_t)n * KERN_KEYS, 1), n);
+    inputs_end(&in);
 }
 
 /* ---- the walk ------------------------------------------------------------------------------------------ */
@@ -381,6 +413,8 @@ static void attention(void **state)
 {
     (void)state;
     compare(check_attn, ATTN_CASES, 0xA109F83BAF7D7143U);
+    compare(check_attn_uneven, UNEVEN_CASES, 0xA4FD30C0E92B1747U);
+    compare(check_key_rows, N_HEADS, 0x82E13FFB6346BC51U);
 }
 
 static void attention_in_a_window(void **state)
@@ -393,6 +427,7 @@ static void attention_backward(void **state)
 {
     (void)state;
     compare(check_attn_back, ATTN_CASES, 0x0BD87588775CA99FU);
+    compare(check_attn_back_uneven, UNEVEN_CASES, 0x997E738774160D04U);
 }
 
 static void attention_in_a_window_backward(void **state)

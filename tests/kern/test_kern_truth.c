@@ -264,8 +264,8 @@ static void attention_case(int c)
         for (int i = 0; i < NQ; i++) m[i] = -INFINITY;
         for (int b = 0; b < BLOCKS; b++) {
             valid_keys(a, b, first, valid);
-            k->attn(&(struct kern_attn){NQ, HD, (float)SCALE, a->q, HD, a->kt + b * BLOCK, a->v + b * BLOCK,
-                                        valid, m, l, acc, first, (float)a->cap});
+            k->attn(&(struct kern_attn){NQ, HD, HD, (float)SCALE, a->q, HD, a->kt + b * BLOCK,
+                                        a->v + b * BLOCK, valid, m, l, acc, first, (float)a->cap});
         }
         for (int i = 0; i < NQ; i++) {
             near(k, "lse", (double)m[i] + log((double)l[i]), a->lse[i], 1e-5);
@@ -297,7 +297,7 @@ static void attention_gradient_case(int c)
         int valid[NQ], first[NQ];
         for (int b = 0; b < BLOCKS; b++) {
             valid_keys(a, b, first, valid);
-            k->attn_back(&(struct kern_attn_back){NQ, HD, (float)SCALE, a->q, a->dout, HD, HD,
+            k->attn_back(&(struct kern_attn_back){NQ, HD, HD, (float)SCALE, a->q, a->dout, HD, HD,
                                                   a->kt + b * BLOCK, a->v + b * BLOCK, valid, lse, delta, dq,
                                                   dk + b * BLOCK, dv + b * BLOCK, first, (float)a->cap});
         }

@@ -274,7 +274,8 @@ static void decode_in_pieces(struct golden *g, int piece, float *out)
     struct err e = {0};
     int n = g->n_ids[0], blocks[64];
     for (int i = 0; i < 64; i++) blocks[i] = 63 - i; /* out of order on purpose */
-    struct kv_cache *cache = kv_cache_new(c->layers, c->kv_heads, c->head_dim, 64, &e);
+    struct kv_cache shape = model_cache_shape(g->model, 64);
+    struct kv_cache *cache = kv_cache_new(shape.n_layers, shape.n_kv, shape.width, 64, &e);
     CHECK(cache, "%s", e.msg);
     for (int at = 0; at < n; at += piece) {
         int len = n - at < piece ? n - at : piece;

@@ -102,7 +102,8 @@ static inline struct tensor *stack_block(struct tape *t, struct tensor *x, void 
     const struct stack_step *at = ctx;
     struct stack *m = at->m;
     struct stack_layer *l = &m->layer[at->layer];
-    struct attn a = {.n_heads = m->s.heads, .n_kv = m->s.kv, .hd = m->s.hd, .layer = at->layer};
+    struct attn a = {.n_heads = m->s.heads, .n_kv = m->s.kv, .hd = m->s.hd, .vd = m->s.hd};
+    a.layer = at->layer;
     a.scale = 1 / sqrtf((float)m->s.hd);
     struct tensor *h = op_rmsnorm_run(t, x, &l->norm1, 1e-5F);
     struct tensor *q = op_linear_run(t, h, &l->q, NULL), *k = op_linear_run(t, h, &l->k, NULL);

@@ -65,6 +65,7 @@ static void bench_make(struct bench *w, const struct shape *s)
     w->a = (struct attn){.n_heads = s->heads,
                          .n_kv = s->kv,
                          .hd = s->hd,
+                         .vd = s->hd,
                          .layer = LAYER,
                          .scale = 0.3F,
                          .window = s->window,
@@ -163,8 +164,8 @@ static void result_is_that_of_a_softmax_in_double_precision(void **state)
 /* Cache mode: pieces of the given sizes (0 ends), beside a second sequence that grows too. */
 static void through_cache(struct bench *w, const float *want, const int *sizes, const char *how)
 {
-    struct kv_cache *cache = kv_cache_new(LAYERS, w->s.kv, w->s.hd, BLOCKS, NULL);
-    size_t n = kv_cache_bytes(LAYERS, w->s.kv, w->s.hd, BLOCKS) / sizeof(float);
+    struct kv_cache *cache = kv_cache_new(LAYERS, w->s.kv, 2 * w->s.hd, BLOCKS, NULL);
+    size_t n = kv_cache_bytes(LAYERS, w->s.kv, 2 * w->s.hd, BLOCKS) / sizeof(float);
     for (size_t i = 0; i < n; i++) cache->data[i] = NAN;
     int tables[2][BLOCKS / 2];
     for (int i = 0; i < BLOCKS; i++) tables[i % 2][i / 2] = (i * 7 + 3) % BLOCKS;
@@ -217,8 +218,8 @@ static void blocks_before_the_window_are_not_read(void **state)
         if (w.s.window && before > 0) {
             float *want = whole(&w);
             size_t cols = (size_t)w.s.heads * (size_t)w.s.hd;
-            struct kv_cache *cache = kv_cache_new(LAYERS, w.s.kv, w.s.hd, BLOCKS, NULL);
-            size_t floats = kv_cache_bytes(LAYERS, w.s.kv, w.s.hd, BLOCKS) / sizeof(float);
+            struct kv_cache *cache = kv_cache_new(LAYERS, w.s.kv, 2 * w.s.hd, BLOCKS, NULL);
+            size_t floats = kv_cache_bytes(LAYERS, w.s.kv, 2 * w.s.hd, BLOCKS) / sizeof(float);
             for (size_t i = 0; i < floats; i++) cache->data[i] = NAN;
             int table[BLOCKS];
             for (int i = 0; i < BLOCKS; i++) table[i] = i;

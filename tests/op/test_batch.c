@@ -69,7 +69,7 @@ static void chains_deeper_than_the_limit_abort(void **state)
 static void broken_block_tables_abort(void **state)
 {
     (void)state;
-    struct kv_cache *cache = kv_cache_new(1, 1, 4, 5, NULL);
+    struct kv_cache *cache = kv_cache_new(1, 1, 8, 5, NULL);
     int blocks[3] = {4, 0, 3};
     struct span s = {0, 2, 2 * KERN_KEYS - 1, -1, blocks};
     struct batch b = {.n_rows = 2, .n_spans = 1, .spans = &s, .cache = cache};
@@ -89,8 +89,8 @@ static void copying_a_block_copies_all_layers_and_heads(void **state)
 {
     (void)state;
     enum { LAYERS = 3, HEADS = 2, HD = 4, BLOCKS = 5 };
-    struct kv_cache *c = kv_cache_new(LAYERS, HEADS, HD, BLOCKS, NULL);
-    size_t n = kv_cache_bytes(LAYERS, HEADS, HD, BLOCKS) / sizeof(float), one = n / BLOCKS;
+    struct kv_cache *c = kv_cache_new(LAYERS, HEADS, 2 * HD, BLOCKS, NULL);
+    size_t n = kv_cache_bytes(LAYERS, HEADS, 2 * HD, BLOCKS) / sizeof(float), one = n / BLOCKS;
     assert_int_equal(one, LAYERS * HEADS * HD * 2 * KERN_KEYS);
     assert_int_equal((uintptr_t)c->data % 64, 0);
     for (size_t i = 0; i < n; i++) {
