@@ -55,12 +55,13 @@ static void set_up_layers(struct model *m)
     const struct model_config *c = &m->config;
     double *local = alloc_zero((size_t)c->head_dim, sizeof *local), *own = local + c->head_dim / 2;
     m->inv_freq = local;
-    m->rope =
-        (struct rope){c->head_dim, own, rope_frequencies(c->rope_theta, c->rope_scaling, c->head_dim, own)};
+    m->rope = (struct rope){.hd = c->head_dim, .inv_freq = own};
+    m->rope.attn_factor = rope_frequencies(c->rope_theta, c->rope_scaling, c->head_dim, own);
     m->local_rope = m->rope;
-    if (c->local_theta > 0)
-        m->local_rope =
-            (struct rope){c->head_dim, local, rope_frequencies(c->local_theta, NULL, c->head_dim, local)};
+    if (c->local_theta > 0) {
+        m->local_rope.inv_freq = local;
+        m->local_rope.attn_factor = rope_frequencies(c->local_theta, NULL, c->head_dim, local);
+    }
     float scale = (float)(1 / fm_sqrt(c->query_scalar > 0 ? c->query_scalar : c->head_dim));
     for (int i = 0; i < c->layers; i++) {
         bool slides = config_slides(c, i);

@@ -194,14 +194,15 @@ static void part_backward(struct tape *t, struct experts_part *p)
         gather(p, n->node.y->grad, p->dy);
         hidden(p);
     }
-    linear_part_back_x(t, &down, p->dy, p->u, false);
+    linear_part_back_x(t, &down, p->dy, p->u);
     if (!planning) work_over((size_t)p->rows, 1, (double)width * HIDDEN_COST, hidden_back_range, p);
     linear_part_back_w(t, &down, p->dy, p->h);
     linear_part_back_w(t, &gate, p->dgate, p->x);
     linear_part_back_w(t, &up, p->dup, p->x);
     if (!dx) return;
-    linear_part_back_x(t, &gate, p->dgate, p->out, false);
-    linear_part_back_x(t, &up, p->dup, p->out, true);
+    linear_part_back_x(t, &gate, p->dgate, p->out);
+    up.add = true;
+    linear_part_back_x(t, &up, p->dup, p->out);
     if (!planning) work_over((size_t)p->rows, 1, (double)d * 2, scatter_range, p);
 }
 

@@ -37,7 +37,8 @@ static void linear_backward_x(struct tape *t, const struct linear_node *n)
     bool first;
     float *dx = tape_grad(t, n->x, &first);
     struct linear_part p = linear_whole(n);
-    if (dx) linear_part_back_x(t, &p, n->node.y->grad, dx, !first);
+    p.add = !first;
+    if (dx) linear_part_back_x(t, &p, n->node.y->grad, dx);
 }
 
 static void linear_backward_w(struct tape *t, const struct linear_node *n)

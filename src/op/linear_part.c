@@ -18,12 +18,13 @@ void linear_part_forward(struct tape *t, const struct linear_part *p, const floa
                           .a_row = p->x_row,
                           .a_col = 1,
                           .c = y,
-                          .c_row = p->y_row};
+                          .c_row = p->y_row,
+                          .accumulate = p->add};
     if (!tape_planning(t)) factor_product(&w, &g, after, ctx);
     arena_back(tape_arena(t), mark);
 }
 
-void linear_part_back_x(struct tape *t, const struct linear_part *p, const float *dy, float *dx, bool add)
+void linear_part_back_x(struct tape *t, const struct linear_part *p, const float *dy, float *dx)
 {
     struct arena_mark mark = arena_here(tape_arena(t));
     struct factor w = factor_cols(t, p->w, p->first, p->out);
@@ -35,7 +36,7 @@ void linear_part_back_x(struct tape *t, const struct linear_part *p, const float
                           .a_col = 1,
                           .c = dx,
                           .c_row = p->x_row,
-                          .accumulate = add};
+                          .accumulate = p->add};
     if (!tape_planning(t)) factor_product(&w, &g, NULL, NULL);
     arena_back(tape_arena(t), mark);
 }

@@ -143,13 +143,15 @@ struct tensor *op_add_run(struct tape *t, struct tensor *a, struct tensor *b);
 struct tensor *op_scale_run(struct tape *t, struct tensor *x, float factor);
 struct tensor *op_swiglu_run(struct tape *t, struct tensor *gate, struct tensor *up);
 struct tensor *op_geglu_run(struct tape *t, struct tensor *gate, struct tensor *up);
-/* Rows of x hold heads side by side [N, heads*hd]; positions come from the batch. inv_freq[hd/2];
- * cos and sin are formed in double (fmath.h) from float angle products, rounded to float, times attn_factor
- * (as transformers does it). The table is made once per batch and kept by the tape. */
+/* Rows of x hold heads side by side [N, heads*hd]; positions come from the batch. Pairs are (i, i + hd/2), or
+ * interleaved, (2i, 2i+1); the result's halves are the pairs' first and second elements in either case.
+ * inv_freq[hd/2]; cos and sin are formed in double (fmath.h) from float angle products, rounded to float,
+ * times attn_factor (as transformers does it). The table is made once per batch and kept by the tape. */
 struct rope {
     int hd;
     const double *inv_freq;
     float attn_factor;
+    bool interleaved;
 };
 struct tensor *op_rope_run(struct tape *t, struct tensor *x, const struct batch *b, const struct rope *r);
 /* Causal attention over the batch's spans; q [N, H*hd], k [N, KV*hd], v [N, KV*vd]; result [N, H*vd]. Query
@@ -163,6 +165,18 @@ struct attn {
 };
 struct tensor *op_attention_run(struct tape *t, struct tensor *qkv[3], const struct batch *b,
                                 const struct attn *a);
+
+/* Columns from..from+n-1 of each of `heads` heads side by side; two tensors joined head by head; each head
+ * through its own rows of one weight (headwise.c): with W_h = rows first..first+n-1 of the head's share of
+ * the rows, x_h W_h, where x_h are the first n columns of the head, or across, x_h W_h^T. */
+struct tensor *op_slice_run(struct tape *t, struct tensor *x, int heads, int from, int n);
+struct tensor *op_join_run(struct tape *t, struct tensor *a, struct tensor *b, int heads);
+struct headwise {
+    struct weight *w;
+    int heads, first, n;
+    bool across;
+};
+struct tensor *op_headwise_run(struct tape *t, struct tensor *x, const struct headwise *how);
 
 /* Mixture of experts, in three ops. z [N, E] are the router's logits (a linear layer's result).
  * op_route_run: which experts each row goes to and with what weight (route.c has the formula; of equal scores

@@ -104,16 +104,17 @@ struct linear_part {
     const struct weight *w;
     int first, out, n;
     ptrdiff_t x_row, y_row;
+    bool add; /* y or dx is added to */
 };
 static inline struct linear_part linear_part_of(const struct weight *w, int n)
 {
-    return (struct linear_part){w, 0, w->rows, n, w->cols, w->rows};
+    return (struct linear_part){w, 0, w->rows, n, w->cols, w->rows, false};
 }
 /* y = x W^T; `after` as for matmul_run. */
 void linear_part_forward(struct tape *t, const struct linear_part *p, const float *x, float *y,
                          matmul_after after, void *ctx);
-/* dx = dy W, or dx += dy W; W.grad += dy^T x, if it has one. */
-void linear_part_back_x(struct tape *t, const struct linear_part *p, const float *dy, float *dx, bool add);
+/* dx = dy W; W.grad += dy^T x, if it has one. */
+void linear_part_back_x(struct tape *t, const struct linear_part *p, const float *dy, float *dx);
 void linear_part_back_w(struct tape *t, const struct linear_part *p, const float *dy, const float *x);
 
 /* ---- scores.c: of experts, and the choice among them --------------------------------------------------- */

@@ -3,8 +3,10 @@
  *   for i < hd/2, a = pos * inv_freq_i:  y_i = x_i cos a - x_{i+hd/2} sin a
  *                                        y_{i+hd/2} = x_{i+hd/2} cos a + x_i sin a
  *
- * Backward rotates by -a. The table of cos and sin is made once per batch and kept by the tape: one entry for
- * each position between the smallest and the largest, or one for each row if that is fewer.
+ * Interleaved pairs (x_2i, x_{2i+1}) are brought to that order first (DeepSeek; queries and keys alike, so
+ * their products are those of pairs turned in place). Backward rotates by -a. The table of cos and sin is
+ * made once per batch and kept by the tape: one entry for each position between the smallest and the largest,
+ * or one for each row if that is fewer.
  */
 #include <string.h>
 
@@ -37,7 +39,7 @@ struct rope_node {
     float *to;         /* or added to it */
     int hd;
     float sign;
-    bool add;
+    bool add, interleaved;
 };
 
 struct rope_fill {
@@ -96,6 +98,22 @@ static const struct rope_table *rope_table_for(struct tape *t, const struct batc
 
 enum { ROPE_HEAD_MAX = 1024 };
 
+/* One head from `from` to `turned`; forward pairs are brought apart before, backward together after. */
+static void rope_head(const struct rope_node *n, float *turned, const float *from, const float *cs)
+{
+    int half = n->hd / 2;
+    float y[ROPE_HEAD_MAX];
+    if (!n->interleaved) {
+        memmove(turned, from, (size_t)n->hd * sizeof *turned);
+        kern()->rope(turned, cs, n->hd, n->sign);
+        return;
+    }
+    bool apart = n->sign > 0;
+    for (int i = 0; i < n->hd; i++) y[apart ? i % 2 * half + i / 2 : i] = from[i];
+    kern()->rope(y, cs, n->hd, n->sign);
+    for (int i = 0; i < n->hd; i++) turned[i] = y[apart ? i : i % 2 * half + i / 2];
+}
+
 static void rope_rows(void *ctx, struct range r)
 {
     const struct rope_node *n = ctx;
@@ -107,10 +125,8 @@ static void rope_rows(void *ctx, struct range r)
         const float *cs = n->table->cs + (n->table->by_row ? i : (size_t)(pos - n->table->first_pos)) * hd;
         const float *from = n->from + i * cols;
         float *to = n->to + i * cols;
-        if (!n->add && from != to) memcpy(to, from, cols * sizeof(float));
         for (size_t c = 0; c < cols; c += hd) {
-            if (n->add) memcpy(turned, from + c, hd * sizeof(float));
-            kern()->rope(n->add ? turned : to + c, cs, n->hd, n->sign);
+            rope_head(n, n->add ? turned : to + c, from + c, cs);
             if (n->add) kern()->add(to + c, to + c, turned, hd);
         }
     }
@@ -140,7 +156,7 @@ struct tensor *op_rope_run(struct tape *t, struct tensor *x, const struct batch 
     CHECK(x->rows == b->n_rows, "%d rows, batch of %d", x->rows, b->n_rows);
     struct tensor *y = tape_result(t, x->rows, x->cols, x->wants_grad);
     struct rope_node saved = {{.y = y},      .x = x,      .batch = b, .from = x->data,
-                              .to = y->data, .hd = r->hd, .sign = 1};
+                              .to = y->data, .hd = r->hd, .sign = 1,  .interleaved = r->interleaved};
     saved.table = rope_table_for(t, b, r);
     if (!tape_planning(t)) rope_turn(&saved);
     if (!tape_records(t, y)) return y;
@@ -149,6 +165,7 @@ struct tensor *op_rope_run(struct tape *t, struct tensor *x, const struct batch 
     n->batch = b;
     n->table = saved.table;
     n->hd = r->hd;
+    n->interleaved = r->interleaved;
     return y;
 }
 
@@ -159,18 +176,21 @@ static struct tensor *rope_case(struct tape *t, int c)
     static const struct span far[] = {{0, 2, 0, -1, NULL}, {2, 1, 40, -1, NULL}};
     static const struct batch batches[] = {{.n_rows = 9, .n_spans = 3, .spans = spans},
                                            {.n_rows = 3, .n_spans = 2, .spans = far}};
-    static const struct rope ropes[] = {{.hd = 6, .inv_freq = inv_freq, .attn_factor = 1},
-                                        {.hd = 4, .inv_freq = inv_freq, .attn_factor = 1.25F}};
+    static const struct rope ropes[] = {
+        {.hd = 6, .inv_freq = inv_freq, .attn_factor = 1},
+        {.hd = 4, .inv_freq = inv_freq, .attn_factor = 1.25F},
+        {.hd = 6, .inv_freq = inv_freq, .attn_factor = 1, .interleaved = true},
+        {.hd = 4, .inv_freq = inv_freq, .attn_factor = 1, .interleaved = true}};
     int which = c % 2;
     struct tensor *x = op_case_input(t, batches[which].n_rows, 12, 1);
-    struct tensor *y = op_rope_run(t, x, &batches[which], &ropes[which]);
+    struct tensor *y = op_rope_run(t, x, &batches[which], &ropes[which + (c > 2 ? 2 : 0)]);
     /* Then: x's gradient comes twice; y's gradient is another's too. */
-    return c == 0 ? y : op_add_run(t, y, c == 1 ? x : op_case_input(t, batches[which].n_rows, 12, 1));
+    return c % 4 == 0 ? y : op_add_run(t, y, c % 2 ? x : op_case_input(t, batches[which].n_rows, 12, 1));
 }
 
 const struct op op_rope = {
     .name = "rope",
     .formula = "(y_i, y_{i+hd/2}) = (x_i, x_{i+hd/2}) rotated by pos * inv_freq_i",
-    .n_cases = 3,
+    .n_cases = 6,
     .build_case = rope_case,
 };
