@@ -185,6 +185,7 @@ INLINE void geglu_back_step(const struct gate_back *b, size_t i, size_t c)
     put(b->du + i, vf_fma(dy, gelu, get(b->du + i, c)), c);
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): written through the struct
 static void body_geglu_back(float *dg, float *du, const float *dy, const float *g, const float *u, size_t n)
 {
     const struct gate_back b = {dg, du, dy, g, u};

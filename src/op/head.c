@@ -97,6 +97,7 @@ static void head_cap_tile(void *ctx, const struct kern_gemm *tile, int row, int 
 }
 
 /* z [n, V] = xs [n, D] W^T, capped if W says so. */
+// NOLINTNEXTLINE(readability-non-const-parameter): written through the struct
 static void head_logits(const struct factor *f, const float *xs, int n, float *z)
 {
     const struct weight *w = f->w;
@@ -313,12 +314,14 @@ void op_logits_run(struct tape *t, struct tensor *x, struct weight *w, const int
 
 static struct tensor *head_case(struct tape *t, int c)
 {
-    /* Row 4 is selected twice; case 2 has more of the vocabulary than one contraction block. */
+    /* Row 4 is selected twice; case 2 has more of the vocabulary than one contraction block, case 3 more than
+     * a piece of capped logits. */
+    static const int vocab[] = {7, 7, 270, 520}, width[] = {6, 6, 6, 2};
     static const int select[] = {4, 0, 2, 4}, targets[] = {1, 6, 0, 3};
     static const struct head_rows rows[] = {
         {4, select, targets, 1}, {4, select, targets, 0.7F}, {4, select, targets, 1.5F}};
-    struct tensor *x = op_case_input(t, 5, 6, 1);
-    struct weight *w = op_case_weight(t, c == 2 ? 270 : c == 3 ? 600 : 7, 6, 1);
+    struct tensor *x = op_case_input(t, 5, width[c], 1);
+    struct weight *w = op_case_weight(t, vocab[c], width[c], 1);
     w->cap = c == 3 ? 3 : 0;
     struct head_out out = op_head_run(t, x, w, &rows[c % 3]);
     return c == 0 ? out.logp : c == 1 ? out.entropy : op_add_run(t, out.logp, out.entropy);
