@@ -7,7 +7,8 @@
  *   jinja_scope.c   names -> slots                     jinja_format.c   "%d" % x, "{}".format(x)
  *   jinja_eval.c    expressions -> values              jinja_json.c     JSON in and out
  *   jinja_exec.c    statements -> text                 jinja_method.c   methods of str, list, dict
- *   jinja_call.c    macros, global functions           jinja_filters*.c, jinja_tests.c
+ *   jinja_call.c    macros, global functions           jinja_text.c     strings by code points
+ *   jinja_filters*.c, jinja_pprint.c, jinja_tests.c
  *
  * A template is parsed once into nodes that never change afterwards, so threads may share it. One
  * rendering has one struct jj: its memory is an arena that ends with it, so an error is a jump out of
@@ -521,6 +522,7 @@ struct jj_value jj_loop_attr(struct jj *vm, struct jj_loop *loop, const struct j
 /* ---- jinja_filters*.c, jinja_tests.c
  * -------------------------------------------------------------------- */
 
+struct jj_value jj_filter_pprint(struct jj *vm, struct jj_value *v); /* jinja_pprint.c */
 extern const struct jj_callable jj_filters_text[], jj_filters_list[], jj_filters_value[], jj_tests[];
 const struct jj_callable *jj_find_row(const struct jj_callable *rows, const char *p, size_t n);
 const struct jj_callable *jj_find_filter(const char *p, size_t n);

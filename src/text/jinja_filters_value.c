@@ -120,5 +120,6 @@ const struct jj_callable jj_filters_value[] = {
     {"round", "precision=,method=", f_round, NULL},
     {"attr", "name", f_attr, NULL},
     {"tojson", "ensure_ascii=,indent=,separators=,sort_keys=", jj_filter_tojson, NULL},
+    {"pprint", "", jj_filter_pprint, NULL},
     {"filesizeformat", "binary=", f_filesizeformat, NULL},
     {0}};

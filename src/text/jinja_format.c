@@ -51,14 +51,12 @@ static void put_number(struct jj *vm, const struct spec *f, const char *text)
     size_t sign = n;
     digits = f->comma ? strspn(text, "0123456789") : 0;
     /* Zeros up to the width are parted by commas too. */
-    for (size_t rest = n + strlen(text) - digits; digits && f->align == '=' && f->fill[0] == '0';) {
-        size_t zeros = digits;
+    size_t rest = n + strlen(text) - digits, zeros = digits;
+    if (digits && f->align == '=' && f->fill[0] == '0')
         while (rest + zeros + (zeros - 1) / 3 < (size_t)f->width) zeros++;
-        for (; zeros > digits; zeros--) {
-            out[n++] = '0';
-            if (zeros % 3 == 1) out[n++] = ',';
-        }
-        break;
+    for (; zeros > digits; zeros--) {
+        out[n++] = '0';
+        if (zeros % 3 == 1) out[n++] = ',';
     }
     for (; *text && n + 2 < sizeof out; digits -= digits > 0) {
         out[n++] = *text++;

@@ -130,6 +130,31 @@ static void a_conversation_follows_the_template(void **state)
     tokenizer_free(t);
 }
 
+/* Where the template says what the assistant says, no marker of ChatML is needed. */
+static void generation_tags_say_what_is_learnt(void **state)
+{
+    (void)state;
+    static const char jinja[] =
+        "{% for m in messages %}{% if m.role == 'assistant' %}A: {% generation %}{{ m.content }}.{% "
+        "endgeneration %}"
+        "{% else %}Q: {{ m.content }}{{ tools[0].name if tools }}{{ style }}{% endif %}\n{% endfor %}";
+    struct tokenizer *t = tok_new(false);
+    struct form_opts o = {.tok = t, .completion_only = -1, .assistant_only = true};
+    tokenizer_set_template(t, jinja);
+    teaches(
+        &o,
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"1+1=\"},{\"role\":\"assistant\",\"content\":\"2\"},"
+        "{\"role\":\"user\",\"content\":\"2+2=\"},{\"role\":\"assistant\",\"content\":\"4\"}]}",
+        "messages", "~2.~4.~");
+    refuses(&o, "{\"messages\":[{\"role\":\"user\",\"content\":\"1+1=\"}]}", "assistant_only_loss");
+    o.assistant_only = false;
+    teaches(&o,
+            "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"tools\":[{\"name\":\"add\"}],"
+            "\"chat_template_kwargs\":{\"style\":\"abc\"}}",
+            "messages", "Q: xaddabc\n");
+    tokenizer_free(t);
+}
+
 static void a_pair_of_conversations_teaches_the_answer(void **state)
 {
     (void)state;
@@ -227,6 +252,7 @@ int main(void)
         cmocka_unit_test(text_ends_with_eos_exactly_once),
         cmocka_unit_test(a_pair_teaches_its_completion),
         cmocka_unit_test(a_conversation_follows_the_template),
+        cmocka_unit_test(generation_tags_say_what_is_learnt),
         cmocka_unit_test(a_pair_of_conversations_teaches_the_answer),
         cmocka_unit_test(a_question_without_template_is_plain_text),
         cmocka_unit_test(every_sample_row_fits_its_own_form),

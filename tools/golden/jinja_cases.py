@@ -185,6 +185,8 @@ BLOCKS = [
     "{%- for i in l %}\n  {{- i }}\n{%- endfor %}\n", "{% for i in l -%}\n  {{ i }}\n{%- endfor %}", "{% raw -%}  a  {%- endraw %}  b",
     "{%- raw %} a {% endraw -%} b", "{% raw %}{{ x }}{% raw %}{% endraw %}", "{{ '}}' }}{{ {'a': '}}'} }}",
     "{{ {} }}{{ {}|length }}{{ { } }}", "{% if {'a': 1}['a'] %}x{% endif %}", "x{% if t %}\n\ny{% endif %}\n\nz", "\ufeffx{{ n }}",
+    "{{ d|pprint }}", "{{ users|pprint }}", "{{ [users, users]|pprint }}", "{{ {'list': users, 'd': d, 'a': {'x': users}}|pprint }}", "{{ (s * 12)|pprint }}", "{{ [s * 12, 1]|pprint }}",
+    "{{ {'k': ('word ' * 30) ~ '\n' ~ ('x' * 90)}|pprint }}", "{{ (l * 40)|pprint }}", "{{ ((l * 9)|list, (1,) * 40)|pprint }}", "{{ 5|pprint }}{{ 'a'|pprint }}{{ ''|pprint }}", "{{ {2: 'b' * 50, 1: 'a' * 50}|pprint }}", "{{ ('a' * 100,)|pprint }}",
 ]
 ERRORS = [
     "{{ raise_exception('Roles must alternate: ' ~ n) }}", "{{ raise_exception(none) }}", "{{ nope.x }}", "{{ nope['x'] }}", "{{ d.nope.x }}", "{{ z.a.b }}", "{{ l.a.b }}", "{{ l[10].x }}", "{{ d['q']['r'] }}", "{{ nope + 1 }}", "{{ 1 + nope }}", "{{ 'a' + nope }}", "{{ nope() }}", "{{ -nope }}", "{{ nope < 1 }}", "{{ s.nope() }}", "{{ d.nope() }}", "{{ d() }}", "{{ n() }}", "{{ s() }}",
