@@ -40,8 +40,7 @@
 #define JJ_NAMES_MAX  4096              /* names of one frame */
 #define JJ_ARGS_MAX   256               /* arguments of one call */
 
-/* ---- values
- * -------------------------------------------------------------------------------------------- */
+/* ---- values -------------------------------------------------------------------------------------------- */
 
 enum jj_kind {
     JJ_MISSING, /* no value at all: an argument left out, a name not yet set */
@@ -153,8 +152,7 @@ struct jj_iter {
     const char *type; /* Python's name */
 };
 
-/* ---- what can be called
- * -------------------------------------------------------------------------------- */
+/* ---- what can be called -------------------------------------------------------------------------------- */
 
 /* params: names, separated by commas; "/" before a name: by position only; "name=": may be left out. A
  * row without params takes its arguments as they come. v[0] of a filter, test or method is its object. */
@@ -171,8 +169,7 @@ struct jj_method {
     const struct jj_callable *row;
 };
 
-/* ---- the tree
- * ------------------------------------------------------------------------------------------ */
+/* ---- the tree ------------------------------------------------------------------------------------------ */
 
 enum jj_type {
     /* expressions: kid[0], kid[1], ... */
@@ -284,8 +281,7 @@ struct jj_template {
     bool has_blocks;
 };
 
-/* ---- one rendering (or one parsing)
- * -------------------------------------------------------------------- */
+/* ---- one rendering (or one parsing) -------------------------------------------------------------------- */
 
 struct jj_act { /* a running function */
     struct jj_act *up;
@@ -322,8 +318,7 @@ struct jj_loop {
     struct jj_act *act;
 };
 
-/* ---- jinja_value.c
- * ------------------------------------------------------------------------------------- */
+/* ---- jinja_value.c ------------------------------------------------------------------------------------- */
 
 /* Leaves the rendering; the message gets the template's line in front. */
 _Noreturn void jj_raise(struct jj *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -360,6 +355,7 @@ int64_t jj_length(struct jj *vm, struct jj_value v);
 bool jj_is_number(struct jj_value v);            /* int, float or bool */
 bool jj_as_int(struct jj_value v, int64_t *out); /* int or bool */
 int64_t jj_need_int(struct jj *vm, struct jj_value v);
+int64_t jj_int_or(struct jj *vm, struct jj_value v, int64_t fallback); /* for none, or left out */
 double jj_need_float(struct jj *vm, struct jj_value v);
 struct jj_str *jj_need_str(struct jj *vm, struct jj_value v, const char *who);
 
@@ -370,8 +366,7 @@ bool jj_next(struct jj *vm, struct jj_iter *it, struct jj_value *out);
 struct jj_value jj_to_list(struct jj *vm, struct jj_value v); /* a new list */
 struct jj_value jj_generator(struct jj *vm, struct jj_iter *it);
 
-/* ---- jinja_print.c
- * ------------------------------------------------------------------------------------- */
+/* ---- jinja_print.c ------------------------------------------------------------------------------------- */
 
 void jj_print(struct jj *vm, struct jj_value v, struct str *out);      /* str(v) */
 void jj_print_repr(struct jj *vm, struct jj_value v, struct str *out); /* repr(v) */
@@ -384,8 +379,7 @@ struct jj_value jj_captured(struct jj *vm, size_t start);
 void jj_capture_drop(struct jj *vm, size_t start);
 struct jj_value jj_escape(struct jj *vm, struct jj_value v); /* HTML */
 
-/* ---- jinja_number.c
- * ------------------------------------------------------------------------------------ */
+/* ---- jinja_number.c ------------------------------------------------------------------------------------ */
 
 struct jj_value jj_binary(struct jj *vm, enum jj_op op, struct jj_value a, struct jj_value b);
 struct jj_value jj_negate(struct jj *vm, struct jj_value v);
@@ -396,20 +390,17 @@ bool jj_parse_int(struct jj *vm, const struct jj_str *s, int base, int64_t *out)
 bool jj_parse_float(const struct jj_str *s, double *out);
 int64_t jj_float_to_int(struct jj *vm, double f);
 
-/* ---- jinja_format.c
- * ------------------------------------------------------------------------------------ */
+/* ---- jinja_format.c ------------------------------------------------------------------------------------ */
 
 struct jj_value jj_percent(struct jj *vm, struct jj_value format, struct jj_value values);
 struct jj_value jj_str_format(struct jj *vm, struct jj_value self, const struct jj_args *a);
 
-/* ---- jinja_json.c
- * -------------------------------------------------------------------------------------- */
+/* ---- jinja_json.c -------------------------------------------------------------------------------------- */
 
 struct jj_value jj_from_json(struct jj *vm, const json_t *v);
 struct jj_value jj_filter_tojson(struct jj *vm, struct jj_value *v);
 
-/* ---- jinja_text.c: strings by code points
- * -------------------------------------------------------------- */
+/* ---- jinja_text.c: strings by code points -------------------------------------------------------------- */
 
 size_t jj_offset(const struct jj_str *s, size_t chars); /* bytes before code point `chars` */
 struct jj_value jj_char_at(struct jj *vm, const struct jj_str *s, size_t at);
@@ -429,16 +420,14 @@ struct jj_value jj_slice(struct jj *vm, struct jj_value of, struct jj_value star
                          struct jj_value step);
 struct jj_value jj_put_char(struct jj *vm, uint32_t cp);
 
-/* ---- jinja_method.c
- * ------------------------------------------------------------------------------------ */
+/* ---- jinja_method.c ------------------------------------------------------------------------------------ */
 
 /* The attribute that Python's getattr finds on v; JJ_MISSING: none. */
 struct jj_value jj_python_attr(struct jj *vm, struct jj_value v, const struct jj_str *name);
 struct jj_value jj_getattr(struct jj *vm, struct jj_value v, struct jj_str *name);
 struct jj_value jj_getitem(struct jj *vm, struct jj_value v, struct jj_value key);
 
-/* ---- jinja_lex.c, jinja_parse.c, jinja_expr.c, jinja_scope.c
- * -------------------------------------------- */
+/* ---- jinja_lex.c, jinja_parse.c, jinja_expr.c, jinja_scope.c ------------------------------------------- */
 
 enum jj_tok {
     T_EOF,
@@ -494,8 +483,7 @@ struct jj_node *jj_parse_target(struct jj_parser *p, bool name_only, bool with_n
 struct jj_node *jj_parse(struct jj_parser *p);
 void jj_resolve(struct jj *vm, struct jj_template *t); /* names to slots, filters and tests to rows */
 
-/* ---- jinja_eval.c, jinja_exec.c, jinja_call.c
- * ------------------------------------------------------------ */
+/* ---- jinja_eval.c, jinja_exec.c, jinja_call.c ---------------------------------------------------------- */
 
 struct jj_value jj_eval(struct jj *vm, const struct jj_node *n, struct jj_act *act);
 void jj_eval_args(struct jj *vm, const struct jj_node *n, struct jj_act *act, struct jj_args *out);
@@ -519,8 +507,7 @@ struct jj_value jj_row_call(struct jj *vm, const struct jj_callable *row, struct
 struct jj_value jj_global(const struct jj_str *name); /* JJ_MISSING: none */
 struct jj_value jj_loop_attr(struct jj *vm, struct jj_loop *loop, const struct jj_str *name);
 
-/* ---- jinja_filters*.c, jinja_tests.c
- * -------------------------------------------------------------------- */
+/* ---- jinja_filters*.c, jinja_tests.c ------------------------------------------------------------------- */
 
 struct jj_value jj_filter_pprint(struct jj *vm, struct jj_value *v); /* jinja_pprint.c */
 extern const struct jj_callable jj_filters_text[], jj_filters_list[], jj_filters_value[], jj_tests[];

@@ -4,8 +4,7 @@
 
 #include "text/jinja.h"
 
-/* ---- rows: filters, tests, methods, functions
- * ---------------------------------------------------------- */
+/* ---- rows: filters, tests, methods, functions ---------------------------------------------------------- */
 
 struct param {
     const char *name;
@@ -65,8 +64,7 @@ struct jj_value jj_row_call(struct jj *vm, const struct jj_callable *row, struct
     return v[0];
 }
 
-/* ---- macros
- * -------------------------------------------------------------------------------------------- */
+/* ---- macros -------------------------------------------------------------------------------------------- */
 
 /* Keywords that no parameter took. */
 static struct jj_value rest_of(struct jj *vm, const struct jj_dict *kw, const bool *taken)
@@ -164,8 +162,7 @@ struct jj_value jj_macro_call(struct jj *vm, const struct jj_macro *m, const str
     return jj_captured(vm, start);
 }
 
-/* ---- loop
- * ---------------------------------------------------------------------------------------------- */
+/* ---- loop ---------------------------------------------------------------------------------------------- */
 
 static bool peek(struct jj *vm, struct jj_loop *loop)
 {
@@ -232,8 +229,7 @@ struct jj_value jj_loop_attr(struct jj *vm, struct jj_loop *loop, const struct j
     }
 }
 
-/* ---- global functions
- * ---------------------------------------------------------------------------------- */
+/* ---- global functions ---------------------------------------------------------------------------------- */
 
 static struct jj_value g_range(struct jj *vm, struct jj_value *v)
 {
@@ -364,8 +360,7 @@ struct jj_value jj_global(const struct jj_str *name)
     return row ? (struct jj_value){.kind = JJ_FUNC, .func = row} : (struct jj_value){.kind = JJ_MISSING};
 }
 
-/* ---- f(...)
- * -------------------------------------------------------------------------------------------- */
+/* ---- f(...) -------------------------------------------------------------------------------------------- */
 
 struct jj_value jj_call(struct jj *vm, struct jj_value f, const struct jj_args *a)
 {

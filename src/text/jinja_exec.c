@@ -39,8 +39,7 @@ void jj_put(struct jj *vm, struct jj_value v)
     jj_print(vm, v, &vm->text);
 }
 
-/* ---- for
- * ----------------------------------------------------------------------------------------------- */
+/* ---- for ----------------------------------------------------------------------------------------------- */
 
 /* The items that pass the loop's test. */
 static bool next_tested(struct jj *vm, struct jj_iter *it, struct jj_value *out)
@@ -138,8 +137,7 @@ static enum jj_flow exec_for(struct jj *vm, const struct jj_node *n, struct jj_a
     return run_loop(vm, n, loop_new(vm, n, loop_items(vm, n, items, act), act, 0), act);
 }
 
-/* ---- the rest
- * ------------------------------------------------------------------------------------------ */
+/* ---- the rest ------------------------------------------------------------------------------------------ */
 
 static enum jj_flow exec_if(struct jj *vm, const struct jj_node *n, struct jj_act *act)
 {

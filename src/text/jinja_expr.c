@@ -43,8 +43,7 @@ static struct jj_node *constant(struct jj_parser *p, int line, struct jj_value v
     return n;
 }
 
-/* ---- calls and filters
- * --------------------------------------------------------------------------------- */
+/* ---- calls and filters --------------------------------------------------------------------------------- */
 
 /* ( a, b=1, *c, **d ) into kid[1..4]. */
 static void parse_arguments(struct jj_parser *p, struct jj_node *n)
@@ -136,8 +135,7 @@ static struct jj_node *parse_test(struct jj_parser *p, struct jj_node *node)
     return negated ? node1(p, N_NOT, line, test) : test;
 }
 
-/* ---- primaries
- * ----------------------------------------------------------------------------------------- */
+/* ---- primaries ----------------------------------------------------------------------------------------- */
 
 static struct jj_node *parse_subscribed(struct jj_parser *p)
 {
@@ -287,8 +285,7 @@ static struct jj_node *parse_primary(struct jj_parser *p, bool with_namespace)
     return n;
 }
 
-/* ---- operators
- * ----------------------------------------------------------------------------------------- */
+/* ---- operators ----------------------------------------------------------------------------------------- */
 
 static struct jj_node *parse_unary(struct jj_parser *p, bool with_filter)
 {
@@ -447,8 +444,7 @@ struct jj_node *jj_parse_expression(struct jj_parser *p, bool with_cond)
     return n;
 }
 
-/* ---- tuples and targets
- * -------------------------------------------------------------------------------- */
+/* ---- tuples and targets -------------------------------------------------------------------------------- */
 
 static bool tuple_ends(struct jj_parser *p, const char *end)
 {

@@ -8,8 +8,7 @@
 #include "text/jinja.h"
 #include "text/pystr.h"
 
-/* ---- attributes
- * ---------------------------------------------------------------------------------------- */
+/* ---- attributes ---------------------------------------------------------------------------------------- */
 
 static bool all_digits(const struct jj_str *s)
 {
@@ -50,8 +49,7 @@ static struct jj_value item_key(struct jj *vm, struct jj_value item, struct jj_v
     return folded(vm, jj_path(vm, item, path, nothing), case_sensitive);
 }
 
-/* ---- sorting
- * ------------------------------------------------------------------------------------------- */
+/* ---- sorting ------------------------------------------------------------------------------------------- */
 
 /* Order of v, merged; keys move along. Stable, also when reversed. */
 static void merge_sort(struct jj *vm, struct jj_value *v[2], struct jj_value *k[2], size_t n, bool reverse)
@@ -178,8 +176,7 @@ static struct jj_value f_max(struct jj *vm, struct jj_value *v)
     return extreme(vm, v, true);
 }
 
-/* ---- one value of a sequence
- * --------------------------------------------------------------------------- */
+/* ---- one value of a sequence --------------------------------------------------------------------------- */
 
 static struct jj_value f_first(struct jj *vm, struct jj_value *v)
 {
@@ -229,8 +226,7 @@ static struct jj_value f_join(struct jj *vm, struct jj_value *v)
     return jj_join(vm, sep, items, true);
 }
 
-/* ---- generators that make their list when first read
- * --------------------------------------------------- */
+/* ---- generators that make their list when first read --------------------------------------------------- */
 
 static bool next_made(struct jj *vm, struct jj_iter *it, struct jj_value *out)
 {
@@ -335,8 +331,7 @@ static struct jj_value f_reverse(struct jj *vm, struct jj_value *v)
     return out;
 }
 
-/* ---- map, select, reject
- * ------------------------------------------------------------------------------- */
+/* ---- map, select, reject ------------------------------------------------------------------------------- */
 
 static struct jj_value keyword(const struct jj_args *a, const char *name)
 {

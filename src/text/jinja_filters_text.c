@@ -5,11 +5,6 @@
 #include "text/pystr.h"
 #include "text/unicode.h"
 
-static int64_t int_or(struct jj *vm, struct jj_value v, int64_t fallback)
-{
-    return v.kind == JJ_MISSING || v.kind == JJ_NONE ? fallback : jj_need_int(vm, v);
-}
-
 static struct jj_value plus(struct jj *vm, struct jj_value a, struct jj_value b)
 {
     return jj_binary(vm, OP_ADD, a, b);
@@ -82,11 +77,12 @@ static struct jj_value f_trim(struct jj *vm, struct jj_value *v)
 static struct jj_value f_replace(struct jj *vm, struct jj_value *v)
 {
     return jj_replace(vm, jj_to_str(vm, v[0]), jj_to_str(vm, v[1]), jj_to_str(vm, v[2]),
-                      int_or(vm, v[3], -1));
+                      jj_int_or(vm, v[3], -1));
 }
 static struct jj_value f_center(struct jj *vm, struct jj_value *v)
 {
-    return jj_pad(vm, jj_soft_str(vm, v[0]), int_or(vm, v[1], 80), (struct jj_value){.kind = JJ_MISSING}, 3);
+    return jj_pad(vm, jj_soft_str(vm, v[0]), jj_int_or(vm, v[1], 80), (struct jj_value){.kind = JJ_MISSING},
+                  3);
 }
 
 static struct jj_value f_format(struct jj *vm, struct jj_value self, const struct jj_args *a)
@@ -103,7 +99,7 @@ static struct jj_value f_format(struct jj *vm, struct jj_value self, const struc
 static struct jj_value f_indent(struct jj *vm, struct jj_value *v)
 {
     struct jj_value pad =
-        v[1].kind == JJ_STR ? v[1] : jj_binary(vm, OP_MUL, jj_text(vm, " "), jj_int(int_or(vm, v[1], 4)));
+        v[1].kind == JJ_STR ? v[1] : jj_binary(vm, OP_MUL, jj_text(vm, " "), jj_int(jj_int_or(vm, v[1], 4)));
     struct jj_value lines = jj_splitlines(vm, plus(vm, v[0], jj_text(vm, "\n")), false);
     bool blank = jj_truth(vm, v[3]);
     if (v[0].kind != JJ_STR) jj_raise(vm, "a text is to be indented, not %s", jj_type(v[0]));
@@ -124,7 +120,7 @@ static struct jj_value f_truncate(struct jj *vm, struct jj_value *v)
 {
     const struct jj_str *s = jj_need_str(vm, v[0], "what truncate works on");
     struct jj_value end = v[3].kind ? v[3] : jj_text(vm, "...");
-    int64_t length = int_or(vm, v[1], 255), leeway = int_or(vm, v[4], 5),
+    int64_t length = jj_int_or(vm, v[1], 255), leeway = jj_int_or(vm, v[4], 5),
             n = (int64_t)jj_need_str(vm, end, "end")->chars;
     if (length < n) jj_raise(vm, "expected length >= %lld, got %lld", (long long)n, (long long)length);
     if (leeway < 0) jj_raise(vm, "expected leeway >= 0, got %lld", (long long)leeway);
@@ -149,8 +145,7 @@ static struct jj_value f_wordcount(struct jj *vm, struct jj_value *v)
     return jj_int(words);
 }
 
-/* ---- wordwrap
- * ------------------------------------------------------------------------------------------ */
+/* ---- wordwrap ------------------------------------------------------------------------------------------ */
 
 static bool is_blank(char c)
 {
@@ -224,7 +219,7 @@ static void wrap_text(struct wrap *w, const struct jj_str *s, bool cut, bool hyp
 static struct jj_value f_wordwrap(struct jj *vm, struct jj_value *v)
 {
     struct jj_value sep = v[3].kind == JJ_STR ? v[3] : jj_text(vm, "\n"), out = jj_list_new(vm, JJ_LIST, 0);
-    int64_t width = int_or(vm, v[1], 79);
+    int64_t width = jj_int_or(vm, v[1], 79);
     jj_need_str(vm, v[0], "what wordwrap works on");
     if (width <= 0) jj_raise(vm, "invalid width %lld (must be > 0)", (long long)width);
     struct jj_value lines = jj_splitlines(vm, v[0], false);
@@ -236,8 +231,7 @@ static struct jj_value f_wordwrap(struct jj *vm, struct jj_value *v)
     return jj_join(vm, sep, out, false);
 }
 
-/* ---- for the web
- * --------------------------------------------------------------------------------------- */
+/* ---- for the web --------------------------------------------------------------------------------------- */
 
 static void put_quoted(struct jj *vm, struct jj_value v, bool for_query)
 {

@@ -17,8 +17,7 @@ struct spec {
     int width, precision; /* -1: none */
 };
 
-/* ---- one value
- * ----------------------------------------------------------------------------------------- */
+/* ---- one value ----------------------------------------------------------------------------------------- */
 
 static void put_padded(struct jj *vm, const struct spec *f, const char *p, size_t n, size_t sign)
 {
@@ -132,8 +131,7 @@ static void put_str(struct jj *vm, const struct spec *f, struct jj_value v)
     put_padded(vm, &copy, v.s->p, n, 0);
 }
 
-/* ---- "%..." % values
- * ----------------------------------------------------------------------------------- */
+/* ---- "%..." % values ----------------------------------------------------------------------------------- */
 
 struct percent {
     struct jj *vm;
@@ -272,8 +270,7 @@ struct jj_value jj_percent(struct jj *vm, struct jj_value format, struct jj_valu
     return v;
 }
 
-/* ---- "{...}".format(values)
- * ---------------------------------------------------------------------------- */
+/* ---- "{...}".format(values) ---------------------------------------------------------------------------- */
 
 struct braces {
     struct jj *vm;

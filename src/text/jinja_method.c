@@ -12,13 +12,7 @@
 #include "text/pystr.h"
 #include "text/unicode.h"
 
-static int64_t int_or(struct jj *vm, struct jj_value v, int64_t fallback)
-{
-    return v.kind == JJ_MISSING || v.kind == JJ_NONE ? fallback : jj_need_int(vm, v);
-}
-
-/* ---- str
- * ----------------------------------------------------------------------------------------------- */
+/* ---- str ----------------------------------------------------------------------------------------------- */
 
 static struct jj_value m_upper(struct jj *vm, struct jj_value *v)
 {
@@ -54,11 +48,11 @@ static struct jj_value m_rstrip(struct jj *vm, struct jj_value *v)
 }
 static struct jj_value m_split(struct jj *vm, struct jj_value *v)
 {
-    return jj_split(vm, v[0], v[1], int_or(vm, v[2], -1), false);
+    return jj_split(vm, v[0], v[1], jj_int_or(vm, v[2], -1), false);
 }
 static struct jj_value m_rsplit(struct jj *vm, struct jj_value *v)
 {
-    return jj_split(vm, v[0], v[1], int_or(vm, v[2], -1), true);
+    return jj_split(vm, v[0], v[1], jj_int_or(vm, v[2], -1), true);
 }
 static struct jj_value m_splitlines(struct jj *vm, struct jj_value *v)
 {
@@ -66,7 +60,7 @@ static struct jj_value m_splitlines(struct jj *vm, struct jj_value *v)
 }
 static struct jj_value m_replace(struct jj *vm, struct jj_value *v)
 {
-    return jj_replace(vm, v[0], v[1], v[2], int_or(vm, v[3], -1));
+    return jj_replace(vm, v[0], v[1], v[2], jj_int_or(vm, v[3], -1));
 }
 static struct jj_value m_join(struct jj *vm, struct jj_value *v)
 {
@@ -98,7 +92,7 @@ static struct jj_value m_zfill(struct jj *vm, struct jj_value *v)
 static void range_of(struct jj *vm, const struct jj_str *s, const struct jj_value *v, int64_t *from,
                      int64_t *to)
 {
-    int64_t n = (int64_t)s->chars, a = int_or(vm, v[0], 0), b = int_or(vm, v[1], n);
+    int64_t n = (int64_t)s->chars, a = jj_int_or(vm, v[0], 0), b = jj_int_or(vm, v[1], n);
     *from = a < 0 ? (a + n < 0 ? 0 : a + n) : a;
     *to = b < 0 ? (b + n < 0 ? 0 : b + n) : b > n ? n : b;
 }
@@ -221,7 +215,7 @@ static struct jj_value m_rpartition(struct jj *vm, struct jj_value *v)
 
 static struct jj_value m_expandtabs(struct jj *vm, struct jj_value *v)
 {
-    int64_t size = int_or(vm, v[1], 8), column = 0;
+    int64_t size = jj_int_or(vm, v[1], 8), column = 0;
     if (size > 1000) jj_raise(vm, "a tab of more than 1000 columns");
     size_t start = jj_capture(vm);
     for (size_t i = 0; i < v[0].s->n; i++) {
@@ -372,8 +366,7 @@ static const struct jj_callable str_methods[] = {{"upper", "", m_upper, NULL},
                                                  {"format", NULL, NULL, jj_str_format},
                                                  {0}};
 
-/* ---- list, dict and the rest
- * --------------------------------------------------------------------------- */
+/* ---- list, dict and the rest --------------------------------------------------------------------------- */
 
 static struct jj_value m_list_count(struct jj *vm, struct jj_value *v)
 {
@@ -384,7 +377,7 @@ static struct jj_value m_list_count(struct jj *vm, struct jj_value *v)
 
 static struct jj_value m_list_index(struct jj *vm, struct jj_value *v)
 {
-    int64_t n = (int64_t)v[0].list->n, from = int_or(vm, v[2], 0), to = int_or(vm, v[3], n);
+    int64_t n = (int64_t)v[0].list->n, from = jj_int_or(vm, v[2], 0), to = jj_int_or(vm, v[3], n);
     if (from < 0) from = from + n < 0 ? 0 : from + n;
     if (to < 0) to += n;
     for (int64_t i = from; i < to && i < n; i++)
@@ -550,14 +543,16 @@ struct jj_value jj_python_attr(struct jj *vm, struct jj_value v, const struct jj
 static struct jj_value python_item(struct jj *vm, struct jj_value v, struct jj_value key)
 {
     const struct jj_value none = {.kind = JJ_MISSING};
-    int64_t i, n = jj_length(vm, v);
+    int64_t i;
     if (v.kind == JJ_UNDEFINED) jj_raise_undefined(vm, v);
     if (v.kind == JJ_DICT) {
         if (key.kind == JJ_LIST || key.kind == JJ_DICT) return none;
         const struct jj_value *found = jj_dict_find(vm, v.dict, key);
         return found ? *found : none;
     }
+    if (v.kind != JJ_STR && v.kind != JJ_LIST && v.kind != JJ_TUPLE && v.kind != JJ_RANGE) return none;
     if (!jj_as_int(key, &i)) return none;
+    int64_t n = jj_length(vm, v);
     if (i < 0) i += n;
     if (i < 0 || i >= n) return none;
     if (v.kind == JJ_STR) {
@@ -565,9 +560,8 @@ static struct jj_value python_item(struct jj *vm, struct jj_value v, struct jj_v
         c.safe = v.safe;
         return c;
     }
-    if (v.kind == JJ_LIST || v.kind == JJ_TUPLE) return v.list->v[i];
     if (v.kind == JJ_RANGE) return jj_int(v.range->start + i * v.range->step);
-    return none;
+    return v.list->v[i];
 }
 
 struct jj_value jj_getattr(struct jj *vm, struct jj_value v, struct jj_str *name)

@@ -14,8 +14,7 @@
 #include "text/pystr.h"
 #include "text/unicode.h"
 
-/* ---- text
- * ---------------------------------------------------------------------------------------------- */
+/* ---- text ---------------------------------------------------------------------------------------------- */
 
 /* The fewest digits that give the same float again. */
 void jj_print_float(double f, struct str *out)
@@ -150,8 +149,7 @@ double jj_round(double x, int64_t digits)
     return strtod(text, NULL);
 }
 
-/* ---- numbers
- * ------------------------------------------------------------------------------------------- */
+/* ---- numbers ------------------------------------------------------------------------------------------- */
 
 static const char *const op_text[] = {"+", "-", "*", "/", "//", "%", "** or pow()"};
 
@@ -253,8 +251,7 @@ struct jj_value jj_negate(struct jj *vm, struct jj_value v)
     return ints(vm, OP_SUB, 0, i);
 }
 
-/* ---- strings and lists
- * --------------------------------------------------------------------------------- */
+/* ---- strings and lists --------------------------------------------------------------------------------- */
 
 static bool is_sequence(struct jj_value v)
 {

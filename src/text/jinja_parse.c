@@ -10,8 +10,7 @@
 
 #include "text/jinja.h"
 
-/* ---- tokens
- * -------------------------------------------------------------------------------------------- */
+/* ---- tokens -------------------------------------------------------------------------------------------- */
 
 void jj_syntax(struct jj_parser *p, int line, const char *fmt, ...)
 {
@@ -138,8 +137,7 @@ void jj_nest(struct jj_parser *p)
         jj_syntax(p, jj_current(p)->line, "nested too deeply (more than %d levels)", JJ_NEST_MAX);
 }
 
-/* ---- bodies
- * -------------------------------------------------------------------------------------------- */
+/* ---- bodies -------------------------------------------------------------------------------------------- */
 
 static struct jj_node *parse_statement(struct jj_parser *p);
 
@@ -223,8 +221,7 @@ static struct jj_node *parse_statements(struct jj_parser *p, const char *const *
     return body;
 }
 
-/* ---- tags
- * ---------------------------------------------------------------------------------------------- */
+/* ---- tags ---------------------------------------------------------------------------------------------- */
 
 #define ENDS(...)                                                                                            \
     (const char *const[])                                                                                    \

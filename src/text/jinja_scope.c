@@ -44,8 +44,7 @@ static bool same(const struct jj_str *a, const struct jj_str *b)
     return a->n == b->n && !memcmp(a->p, b->p, a->n);
 }
 
-/* ---- symbols of a frame
- * -------------------------------------------------------------------------------- */
+/* ---- symbols of a frame -------------------------------------------------------------------------------- */
 
 static void *grow(struct jj *vm, void *old, int n, int *cap, size_t size)
 {
@@ -222,8 +221,7 @@ static struct jj_frame frame_of(struct jj *vm, const struct scope *s)
     return f;
 }
 
-/* ---- every node
- * ---------------------------------------------------------------------------------------- */
+/* ---- every node ---------------------------------------------------------------------------------------- */
 
 struct resolver {
     struct jj *vm;

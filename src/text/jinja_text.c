@@ -50,8 +50,7 @@ static struct jj_value part(struct jj *vm, struct jj_value s, size_t from, size_
     return keep_safe(jj_str_copy(vm, s.s->p + from, to - from), s);
 }
 
-/* ---- strip, pad, case
- * ---------------------------------------------------------------------------------- */
+/* ---- strip, pad, case ---------------------------------------------------------------------------------- */
 
 static bool stripped(const struct jj_value *chars, const char *p, int n)
 {
@@ -141,8 +140,7 @@ struct jj_value jj_change_case(struct jj *vm, struct jj_value v, enum jj_case_ru
     return keep_safe(jj_captured(vm, start), v);
 }
 
-/* ---- find, replace, split, join
- * ------------------------------------------------------------------------ */
+/* ---- find, replace, split, join ------------------------------------------------------------------------ */
 
 static const char *find_last(const char *p, size_t n, const struct jj_str *what)
 {
@@ -313,8 +311,7 @@ struct jj_value jj_join(struct jj *vm, struct jj_value sep, struct jj_value item
     return v;
 }
 
-/* ---- slices
- * -------------------------------------------------------------------------------------------- */
+/* ---- slices -------------------------------------------------------------------------------------------- */
 
 /* A bound of a slice, as Python's PySlice_AdjustIndices puts it within 0..n (or -1..n-1 backwards). */
 static int64_t bound(struct jj *vm, struct jj_value v, int64_t n, bool back, int64_t fallback)

@@ -11,8 +11,7 @@
 #define BLOCK_BYTES ((size_t)1 << 14)
 #define DICT_LINEAR 8 /* pairs that are looked through without an index */
 
-/* ---- leaving, counting, memory
- * ------------------------------------------------------------------------- */
+/* ---- leaving, counting, memory ------------------------------------------------------------------------- */
 
 void jj_raise(struct jj *vm, const char *fmt, ...)
 {
@@ -57,8 +56,7 @@ void *jj_alloc(struct jj *vm, size_t n)
     return p;
 }
 
-/* ---- making values
- * ------------------------------------------------------------------------------------- */
+/* ---- making values ------------------------------------------------------------------------------------- */
 
 struct jj_value jj_none(void)
 {
@@ -170,8 +168,7 @@ void jj_push(struct jj *vm, struct jj_value list, struct jj_value v)
     l->v[l->n++] = v;
 }
 
-/* ---- dicts
- * --------------------------------------------------------------------------------------------- */
+/* ---- dicts --------------------------------------------------------------------------------------------- */
 
 struct jj_value jj_dict_new(struct jj *vm)
 {
@@ -275,8 +272,7 @@ void jj_dict_set(struct jj *vm, struct jj_dict *d, struct jj_value key, struct j
     }
 }
 
-/* ---- asking values
- * ------------------------------------------------------------------------------------- */
+/* ---- asking values ------------------------------------------------------------------------------------- */
 
 bool jj_is(struct jj_value v, const char *text)
 {
@@ -355,6 +351,11 @@ int64_t jj_need_int(struct jj *vm, struct jj_value v)
     return i;
 }
 
+int64_t jj_int_or(struct jj *vm, struct jj_value v, int64_t fallback)
+{
+    return v.kind == JJ_MISSING || v.kind == JJ_NONE ? fallback : jj_need_int(vm, v);
+}
+
 double jj_need_float(struct jj *vm, struct jj_value v)
 {
     if (v.kind == JJ_UNDEFINED) jj_raise_undefined(vm, v);
@@ -368,8 +369,7 @@ struct jj_str *jj_need_str(struct jj *vm, struct jj_value v, const char *who)
     return v.s;
 }
 
-/* ---- equality and order
- * -------------------------------------------------------------------------------- */
+/* ---- equality and order -------------------------------------------------------------------------------- */
 
 /* -1, 0, 1; 2: not ordered (NaN). An int and a float compare exactly, not as two floats. */
 static int compare_numbers(struct jj_value a, struct jj_value b)
@@ -488,8 +488,7 @@ bool jj_in(struct jj *vm, struct jj_value item, struct jj_value in)
     return false;
 }
 
-/* ---- reading item by item
- * ------------------------------------------------------------------------------ */
+/* ---- reading item by item ------------------------------------------------------------------------------ */
 
 static bool next_char(struct jj *vm, struct jj_iter *it, struct jj_value *out)
 {

@@ -31,8 +31,7 @@ void spans_push(struct spans *s, struct text_span span)
     s->p[s->n++] = span;
 }
 
-/* ---- parsing
- * ------------------------------------------------------------------------------------------- */
+/* ---- parsing ------------------------------------------------------------------------------------------- */
 
 /* Everything that may leave by a jump; false: it did. */
 static bool parse(struct jj *vm, struct jj_template *t, const char *jinja, size_t n)
@@ -74,8 +73,7 @@ void template_free(struct template *t)
     free(t);
 }
 
-/* ---- what the template sees
- * ---------------------------------------------------------------------------- */
+/* ---- what the template sees ---------------------------------------------------------------------------- */
 
 static void set(struct jj *vm, struct jj_dict *d, const char *key, struct jj_value v)
 {
@@ -138,8 +136,7 @@ static int check_chat(const struct chat *c, struct err *e)
     return 0;
 }
 
-/* ---- rendering
- * ----------------------------------------------------------------------------------------- */
+/* ---- rendering ----------------------------------------------------------------------------------------- */
 
 static bool run(struct jj *vm, const struct chat *c, const json_t *tokens)
 {
