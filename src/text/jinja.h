@@ -418,7 +418,6 @@ struct jj_value jj_pad(struct jj *vm, struct jj_value s, int64_t width, struct j
 int64_t jj_find(const struct jj_str *s, const struct jj_str *what, size_t from, size_t to, bool last);
 struct jj_value jj_slice(struct jj *vm, struct jj_value of, struct jj_value start, struct jj_value stop,
                          struct jj_value step);
-struct jj_value jj_put_char(struct jj *vm, uint32_t cp);
 
 /* ---- jinja_method.c ------------------------------------------------------------------------------------ */
 

@@ -19,21 +19,16 @@ size_t jj_offset(const struct jj_str *s, size_t chars)
 {
     if (s->chars == s->n) return chars < s->n ? chars : s->n;
     size_t at = 0;
-    while (at < s->n && chars--) do
-            at++;
-        while (at < s->n && ((unsigned char)s->p[at] & 0xC0) == 0x80);
+    for (; at < s->n && chars; chars--) {
+        at++;
+        while (at < s->n && ((unsigned char)s->p[at] & 0xC0) == 0x80) at++;
+    }
     return at;
 }
 
 static size_t chars_before(const struct jj_str *s, size_t offset)
 {
     return s->chars == s->n ? offset : utf8_count(s->p, offset);
-}
-
-struct jj_value jj_put_char(struct jj *vm, uint32_t cp)
-{
-    char utf8[4];
-    return jj_str_copy(vm, utf8, (size_t)utf8_put(utf8, cp));
 }
 
 struct jj_value jj_char_at(struct jj *vm, const struct jj_str *s, size_t at)
@@ -162,13 +157,13 @@ static struct jj_value replace_empty(struct jj *vm, struct jj_value s, const str
                                      int64_t count)
 {
     size_t start = jj_capture(vm);
-    for (size_t i = 0;; i++) {
+    for (size_t i = 0, next;; i = next) {
         if (count-- != 0) str_add(&vm->text, with->p, with->n);
-        if (i == s.s->n) break;
-        do str_add(&vm->text, s.s->p + i, 1);
-        while (i + 1 < s.s->n && ((unsigned char)s.s->p[i + 1] & 0xC0) == 0x80 && ++i);
+        if (i == s.s->n || vm->text.full) break;
+        next = i + 1;
+        while (next < s.s->n && ((unsigned char)s.s->p[next] & 0xC0) == 0x80) next++;
+        str_add(&vm->text, s.s->p + i, next - i);
         jj_step(vm, with->n);
-        if (vm->text.full) break;
     }
     return jj_captured(vm, start);
 }
