@@ -137,7 +137,7 @@ static void generation_tags_say_what_is_learnt(void **state)
     static const char jinja[] =
         "{% for m in messages %}{% if m.role == 'assistant' %}A: {% generation %}{{ m.content }}.{% "
         "endgeneration %}"
-        "{% else %}Q: {{ m.content }}{{ tools[0].name if tools }}{{ style }}{% endif %}\n{% endfor %}";
+        "{% else %}Q: {{ m.content }}{{ tools[0].name if tools }}{{ style }}{% endif %}{% endfor %}";
     struct tokenizer *t = tok_new(false);
     struct form_opts o = {.tok = t, .completion_only = -1, .assistant_only = true};
     tokenizer_set_template(t, jinja);
@@ -145,13 +145,13 @@ static void generation_tags_say_what_is_learnt(void **state)
         &o,
         "{\"messages\":[{\"role\":\"user\",\"content\":\"1+1=\"},{\"role\":\"assistant\",\"content\":\"2\"},"
         "{\"role\":\"user\",\"content\":\"2+2=\"},{\"role\":\"assistant\",\"content\":\"4\"}]}",
-        "messages", "~2.~4.~");
+        "messages", "~2.~4.");
     refuses(&o, "{\"messages\":[{\"role\":\"user\",\"content\":\"1+1=\"}]}", "assistant_only_loss");
     o.assistant_only = false;
     teaches(&o,
             "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"tools\":[{\"name\":\"add\"}],"
             "\"chat_template_kwargs\":{\"style\":\"abc\"}}",
-            "messages", "Q: xaddabc\n");
+            "messages", "Q: xaddabc");
     tokenizer_free(t);
 }
 
