@@ -56,12 +56,13 @@ void text_stream_init(struct text_stream *s)
 
 void text_stream_release(struct text_stream *s)
 {
+    tok_stream_end(&s->tok, NULL);
     str_release(&s->text);
 }
 
 void text_stream_clear(struct text_stream *s)
 {
-    s->tok = (struct tok_stream){.n_held = 0};
+    tok_stream_end(&s->tok, NULL);
     str_clear(&s->text);
     s->certain = 0;
     s->stopped = false;
@@ -90,6 +91,6 @@ void text_stream_push(struct text_stream *s, const struct tokenizer *t, const st
 
 void text_stream_end(struct text_stream *s)
 {
-    if (!s->stopped) tok_stream_end(&s->tok, &s->text);
+    tok_stream_end(&s->tok, s->stopped ? NULL : &s->text);
     s->certain = s->text.len;
 }

@@ -202,7 +202,6 @@ static int read_folder(struct model *m, struct err *e)
 {
     char *config = path_join(m->path, "config.json");
     char *generation = path_join(m->path, "generation_config.json");
-    char *tokenizer = path_join(m->path, "tokenizer.json");
     json_t *raw = NULL;
     int result = -1;
     if (!file_exists(config)) {
@@ -219,13 +218,12 @@ static int read_folder(struct model *m, struct err *e)
             goto out;
         }
     }
-    if (file_exists(tokenizer) && !(m->tokenizer = tokenizer_load(m->path, e))) goto out;
+    if (tokenizer_present(m->path) && !(m->tokenizer = tokenizer_load(m->path, e))) goto out;
     result = 0;
 out:
     json_decref(raw);
     free(config);
     free(generation);
-    free(tokenizer);
     return result;
 }
 

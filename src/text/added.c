@@ -123,7 +123,7 @@ static bool word_after(const char *p, const char *end)
     return p < end && uc_word(utf8_at(p, &n));
 }
 
-static const char *spaces_before(const char *start, const char *p)
+const char *spaces_before(const char *start, const char *p)
 {
     const uint8_t *table = unicode_table();
     int n;
@@ -131,7 +131,7 @@ static const char *spaces_before(const char *start, const char *p)
     return p;
 }
 
-static const char *spaces_after(const char *p, const char *end)
+const char *spaces_after(const char *p, const char *end)
 {
     const uint8_t *table = unicode_table();
     int n;
@@ -139,10 +139,22 @@ static const char *spaces_after(const char *p, const char *end)
     return p;
 }
 
+/* The last run of white space looked at: many tokens may stand in one, and it is walked through once. */
+struct space_run {
+    const char *from, *to;
+};
+
+static const char *run_end(struct space_run *s, const char *p, const char *end)
+{
+    if (!s->from || p < s->from || p > s->to) *s = (struct space_run){p, spaces_after(p, end)};
+    return s->to;
+}
+
 int added_cut(const struct added *a, const struct trie *tr, struct enc *x, const char *p, size_t n,
               int (*text)(struct enc *x, const char *p, size_t n))
 {
     const char *end = p + n, *done = p; /* text before `done` has been given out */
+    struct space_run space = {NULL, NULL};
     for (const char *q = p; q < end;) {
         const char *stop = NULL;
         int hit = tr->first[(unsigned char)*q] ? trie_longest(tr, q, end, &stop) : -1;
@@ -154,11 +166,9 @@ int added_cut(const struct added *a, const struct trie *tr, struct enc *x, const
         const char *from = q;
         q = stop;
         if (t->single_word && (word_before(p, from) || word_after(stop, end))) continue;
-        if (t->lstrip) {
-            from = spaces_before(p, from);
-            if (from < done) from = done;
-        }
-        if (t->rstrip) stop = spaces_after(stop, end);
+        /* A match before may have swallowed the space already, and this token with it. */
+        if (t->lstrip) from = from > done ? spaces_before(done, from) : done;
+        if (t->rstrip) stop = run_end(&space, stop, end);
         if (done < from && text(x, done, (size_t)(from - done))) return -1;
         if (from < stop) ids_push(x->out, t->id); /* else a match before it has swallowed it */
         done = stop;

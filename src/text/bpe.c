@@ -3,8 +3,8 @@
  * A piece starts as one symbol a byte (byte-level) or a character; then the adjacent pair with the lowest
  * rank is merged, the leftmost among equals, until no pair has a rank. Short pieces: scan an array for the
  * minimum. Long pieces: symbols in a linked list and a binary heap of (rank, position) whose stale entries
- * are skipped when they come up, O(n log n). Pieces seen before come from a cache of fixed size in the
- * encoder. SentencePiece's BPE is the same with rank = order by falling score; equal scores have equal ranks.
+ * are skipped when they come up, O(n log n). SentencePiece's BPE is the same with rank = order by falling
+ * score; equal scores have equal ranks.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,18 +16,8 @@
 #define NO_RANK      UINT32_MAX
 #define EMPTY_PAIR   UINT64_MAX
 #define SHORT_PIECE  48
-#define CACHE_KEY    28
-#define CACHE_IDS    8
-#define CACHE_SLOTS  (1u << 14)
 #define NO_POSITION  (-1)
-#define PIECE_MAX    ((size_t)1 << 26) /* merging needs some 40 bytes of memory a byte */
-#define WORK_PER_SYM 5                 /* symbol, previous, next, rank and id of the pair that starts here */
-
-struct piece_entry {
-    uint8_t len, n; /* len 0: empty */
-    char key[CACHE_KEY];
-    int32_t ids[CACHE_IDS];
-};
+#define WORK_PER_SYM 5 /* symbol, previous, next, rank and id of the pair that starts here */
 
 void bpe_init(struct bpe *b, const struct lexicon *lex)
 {
@@ -107,13 +97,20 @@ static int raw_build(struct bpe *b, struct err *e)
     return failed;
 }
 
-int bpe_ready(struct bpe *b, struct err *e)
+void byte_tokens(const struct lexicon *lex, int id[256])
 {
     for (int i = 0; i < 256; i++) {
         char name[8];
-        int n =
-            b->byte_level ? bytemap_char((unsigned char)i, name) : snprintf(name, sizeof name, "<0x%02X>", i);
-        b->byte_id[i] = lexicon_find(b->lex, name, (size_t)n);
+        id[i] = lexicon_find(lex, name, (size_t)snprintf(name, sizeof name, "<0x%02X>", (unsigned)i));
+    }
+}
+
+int bpe_ready(struct bpe *b, struct err *e)
+{
+    byte_tokens(b->lex, b->byte_id);
+    for (int i = 0; i < 256 && b->byte_level; i++) {
+        char name[4];
+        b->byte_id[i] = lexicon_find(b->lex, name, (size_t)bytemap_char((unsigned char)i, name));
     }
     pairs_build(b);
     return b->byte_level && b->ignore_merges ? raw_build(b, e) : 0;
@@ -243,14 +240,22 @@ static int32_t *work_room(struct enc *x, size_t symbols)
 struct symbols {
     int32_t *p;
     int n;
-    bool unk_last; /* the last symbol is an unknown that the next unknown joins */
+    int unknown; /* unknown characters that have not been given a symbol yet */
 };
 
-static void symbol_unknown(const struct bpe *b, struct symbols *s)
+static void unknown_flush(const struct bpe *b, struct symbols *s)
 {
-    if (b->unk == NO_ID || (s->unk_last && b->fuse_unk)) return;
-    s->p[s->n++] = b->unk;
-    s->unk_last = true;
+    if (s->unknown) s->p[s->n++] = b->unk;
+    s->unknown = 0;
+}
+
+/* Unknowns in a row are one if fuse_unk. The last waits for the next symbol that is not a byte of a
+ * fallback: so it is in Hugging Face's library, and a vocabulary with only some bytes shows it. */
+static void unknown_add(const struct bpe *b, struct symbols *s)
+{
+    if (b->unk == NO_ID) return;
+    if (!b->fuse_unk) unknown_flush(b, s);
+    s->unknown = 1;
 }
 
 static void symbols_of_bytes(const struct bpe *b, struct symbols *s, const char *p, size_t n)
@@ -258,41 +263,61 @@ static void symbols_of_bytes(const struct bpe *b, struct symbols *s, const char 
     for (size_t i = 0; i < n; i++) {
         int id = b->byte_id[(unsigned char)p[i]];
         if (id == NO_ID) {
-            symbol_unknown(b, s);
+            unknown_add(b, s);
             continue;
         }
+        unknown_flush(b, s);
         s->p[s->n++] = id;
-        s->unk_last = false;
     }
+    unknown_flush(b, s);
+}
+
+/* The bytes of a character without a token as <0xNN>, if there is one for each. */
+static bool symbols_of_fallback(const struct bpe *b, struct symbols *s, const char *p, size_t n)
+{
+    if (!b->byte_fallback) return false;
+    for (size_t k = 0; k < n; k++)
+        if (b->byte_id[(unsigned char)p[k]] == NO_ID) return false;
+    for (size_t k = 0; k < n; k++) s->p[s->n++] = b->byte_id[(unsigned char)p[k]];
+    return true;
 }
 
 static int symbols_of_chars(const struct bpe *b, struct enc *x, struct symbols *s, const char *p, size_t n)
 {
+    char affixed[4 + AFFIX_BYTES];
     int len;
     for (size_t i = 0; i < n; i += (size_t)len) {
         utf8_at(p + i, &len);
-        int id = lexicon_find(b->lex, p + i, (size_t)len);
+        const char *name = p + i;
+        size_t k = (size_t)len, prefix = i ? b->n_prefix : 0, suffix = i + k == n ? b->n_suffix : 0;
+        if (prefix + suffix) {
+            memcpy(affixed, b->prefix, prefix);
+            memcpy(affixed + prefix, p + i, k);
+            memcpy(affixed + prefix + k, b->suffix, suffix);
+            name = affixed;
+            k += prefix + suffix;
+        }
+        int id = lexicon_find(b->lex, name, k);
         if (id != NO_ID) {
+            unknown_flush(b, s);
             s->p[s->n++] = id;
-            s->unk_last = false;
             continue;
         }
-        bool bytes = b->byte_fallback;
-        for (int k = 0; k < len && bytes; k++) bytes = b->byte_id[(unsigned char)p[i + (size_t)k]] != NO_ID;
-        for (int k = 0; k < len && bytes; k++) s->p[s->n++] = b->byte_id[(unsigned char)p[i + (size_t)k]];
-        if (bytes) continue;
+        if (symbols_of_fallback(b, s, name, k)) continue;
         if (b->unk == NO_ID)
             return err_set(x->e, "the tokenizer has no token for the character \"%.*s\" and no unknown token",
                            len, p + i);
-        symbol_unknown(b, s);
+        unknown_add(b, s);
     }
+    unknown_flush(b, s);
     return 0;
 }
 
 /* Symbols into x->work, merged; returns how many, or -1. */
 static int piece_merge(const struct bpe *b, struct enc *x, const char *p, size_t n)
 {
-    struct symbols s = {.p = work_room(x, n)};
+    size_t room = b->n_prefix || b->n_suffix ? n * (1 + b->n_prefix) + b->n_suffix : n;
+    struct symbols s = {.p = work_room(x, room)};
     if (b->byte_level)
         symbols_of_bytes(b, &s, p, n);
     else if (symbols_of_chars(b, x, &s, p, n))
@@ -301,45 +326,18 @@ static int piece_merge(const struct bpe *b, struct enc *x, const char *p, size_t
     return s.n <= SHORT_PIECE ? merge_short(b, s.p, s.n) : merge_long(b, s.p, s.n);
 }
 
-static void push_all(struct ids *out, const int32_t *p, size_t n)
+int bpe_encode(struct enc *x, const char *p, size_t n)
 {
-    if (out->n + n > out->cap) {
-        out->cap = (out->n + n) * 2;
-        out->p = alloc_again(out->p, out->cap * sizeof *out->p);
-    }
-    if (n) memcpy(out->p + out->n, p, n * sizeof *p);
-    out->n += n;
-}
-
-int bpe_encode(const struct bpe *b, struct enc *x, const char *p, size_t n)
-{
-    _Static_assert(sizeof(int) == sizeof(int32_t), "ids are copied as bytes");
+    const struct bpe *b = &x->t->bpe;
     if (b->ignore_merges) {
         int id = lexicon_find(b->byte_level ? &b->raw : b->lex, p, n);
         if (id != NO_ID) {
-            push_all(x->out, &id, 1);
+            ids_push(x->out, id);
             return 0;
         }
     }
-    struct piece_entry *entry = NULL;
-    if (n <= CACHE_KEY) {
-        if (!x->cache) x->cache = alloc_zero(CACHE_SLOTS, sizeof *x->cache);
-        entry = &x->cache[text_hash(p, n) & (CACHE_SLOTS - 1)];
-        if (entry->len == n && !memcmp(entry->key, p, n)) {
-            push_all(x->out, entry->ids, entry->n);
-            return 0;
-        }
-    }
-    if (n > PIECE_MAX)
-        return err_set(x->e, "%zu bytes of text without a place to cut; at most %zu", n, PIECE_MAX);
     int left = piece_merge(b, x, p, n);
     if (left < 0) return -1;
-    push_all(x->out, x->work, (size_t)left);
-    if (entry && n && left <= CACHE_IDS) {
-        entry->len = (uint8_t)n;
-        entry->n = (uint8_t)left;
-        memcpy(entry->key, p, n);
-        memcpy(entry->ids, x->work, (size_t)left * sizeof *x->work);
-    }
+    ids_append(x->out, x->work, (size_t)left);
     return 0;
 }

@@ -44,3 +44,9 @@ long bytemap_bytes(const char *token, size_t n, char *out)
     }
     return used;
 }
+
+void bytemap_text(const char *p, size_t n, struct str *out)
+{
+    char mapped[4];
+    for (size_t i = 0; i < n; i++) str_add(out, mapped, (size_t)bytemap_char((unsigned char)p[i], mapped));
+}

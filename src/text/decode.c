@@ -1,9 +1,10 @@
-/* decode.c: the "decoder" of tokenizer.json, applied once to every token when the tokenizer is loaded.
+/* decode.c: the "decoder" of tokenizer.json.
  *
- * Decoders work on a list of token strings. Those supported here treat each token by itself (ByteLevel maps
- * characters to bytes, Replace, ByteFallback turns <0xNN> into a byte) or the joined text (Fuse joins, Strip
- * then takes spaces off its front). So an id always gives the same bytes, and decoding is joining them: bytes
- * that are not UTF-8 become U+FFFD at the end, or one by one in a run of <0xNN> that is not UTF-8 as a whole.
+ * Decoders work on a list of token strings. Most files have one that can be applied to every token once,
+ * when the tokenizer is loaded: each id then has its bytes (and other ones when it comes first, for
+ * Metaspace), and decoding is joining them. <0xNN> tokens become characters as a run, and at the end what is
+ * not UTF-8 becomes U+FFFD. A list of decoders with more to it (a Replace over joined text) runs step by
+ * step over the strings: decode_steps.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +17,7 @@
 #define WHERE       "decoder"
 #define REPLACEMENT "\xEF\xBF\xBD"
 
-struct decoder_type {
-    const char *name;
-    int (*apply)(struct decoder *d, const json_t *o, struct err *e);
-};
-
-static int decoder_put(struct decoder *d, int id, const char *p, size_t n, struct err *e)
+static int table_put(struct decoder *d, struct lexeme *at, const char *p, size_t n, struct err *e)
 {
     if (d->used + n >= UINT32_MAX) return err_set(e, WHERE ": more than 4 GiB of text in all tokens");
     if (d->used + n > d->cap) {
@@ -29,138 +25,118 @@ static int decoder_put(struct decoder *d, int id, const char *p, size_t n, struc
         d->blob = alloc_again(d->blob, d->cap);
     }
     if (n) memcpy(d->blob + d->used, p, n);
-    d->at[id] = (struct lexeme){(uint32_t)d->used, (uint32_t)n};
+    *at = (struct lexeme){(uint32_t)d->used, (uint32_t)n};
     d->used += n;
     return 0;
 }
 
 void decoder_release(struct decoder *d)
 {
+    for (int i = 0; i < d->n_steps; i++) decode_step_release(&d->step[i]);
     free(d->at);
+    free(d->head);
     free(d->blob);
     free(d->byte);
     *d = (struct decoder){0};
 }
 
-/* ---- elements ------------------------------------------------------------------------------------------ */
+/* ---- applied once -------------------------------------------------------------------------------------- */
 
-static int byte_level_apply(struct decoder *d, const json_t *o, struct err *e)
+static void table_bytes(struct decoder *d, struct lexeme *at)
 {
-    (void)o, (void)e;
     char *bytes = alloc_or_die(LEXEME_BYTES);
     for (int id = 0; id < d->n; id++) {
-        struct lexeme *x = &d->at[id];
-        if (x->off == UINT32_MAX) continue;
-        long n = bytemap_bytes(d->blob + x->off, x->len, bytes);
+        if (at[id].off == UINT32_MAX) continue;
+        long n = bytemap_bytes(d->blob + at[id].off, at[id].len, bytes);
         if (n < 0) continue;
-        memcpy(d->blob + x->off, bytes, (size_t)n); /* never longer than the token */
-        x->len = (uint32_t)n;
+        memcpy(d->blob + at[id].off, bytes, (size_t)n); /* never longer than the token */
+        at[id].len = (uint32_t)n;
     }
     free(bytes);
-    d->fused = true;
-    return 0;
 }
 
-static int fuse_apply(struct decoder *d, const json_t *o, struct err *e)
+/* One step for every token, as the first of a text or not. */
+static int table_step(struct decoder *d, struct lexeme *at, const struct decode_step *s, bool first,
+                      struct err *e)
 {
-    (void)o, (void)e;
-    d->fused = true;
-    return 0;
-}
-
-static int replace_token(struct decoder *d, int id, const struct regex *re, struct regex_scratch *s,
-                         const char *content, struct err *e)
-{
-    struct lexeme x = d->at[id];
+    struct regex_scratch *scratch = regex_scratch_new();
     struct str out;
-    struct match m = {0};
-    size_t done = 0;
-    int found;
+    int failed = 0;
     str_init(&out, 0);
-    while ((found = regex_next(re, s, d->blob + x.off, x.len, &m, e)) > 0) {
-        str_add(&out, d->blob + x.off + done, m.from - done);
-        str_puts(&out, content);
-        done = m.to;
-    }
-    if (!found && m.any) {
-        str_add(&out, d->blob + x.off + done, x.len - done);
-        found = decoder_put(d, id, out.p, out.len, e);
+    for (int id = 0; id < d->n && !failed; id++) {
+        if (at[id].off == UINT32_MAX) continue;
+        str_clear(&out);
+        struct decode_one in = {d->blob + at[id].off, at[id].len, first, scratch};
+        int changed = s->type->one(s, &in, &out, e);
+        if (changed) failed = changed < 0 ? -1 : table_put(d, &at[id], out.p, out.len, e);
     }
     str_release(&out);
-    return found;
-}
-
-static int replace_apply(struct decoder *d, const json_t *o, struct err *e)
-{
-    const char *content;
-    if (d->fused) return err_set(e, WHERE ": Replace after Fuse is not supported");
-    if (json_get_str(o, "content", WHERE ": Replace", &content, e)) return -1;
-    struct regex *re = element_pattern(o, WHERE ": Replace", e);
-    if (!re) return -1;
-    struct regex_scratch *s = regex_scratch_new();
-    int failed = 0;
-    for (int id = 0; id < d->n && !failed; id++)
-        if (d->at[id].off != UINT32_MAX) failed = replace_token(d, id, re, s, content, e);
-    regex_scratch_free(s);
-    regex_free(re);
+    regex_scratch_free(scratch);
     return failed;
 }
 
-static int hex_digit(char c)
+static int tables_step(struct decoder *d, const struct decode_step *s, struct err *e)
 {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                                  : -1;
+    if (s->type->kind == STEP_FIRST && !d->head) {
+        d->head = alloc_or_die((size_t)d->n * sizeof *d->head + 1);
+        memcpy(d->head, d->at, (size_t)d->n * sizeof *d->head);
+    }
+    return table_step(d, d->at, s, false, e) || (d->head && table_step(d, d->head, s, true, e)) ? -1 : 0;
 }
 
-static int byte_fallback_apply(struct decoder *d, const json_t *o, struct err *e)
+static void mark_bytes(struct decoder *d)
 {
-    (void)o, (void)e;
-    d->byte = alloc_zero((size_t)d->n, sizeof *d->byte);
+    d->byte = alloc_zero((size_t)d->n + 1, sizeof *d->byte);
     for (int id = 0; id < d->n; id++) {
         struct lexeme *x = &d->at[id];
-        if (x->off == UINT32_MAX || x->len != 6) continue;
-        char *p = d->blob + x->off;
-        int hi = hex_digit(p[3]), lo = hex_digit(p[4]);
-        if (memcmp(p, "<0x", 3) || p[5] != '>' || hi < 0 || lo < 0) continue;
-        p[0] = (char)(hi << 4 | lo);
+        int byte = x->off == UINT32_MAX ? -1 : byte_token(d->blob + x->off, x->len);
+        if (byte < 0) continue;
+        d->blob[x->off] = (char)byte;
         x->len = 1;
         d->byte[id] = true;
+        if (d->head) d->head[id] = *x;
+    }
+}
+
+/* Can the steps be applied to tokens? These kinds in this order can. */
+static bool applicable(const struct decoder *d)
+{
+    int i = 0, n = d->n_steps;
+    while (i < n && (d->step[i].type->kind == STEP_ONE || d->step[i].type->kind == STEP_FIRST)) i++;
+    bool bytes = i < n && d->step[i].type->kind == STEP_BYTES;
+    i += bytes;
+    bool joined =
+        i < n && (d->step[i].type->kind == STEP_FUSE || (d->step[i].type->kind == STEP_BYTE_LEVEL && !bytes));
+    i += joined;
+    if (joined && i < n && decode_step_strips_front(&d->step[i])) i++;
+    return i == n;
+}
+
+static int apply(struct decoder *d, struct err *e)
+{
+    bool joined = false;
+    for (int i = 0; i < d->n_steps; i++) {
+        const struct decode_step *s = &d->step[i];
+        switch (s->type->kind) {
+        case STEP_ONE:
+        case STEP_FIRST:
+            if (joined) {
+                d->strip_left = (int)s->start;
+                d->strip_char = s->text[0];
+            } else if (tables_step(d, s, e)) {
+                return -1;
+            }
+            break;
+        case STEP_BYTES: mark_bytes(d); break;
+        case STEP_BYTE_LEVEL:
+            table_bytes(d, d->at);
+            if (d->head) table_bytes(d, d->head);
+            joined = true;
+            break;
+        default: joined = true; break;
+        }
     }
     return 0;
-}
-
-static int strip_apply(struct decoder *d, const json_t *o, struct err *e)
-{
-    const char *content;
-    long start, stop;
-    if (json_get_str(o, "content", WHERE ": Strip", &content, e)) return -1;
-    if (json_get_int(o, "start", WHERE ": Strip", &start, e)) return -1;
-    if (json_get_int(o, "stop", WHERE ": Strip", &stop, e)) return -1;
-    if (!d->fused || stop || strlen(content) != 1 || start < 0 || start > 1024)
-        return err_set(e, WHERE ": Strip is supported after Fuse, of one ASCII character, at the start");
-    d->strip_left = (int)start;
-    d->strip_char = content[0];
-    return 0;
-}
-
-static const struct decoder_type rows[] = {
-    {"ByteLevel", byte_level_apply},
-    {"Fuse", fuse_apply},
-    {"Replace", replace_apply},
-    {"ByteFallback", byte_fallback_apply},
-    {"Strip", strip_apply},
-    {"Sequence", NULL},
-    {NULL, NULL},
-};
-
-static int apply_one(struct decoder *d, const json_t *o, struct err *e)
-{
-    const struct decoder_type *type = rows;
-    while (type->name && strcmp(type->name, element_type(o))) type++;
-    if (!type->apply) return element_unknown(e, WHERE, o, rows, sizeof *rows);
-    return type->apply(d, o, e);
 }
 
 int decoder_load(struct tokenizer *t, const json_t *o, struct err *e)
@@ -174,29 +150,24 @@ int decoder_load(struct tokenizer *t, const json_t *o, struct err *e)
         const struct added_token *a = t->added_of[id] >= 0 ? &t->added.p[t->added_of[id]] : NULL;
         const char *token = a ? a->shown : lexicon_text(&t->lex, id, &n);
         d->at[id] = (struct lexeme){UINT32_MAX, 0};
-        if (token && decoder_put(d, id, token, a ? a->n_shown : n, e)) return -1;
+        if (token && table_put(d, &d->at[id], token, a ? a->n_shown : n, e)) return -1;
     }
-    if (!o || json_is_null(o)) {
-        d->join_space = true;
-        return 0;
-    }
-    if (strcmp(element_type(o), "Sequence")) return apply_one(d, o, e);
-    size_t i;
-    const json_t *part;
-    json_array_foreach(json_object_get(o, "decoders"), i, part)
-    {
-        if (apply_one(d, part, e)) return -1;
-    }
-    return 0;
+    d->join_space = !o || json_is_null(o);
+    if (element_sequence(t, o, "decoders", decode_step_load, e)) return -1;
+    d->stepwise = !applicable(d);
+    return d->stepwise ? 0 : apply(d, e);
 }
 
 /* ---- decoding ------------------------------------------------------------------------------------------ */
 
-static const struct lexeme *decoder_get(const struct tokenizer *t, int id, bool skip_special)
+/* The bytes of an id; NULL: it is left out. */
+static const struct lexeme *decoder_get(const struct tokenizer *t, int id, bool skip_special, bool first)
 {
-    if (id < 0 || id >= t->dec.n || t->dec.at[id].off == UINT32_MAX) return NULL;
+    const struct decoder *d = &t->dec;
+    if (id < 0 || id >= d->n || d->at[id].off == UINT32_MAX) return NULL;
     int a = t->added_of[id];
-    return skip_special && a >= 0 && t->added.p[a].skipped ? NULL : &t->dec.at[id];
+    if (skip_special && a >= 0 && t->added.p[a].skipped) return NULL;
+    return first && d->head ? &d->head[id] : &d->at[id];
 }
 
 /* Bytes of <0xNN> tokens from `start` on: as they are if they are UTF-8 together, else U+FFFD for each. */
@@ -208,7 +179,7 @@ static void close_run(struct str *s, size_t start)
     for (size_t i = 0; i < n; i++) str_puts(s, REPLACEMENT);
 }
 
-static void add_clean(struct str *out, const char *p, size_t n)
+void utf8_add(struct str *out, const char *p, size_t n)
 {
     if (utf8_valid(p, n))
         str_add(out, p, n);
@@ -216,7 +187,8 @@ static void add_clean(struct str *out, const char *p, size_t n)
         utf8_clean(out, p, n);
 }
 
-void tokenizer_decode(const struct tokenizer *t, const int *ids, size_t n, bool skip_special, struct str *out)
+static void decode_joined(const struct tokenizer *t, const int *ids, size_t n, bool skip_special,
+                          struct str *out)
 {
     const struct decoder *d = &t->dec;
     struct str s;
@@ -224,7 +196,7 @@ void tokenizer_decode(const struct tokenizer *t, const int *ids, size_t n, bool 
     bool in_run = false, any = false;
     str_init(&s, out->max);
     for (size_t i = 0; i < n; i++) {
-        const struct lexeme *x = decoder_get(t, ids[i], skip_special);
+        const struct lexeme *x = decoder_get(t, ids[i], skip_special, !any);
         if (!x) continue;
         bool byte = d->byte && d->byte[ids[i]];
         if (in_run && !byte) close_run(&s, run);
@@ -236,9 +208,25 @@ void tokenizer_decode(const struct tokenizer *t, const int *ids, size_t n, bool 
     }
     if (in_run) close_run(&s, run);
     while (from < s.len && from < (size_t)d->strip_left && s.p[from] == d->strip_char) from++;
-    add_clean(out, s.p + from, s.len - from);
+    utf8_add(out, s.p + from, s.len - from);
     if (s.full) out->full = true;
     str_release(&s);
+}
+
+void tokenizer_decode(const struct tokenizer *t, const int *ids, size_t n, bool skip_special, struct str *out)
+{
+    if (!t->dec.stepwise) {
+        decode_joined(t, ids, n, skip_special, out);
+        return;
+    }
+    struct decode_list list;
+    decode_list_init(&list);
+    for (size_t i = 0; i < n; i++) {
+        const struct lexeme *x = decoder_get(t, ids[i], skip_special, false);
+        if (x) decode_list_add(&list, t->dec.blob + x->off, x->len);
+    }
+    decode_steps(&t->dec, &list, out);
+    decode_list_release(&list);
 }
 
 /* How many of the last bytes may be the start of a character that is not complete: 0..3. */
@@ -261,8 +249,14 @@ static size_t open_tail(const unsigned char *p, size_t n)
 void tok_stream_push(struct tok_stream *s, const struct tokenizer *t, int id, bool skip_special,
                      struct str *out)
 {
-    const struct lexeme *x = decoder_get(t, id, skip_special);
+    const struct lexeme *x = decoder_get(t, id, skip_special, !s->any);
     if (!x) return;
+    s->any = true;
+    if (t->dec.stepwise) {
+        s->of = t;
+        ids_push(&s->late, id);
+        return;
+    }
     const char *p = t->dec.blob + x->off;
     size_t n = x->len;
     for (; n && !s->started && s->n_stripped < t->dec.strip_left && *p == t->dec.strip_char; p++, n--)
@@ -276,7 +270,7 @@ void tok_stream_push(struct tok_stream *s, const struct tokenizer *t, int id, bo
     str_add(&all, s->held, (size_t)s->n_held);
     str_add(&all, p, n);
     size_t tail = open_tail((const unsigned char *)all.p, all.len);
-    add_clean(out, all.p, all.len - tail);
+    utf8_add(out, all.p, all.len - tail);
     memcpy(s->held, all.p + all.len - tail, tail);
     s->n_held = (int)tail;
     str_release(&all);
@@ -284,6 +278,8 @@ void tok_stream_push(struct tok_stream *s, const struct tokenizer *t, int id, bo
 
 void tok_stream_end(struct tok_stream *s, struct str *out)
 {
-    add_clean(out, s->held, (size_t)s->n_held);
+    if (out && s->late.n) tokenizer_decode(s->of, s->late.p, s->late.n, false, out);
+    if (out) utf8_add(out, s->held, (size_t)s->n_held);
+    ids_release(&s->late);
     *s = (struct tok_stream){0};
 }

@@ -5,17 +5,97 @@
 #include "base/check.h"
 #include "base/json.h"
 #include "text/text_int.h"
+#include "text/unicode.h"
 
 #define WHERE "normalizer"
 /* A normaliser that makes more of a text than this is not one. */
 #define GROWTH_MAX  16
 #define GROWTH_BASE 65536
 
-static int nfc_stage_run(const struct norm_stage *s, struct enc *x, const char *p, size_t n, struct str *out)
+/* ---- normalisation forms and sets of characters ------------------------------------------------------- */
+
+static int nfc_run(const struct norm_stage *s, struct enc *x, const char *p, size_t n, struct str *out)
 {
     (void)s, (void)x;
-    return nfc_run(p, n, out);
+    return form_run(FORM_C, p, n, out);
 }
+
+static int nfd_run(const struct norm_stage *s, struct enc *x, const char *p, size_t n, struct str *out)
+{
+    (void)s, (void)x;
+    return form_run(FORM_D, p, n, out);
+}
+
+static int nfkc_run(const struct norm_stage *s, struct enc *x, const char *p, size_t n, struct str *out)
+{
+    (void)s, (void)x;
+    return form_run(FORM_KC, p, n, out);
+}
+
+static int nfkd_run(const struct norm_stage *s, struct enc *x, const char *p, size_t n, struct str *out)
+{
+    (void)s, (void)x;
+    return form_run(FORM_KD, p, n, out);
+}
+
+/* Character by character, so that a final sigma is as any other. */
+static int lowercase_run(const struct norm_stage *s, struct enc *x, const char *p, size_t n, struct str *out)
+{
+    (void)s, (void)x;
+    int step;
+    for (const char *end = p + n; p < end; p += step) {
+        char low[4];
+        uint32_t cp = utf8_at(p, &step);
+        if (cp == 0x130)
+            str_puts(out, "i\xCC\x87"); /* the one whose lower case is two characters */
+        else
+            str_add(out, low, (size_t)utf8_put(low, uc_lower(cp)));
+    }
+    return 1;
+}
+
+static int strip_accents_run(const struct norm_stage *s, struct enc *x, const char *p, size_t n,
+                             struct str *out)
+{
+    (void)s;
+    const char *start = p;
+    int step;
+    for (const char *end = p + n; p < end; p += step) {
+        if (uc_in(&uc_marks, utf8_at(p, &step)))
+            x->head_lost |= p == start;
+        else
+            str_add(out, p, (size_t)step);
+    }
+    return out->len < n;
+}
+
+static int strip_load(struct norm_stage *s, const json_t *o, struct err *e)
+{
+    return json_get_bool_or(o, "strip_left", true, &s->left, e) ||
+                   json_get_bool_or(o, "strip_right", true, &s->right, e)
+               ? -1
+               : 0;
+}
+
+static int strip_run(const struct norm_stage *s, struct enc *x, const char *p, size_t n, struct str *out)
+{
+    const char *from = p, *to = p + n;
+    if (s->left) from = spaces_after(p, to);
+    if (s->right) to = spaces_before(from, to);
+    if ((size_t)(to - from) == n) return 0;
+    x->head_lost |= from > p;
+    str_add(out, from, (size_t)(to - from));
+    return 1;
+}
+
+static int byte_level_run(const struct norm_stage *s, struct enc *x, const char *p, size_t n, struct str *out)
+{
+    (void)s, (void)x;
+    bytemap_text(p, n, out);
+    return 1;
+}
+
+/* ---- texts put in and replaced ------------------------------------------------------------------------ */
 
 static int content_load(struct norm_stage *s, const json_t *o, const char *key, struct err *e)
 {
@@ -55,6 +135,7 @@ static int replace_run(const struct norm_stage *s, struct enc *x, const char *p,
     while ((found = regex_next(s->re, x->regex, p, n, &m, x->e)) > 0) {
         str_add(out, p + done, m.from - done);
         str_add(out, s->content, s->n);
+        x->head_lost |= !m.from && m.to;
         done = m.to;
     }
     if (found < 0) return -1;
@@ -63,10 +144,39 @@ static int replace_run(const struct norm_stage *s, struct enc *x, const char *p,
     return 1;
 }
 
+/* ---- SentencePiece's table of replacements ------------------------------------------------------------ */
+
+static int precompiled_load(struct norm_stage *s, const json_t *o, struct err *e)
+{
+    const char *text;
+    if (json_get_str(o, "precompiled_charsmap", WHERE ": Precompiled", &text, e)) return -1;
+    if (json_get_bool_or(o, "longest", false, &s->left, e)) return -1;
+    s->map = charsmap_new(text, strlen(text), e);
+    return s->map ? 0 : err_wrap(e, WHERE ": Precompiled");
+}
+
+static int precompiled_run(const struct norm_stage *s, struct enc *x, const char *p, size_t n,
+                           struct str *out)
+{
+    (void)x;
+    charsmap_run(s->map, s->left, p, n, out);
+    return 1;
+}
+
+/* ---- table -------------------------------------------------------------------------------------------- */
+
 static const struct norm_type rows[] = {
-    {"NFC", NULL, nfc_stage_run},
+    {"NFC", NULL, nfc_run},
+    {"NFD", NULL, nfd_run},
+    {"NFKC", NULL, nfkc_run},
+    {"NFKD", NULL, nfkd_run},
+    {"Lowercase", NULL, lowercase_run},
+    {"Strip", strip_load, strip_run},
+    {"StripAccents", NULL, strip_accents_run},
     {"Prepend", prepend_load, prepend_run},
     {"Replace", replace_load, replace_run},
+    {"ByteLevel", NULL, byte_level_run},
+    {"Precompiled", precompiled_load, precompiled_run},
     {"Sequence", NULL, NULL},
     {NULL, NULL, NULL},
 };
@@ -84,21 +194,14 @@ static int load_one(struct tokenizer *t, const json_t *o, struct err *e)
 
 int normalizers_load(struct tokenizer *t, const json_t *o, struct err *e)
 {
-    if (!o || json_is_null(o)) return 0;
-    if (strcmp(element_type(o), "Sequence")) return load_one(t, o, e);
-    size_t i;
-    const json_t *part;
-    json_array_foreach(json_object_get(o, "normalizers"), i, part)
-    {
-        if (load_one(t, part, e)) return -1;
-    }
-    return 0;
+    return element_sequence(t, o, "normalizers", load_one, e);
 }
 
 void norm_stage_release(struct norm_stage *s)
 {
     free(s->content);
     regex_free(s->re);
+    charsmap_free(s->map);
 }
 
 int normalize(struct enc *x, const char *p, size_t n, const char **q, size_t *m)

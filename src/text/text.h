@@ -1,10 +1,10 @@
 /* text.h: tokenizers and chat templates.
  *
- * A tokenizer is a pipeline read from tokenizer.json (or built from GGUF metadata): added tokens are cut
- * out, the text is normalised (NFC), pre-tokenised (regular expressions by PCRE2), each piece is merged
- * (byte-level BPE, ranks) or looked up (characters), and the template adds special tokens. Equal to
- * Hugging Face `tokenizers`, id for id. Input bytes may be anything: invalid UTF-8 is replaced by U+FFFD
- * first, as Python would with errors="replace".
+ * A tokenizer is a pipeline read from tokenizer.json (or built from another form): added tokens are cut out,
+ * the text is normalised (Unicode forms, replacements), pre-tokenised (regular expressions by PCRE2), each
+ * piece is merged (BPE) or cut into the likeliest tokens (Unigram), and the template adds special tokens.
+ * Equal to Hugging Face `tokenizers`, id for id. Input bytes may be anything: invalid UTF-8 is replaced by
+ * U+FFFD first, as Python would with errors="replace".
  */
 #ifndef TEXT_TEXT_H
 #define TEXT_TEXT_H
@@ -26,10 +26,14 @@ struct ids {
 void ids_release(struct ids *v);
 void ids_push(struct ids *v, int id);
 
-/* dir holds tokenizer.json, or vocab.json with merges.txt (GPT-2, Qwen2: see tokenizer_load.c), and
- * perhaps tokenizer_config.json, special_tokens_map.json, chat_template.jinja. An element of
- * tokenizer.json that is not supported is an error that names it. */
+/* dir holds tokenizer.json, or vocab.json with merges.txt (GPT-2, Qwen2: see tokenizer_load.c), or
+ * tokenizer.model (of SentencePiece or tiktoken: spm_model.c, tiktoken.c), and perhaps
+ * tokenizer_config.json, special_tokens_map.json, chat_template.jinja. An element of tokenizer.json that is
+ * not supported is an error that names it. */
 struct tokenizer *tokenizer_load(const char *dir, struct err *e);
+bool tokenizer_present(const char *dir); /* is one of these files there? */
+/* From the bytes of a SentencePiece model or a tiktoken file alone. */
+struct tokenizer *tokenizer_from_model(const char *bytes, size_t n, struct err *e);
 /* From the bytes of a tokenizer.json alone: no bos, eos, pad or chat template. */
 struct tokenizer *tokenizer_from_json(const char *bytes, size_t n, struct err *e);
 /* From a vocabulary in memory (GGUF, llama2.c): see the fields. */
@@ -87,16 +91,20 @@ void tokenizer_decode(const struct tokenizer *t, const int *ids, size_t n, bool 
                       struct str *out);
 /* Incremental: bytes held back until they form whole UTF-8 characters. Start with all zero. The pieces
  * together are the text of tokenizer_decode, but that a run of <0xNN> tokens that is not UTF-8 as a whole
- * still gives the characters that are in it. */
+ * still gives the characters that are in it. Decoders that look at the joined text (a Replace after Fuse,
+ * say) give all of it at the end. */
 struct tok_stream {
     char held[8];
     int n_held;
     int n_stripped;
-    bool started;
+    bool any, started;
+    struct ids late; /* ids for the end, of tokenizer `of` */
+    const struct tokenizer *of;
 };
 void tok_stream_push(struct tok_stream *s, const struct tokenizer *t, int id, bool skip_special,
                      struct str *out);
-void tok_stream_end(struct tok_stream *s, struct str *out); /* incomplete bytes come out as U+FFFD */
+/* Incomplete bytes come out as U+FFFD. out NULL: what is held is dropped. */
+void tok_stream_end(struct tok_stream *s, struct str *out);
 
 /* Chat templates: Jinja, rendered byte for byte as transformers' apply_chat_template does. */
 

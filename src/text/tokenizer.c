@@ -12,6 +12,7 @@
 #include "text/unicode.h"
 
 #define KEEP_BYTES ((size_t)1 << 24) /* of a buffer, between two encodes */
+#define KEEP_CELLS ((size_t)1 << 20)
 
 void ids_release(struct ids *v)
 {
@@ -37,7 +38,6 @@ static struct enc *enc_new(const struct tokenizer *t)
     str_init(&x->clean, 4 * TEXT_MAX);
     str_init(&x->norm[0], 4 * TEXT_MAX);
     str_init(&x->norm[1], 4 * TEXT_MAX);
-    str_init(&x->prefix, 4 * TEXT_MAX);
     x->regex = regex_scratch_new();
     return x;
 }
@@ -47,10 +47,13 @@ static void enc_free(struct enc *x)
     str_release(&x->clean);
     str_release(&x->norm[0]);
     str_release(&x->norm[1]);
-    str_release(&x->prefix);
+    for (int i = 0; i < STAGES_MAX; i++)
+        for (int k = 0; k < 2; k++)
+            if (x->room[i][k].p) str_release(&x->room[i][k]);
     regex_scratch_free(x->regex);
     free(x->cache);
     free(x->work);
+    free(x->cells);
     free(x);
 }
 
@@ -78,11 +81,17 @@ static void enc_give(const struct tokenizer *t, struct enc *x)
     str_trim(&x->clean);
     str_trim(&x->norm[0]);
     str_trim(&x->norm[1]);
-    str_trim(&x->prefix);
+    for (int i = 0; i < STAGES_MAX; i++)
+        for (int k = 0; k < 2; k++) str_trim(&x->room[i][k]);
     if (x->work_cap * sizeof *x->work > KEEP_BYTES) {
         free(x->work);
         x->work = NULL;
         x->work_cap = 0;
+    }
+    if (x->cells_cap > KEEP_CELLS) {
+        free(x->cells);
+        x->cells = NULL;
+        x->cells_cap = 0;
     }
     struct tokenizer *mine = (struct tokenizer *)(uintptr_t)t;
     pthread_mutex_lock(&mine->lock);
@@ -99,6 +108,7 @@ struct tokenizer *tokenizer_blank(void)
     lexicon_init(&t->lex);
     added_init(&t->added);
     bpe_init(&t->bpe, &t->lex);
+    unigram_init(&t->unigram);
     pthread_mutex_init(&t->lock, NULL);
     t->bos = t->eos = t->pad = NO_ID;
     t->config = json_object();
@@ -117,6 +127,7 @@ void tokenizer_free(struct tokenizer *t)
     lexicon_release(&t->lex);
     added_release(&t->added);
     bpe_release(&t->bpe);
+    unigram_release(&t->unigram);
     decoder_release(&t->dec);
     ids_release(&t->prefix);
     ids_release(&t->suffix);
@@ -159,53 +170,6 @@ int tokenizer_add_special(struct tokenizer *t, const char *text, size_t n, struc
     return tokenizer_add(t, &(struct added_token){.text = text, .n = n, .special = true}, e);
 }
 
-int tokenizer_merge(struct tokenizer *t, const char *left, size_t n, const char *right, size_t m,
-                    struct err *e)
-{
-    int a = lexicon_find(&t->lex, left, n), b = lexicon_find(&t->lex, right, m);
-    if (n + m > LEXEME_BYTES) return err_set(e, "merge %d: %zu bytes", t->bpe.n_merges, n + m);
-    char small[256], *both = n + m <= sizeof small ? small : alloc_or_die(n + m);
-    memcpy(both, left, n);
-    memcpy(both + n, right, m);
-    int id = lexicon_find(&t->lex, both, n + m);
-    if (both != small) free(both);
-    if (a == NO_ID || b == NO_ID || id == NO_ID)
-        return err_set(e, "merge %d, \"%.*s\" with \"%.*s\": %s is not in the vocabulary", t->bpe.n_merges,
-                       (int)(n < 100 ? n : 100), left, (int)(m < 100 ? m : 100), right,
-                       a == NO_ID   ? "the first"
-                       : b == NO_ID ? "the second"
-                                    : "the joined token");
-    return bpe_merge_add(&t->bpe, a, b, id, (uint32_t)t->bpe.n_merges, e);
-}
-
-int tokenizer_merge_line(struct tokenizer *t, const char *line, size_t n, struct err *e)
-{
-    const char *space = memchr(line, ' ', n);
-    size_t left = space ? (size_t)(space - line) : n;
-    if (!space || memchr(space + 1, ' ', n - left - 1))
-        return err_set(e, "merge %d, \"%.*s\": two tokens with one space between expected", t->bpe.n_merges,
-                       (int)(n < 100 ? n : 100), line);
-    return tokenizer_merge(t, line, left, space + 1, n - left - 1, e);
-}
-
-static int model_options(struct tokenizer *t, const json_t *m, struct err *e)
-{
-    struct bpe *b = &t->bpe;
-    double dropout;
-    if (json_get_bool_or(m, "byte_fallback", false, &b->byte_fallback, e) ||
-        json_get_bool_or(m, "fuse_unk", false, &b->fuse_unk, e) ||
-        json_get_bool_or(m, "ignore_merges", false, &b->ignore_merges, e) ||
-        json_get_real_or(m, "dropout", 0, &dropout, e))
-        return -1;
-    if (dropout != 0) return err_set(e, "model: dropout %g is not supported", dropout);
-    if (*json_str_or(m, "continuing_subword_prefix", "") || *json_str_or(m, "end_of_word_suffix", ""))
-        return err_set(e, "model: continuing_subword_prefix and end_of_word_suffix are not supported");
-    const char *unk = json_str_or(m, "unk_token", NULL);
-    b->unk = unk ? lexicon_find(&t->lex, unk, strlen(unk)) : NO_ID;
-    if (unk && b->unk == NO_ID) return err_set(e, "model: unk_token \"%s\" is not in the vocabulary", unk);
-    return bpe_ready(b, e);
-}
-
 /* Ids of added tokens, and what they are recognised by. */
 static int added_finish(struct tokenizer *t, struct err *e)
 {
@@ -239,9 +203,12 @@ static int added_finish(struct tokenizer *t, struct err *e)
 
 int tokenizer_finish(struct tokenizer *t, struct err *e)
 {
+    const json_t *model = json_object_get(t->parts, "model");
+    t->subword = subword_find(model, e);
+    if (!t->subword) return -1;
     if (normalizers_load(t, json_object_get(t->parts, "normalizer"), e)) return -1;
     if (pretokenizers_load(t, json_object_get(t->parts, "pre_tokenizer"), e)) return -1;
-    if (model_options(t, json_object_get(t->parts, "model"), e)) return -1;
+    if (t->subword->ready(t, model, e)) return err_wrap(e, "model");
     if (added_finish(t, e)) return -1;
     if (post_load(t, json_object_get(t->parts, "post_processor"), e)) return -1;
     return decoder_load(t, json_object_get(t->parts, "decoder"), e);
@@ -254,16 +221,26 @@ static int cut_done(struct enc *x, const char *p, size_t n)
     return pre_run(x, 0, p, n);
 }
 
+/* A piece from the start of the text, before and after it is normalised. */
+static int normalize_piece(struct enc *x, const char **p, size_t *n)
+{
+    bool first = *p == x->text;
+    x->head_lost = false;
+    if (normalize(x, *p, *n, p, n)) return -1;
+    x->first = first && !x->head_lost ? *p : NULL;
+    return 0;
+}
+
 static int cut_raw(struct enc *x, const char *p, size_t n)
 {
     const struct added *a = &x->t->added;
-    if (normalize(x, p, n, &p, &n)) return -1;
+    if (normalize_piece(x, &p, &n)) return -1;
     return a->normal.n > 1 ? added_cut(a, &a->normal, x, p, n, cut_done) : pre_run(x, 0, p, n);
 }
 
 static int cut_plain(struct enc *x, const char *p, size_t n)
 {
-    if (normalize(x, p, n, &p, &n)) return -1;
+    if (normalize_piece(x, &p, &n)) return -1;
     return pre_run(x, 0, p, n);
 }
 
@@ -276,6 +253,7 @@ static int encode(struct enc *x, const char *text, size_t n, int flags)
         text = x->clean.p;
         n = x->clean.len;
     }
+    x->text = text;
     if (flags & TOK_SPECIAL)
         for (size_t i = 0; i < t->prefix.n; i++) ids_push(x->out, t->prefix.p[i]);
     if (flags & TOK_PLAIN) {

@@ -13,11 +13,6 @@
 #include "base/json.h"
 #include "text/text_int.h"
 
-struct model_row {
-    const char *name;
-    int (*load)(struct tokenizer *t, const json_t *model, struct err *e);
-};
-
 #define STAND_IN "\xEF\xBF\xBF" /* U+FFFF */
 
 /* Every escape of NUL becomes one of the stand-in; returns how many there were. */
@@ -35,8 +30,7 @@ static size_t nul_hide(char *bytes, size_t n)
     return count;
 }
 
-/* The token with NUL in the place of stand-ins, in a block that the caller frees; NULL: it has none. */
-static char *nul_back(const struct tokenizer *t, const char *p, size_t *n)
+char *nul_back(const struct tokenizer *t, const char *p, size_t *n)
 {
     if (!t->nul_hidden || !memmem(p, *n, STAND_IN, 3)) return NULL;
     char *copy = alloc_strn(p, *n);
@@ -50,72 +44,13 @@ static char *nul_back(const struct tokenizer *t, const char *p, size_t *n)
     return copy;
 }
 
-int vocab_from_json(struct tokenizer *t, const json_t *vocab, struct err *e)
+static int model_load_json(struct tokenizer *t, json_t *model, struct err *e)
 {
-    if (!json_is_object(vocab)) return err_set(e, "\"vocab\" must be an object of token: id");
-    const char *token;
-    size_t n;
-    const json_t *id;
-    json_t *object = (json_t *)(uintptr_t)vocab; /* jansson's iterator takes no const */
-    json_object_keylen_foreach(object, token, n, id)
-    {
-        json_int_t v = json_integer_value(id);
-        if (!json_is_integer(id) || v < 0 || v >= ID_MAX)
-            return err_set(e, "vocab: the id of \"%.100s\" is not 0 to %d", token, ID_MAX - 1);
-        char *nul = nul_back(t, token, &n);
-        int failed = lexicon_add(&t->lex, (int)v, nul ? nul : token, n, e);
-        free(nul);
-        if (failed) return err_wrap(e, "vocab");
-    }
-    return 0;
-}
-
-static int merge_load(struct tokenizer *t, const json_t *m, struct err *e)
-{
-    const json_t *a = json_array_get(m, 0), *b = json_array_get(m, 1);
-    if (!json_is_string(m) && !(json_array_size(m) == 2 && json_is_string(a) && json_is_string(b)))
-        return err_set(e, "merge %d: \"a b\" or [\"a\", \"b\"] expected", t->bpe.n_merges);
-    if (json_is_string(m)) a = m;
-    size_t n = json_string_length(a), k = b ? json_string_length(b) : 0;
-    char *nul_a = nul_back(t, json_string_value(a), &n);
-    char *nul_b = b ? nul_back(t, json_string_value(b), &k) : NULL;
-    const char *left = nul_a ? nul_a : json_string_value(a);
-    int failed = b ? tokenizer_merge(t, left, n, nul_b ? nul_b : json_string_value(b), k, e)
-                   : tokenizer_merge_line(t, left, n, e);
-    free(nul_a);
-    free(nul_b);
-    return failed;
-}
-
-static int merges_load(struct tokenizer *t, const json_t *merges, struct err *e)
-{
-    size_t i;
-    const json_t *m;
-    json_array_foreach(merges, i, m)
-    {
-        if (merge_load(t, m, e)) return -1;
-    }
-    return 0;
-}
-
-static int bpe_load(struct tokenizer *t, const json_t *model, struct err *e)
-{
-    return vocab_from_json(t, json_object_get(model, "vocab"), e) ||
-                   merges_load(t, json_object_get(model, "merges"), e)
-               ? -1
-               : 0;
-}
-
-static const struct model_row models[] = {{"BPE", bpe_load}, {NULL, NULL}};
-
-static int model_load_json(struct tokenizer *t, const json_t *model, struct err *e)
-{
-    const char *type = element_type(model);
     /* Old files do not say; only BPE has merges. */
-    if (!*type && json_object_get(model, "merges")) type = "BPE";
-    for (const struct model_row *row = models; row->name; row++)
-        if (!strcmp(row->name, type)) return row->load(t, model, e);
-    return element_unknown(e, "model", model, models, sizeof *models);
+    if (!*element_type(model) && json_object_get(model, "merges"))
+        json_object_set_new(model, "type", json_string("BPE"));
+    t->subword = subword_find(model, e);
+    return t->subword ? t->subword->load(t, model, e) : -1;
 }
 
 static int added_flags(const json_t *o, struct added_token *a, struct err *e)
@@ -157,7 +92,7 @@ static json_t *parts_of(const json_t *root)
 
 static int read_root(struct tokenizer *t, const json_t *root, struct err *e)
 {
-    const json_t *model = json_object_get(root, "model"), *o;
+    json_t *model = json_object_get(root, "model"), *o;
     size_t i;
     if (!json_is_object(model)) return err_set(e, "no \"model\" object");
     if (model_load_json(t, model, e)) return -1;

@@ -1,4 +1,5 @@
-/* tokenizer_load.c: a tokenizer from a folder: tokenizer.json, or vocab.json with merges.txt.
+/* tokenizer_load.c: a tokenizer from a folder: tokenizer.json, or vocab.json with merges.txt, or
+ * tokenizer.model (SentencePiece or tiktoken).
  *
  * The second form does not say how text is split; tokenizer_class in tokenizer_config.json does
  * (GPT2Tokenizer or Qwen2Tokenizer, with or without "Fast"; without a configuration GPT-2 is meant).
@@ -12,6 +13,7 @@
 #include "text/text_int.h"
 
 #define MERGES_MAX ((size_t)1 << 28)
+#define MODEL_MAX  ((size_t)1 << 28)
 
 struct class_row {
     const char *name, *preset, *defaults; /* special tokens unless the configuration says otherwise */
@@ -78,22 +80,64 @@ static int read_pair(struct tokenizer *t, const char *vocab, const char *merges,
     return !t->parts || read_vocab(t, vocab, e) || read_merges(t, merges, e) ? -1 : 0;
 }
 
+/* A SentencePiece model begins with its first piece, field 1 of kind 2. */
+static int read_model_bytes(struct tokenizer *t, const char *bytes, size_t n, struct err *e)
+{
+    return n && *bytes == 0x0A ? spm_read(t, bytes, n, e) : tiktoken_read(t, bytes, n, e);
+}
+
+static int read_binary(struct tokenizer *t, const char *path, struct err *e)
+{
+    char *bytes;
+    size_t n;
+    if (file_read(path, MODEL_MAX, &bytes, &n, e)) return -1;
+    int failed = read_model_bytes(t, bytes, n, e);
+    free(bytes);
+    return failed ? err_wrap(e, "%s", path) : 0;
+}
+
+enum { JSON_FILE, VOCAB_FILE, MERGES_FILE, FIRST_BINARY };
+static const char *const names[] = {"tokenizer.json",  "vocab.json",     "merges.txt",
+                                    "tokenizer.model", "tiktoken.model", "spiece.model"};
+#define N_NAMES (sizeof names / sizeof *names)
+
 static int read_any(struct tokenizer *t, const char *dir, struct err *e)
 {
-    char *json = path_join(dir, "tokenizer.json"), *vocab = path_join(dir, "vocab.json");
-    char *merges = path_join(dir, "merges.txt");
+    char *path[N_NAMES];
+    bool here[N_NAMES];
+    size_t binary = FIRST_BINARY;
+    for (size_t i = 0; i < N_NAMES; i++) {
+        path[i] = path_join(dir, names[i]);
+        here[i] = file_exists(path[i]);
+    }
+    while (binary < N_NAMES && !here[binary]) binary++;
     int failed;
-    if (file_exists(json))
-        failed = read_tokenizer_json(t, json, e);
-    else if (file_exists(vocab) && file_exists(merges))
-        failed = read_pair(t, vocab, merges, e);
+    if (here[JSON_FILE])
+        failed = read_tokenizer_json(t, path[JSON_FILE], e);
+    else if (here[VOCAB_FILE] && here[MERGES_FILE])
+        failed = read_pair(t, path[VOCAB_FILE], path[MERGES_FILE], e);
+    else if (binary < N_NAMES)
+        failed = read_binary(t, path[binary], e);
     else
         failed =
-            err_set(e, "%s: no tokenizer here; tokenizer.json, or vocab.json with merges.txt, expected", dir);
-    free(json);
-    free(vocab);
-    free(merges);
+            err_set(e,
+                    "%s: no tokenizer here; tokenizer.json, vocab.json with merges.txt, or tokenizer.model "
+                    "expected",
+                    dir);
+    for (size_t i = 0; i < N_NAMES; i++) free(path[i]);
     return failed;
+}
+
+bool tokenizer_present(const char *dir)
+{
+    bool here[N_NAMES], binary = false;
+    for (size_t i = 0; i < N_NAMES; i++) {
+        char *path = path_join(dir, names[i]);
+        here[i] = file_exists(path);
+        binary |= i >= FIRST_BINARY && here[i];
+        free(path);
+    }
+    return here[JSON_FILE] || (here[VOCAB_FILE] && here[MERGES_FILE]) || binary;
 }
 
 struct tokenizer *tokenizer_load(const char *dir, struct err *e)
@@ -103,6 +147,14 @@ struct tokenizer *tokenizer_load(const char *dir, struct err *e)
         if (!config_apply(t, e) && !tokenizer_finish(t, e)) return t;
         err_wrap(e, "%s", dir);
     }
+    tokenizer_free(t);
+    return NULL;
+}
+
+struct tokenizer *tokenizer_from_model(const char *bytes, size_t n, struct err *e)
+{
+    struct tokenizer *t = tokenizer_blank();
+    if (!read_model_bytes(t, bytes, n, e) && !config_apply(t, e) && !tokenizer_finish(t, e)) return t;
     tokenizer_free(t);
     return NULL;
 }

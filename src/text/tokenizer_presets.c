@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/json.h"
 #include "text/text_int.h"
 
 #define NFC_PART    "{\"type\": \"NFC\"}"
@@ -13,20 +14,38 @@
 #define DECODER_PART                                                                                         \
     "{\"type\": \"ByteLevel\", \"add_prefix_space\": true, \"trim_offsets\": true, \"use_regex\": true}"
 
+#define CUTS_MAX 6
+
 struct preset {
     const char *name;  /* the first of them */
     const char *names; /* separated by spaces */
     const char *normalizer;
-    const char *first;   /* a stage before the split, or NULL */
-    const char *pattern; /* of a Split before ByteLevel; NULL: ByteLevel's own */
+    const char *first;          /* a stage before the cuts, or NULL */
+    const char *cuts[CUTS_MAX]; /* expressions of Splits before ByteLevel; none: ByteLevel's own */
     bool ignore_merges;
 };
 
+/* One after the other, on what the ones before have left in one piece (DeepSeek-V3's and -Coder's files). */
+#define DEEPSEEK_V3                                                                                          \
+    "\\p{N}{1,3}", "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+",                                             \
+        "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+"  \
+        "| ?[\\p{P}\\p{S}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define DEEPSEEK_CODER                                                                                       \
+    "[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+", "\\p{N}"
+/* Mistral's: words are cut where lower case is followed by upper case. */
+#define TEKKEN                                                                                               \
+    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+"              \
+    "|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|\\p{N}"      \
+    "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+
 static const struct preset rows[] = {
-    {"gpt-2", "gpt-2 gpt2 default", NULL, NULL, NULL, false},
-    {"smollm", "smollm", NULL, DIGITS_PART, NULL, false},
-    {"qwen2", "qwen2 deepseek-r1-qwen", NFC_PART, NULL, scan_qwen2, false},
-    {"llama-bpe", "llama-bpe llama3 llama-v3", NULL, NULL, scan_llama3, true},
+    {"gpt-2", "gpt-2 gpt2 default", NULL, NULL, {NULL}, false},
+    {"smollm", "smollm", NULL, DIGITS_PART, {NULL}, false},
+    {"qwen2", "qwen2 deepseek-r1-qwen", NFC_PART, NULL, {scan_qwen2}, false},
+    {"llama-bpe", "llama-bpe llama3 llama-v3 smaug-bpe", NULL, NULL, {scan_llama3}, true},
+    {"deepseek-v3", "deepseek-v3", NULL, NULL, {DEEPSEEK_V3}, false},
+    {"deepseek-coder", "deepseek-coder", NULL, NULL, {DEEPSEEK_CODER}, false},
+    {"tekken", "tekken", NULL, NULL, {TEKKEN}, true},
 };
 
 static json_t *parse(const char *text)
@@ -41,11 +60,11 @@ static json_t *pre_tokenizer_of(const struct preset *p)
 {
     json_t *stages = json_array();
     if (p->first) json_array_append_new(stages, parse(p->first));
-    if (p->pattern)
+    for (int i = 0; i < CUTS_MAX && p->cuts[i]; i++)
         json_array_append_new(stages, json_pack("{s:s, s:{s:s}, s:s, s:b}", "type", "Split", "pattern",
-                                                "Regex", p->pattern, "behavior", "Isolated", "invert", 0));
+                                                "Regex", p->cuts[i], "behavior", "Isolated", "invert", 0));
     json_array_append_new(stages, json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space",
-                                            0, "trim_offsets", 1, "use_regex", p->pattern ? 0 : 1));
+                                            0, "trim_offsets", 1, "use_regex", p->cuts[0] ? 0 : 1));
     if (json_array_size(stages) > 1)
         return json_pack("{s:s, s:o}", "type", "Sequence", "pretokenizers", stages);
     json_t *only = json_incref(json_array_get(stages, 0));
@@ -142,6 +161,9 @@ static bool is_preset(const json_t *parts, const char *name)
 
 const char *preset_name(const json_t *parts)
 {
+    const json_t *model = json_object_get(parts, "model");
+    bool affixes = *json_str_or(model, "continuing_subword_prefix", "") || *json_str_or(model, "end_of_word_suffix", "");
+    if (strcmp(element_type(model), "BPE") || affixes) return NULL;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (is_preset(parts, rows[i].name)) return rows[i].name;
     return is_preset(parts, "spm") ? "spm" : NULL;

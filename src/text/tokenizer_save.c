@@ -24,41 +24,6 @@ static json_t *added_json(const struct added_token *a, bool with_id)
     return o;
 }
 
-static json_t *token_json(const struct tokenizer *t, int id)
-{
-    size_t n;
-    const char *p = lexicon_text(&t->lex, id, &n);
-    return json_stringn(p, n);
-}
-
-/* Strings "a b", which every version reads, unless a token has a space in it: then pairs. */
-static json_t *merges_json(const struct tokenizer *t)
-{
-    const struct bpe *b = &t->bpe;
-    json_t *list = json_array();
-    bool pairs = false;
-    for (int i = 0; i < b->n_merges && !pairs; i++)
-        pairs = strchr(lexicon_text(&t->lex, b->merges[i].id, NULL), ' ') != NULL;
-    for (int i = 0; i < b->n_merges; i++) {
-        int left = b->merges[i].left, right = b->merges[i].right;
-        const char *p = lexicon_text(&t->lex, left, NULL), *q = lexicon_text(&t->lex, right, NULL);
-        json_array_append_new(list, pairs ? json_pack("[o, o]", token_json(t, left), token_json(t, right))
-                                          : json_sprintf("%s %s", p, q));
-    }
-    return list;
-}
-
-static json_t *vocab_json(const struct tokenizer *t)
-{
-    json_t *o = json_object();
-    for (int id = 0; id < t->lex.n; id++) {
-        size_t n;
-        const char *p = lexicon_text(&t->lex, id, &n);
-        if (p) json_object_setn_new_nocheck(o, p, n, json_integer(id));
-    }
-    return o;
-}
-
 static json_t *tokenizer_json(const struct tokenizer *t)
 {
     static const char *const keys[] = {"normalizer", "pre_tokenizer", "post_processor", "decoder"};
@@ -73,8 +38,7 @@ static json_t *tokenizer_json(const struct tokenizer *t)
         json_object_set_new(root, keys[i], v ? json_incref(v) : json_null());
     }
     json_t *model = json_copy(json_object_get(t->parts, "model"));
-    json_object_set_new(model, "vocab", vocab_json(t));
-    json_object_set_new(model, "merges", merges_json(t));
+    t->subword->save(t, model);
     json_object_set_new(root, "model", model);
     return root;
 }

@@ -14,31 +14,30 @@
 #include "text/text_int.h"
 #include "text/unicode.h"
 
-enum gguf_type { NORMAL = 1, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE };
-
 static size_t length_of(const struct vocab *v, int id)
 {
     return v->lengths ? v->lengths[id] : strlen(v->tokens[id]);
 }
 
-static enum gguf_type type_of(const struct vocab *v, int id)
+static enum vocab_type type_of(const struct vocab *v, int id)
 {
-    if (v->types) return (enum gguf_type)v->types[id];
-    if (id == v->unk) return UNKNOWN;
-    if (id == v->bos || id == v->eos || id == v->pad) return CONTROL;
+    if (v->types) return (enum vocab_type)v->types[id];
+    if (id == v->unk) return VOCAB_UNKNOWN;
+    if (id == v->bos || id == v->eos || id == v->pad) return VOCAB_CONTROL;
     bool byte = length_of(v, id) == 6 && !memcmp(v->tokens[id], "<0x", 3) && v->tokens[id][5] == '>';
-    return byte ? BYTE : NORMAL;
+    return byte ? VOCAB_BYTE : VOCAB_NORMAL;
 }
 
-static int add_tokens(struct tokenizer *t, const struct vocab *v, struct err *e)
+int vocab_tokens(struct tokenizer *t, const struct vocab *v, struct err *e)
 {
     for (int id = 0; id < v->n; id++) {
-        enum gguf_type type = type_of(v, id);
+        enum vocab_type type = type_of(v, id);
         struct added_token a = {
-            .text = v->tokens[id], .n = length_of(v, id), .special = type != USER_DEFINED};
+            .text = v->tokens[id], .n = length_of(v, id), .special = type != VOCAB_USER_DEFINED};
         if (!utf8_valid(a.text, a.n)) return err_set(e, "token %d is not UTF-8", id);
         if (lexicon_add(&t->lex, id, a.text, a.n, e)) return -1;
-        if (a.n && (type == UNKNOWN || type == CONTROL || type == USER_DEFINED) && tokenizer_add(t, &a, e))
+        if (a.n && (type == VOCAB_UNKNOWN || type == VOCAB_CONTROL || type == VOCAB_USER_DEFINED) &&
+            tokenizer_add(t, &a, e))
             return -1;
     }
     return 0;
@@ -68,7 +67,7 @@ static uint32_t rank_of(const float *sorted, int n, float score)
 
 static bool mergeable(const struct vocab *v, int id)
 {
-    return id != NO_ID && (type_of(v, id) == NORMAL || type_of(v, id) == USER_DEFINED);
+    return id != NO_ID && (type_of(v, id) == VOCAB_NORMAL || type_of(v, id) == VOCAB_USER_DEFINED);
 }
 
 static int score_merges(struct tokenizer *t, const struct vocab *v, struct err *e)
@@ -119,17 +118,17 @@ static void config_token(struct tokenizer *t, const char *name, int id, int *out
 static int build_gpt2(struct tokenizer *t, const struct vocab *v, struct err *e)
 {
     t->parts = preset_parts(v->pre ? v->pre : "default", e);
-    if (!t->parts || add_tokens(t, v, e)) return -1;
+    if (!t->parts || vocab_tokens(t, v, e)) return -1;
     for (int i = 0; i < v->n_merges; i++)
         if (tokenizer_merge_line(t, v->merges[i], strlen(v->merges[i]), e)) return -1;
     return 0;
 }
 
-static int build_spm(struct tokenizer *t, const struct vocab *v, struct err *e)
+int vocab_spm(struct tokenizer *t, const struct vocab *v, struct err *e)
 {
     if (!v->scores) return err_set(e, "a vocabulary of SentencePiece without scores");
     t->parts = preset_parts("spm", e);
-    if (!t->parts || add_tokens(t, v, e) || score_merges(t, v, e)) return -1;
+    if (!t->parts || vocab_tokens(t, v, e) || score_merges(t, v, e)) return -1;
     qsort(t->bpe.merges, (size_t)t->bpe.n_merges, sizeof *t->bpe.merges, by_rank);
     const char *unk = lexicon_text(&t->lex, v->unk, NULL);
     json_object_set_new(json_object_get(t->parts, "model"), "unk_token",
@@ -143,7 +142,7 @@ static int build(struct tokenizer *t, const struct vocab *v, struct err *e)
     if (!spm && strcmp(v->model, "gpt2"))
         return err_set(e, "vocabulary model \"%s\" is not supported; gpt2 or spm expected", v->model);
     if (v->n <= 0 || v->n > ID_MAX) return err_set(e, "vocabulary of %d tokens", v->n);
-    if (spm ? build_spm(t, v, e) : build_gpt2(t, v, e)) return -1;
+    if (spm ? vocab_spm(t, v, e) : build_gpt2(t, v, e)) return -1;
     config_token(t, "bos_token", v->bos, &t->bos);
     config_token(t, "eos_token", v->eos, &t->eos);
     config_token(t, "pad_token", v->pad, &t->pad);

@@ -51,6 +51,35 @@ bool uc_word(uint32_t cp)
     return (c >= UC_LU && c <= UC_NL) || c == UC_PC || cp == 0x200C || cp == 0x200D || other_alphabetic(cp);
 }
 
+bool uc_in(const struct uc_set *set, uint32_t cp)
+{
+    int lo = 0, hi = set->n;
+    while (lo < hi) {
+        int mid = lo + (hi - lo) / 2;
+        if (set->range[mid].to < cp)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < set->n && set->range[lo].from <= cp;
+}
+
+uint32_t uc_lower(uint32_t cp)
+{
+    if (cp < 0x80) return cp >= 'A' && cp <= 'Z' ? cp + 32 : cp;
+    int lo = 0, hi = uc_n_lower_runs;
+    while (lo < hi) {
+        int mid = lo + (hi - lo) / 2;
+        if (uc_lower_runs[mid].to < cp)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    if (lo == uc_n_lower_runs || uc_lower_runs[lo].from > cp) return cp;
+    const struct uc_lower_run *r = &uc_lower_runs[lo];
+    return r->distance == 1 && (cp - r->from) & 1 ? cp : cp + (uint32_t)r->distance;
+}
+
 uint32_t utf8_before(const char *start, const char *p, int *n)
 {
     const char *q = p - 1;

@@ -70,6 +70,28 @@ static inline bool uc_number(uint8_t bits)
 /* \w of the regular expressions around added tokens: letters, marks, digits, letter numbers, connectors. */
 bool uc_word(uint32_t cp);
 
+/* Sets as sorted ranges (unicode_sets.c). */
+struct uc_range {
+    uint32_t from, to;
+};
+struct uc_set {
+    const struct uc_range *range;
+    int n;
+};
+extern const struct uc_set uc_decomposing; /* NFKD changes it, or it is a mark with a combining class */
+extern const struct uc_set uc_marks;       /* what StripAccents takes out */
+extern const struct uc_set uc_punctuation; /* what Punctuation cuts at */
+bool uc_in(const struct uc_set *set, uint32_t cp);
+
+/* Lower case by the character, for all but U+0130: cp + distance. With distance 1 only every second one. */
+struct uc_lower_run {
+    uint32_t from, to;
+    int distance;
+};
+extern const struct uc_lower_run uc_lower_runs[];
+extern const int uc_n_lower_runs;
+uint32_t uc_lower(uint32_t cp);
+
 /* The character at p, in text known to be valid UTF-8; *n is its length. */
 static inline uint32_t utf8_at(const char *p, int *n)
 {

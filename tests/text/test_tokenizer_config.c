@@ -136,16 +136,25 @@ static void what_is_not_known_is_named(void **state)
     (void)state;
     refused("{}", "model");
     refused("[1", "tokenizer.json");
-    refused("{\"model\":{\"type\":\"Unigram\"}}", "\"Unigram\" is not supported; supported: BPE");
+    refused("{\"model\":{\"type\":\"WordPiece\"}}",
+            "\"WordPiece\" is not supported; supported: BPE, Unigram");
+    refused("{\"model\":{\"type\":\"Unigram\"}}", "[token, score]");
+    refused("{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",\"b\"]]}}", "vocab[0]");
+    refused("{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",-1]],\"unk_id\":1}}", "unk_id 1");
+    refused("{\"model\":{\"type\":\"WordLevel\",\"vocab\":{}}}", "unk_token");
     refused("{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":0}}}", "id 0");
     refused("{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-1}}}", "\"a\"");
     refused("{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a b\"]}}", "merge 0");
     refused("{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"dropout\":0.5}}", "dropout");
-    refused("{\"normalizer\":{\"type\":\"Lowercase\"},\"model\":{\"type\":\"BPE\",\"vocab\":{}}}",
-            "\"Lowercase\"");
+    refused("{\"normalizer\":{\"type\":\"BertNormalizer\"},\"model\":{\"type\":\"BPE\",\"vocab\":{}}}",
+            "\"BertNormalizer\"");
+    refused(
+        "{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AAAA\"},\"model\":{\"type\":"
+        "\"BPE\",\"vocab\":{}}}",
+        "table of 3 bytes");
     refused("{\"decoder\":{\"type\":\"CTC\"},\"model\":{\"type\":\"BPE\",\"vocab\":{}}}", "\"CTC\"");
-    refused("{\"post_processor\":{\"type\":\"BertProcessing\"},\"model\":{\"type\":\"BPE\",\"vocab\":{}}}",
-            "\"BertProcessing\"");
+    refused("{\"post_processor\":{\"type\":\"CTCProcessing\"},\"model\":{\"type\":\"BPE\",\"vocab\":{}}}",
+            "\"CTCProcessing\"");
     refused("{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(\"},\"behavior\":\"Isolated\"},"
             "\"model\":{\"type\":\"BPE\",\"vocab\":{}}}",
             "parenthesis");

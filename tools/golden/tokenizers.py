@@ -89,12 +89,12 @@ def piece(r):
                      lambda: r.choice("aé中0") + "".join(r.choice(OLD_NFC) for _ in range(r.randrange(1, 5)))])()
 
 
-def texts():
+def texts(count=N_TEXTS, seed=20240229):
     """Deterministic, of all kinds; some are not UTF-8."""
-    r = random.Random(20240229)
+    r = random.Random(seed)
     out = [b"", b" ", b"\n", b"'", b"\x00", b"\xff", b"\xe4\xb8", b"\xed\xa0\x80"]
     out += [chr(c).encode() for c in range(0x180)]
-    while len(out) < N_TEXTS:
+    while len(out) < count:
         kind = r.random()
         if kind < 0.35:
             s = sentence(r, r.randrange(3, 25)).encode()
@@ -287,4 +287,5 @@ def main():
             print(name, len(corpus), len(shared))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
-"""Writes src/text/unicode_data.c: the Unicode tables that Hugging Face's tokenizers 0.23.3 works with.
+"""Writes src/text/unicode_data.c and, called with "sets", src/text/unicode_sets.c: the Unicode tables that Hugging
+Face's tokenizers 0.23.3 works with.
 
 Categories are asked of its regular expression engine (Onigmo's relative Oniguruma, Unicode 16) code point by
 code point; the normalisation flag is asked of its NFC (tables of Unicode 9), in which newer marks take no part.
-Pinned: tokenizers==0.23.3. Run: python tools/golden/unicode_table.py > src/text/unicode_data.c
+The sets are asked of its StripAccents, Punctuation, NFKD and Lowercase, each of which has tables of its own age.
+Pinned: tokenizers==0.23.3. Run: python tools/golden/unicode_table.py [sets] > src/text/unicode_data.c
 """
 import sys
 import unicodedata
 
+sys.path.pop(0)  # a file beside this one is called like the library
 from tokenizers import Regex, normalizers, pre_tokenizers
 
 CATEGORIES = "Cn Cc Cf Co Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp".split()
@@ -53,6 +56,78 @@ def nfc_active():
     return active
 
 
+# ---- sets ---------------------------------------------------------------------------------------------------------
+
+
+def decomposing():
+    """Code points that NFKD changes, or that change places with a mark of another class."""
+    nfkd = normalizers.NFKD().normalize_str
+    pairs = [("\u0345", 240), ("\u0334", 1)]
+    return [c for c in CODES if nfkd(chr(c)) != chr(c) or
+            any(nfkd(a + b) != nfkd(a) + nfkd(b) for m, _ in pairs for a, b in ((m, chr(c)), (chr(c), m)))]
+
+
+def lower_runs():
+    """[from, to, distance]: every second code point where distance is 1, else every one."""
+    lower = normalizers.Lowercase().normalize_str
+    runs = []
+    for c in CODES:
+        low = lower(chr(c))
+        if len(low) != 1 or ord(low) == c:
+            assert len(low) == 1 or c == 0x130
+            continue
+        d = ord(low) - c
+        if runs and runs[-1][2] == d and c == runs[-1][1] + (2 if d == 1 else 1):
+            runs[-1][1] = c
+        else:
+            runs.append([c, c, d])
+    return runs
+
+
+def ranges(codes):
+    out = []
+    for c in codes:
+        if out and out[-1][1] == c - 1:
+            out[-1][1] = c
+        else:
+            out.append([c, c])
+    return out
+
+
+def print_rows(head, rows):
+    print("\n" + head + " = {")
+    line = "   "
+    for r in rows:
+        item = " {" + ", ".join(hex(x) if k < 2 else str(x) for k, x in enumerate(r)) + "},"
+        if len(line) + len(item) > 108:
+            print(line)
+            line = "   "
+        line += item
+    print(line + "\n};")
+
+
+def sets():
+    accent = normalizers.StripAccents().normalize_str
+    punct = pre_tokenizers.Punctuation().pre_tokenize_str
+    print("""/* unicode_sets.c: sets of code points of the normalisers and pre-tokenizers, as sorted ranges.
+ *
+ * Written by tools/golden/unicode_table.py from Hugging Face's tokenizers 0.23.3; do not edit. Each set is as
+ * old as the table that the library asks: Unicode 9 for decompositions and marks, 8 for punctuation, 17 for
+ * lower case.
+ */
+#include "text/unicode.h"
+
+/* clang-format off */""")
+    for name, codes in (("decomposing", decomposing()), ("marks", [c for c in CODES if not accent(chr(c))]),
+                        ("punctuation", [c for c in CODES if len(punct("a" + chr(c))) == 2])):
+        rows = ranges(codes)
+        print_rows("static const struct uc_range %s_ranges[]" % name, rows)
+        print("const struct uc_set uc_%s = {%s_ranges, %d};" % (name, name, len(rows)))
+    rows = lower_runs()
+    print_rows("const struct uc_lower_run uc_lower_runs[]", rows)
+    print("const int uc_n_lower_runs = %d;" % len(rows))
+
+
 def main():
     assert unicodedata.unidata_version == "14.0.0"  # Python 3.11
     cat, active = categories(), nfc_active()
@@ -80,4 +155,7 @@ def main():
     sys.stdout.write("\n".join(out) + "\n")
 
 
-main()
+if sys.argv[1:] == ["sets"]:
+    sets()
+else:
+    main()

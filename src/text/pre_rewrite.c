@@ -1,0 +1,108 @@
+/* pre_rewrite.c: pre-tokenizers that change the text too: ByteLevel and Metaspace.
+ *
+ * ByteLevel writes each byte as GPT-2's character for it. A model of byte-level BPE looks bytes up itself, so
+ * as the last stage before one it only cuts (pretokenizers_give_bytes).
+ */
+#include <string.h>
+
+#include "base/json.h"
+#include "text/text_int.h"
+#include "text/unicode.h"
+
+#define WHERE "pre_tokenizer"
+
+/* Two rooms a stage; what is in one stays until the stage is entered again. */
+static struct str *room(struct enc *x, int stage, int which)
+{
+    struct str *s = &x->room[stage][which];
+    if (!s->p) str_init(s, 4 * TEXT_MAX);
+    str_clear(s);
+    return s;
+}
+
+/* The text is now in s; if it was the first piece of the text, it still is. */
+static void moved(struct enc *x, const char *from, const struct str *s)
+{
+    if (from == x->first) x->first = s->p;
+}
+
+/* ---- ByteLevel ----------------------------------------------------------------------------------------- */
+
+static int mapped_run(struct enc *x, int stage, const char *p, size_t n)
+{
+    struct str *s = room(x, stage, 1);
+    bytemap_text(p, n, s);
+    if (s->full) return err_set(x->e, WHERE ": ByteLevel: a piece of %zu bytes is too long", n);
+    moved(x, p, s);
+    return pre_run(x, stage + 1, s->p, s->len);
+}
+
+int pre_bytes_run(struct enc *x, int stage, const char *p, size_t n)
+{
+    const struct pre_stage *st = &x->t->pre[stage];
+    if (st->prefix_space && *p != ' ') {
+        struct str *s = room(x, stage, 0);
+        str_add(s, " ", 1);
+        str_add(s, p, n);
+        moved(x, p, s);
+        p = s->p;
+        n = s->len;
+    }
+    if (!st->map) return st->scan ? scan_run(x, stage, p, n) : pre_run(x, stage + 1, p, n);
+    for (const char *end = p + n, *q; p < end; p = q) {
+        q = st->scan ? st->scan(p, end) : end;
+        if (mapped_run(x, stage, p, (size_t)(q - p))) return -1;
+    }
+    return 0;
+}
+
+int pre_bytes_load(struct pre_stage *s, const json_t *o, struct err *e)
+{
+    bool use_regex;
+    if (json_get_bool_or(o, "add_prefix_space", true, &s->prefix_space, e)) return -1;
+    if (json_get_bool_or(o, "use_regex", true, &use_regex, e)) return -1;
+    if (use_regex) s->scan = scan_find(scan_gpt2);
+    s->map = true;
+    return 0;
+}
+
+/* ---- Metaspace ----------------------------------------------------------------------------------------- */
+
+int pre_marks_load(struct pre_stage *s, const json_t *o, struct err *e)
+{
+    uint32_t cp;
+    if (element_char(o, "replacement", &cp, e) || prepend_scheme(o, &s->prepend, e)) return -1;
+    if (json_get_bool_or(o, "split", true, &s->cut, e)) return -1;
+    s->n_mark = (size_t)utf8_put(s->mark, cp);
+    return 0;
+}
+
+/* Spaces become marks, and perhaps one is put in front. */
+static void mark_spaces(const struct pre_stage *st, bool first, const char *p, size_t n, struct str *s)
+{
+    bool marked = *p == ' ' || (n >= st->n_mark && !memcmp(p, st->mark, st->n_mark));
+    if (!marked && (st->prepend == PREPEND_ALWAYS || (st->prepend == PREPEND_FIRST && first)))
+        str_add(s, st->mark, st->n_mark);
+    for (const char *end = p + n, *q; p < end; p = q) {
+        q = memchr(p, ' ', (size_t)(end - p));
+        str_add(s, p, (size_t)((q ? q : end) - p));
+        if (q) str_add(s, st->mark, st->n_mark);
+        q = q ? q + 1 : end;
+    }
+}
+
+int pre_marks_run(struct enc *x, int stage, const char *p, size_t n)
+{
+    const struct pre_stage *st = &x->t->pre[stage];
+    struct str *s = room(x, stage, 0);
+    mark_spaces(st, p == x->first, p, n, s);
+    if (s->full) return err_set(x->e, WHERE ": Metaspace: a piece of %zu bytes is too long", n);
+    moved(x, p, s);
+    if (!st->cut) return pre_run(x, stage + 1, s->p, s->len);
+    for (const char *from = s->p, *end = s->p + s->len, *to; from < end; from = to) {
+        to = memmem(from + 1, (size_t)(end - from - 1), st->mark, st->n_mark);
+        if (!to) to = end;
+        if (pre_run(x, stage + 1, from, (size_t)(to - from))) return -1;
+    }
+    return 0;
+}
