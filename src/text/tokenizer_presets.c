@@ -162,7 +162,8 @@ static bool is_preset(const json_t *parts, const char *name)
 const char *preset_name(const json_t *parts)
 {
     const json_t *model = json_object_get(parts, "model");
-    bool affixes = *json_str_or(model, "continuing_subword_prefix", "") || *json_str_or(model, "end_of_word_suffix", "");
+    bool affixes =
+        *json_str_or(model, "continuing_subword_prefix", "") || *json_str_or(model, "end_of_word_suffix", "");
     if (strcmp(element_type(model), "BPE") || affixes) return NULL;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (is_preset(parts, rows[i].name)) return rows[i].name;
