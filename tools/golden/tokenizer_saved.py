@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Checks that transformers reads what tokenizer_save wrote: tokenizer_saved.py FOLDER [INIT_FOLDER IDS.jsonl].
 
+FOLDER/random-N and FOLDER/spm-N, which tests/text/test_tokenizer_random.c writes, must give the ids of random.jsonl.
 FOLDER/saved-NAME are the folders that tests/text/test_tokenizers_golden.c writes; loaded with AutoTokenizer each must
 give the hashes of tests/golden/tokenizers/NAME.hash. INIT_FOLDER is one of `openr1 init`, IDS.jsonl what `openr1
 tokenize` gave with it for records {"id", "text"} where id is the text. Any transformers from 4.45 on with its tokenizers.
@@ -42,6 +43,20 @@ def check_saved(folder, name):
     print(name, "equal on", N_TEXTS, "texts")
 
 
+def check_random(folder):
+    from tokenizers import Tokenizer
+    count = 0
+    with open(os.path.join(GOLDEN, "random.jsonl"), encoding="utf-8") as f:
+        for line in f:
+            row = json.loads(line)
+            name = "%s-%d" % ("random" if "json" in row else "spm", row["number"])
+            tk = Tokenizer.from_file(os.path.join(folder, name, "tokenizer.json"))
+            for text, ids, *_ in row["cases"]:
+                assert tk.encode(text).ids == ids, (name, text, ids, tk.encode(text).ids)
+            count += 1
+    print(count, "random tokenizers equal")
+
+
 def check_init(folder, path):
     tok = AutoTokenizer.from_pretrained(folder)
     assert tok.eos_token == "<|end|>" and tok.chat_template == "{{ messages }}"
@@ -58,6 +73,7 @@ def main():
     assert len(names) >= 4, names
     for name in names:
         check_saved(sys.argv[1], name)
+    check_random(sys.argv[1])
     check_init(sys.argv[2], sys.argv[3])
 
 
