@@ -338,8 +338,8 @@ enum truth compare_nodes(struct judge *j, struct node *g, struct node *a)
         t = named_against(j, g, a, true);
     } else if (list_a && names_differ(a)) {
         t = named_against(j, a, g, false);
-    } else if (list_g && list_a && is_relation_list(g) && is_relation_list(a) &&
-               realset_from_relation(j, g, &var, &x) && realset_from_relation(j, a, &var, &y)) {
+    } else if (is_relation_list(g) && is_relation_list(a) && realset_from_relation(j, g, &var, &x) &&
+               realset_from_relation(j, a, &var, &y)) {
         t = realset_same(j, &x, &y);
     } else if (rel_g || (list_g && is_relation_list(g) && !list_a)) {
         t = list_a && is_relation_list(a) && is_relation_list(g) ? region_same(j, g, a)

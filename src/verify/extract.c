@@ -583,7 +583,9 @@ static void any_answer(struct finder *f, bool gold)
         size_t line = end;
         while (line > 0 && s[line - 1] != '\n') line--;
         size_t is = is_behind(s, end, line);
+        if (is && f->want == WANT_TEXT) offer(f, s + is, end - is, STYLE_PLAIN, "behind \"is\"");
         if (is) offer_plain(f, s + is, end - is, "behind \"is\"");
+        if (!is && n < 100) offer_plain(f, s, n, "the whole text"); /* twelve */
     }
     if (f->want != WANT_NUMBER) last_line(f, s, n);
 }

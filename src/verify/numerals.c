@@ -142,8 +142,8 @@ static size_t period_at(const char *s, size_t n, struct digits *out, int *period
     /* \dot{1}4285\dot{7}: from the first dotted digit to the last. */
     size_t at = 0, count = 0;
     bool closed = false;
-    while (n - at > 5 && count < 100) {
-        bool dotted = memcmp(s + at, "\\dot", 4) == 0;
+    while (at < n && count < 100) {
+        bool dotted = n - at > 4 && memcmp(s + at, "\\dot", 4) == 0;
         bool braces = dotted && s[at + 4] == '{';
         size_t digit = dotted ? at + 4 + (braces ? 1 : 0) : at;
         while (dotted && s[digit] == ' ' && digit + 1 < n) digit++;

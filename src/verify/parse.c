@@ -156,6 +156,17 @@ struct node *parse_list(struct parser *p)
     return bare_list(p, &groups, ';');
 }
 
+/* a \over b, n \choose k */
+struct node *parse_divided(struct parser *p)
+{
+    struct node *in = parse_list(p);
+    if (!in || (peek(p)->kind != T_CHOOSE && peek(p)->kind != T_OVER)) return in;
+    bool choose = peek(p)->kind == T_CHOOSE;
+    p->at++;
+    struct node *b = parse_list(p);
+    return choose ? node_2(p->w, K_FN, F_BINOM, in, b) : node_2(p->w, K_DIV, 0, in, b);
+}
+
 /* ---- relations ---------------------------------------------------------------------------------------- */
 
 static struct node *parse_ratio(struct parser *p)
@@ -435,7 +446,7 @@ struct node *math_parse(struct work *w, const char *s, size_t n, enum style styl
     p.src = work_text(w, clean.p, p.src_n);
     str_release(&clean);
     if (p.src && p.src_n && lex(&p, p.src, p.src_n)) {
-        out = parse_list(&p);
+        out = parse_divided(&p);
         if (p.failed || peek(&p)->kind != T_END) out = NULL;
     }
     *why = w->over ? w->over : p.failed ? p.why : "it is no formula";

@@ -58,14 +58,7 @@ static struct node *sequence(struct parser *p, struct node *in, int open, int cl
 
 static struct node *closed_group(struct parser *p)
 {
-    struct node *in = parse_list(p);
-    if (!in) return NULL;
-    if (peek(p)->kind == T_CHOOSE || peek(p)->kind == T_OVER) {
-        bool choose = peek(p)->kind == T_CHOOSE;
-        p->at++;
-        struct node *b = parse_list(p);
-        in = choose ? node_2(p->w, K_FN, F_BINOM, in, b) : node_2(p->w, K_DIV, 0, in, b);
-    }
+    struct node *in = parse_divided(p);
     if (!in || !take(p, T_CLOSE, 'g')) return parse_fail(p, "{ is not closed");
     return in->kind == K_SEQ && in->op == 0 ? sequence(p, in, '{', '}') : in;
 }

@@ -88,7 +88,9 @@ bool choice_letters(const char *s, unsigned *set)
     int letters = 0;
     *set = 0;
     for (; *s; s++) {
-        if (*s >= 'A' && *s <= 'J') {
+        if (strncmp(s, "and ", 4) == 0 || strncmp(s, "or ", 3) == 0) {
+            s += s[0] == 'a' ? 3 : 2;
+        } else if (*s >= 'A' && *s <= 'J') {
             if (letters && isalpha((unsigned char)s[-1]) && *set & (1u << (*s - 'A'))) return false;
             *set |= 1u << (*s - 'A');
             letters++;
