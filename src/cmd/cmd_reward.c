@@ -106,7 +106,8 @@ const struct cmd cmd_reward = {
         "Answers each record {\"id\",\"completions\":[string or message list],\"solution\":[...],other "
         "columns "
         "as lists}\nwith {\"id\",\"rewards\":[number or null]}; null means that it could not be judged. "
-        "Rewards: accuracy,\nformat, tag_count, countdown, exact.\n\n"
+        "Rewards: accuracy,\nformat, tag_count, countdown, exact, code, binary_code,\ncode_format, ioi_code, "
+        "cf_code.\n\n"
         "  openr1 reward accuracy --jsonl completions.jsonl --params '{\"mode\":\"any\"}' --reasons",
     .tables = reward_tables,
     .run = reward_run,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "reward/reward_int.h"
 
 const char *row_solution(const json_t *row, char number[32])
@@ -49,6 +50,19 @@ bool said_last(const char *text, struct said *out)
     return true;
 }
 
+/* One line of valid UTF-8, whatever was cut off or came from a stranger's program. */
+static void one_line(char *reason)
+{
+    size_t n = strlen(reason), to = 0;
+    for (size_t i = 0; i < n;) {
+        int length = utf8_length(reason + i, n - i);
+        for (int k = 0; k < length; k++) reason[to++] = reason[i + (size_t)k];
+        if (length == 1 && (unsigned char)reason[to - 1] < ' ') reason[to - 1] = ' ';
+        i += length ? (size_t)length : 1;
+    }
+    reason[to] = 0;
+}
+
 void reward_give(struct reward_result *out, double value, const char *fmt, ...)
 {
     va_list ap;
@@ -57,6 +71,7 @@ void reward_give(struct reward_result *out, double value, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(out->reason, sizeof out->reason, fmt, ap);
     va_end(ap);
+    one_line(out->reason);
 }
 
 void reward_unjudged(struct reward_result *out, const char *fmt, ...)
@@ -67,4 +82,5 @@ void reward_unjudged(struct reward_result *out, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(out->reason, sizeof out->reason, fmt, ap);
     va_end(ap);
+    one_line(out->reason);
 }

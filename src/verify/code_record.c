@@ -182,8 +182,13 @@ json_t *code_record_judge(const json_t *record, const struct code_options *optio
         for (int i = 0; i < r.total; i++)
             json_array_append_new(results, outcome_json(&r.outcomes[i], p.has_checker));
         out = json_pack("{s:i,s:i,s:o}", "passed", r.passed, "total", r.total, "results", results);
-        if (r.message)
-            json_object_set_new(out, "compiler", json_stringn(r.message, strnlen(r.message, 4000)));
+        if (r.message) {
+            struct str s;
+            str_init(&s, 0);
+            utf8_clean(&s, r.message, strnlen(r.message, 4000));
+            json_object_set_new(out, "compiler", json_string(s.p));
+            str_release(&s);
+        }
     }
     code_report_release(&r);
     parts_release(&p);
