@@ -41,6 +41,7 @@ fuzz:
 bench: build
 	$(BUILD)/openr1_bench
 	$(BUILD)/openr1_steps
+	$(BUILD)/openr1_sandbox
 
 lint: build
 	sh tools/lint $(BUILD)
