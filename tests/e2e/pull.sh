@@ -62,6 +62,14 @@ good org/plain
 good org/plain --revision $commit
 cmp -s "$tmp/store.log" "$tmp/before" || say "what is there is fetched again"
 
+if "$python" -c 'import huggingface_hub' 2>/dev/null; then
+  ask="from huggingface_hub import snapshot_download as f; print(f('org/plain', local_files_only=True))"
+  theirs=$("$python" -c "$ask")
+  [ "$theirs" = "$place/snapshots/$commit" ] || say "huggingface_hub finds $theirs"
+else
+  echo "skipped: $python has no huggingface_hub to read the cache with"
+fi
+
 # a part of the files, a dataset
 rm -rf "$tmp/home"
 good org/plain --include '*.json,sub dir/' --exclude 'c*'
