@@ -32,6 +32,6 @@ struct hub_pull {
 };
 /* Fetch what is missing of the files asked for, check hashes, then link them and set the reference. A pull
  * that was cut short goes on where it stopped. *folder (caller frees) is the snapshot. */
-int hub_pull(const struct hub_pull *p, char **folder, struct err *e);
+int hub_pull(const struct hub_pull *want, char **folder, struct err *e);
 
 #endif
