@@ -185,15 +185,17 @@ static int take_paths(struct hub_list *l, const json_t *files, const char *what,
     return 0;
 }
 
-static int take_list(struct hub_list *l, const struct http_response *rs, const char *what, struct err *e)
+int hub_list_read(struct hub_list *l, const char *bytes, size_t n, const char *what, struct err *e)
 {
-    json_t *o = json_read_bytes(rs->body.p, rs->body.len, what, e);
+    json_t *o = json_read_bytes(bytes, n, what, e);
+    *l = (struct hub_list){0};
     if (!o) return -1;
     const char *sha = json_str_or(o, "sha", "");
     int result = hub_is_commit(sha) ? take_paths(l, json_object_get(o, "siblings"), what, e)
                                     : err_set(e, "%s: the hub's answer names no commit", what);
     if (!result) memcpy(l->commit, sha, 41);
     json_decref(o);
+    if (result) hub_list_release(l);
     return result;
 }
 
@@ -211,10 +213,9 @@ int hub_list(const struct hub *h, struct hub_list *l, struct err *e)
     put_quoted(&url, h->revision, false);
     struct hub_call c = {.rq = {.url = url.p, .max_bytes = LIST_BYTES_MAX}, .what = what};
     int result = hub_send(h, &c, &rs, e);
-    if (!result) result = take_list(l, &rs, what, e);
+    if (!result) result = hub_list_read(l, rs.body.p, rs.body.len, what, e);
     http_response_release(&rs);
     str_release(&url);
-    if (result) hub_list_release(l);
     return result;
 }
 

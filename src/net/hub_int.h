@@ -48,6 +48,8 @@ struct hub_list {
     size_t n;
 };
 int hub_list(const struct hub *h, struct hub_list *l, struct err *e);
+/* From the bytes of the hub's answer. */
+int hub_list_read(struct hub_list *l, const char *bytes, size_t n, const char *what, struct err *e);
 void hub_list_release(struct hub_list *l);
 /* Size, hash and place of one file at a commit. */
 int hub_head(const struct hub *h, const char *commit, const char *path, struct hub_file *f, struct err *e);
