@@ -1,26 +1,73 @@
-/* machine.c: memory of the machine, or less where a control group limits it. */
+/* machine.c: memory of the machine, or less where a control group limits it.
+ *
+ * /proc/self/cgroup says in which groups this process is: "0::PATH" under version 2 of control groups,
+ * "N:memory:PATH" under version 1 (man 7 cgroups). Limits of the groups above hold too. In a container the
+ * own group is often the root of what can be seen.
+ */
 #include "base/machine.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/str.h"
 
-/* Bytes that the control group allows, or SIZE_MAX. */
+enum { GROUP_FILE_MAX = 1 << 16 };
+
+/* The number in a file, or SIZE_MAX ("max", or no such file). */
+static size_t limit_in(const char *path)
+{
+    char *text, *end;
+    size_t n, least = SIZE_MAX;
+    if (file_read(path, GROUP_FILE_MAX, &text, &n, NULL)) return SIZE_MAX;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (end != text && value < least) least = (size_t)value;
+    free(text);
+    return least;
+}
+
+/* The least limit of a group and those above it. */
+static size_t limit_up(const char *root, const char *group, const char *file)
+{
+    struct str path;
+    size_t least = SIZE_MAX, n = strlen(group);
+    str_init(&path, GROUP_FILE_MAX);
+    for (;;) {
+        while (n && group[n - 1] == '/') n--;
+        str_clear(&path);
+        str_addf(&path, "%s%.*s/%s", root, (int)n, group, file);
+        size_t limit = limit_in(path.p);
+        if (limit < least) least = limit;
+        if (!n) break;
+        while (n && group[n - 1] != '/') n--;
+    }
+    str_release(&path);
+    return least;
+}
+
+/* Bytes that the control groups allow, or SIZE_MAX. */
 static size_t group_limit(void)
 {
-    static const char *const files[] = {"/sys/fs/cgroup/memory.max",
-                                        "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
-    size_t least = SIZE_MAX;
-    for (int i = 0; i < 2; i++) {
-        char *text, *end;
-        size_t n;
-        if (file_read(files[i], 1 << 12, &text, &n, NULL)) continue;
-        unsigned long long value = strtoull(text, &end, 10);
-        if (end != text && value < least) least = (size_t)value; /* no number: "max" */
-        free(text);
+    char *text;
+    size_t n, least = SIZE_MAX;
+    if (file_read("/proc/self/cgroup", GROUP_FILE_MAX, &text, &n, NULL)) return SIZE_MAX;
+    for (char *line = text, *next; line; line = next) {
+        next = strchr(line, '\n');
+        if (next) *next++ = 0;
+        char *controllers = strchr(line, ':'), *group = controllers ? strchr(controllers + 1, ':') : NULL;
+        if (!group) continue;
+        *group++ = 0;
+        controllers++;
+        size_t limit = SIZE_MAX;
+        if (!*controllers) limit = limit_up("/sys/fs/cgroup", group, "memory.max");
+        if (!strcmp(controllers, "memory"))
+            limit = limit_up("/sys/fs/cgroup/memory", group, "memory.limit_in_bytes");
+        if (limit < least) least = limit;
     }
+    free(text);
     return least;
 }
 
