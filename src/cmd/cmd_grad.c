@@ -90,12 +90,15 @@ static int grad_write(struct model *m, double loss, const char *path, struct err
     float value = (float)loss;
     struct safetensors_entry *entries = alloc_zero((size_t)n + 1, sizeof *entries);
     entries[0] = (struct safetensors_entry){.name = "loss", .dtype = DT_F32, .data = &value};
+    int count = 1;
     for (int i = 0; i < n; i++) {
         const struct weight *w = model_weight(m, i);
-        entries[i + 1] = (struct safetensors_entry){.name = w->name, .dtype = DT_F32, .data = w->grad};
-        entries[i + 1].n_dims = model_weight_shape(m, i, entries[i + 1].shape);
+        if (!w->grad) continue; /* one that gradients do not move */
+        entries[count] = (struct safetensors_entry){.name = w->name, .dtype = DT_F32, .data = w->grad};
+        entries[count].n_dims = model_weight_shape(m, i, entries[count].shape);
+        count++;
     }
-    int result = safetensors_write(path, entries, n + 1, e);
+    int result = safetensors_write(path, entries, count, e);
     free(entries);
     return result;
 }
@@ -105,8 +108,9 @@ static int grad_of_lists(struct model *m, const struct token_lists *l, const cha
     struct packed p;
     int result;
     packed_make(&p, l);
-    struct grad_pass pass = {
-        .model = m, .batch = {p.n, p.tokens, l->n, p.spans, NULL}, .rows = {p.n_pairs, p.rows, p.targets, 1}};
+    struct grad_pass pass = {.model = m,
+                             .batch = {.n_rows = p.n, .tokens = p.tokens, .n_spans = l->n, .spans = p.spans},
+                             .rows = {p.n_pairs, p.rows, p.targets, 1}};
     if (p.n_pairs == 0) {
         result = err_set(e, "no list has two tokens, so there is nothing to predict");
     } else {

@@ -36,6 +36,16 @@ static void print_config(struct model *m)
     printf("  heads %d of size %d, key/value heads %d, norm eps %g, output matrix %s\n", c->heads,
            c->head_dim, c->kv_heads, (double)c->rms_eps, c->tied ? "tied to the embedding" : "its own");
     char *scaling = c->rope_scaling ? json_text(c->rope_scaling) : alloc_str("none");
+    if (c->kv_rank)
+        printf("  latent attention: queries through %d, keys and values through %d; of a head %d turned, %d "
+               "not, values %d\n",
+               c->q_rank, c->kv_rank, c->rope_dim, c->nope_dim, c->value_dim);
+    if (c->experts)
+        printf(
+            "  experts %d of width %d, %d a token in %d of %d groups, %d shared; the first %d layers dense; "
+            "%d layers behind the last\n",
+            c->experts, c->moe_intermediate, c->top_k, c->top_groups, c->groups, c->shared, c->dense_first,
+            c->mtp);
     printf("  rope theta %g, scaling %s\n", c->rope_theta, scaling);
     free(scaling);
     if (c->window) printf("  sliding window of %d keys\n", c->window);
@@ -57,10 +67,10 @@ struct needs {
 
 static struct needs needs_of(const struct model *m, const struct tensor_file *f)
 {
-    const struct model_config *c = model_config(m);
+    struct kv_cache cache = model_cache_shape(m, 64);
     double floats = (double)model_n_params(m) * sizeof(float);
     struct needs n = {.run = floats, .run_packed = 2 * floats, .train = 4 * floats};
-    n.kv_token = (double)kv_cache_bytes(c->layers, c->kv_heads, c->head_dim, 64) / (64 * KERN_KEYS);
+    n.kv_token = (double)kv_cache_bytes(cache.n_layers, cache.n_kv, cache.width, 64) / (64 * KERN_KEYS);
     for (int i = 0; f && i < tensor_file_count(f); i++)
         n.run_in_place += (double)tensor_file_info(f, i)->bytes;
     return n;
@@ -120,26 +130,39 @@ static void print_tensor(const struct tensor_info *t)
 }
 
 struct kinds { /* by type */
-    int counts[DT_COUNT];
+    int n, counts[DT_COUNT];
     uint64_t bytes[DT_COUNT];
 };
 
-static struct kinds count_kinds(const struct tensor_file *f)
+static void count_kind(void *ctx, const struct tensor_info *t)
+{
+    struct kinds *k = ctx;
+    k->n++;
+    k->counts[t->dtype]++;
+    k->bytes[t->dtype] += t->bytes;
+}
+
+/* Of a file, or else of a model on paper. */
+static struct kinds count_kinds(const struct model *m, const struct tensor_file *f)
 {
     struct kinds k = {0};
-    for (int i = 0; i < tensor_file_count(f); i++) {
-        const struct tensor_info *t = tensor_file_info(f, i);
-        k.counts[t->dtype]++;
-        k.bytes[t->dtype] += t->bytes;
-    }
+    for (int i = 0; f && i < tensor_file_count(f); i++) count_kind(&k, tensor_file_info(f, i));
+    if (!f) model_on_paper(m, count_kind, &k);
     return k;
 }
 
-static void print_tensors(const struct tensor_file *f, bool each)
+static void print_each(void *ctx, const struct tensor_info *t)
 {
-    struct kinds kinds = count_kinds(f);
-    printf("tensors (%d)\n", tensor_file_count(f));
-    for (int i = 0; each && i < tensor_file_count(f); i++) print_tensor(tensor_file_info(f, i));
+    (void)ctx;
+    print_tensor(t);
+}
+
+static void print_tensors(const struct model *m, const struct tensor_file *f, bool each)
+{
+    struct kinds kinds = count_kinds(m, f);
+    printf(f ? "tensors (%d)\n" : "no weights here; a checkpoint would have tensors (%d)\n", kinds.n);
+    for (int i = 0; f && each && i < tensor_file_count(f); i++) print_tensor(tensor_file_info(f, i));
+    if (!f && each) model_on_paper(m, print_each, NULL);
     for (int k = 0; k < DT_COUNT; k++)
         if (kinds.counts[k])
             printf("  in all %d of type %s, %" PRIu64 " bytes\n", kinds.counts[k], dtype_name((enum dtype)k),
@@ -152,8 +175,7 @@ static void print_text(struct model *m, const struct tensor_file *f, bool each)
     struct needs n = m ? needs_of(m, f) : (struct needs){0};
     if (m) print_needs(&n);
     if (f && tensor_file_meta(f)) print_meta(tensor_file_meta(f));
-    if (f) print_tensors(f, each);
-    if (!f) printf("no weights here\n");
+    print_tensors(m, f, each);
 }
 
 /* ---- as JSON ------------------------------------------------------------------------------------------- */
@@ -166,9 +188,14 @@ static json_t *tensor_json(const struct tensor_info *t)
                      dtype_name(t->dtype), "shape", shape, "bytes", (json_int_t)t->bytes);
 }
 
-static json_t *kinds_json(const struct tensor_file *f)
+static void add_json(void *list, const struct tensor_info *t)
 {
-    struct kinds kinds = count_kinds(f);
+    json_array_append_new(list, tensor_json(t));
+}
+
+static json_t *kinds_json(const struct model *m, const struct tensor_file *f)
+{
+    struct kinds kinds = count_kinds(m, f);
     json_t *o = json_object();
     for (int k = 0; k < DT_COUNT; k++)
         if (kinds.counts[k])
@@ -190,10 +217,10 @@ static void print_json(struct model *m, const struct tensor_file *f, bool each)
                                       (json_int_t)n.run_packed, "in_place", (json_int_t)n.run_in_place,
                                       "train", (json_int_t)n.train, "kv_token", (json_int_t)n.kv_token));
     }
-    if (f) json_object_set_new(o, "dtypes", kinds_json(f));
-    json_t *list = f && each ? json_array() : NULL;
-    for (int i = 0; list && i < tensor_file_count(f); i++)
-        json_array_append_new(list, tensor_json(tensor_file_info(f, i)));
+    json_object_set_new(o, "dtypes", kinds_json(m, f));
+    json_t *list = each ? json_array() : NULL;
+    for (int i = 0; list && f && i < tensor_file_count(f); i++) add_json(list, tensor_file_info(f, i));
+    if (list && !f) model_on_paper(m, add_json, list);
     if (list) json_object_set_new(o, "tensors", list);
     char *text = json_text(o);
     puts(text);

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "kern/kern.h"
 #include "model/model_int.h"
 
 /* clang-format off */
@@ -50,6 +51,11 @@
 #define LAYER_NORM(slot, kind, hf, gguf, shape) \
     {slot, kind, "model.layers.*." hf ".weight", "blk.*." gguf ".weight", shape, NULL, false}
 
+#define LAYER_MATRIX_IF(slot, hf, shape, when) \
+    {slot, WEIGHT_MATRIX, "model.layers.*." hf ".weight", NULL, shape, when, false}
+#define LAYER_NORM_IF(slot, hf, shape, when) \
+    {slot, WEIGHT_NORM, "model.layers.*." hf ".weight", NULL, shape, when, false}
+
 #define ROW_EMBED \
     {SLOT_EMBED, WEIGHT_MATRIX, "model.embed_tokens.weight", "token_embd.weight", "VD", NULL, false}
 
@@ -88,6 +94,42 @@
     LAYER_NORM(SLOT_MLP_NORM, WEIGHT_NORM_LESS_ONE, "pre_feedforward_layernorm", "ffn_norm", "1D"), \
     LAYER_NORM(SLOT_MLP_POST_NORM, WEIGHT_NORM_LESS_ONE, "post_feedforward_layernorm", \
                "post_ffw_norm", "1D")
+
+/* ---- DeepSeek: latent attention, mixtures of experts, layers that predict further ---------------------- */
+
+#define KEYS_LATENT \
+    {"q_lora_rank", NULL, KEY_INT_OR_NONE, AT(q_rank), 0, 1 << 16, 1536}, \
+    {"kv_lora_rank", NULL, KEY_INT, AT(kv_rank), 1, KERN_ATTN_MAX, 512}, \
+    {"qk_nope_head_dim", NULL, KEY_INT, AT(nope_dim), 1, 1024, 128}, \
+    {"qk_rope_head_dim", NULL, KEY_INT, AT(rope_dim), 2, 1024, 64}, \
+    {"v_head_dim", NULL, KEY_INT, AT(value_dim), 1, 1024, 128}
+#define KEYS_EXPERTS(n, shared_n, k, width) \
+    {"n_routed_experts", NULL, KEY_INT_OR_NONE, AT(experts), 1, ROUTE_EXPERTS_MAX, n}, \
+    {"n_shared_experts", NULL, KEY_INT_OR_NONE, AT(shared), 0, 64, shared_n}, \
+    {"num_experts_per_tok", NULL, KEY_INT, AT(top_k), 1, ROUTE_EXPERTS_MAX, k}, \
+    {"moe_intermediate_size", NULL, KEY_INT, AT(moe_intermediate), 1, 1 << 20, width}, \
+    {"moe_layer_freq", NULL, KEY_INT, AT(moe_every), 1, 4096, 1}
+
+#define ROWS_LATENT \
+    LAYER_MATRIX_IF(SLOT_Q, "self_attn.q_proj", "QD", "no q_rank"), \
+    LAYER_MATRIX_IF(SLOT_Q_A, "self_attn.q_a_proj", "AD", "q_rank"), \
+    LAYER_NORM_IF(SLOT_Q_A_NORM, "self_attn.q_a_layernorm", "1A", "q_rank"), \
+    LAYER_MATRIX_IF(SLOT_Q_B, "self_attn.q_b_proj", "QA", "q_rank"), \
+    LAYER_MATRIX_IF(SLOT_KV_A, "self_attn.kv_a_proj_with_mqa", "RD", NULL), \
+    LAYER_NORM_IF(SLOT_KV_A_NORM, "self_attn.kv_a_layernorm", "1C", NULL), \
+    LAYER_MATRIX_IF(SLOT_KV_B, "self_attn.kv_b_proj", "UC", NULL), \
+    LAYER_MATRIX_IF(SLOT_O, "self_attn.o_proj", "DO", NULL)
+#define ROWS_DENSE_OR_EXPERTS \
+    LAYER_MATRIX_IF(SLOT_GATE, "mlp.gate_proj", "ID", "dense"), \
+    LAYER_MATRIX_IF(SLOT_UP, "mlp.up_proj", "ID", "dense"), \
+    LAYER_MATRIX_IF(SLOT_DOWN, "mlp.down_proj", "DI", "dense"), \
+    LAYER_MATRIX_IF(SLOT_ROUTER, "mlp.gate", "ED", "moe"), \
+    LAYER_MATRIX_IF(SLOT_EXPERT_GATE, "mlp.experts.#.gate_proj", "MD", "moe"), \
+    LAYER_MATRIX_IF(SLOT_EXPERT_UP, "mlp.experts.#.up_proj", "MD", "moe"), \
+    LAYER_MATRIX_IF(SLOT_EXPERT_DOWN, "mlp.experts.#.down_proj", "DM", "moe"), \
+    LAYER_MATRIX_IF(SLOT_SHARED_GATE, "mlp.shared_experts.gate_proj", "SD", "shared"), \
+    LAYER_MATRIX_IF(SLOT_SHARED_UP, "mlp.shared_experts.up_proj", "SD", "shared"), \
+    LAYER_MATRIX_IF(SLOT_SHARED_DOWN, "mlp.shared_experts.down_proj", "DS", "shared")
 
 #define ROWS_OUTPUT(kind) \
     {SLOT_FINAL_NORM, kind, "model.norm.weight", "output_norm.weight", "1D", NULL, false}, \

@@ -6,10 +6,13 @@
  *   result:     norm(x)
  *
  * Which weights there are is the description's business (model_int.h), and with some of them come further
- * steps: norms of each head of Q h and K h, a norm of what is added to x. The batch says where each row
+ * steps: norms of each head of Q h and K h, a norm of what is added to x, or other parts: latent attention, a
+ * mixture of experts. The batch says where each row
  * stands, what it attends to and whether keys and values go through a cache, so training, scoring, prefill
  * and decoding are this one course of ops and give the same bits.
  */
+#include <string.h>
+
 #include "base/fmath.h"
 #include "model/model_int.h"
 
@@ -24,11 +27,39 @@ static struct tensor *norm(struct tape *t, struct tensor *x, const struct model 
     return w ? op_rmsnorm_run(t, x, w, m->config.rms_eps) : x;
 }
 
+/* Latent attention (DeepSeek-AI 2024, "DeepSeek-V2"): c = norm(A h) stands for the keys and values of all
+ * heads, k_h = (K_h c, turned part), v_h = V_h c. Scores and mixing are done on c itself, with K_h brought to
+ * the queries and V_h to the result:
+ *   q_h.k_h = (q_h K_h).c + turned parts,   sum p v_h = V_h (sum p c)
+ * In training too, so that a token decoded from a cache of c has the bits of the whole forward. Against
+ * expanded keys and values, a pair of positions costs kv_rank rather than head_dim; nothing is expanded. */
+static struct tensor *latent_attention(struct tape *t, struct tensor *h, const struct block_ctx *c)
+{
+    const struct model_config *f = &c->model->config;
+    const struct layer *l = &c->model->layers[c->layer];
+    const float eps = 1e-6F; /* whatever rms_norm_eps is */
+    struct tensor *q = linear(t, h, l, f->q_rank ? SLOT_Q_A : SLOT_Q), *qkv[3] = {0};
+    if (f->q_rank) q = linear(t, op_rmsnorm_run(t, q, l->w[SLOT_Q_A_NORM], eps), l, SLOT_Q_B);
+    struct tensor *kv = linear(t, h, l, SLOT_KV_A);
+    struct tensor *latent = op_slice_run(t, kv, 1, 0, f->kv_rank);
+    latent = op_rmsnorm_run(t, latent, l->w[SLOT_KV_A_NORM], eps);
+    struct tensor *turned = op_slice_run(t, kv, 1, f->kv_rank, f->rope_dim);
+    qkv[1] = op_join_run(t, latent, op_rope_run(t, turned, c->batch, l->rope), 1);
+    struct headwise keys = {.w = l->w[SLOT_KV_B], .heads = f->heads, .n = f->nope_dim}, values = keys;
+    struct tensor *plain = op_headwise_run(t, q, &keys);
+    turned = op_slice_run(t, q, f->heads, f->nope_dim, f->rope_dim);
+    qkv[0] = op_join_run(t, plain, op_rope_run(t, turned, c->batch, l->rope), f->heads);
+    values.first = f->nope_dim, values.n = f->value_dim, values.across = true;
+    struct tensor *y = op_attention_run(t, qkv, c->batch, &l->attn);
+    return linear(t, op_headwise_run(t, y, &values), l, SLOT_O);
+}
+
 static struct tensor *attention(struct tape *t, struct tensor *x, const struct block_ctx *c)
 {
     struct model *m = c->model;
     const struct layer *l = &m->layers[c->layer];
     struct tensor *h = norm(t, x, m, l->w[SLOT_ATTN_NORM]);
+    if (l->w[SLOT_KV_A]) return latent_attention(t, h, c);
     struct tensor
         *qkv[3]; /* one statement each: the order of the nodes is the order of the gradient's sums */
     qkv[0] = linear(t, h, l, SLOT_Q);
@@ -44,14 +75,53 @@ static struct tensor *attention(struct tape *t, struct tensor *x, const struct b
     return norm(t, y, m, l->w[SLOT_ATTN_POST_NORM]);
 }
 
+static struct tensor *gated(struct tape *t, struct tensor *h, const struct block_ctx *c, enum arch_slot gate,
+                            enum arch_slot up, enum arch_slot down)
+{
+    const struct layer *l = &c->model->layers[c->layer];
+    struct tensor *g = linear(t, h, l, gate), *u = linear(t, h, l, up);
+    struct tensor *y = (c->model->config.arch->gelu ? op_geglu_run : op_swiglu_run)(t, g, u);
+    return linear(t, y, l, down);
+}
+
+/* What the batch's record wants to know of a routing; the balance loss is tied to y. */
+static struct tensor *note_routing(struct tape *t, struct tensor *y, struct tensor *z,
+                                   const struct routing *r, const struct block_ctx *c)
+{
+    struct moe_record *record = c->batch->moe;
+    size_t n = (size_t)r->n_experts, slots = (size_t)y->rows * (size_t)r->gates->cols;
+    struct tensor *loss = op_balance_run(t, z, c->batch, &c->model->route);
+    if (!tape_planning(t)) {
+        int64_t *load = record->load + (size_t)c->layer * n;
+        memset(load, 0, n * sizeof *load);
+        for (size_t i = 0; i < slots; i++) load[r->experts[i]]++;
+        record->loss[c->layer] = 0;
+        for (int i = 0; i < loss->rows; i++) record->loss[c->layer] += (double)loss->data[i];
+    }
+    return record->factor != 0 ? op_balance_tie(t, y, loss, record->factor) : y;
+}
+
+static struct tensor *mixture(struct tape *t, struct tensor *h, const struct block_ctx *c)
+{
+    struct model *m = c->model;
+    const struct layer *l = &m->layers[c->layer];
+    size_t n = (size_t)m->config.experts;
+    struct experts e = {(int)n, l->expert_weights, l->expert_weights + n, l->expert_weights + 2 * n};
+    struct tensor *z = op_linear_run(t, h, l->w[SLOT_ROUTER], NULL);
+    struct routing r = op_route_run(t, z, l->w[SLOT_ROUTER_BIAS], &m->route);
+    struct tensor *y = op_experts_run(t, h, &r, &e);
+    if (l->w[SLOT_SHARED_GATE])
+        y = op_add_run(t, y, gated(t, h, c, SLOT_SHARED_GATE, SLOT_SHARED_UP, SLOT_SHARED_DOWN));
+    return c->batch->moe ? note_routing(t, y, z, &r, c) : y;
+}
+
 static struct tensor *mlp(struct tape *t, struct tensor *x, const struct block_ctx *c)
 {
     struct model *m = c->model;
     const struct layer *l = &m->layers[c->layer];
     struct tensor *h = norm(t, x, m, l->w[SLOT_MLP_NORM]);
-    struct tensor *gate = linear(t, h, l, SLOT_GATE), *up = linear(t, h, l, SLOT_UP);
-    struct tensor *gated = (m->config.arch->gelu ? op_geglu_run : op_swiglu_run)(t, gate, up);
-    return norm(t, linear(t, gated, l, SLOT_DOWN), m, l->w[SLOT_MLP_POST_NORM]);
+    struct tensor *y = l->w[SLOT_ROUTER] ? mixture(t, h, c) : gated(t, h, c, SLOT_GATE, SLOT_UP, SLOT_DOWN);
+    return norm(t, y, m, l->w[SLOT_MLP_POST_NORM]);
 }
 
 static struct tensor *block(struct tape *t, struct tensor *x, void *ctx)
@@ -60,18 +130,36 @@ static struct tensor *block(struct tape *t, struct tensor *x, void *ctx)
     return op_add_run(t, x, mlp(t, x, ctx));
 }
 
+/* x through layer i. When nothing is recorded the checkpoint frees at once what the layer made. */
+static struct tensor *run_layer(struct model *m, struct tape *t, struct tensor *x, struct block_ctx c,
+                                bool checkpoint)
+{
+    struct block_ctx *kept = arena_alloc(tape_arena(t), sizeof *kept);
+    if (tape_planning(t)) kept = &m->plan[c.layer];
+    *kept = c;
+    bool whole = tape_recording(t) && !checkpoint;
+    return whole ? block(t, x, kept) : tape_checkpoint(t, block, x, kept);
+}
+
 struct tensor *model_forward(struct model *m, struct tape *t, const struct batch *b, bool checkpoint)
 {
     CHECK(m->data || tape_planning(t), "%s has no weights", m->path);
     struct tensor *x = op_embed_run(t, m->outer[SLOT_EMBED], b->tokens, b->n_rows);
     if (m->config.arch->scaled_embedding) x = op_scale_run(t, x, (float)fm_sqrt(m->config.hidden));
-    for (int i = 0; i < m->config.layers; i++) {
-        struct block_ctx *c = arena_alloc(tape_arena(t), sizeof *c);
-        if (tape_planning(t)) c = &m->plan[i];
-        *c = (struct block_ctx){m, b, i};
-        /* When nothing is recorded the checkpoint frees at once what the layer made. */
-        bool whole = tape_recording(t) && !checkpoint;
-        x = whole ? block(t, x, c) : tape_checkpoint(t, block, x, c);
-    }
+    for (int i = 0; i < m->config.layers; i++)
+        x = run_layer(m, t, x, (struct block_ctx){m, b, i}, checkpoint);
     return norm(t, x, m, m->outer[SLOT_FINAL_NORM]);
+}
+
+struct tensor *model_forward_further(struct model *m, struct tape *t, const struct further *f,
+                                     bool checkpoint)
+{
+    CHECK(f->k >= 0 && f->k < m->config.mtp, "module %d of %d", f->k, m->config.mtp);
+    struct block_ctx c = {m, f->batch, m->config.layers + f->k};
+    const struct layer *l = &m->layers[c.layer];
+    struct tensor *e = op_embed_run(t, m->outer[SLOT_EMBED], f->next, f->batch->n_rows);
+    e = norm(t, e, m, l->w[SLOT_MTP_EMBED_NORM]);
+    struct tensor *h = norm(t, f->hidden, m, l->w[SLOT_MTP_HIDDEN_NORM]);
+    struct tensor *x = linear(t, op_join_run(t, e, h, 1), l, SLOT_MTP_JOIN);
+    return norm(t, run_layer(m, t, x, c, checkpoint), m, l->w[SLOT_MTP_FINAL_NORM]);
 }

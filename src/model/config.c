@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kern/kern.h"
 #include "model/model_int.h"
 
 static int read_key(struct model_config *c, const struct arch_key *k, const json_t *raw, const char *what,
@@ -60,6 +61,92 @@ static bool demand_met(const json_t *v, const char *want)
     return true;
 }
 
+/* ---- which weights there are --------------------------------------------------------------------------- */
+
+int config_all_layers(const struct model_config *c)
+{
+    return c->layers + c->mtp;
+}
+
+/* A layer behind the last is like the last. */
+static bool is_mixture(const struct model_config *c, int layer)
+{
+    if (layer >= c->layers) layer = c->layers - 1;
+    return c->experts > 0 && layer >= c->dense_first && layer % c->moe_every == 0;
+}
+
+static bool untied(const struct model_config *c, int layer)
+{
+    (void)layer;
+    return !c->tied;
+}
+
+static bool dense(const struct model_config *c, int layer)
+{
+    return !is_mixture(c, layer);
+}
+
+static bool with_shared(const struct model_config *c, int layer)
+{
+    return c->shared > 0 && is_mixture(c, layer);
+}
+
+static bool behind_the_last(const struct model_config *c, int layer)
+{
+    return layer >= c->layers;
+}
+
+static bool with_q_rank(const struct model_config *c, int layer)
+{
+    (void)layer;
+    return c->q_rank > 0;
+}
+
+static bool without_q_rank(const struct model_config *c, int layer)
+{
+    (void)layer;
+    return c->q_rank == 0;
+}
+
+static const struct condition {
+    const char *name;
+    bool (*holds)(const struct model_config *c, int layer);
+} conditions[] = {{"untied", untied},           {"dense", dense},         {"moe", is_mixture},
+                  {"shared", with_shared},      {"mtp", behind_the_last}, {"q_rank", with_q_rank},
+                  {"no q_rank", without_q_rank}};
+
+static const struct condition *condition_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++)
+        if (!strcmp(conditions[i].name, name)) return &conditions[i];
+    return NULL;
+}
+
+bool config_is_key(const char *when)
+{
+    return !condition_find(when);
+}
+
+bool config_has(const struct model_config *c, const struct arch_weight *w, int layer)
+{
+    if (!w->when) return true;
+    const struct condition *condition = condition_find(w->when);
+    if (condition) return condition->holds(c, layer);
+    return json_is_true(json_object_get(c->raw, w->when));
+}
+
+/* Blocks of 128 x 128 (fp8.c). */
+bool config_is_fp8(const json_t *quantised)
+{
+    const json_t *block = json_object_get(quantised, "weight_block_size");
+    return !strcmp(json_str_or(quantised, "quant_method", ""), "fp8") &&
+           !strcmp(json_str_or(quantised, "fmt", "e4m3"), "e4m3") && json_array_size(block) == 2 &&
+           json_integer_value(json_array_get(block, 0)) == 128 &&
+           json_integer_value(json_array_get(block, 1)) == 128;
+}
+
+/* ---- what is not done here ----------------------------------------------------------------------------- */
+
 static int check_demands(const struct arch *a, const json_t *raw, const char *what, struct err *e)
 {
     for (const struct arch_demand *d = a->demands; d->key; d++) {
@@ -72,15 +159,15 @@ static int check_demands(const struct arch *a, const json_t *raw, const char *wh
         return -1;
     }
     for (const struct arch_weight *w = a->weights; w->name; w++) {
-        const json_t *v = w->when ? json_object_get(raw, w->when) : NULL;
+        const json_t *v = w->when && config_is_key(w->when) ? json_object_get(raw, w->when) : NULL;
         if (v && !json_is_null(v) && !json_is_boolean(v))
             return err_set(e, "%s: \"%s\" must be true or false", what, w->when);
     }
     const json_t *quantised = json_object_get(raw, "quantization_config");
-    if (quantised && !json_is_null(quantised))
+    if (quantised && !json_is_null(quantised) && !config_is_fp8(quantised))
         return err_set(e,
                        "%s: the checkpoint is quantised (\"quantization_config\"); "
-                       "give the float checkpoint or a GGUF file",
+                       "give the float checkpoint, one in fp8 with blocks of 128 x 128, or a GGUF file",
                        what);
     return 0;
 }
@@ -171,11 +258,47 @@ bool config_slides(const struct model_config *c, int layer)
 
 /* ---- the whole ----------------------------------------------------------------------------------------- */
 
+/* Latent attention runs on keys of kv_rank + rope_dim numbers, whose first kv_rank are the values. */
+static int derive_latent(struct model_config *c, const char *what, struct err *e)
+{
+    c->kv_heads = c->heads;
+    c->head_dim = c->nope_dim + c->rope_dim;
+    if (c->rope_dim % 2) return err_set(e, "%s: qk_rope_head_dim is %d; it must be even", what, c->rope_dim);
+    if (2 * c->kv_rank + c->rope_dim > KERN_ATTN_MAX)
+        return err_set(e,
+                       "%s: kv_lora_rank %d with qk_rope_head_dim %d; twice the one and the other may be %d",
+                       what, c->kv_rank, c->rope_dim, KERN_ATTN_MAX);
+    return 0;
+}
+
+static int derive_mixture(struct model_config *c, const char *what, struct err *e)
+{
+    const char *method = json_str_or(c->raw, "topk_method", c->arch->topk_method);
+    bool grouped = !strcmp(method, "noaux_tc") || !strcmp(method, "group_limited_greedy");
+    if (!grouped && strcmp(method, "greedy"))
+        return err_set(e, "%s: \"topk_method\" is \"%.60s\"; known: greedy, group_limited_greedy, noaux_tc",
+                       what, method);
+    if (!grouped || c->groups == 0) c->groups = c->top_groups = 1;
+    if (c->experts % c->groups || c->top_groups > c->groups)
+        return err_set(e, "%s: %d of %d groups of %d experts (topk_group, n_group, n_routed_experts)", what,
+                       c->top_groups, c->groups, c->experts);
+    int size = c->experts / c->groups, most = size * c->top_groups;
+    if (c->groups > 1 && c->arch->group_best > size)
+        return err_set(e, "%s: groups of %d experts; at least %d are needed", what, size,
+                       c->arch->group_best);
+    if (c->top_k > most)
+        return err_set(e, "%s: %d experts a token (num_experts_per_tok) of %d that can be chosen", what,
+                       c->top_k, most);
+    return 0;
+}
+
 /* Sizes that follow from others, and how they must fit together. */
 static int derive(struct model_config *c, const char *what, struct err *e)
 {
     const char *window_switch = c->arch->window_switch;
     if (window_switch && !json_is_true(json_object_get(c->raw, window_switch))) c->window = 0;
+    if (c->experts && derive_mixture(c, what, e)) return -1;
+    if (c->kv_rank) return derive_latent(c, what, e);
     if (c->kv_heads == 0) c->kv_heads = c->heads;
     if (c->head_dim == 0) {
         if (c->hidden % c->heads)
@@ -191,6 +314,7 @@ static int derive(struct model_config *c, const char *what, struct err *e)
     if (c->heads % c->kv_heads)
         return err_set(e, "%s: num_attention_heads %d is no multiple of num_key_value_heads %d", what,
                        c->heads, c->kv_heads);
+    c->rope_dim = c->value_dim = c->head_dim;
     return 0;
 }
 
@@ -227,13 +351,6 @@ void config_release(struct model_config *c)
     c->raw = c->rope_scaling = NULL;
 }
 
-bool config_has(const struct model_config *c, const struct arch_weight *w)
-{
-    if (!w->when) return true;
-    if (!strcmp(w->when, "untied")) return !c->tied;
-    return json_is_true(json_object_get(c->raw, w->when));
-}
-
 int config_size(const struct model_config *c, char symbol)
 {
     switch (symbol) {
@@ -244,6 +361,15 @@ int config_size(const struct model_config *c, char symbol)
     case 'Q': return c->heads * c->head_dim;
     case 'H': return c->head_dim;
     case 'K': return c->kv_heads * c->head_dim;
+    case 'A': return c->q_rank;
+    case 'C': return c->kv_rank;
+    case 'R': return c->kv_rank + c->rope_dim;
+    case 'U': return c->heads * (c->nope_dim + c->value_dim);
+    case 'O': return c->heads * c->value_dim;
+    case 'E': return c->experts;
+    case 'M': return c->moe_intermediate;
+    case 'S': return c->shared * c->moe_intermediate;
+    case 'T': return 2 * c->hidden;
     }
     CHECK(false, "symbol %c", symbol);
 }

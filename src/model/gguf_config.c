@@ -108,8 +108,8 @@ static void set_query_scalar(json_t *config, const struct tensor_file *f)
 static void set_conditions(json_t *config, const struct tensor_file *f)
 {
     for (const struct arch_weight *w = f->gguf->weights; w->name; w++) {
-        if (!w->when || !strcmp(w->when, "untied")) continue;
-        char *name = arch_name(w->gguf, 0);
+        if (!w->when || !config_is_key(w->when)) continue;
+        char *name = arch_name(w->gguf, 0, 0);
         if (tensor_file_find(f, name)) json_object_set_new(config, w->when, json_true());
         free(name);
     }

@@ -322,7 +322,7 @@ static struct tensor_out out_of(const struct model *m, int i, const struct forma
 {
     const struct weight *w = &m->weights[i];
     const struct placed *p = &m->placed[i];
-    struct tensor_out t = {.name = arch_name(p->row->gguf, p->layer), .dtype = type_of(m, i, f)};
+    struct tensor_out t = {.name = arch_name(p->row->gguf, p->layer, p->expert), .dtype = type_of(m, i, f)};
     t.n_dims = model_weight_shape(m, i, t.shape);
     t.source = (struct tensor_source){.n = (size_t)w->rows * (size_t)w->cols, .weight = w};
     t.source.plus_one = w->plus_one;

@@ -56,7 +56,7 @@ static int add_weights(struct tensor_file *f, const char *name, int64_t rows, in
         struct tensor_info t = {
             .dtype = DT_F32, .n_dims = rows ? 2 : 1, .shape = {rows, cols}, .offset = *at};
         if (!rows) t.shape[0] = cols;
-        t.name = arch_name(name, (int)i);
+        t.name = arch_name(name, (int)i, 0);
         int failed = tensor_file_add(f, &t, e);
         free(t.name);
         if (failed) return -1;

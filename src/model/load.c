@@ -75,13 +75,14 @@ static int find_tensors(struct model *m, struct tensor_file *f, const struct ten
     int result = 0;
     for (int i = 0; i < m->n_weights && !result; i++) {
         const struct arch_weight *row = m->placed[i].row;
-        char *name = arch_name(f->gguf ? row->gguf : row->name, m->placed[i].layer);
+        char *name = arch_name(f->gguf ? row->gguf : row->name, m->placed[i].layer, m->placed[i].expert);
         found[i] = tensor_file_find(f, name);
         if (!found[i])
             result = err_set(e, "%s: tensor %s is missing", f->path, name);
         else
             result = check_tensor(m, i, f, found[i], e);
         if (found[i]) used[found[i] - f->tensors] = true;
+        if (found[i] && found[i]->scales) used[found[i]->scales - f->tensors] = true;
         free(name);
     }
     for (int i = 0; i < f->n && !result; i++)
@@ -294,6 +295,20 @@ static void draw_in_place(struct model *m, uint64_t seed)
     }
 }
 
+/* transformers keeps num_nextn_predict_layers but not the layers: where the file has none of a description's
+ * rows for them, the model has none. */
+static bool has_further(const struct model *m, const struct tensor_file *f)
+{
+    bool found = false;
+    for (const struct arch_weight *row = m->config.arch->weights; row->name && !found; row++) {
+        if (!strchr(row->name, '*')) continue;
+        char *name = arch_name(row->name, m->config.layers, 0);
+        found = tensor_file_find(f, name) != NULL;
+        free(name);
+    }
+    return found;
+}
+
 static int load(struct model *m, struct tensor_file **file, int flags, uint64_t seed, struct err *e)
 {
     bool folder = file_is_dir(m->path), paper = !folder && str_ends(m->path, ".json");
@@ -304,6 +319,10 @@ static int load(struct model *m, struct tensor_file **file, int flags, uint64_t 
         return err_set(e, "%s: the tokenizer has ids up to %d, the model only %d", m->path,
                        tokenizer_size(m->tokenizer) - 1, m->config.vocab);
     if (find_eos(m, e)) return -1;
+    if (!(flags & (MODEL_NO_WEIGHTS | MODEL_RANDOM))) {
+        if (!*file && !(*file = tensor_file_open(m->path, e))) return -1;
+        if (!has_further(m, *file)) m->config.mtp = 0;
+    }
     model_layout(m);
     if (flags & MODEL_NO_WEIGHTS) return 0;
     if (flags & MODEL_RANDOM) {
@@ -312,7 +331,6 @@ static int load(struct model *m, struct tensor_file **file, int flags, uint64_t 
         model_draw(m, seed);
         return 0;
     }
-    if (!*file && !(*file = tensor_file_open(m->path, e))) return -1;
     bool in_place = flags & MODEL_IN_PLACE || (flags & MODEL_IN_PLACE_IF_LARGE && is_large(m));
     if (in_place && !(flags & MODEL_IN_PLACE))
         log_info("%s: weights stay in the file, since as float32 they would not fit in memory", m->path);

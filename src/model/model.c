@@ -18,84 +18,123 @@ enum { ALIGN_FLOATS = 16 };
 
 /* ---- layout -------------------------------------------------------------------------------------------- */
 
-char *arch_name(const char *pattern, int layer)
+char *arch_name(const char *pattern, int layer, int expert)
 {
     char name[ARCH_NAME_MAX];
-    const char *star = strchr(pattern, '*');
-    int n = star ? snprintf(name, sizeof name, "%.*s%d%s", (int)(star - pattern), pattern, layer, star + 1)
-                 : snprintf(name, sizeof name, "%s", pattern);
-    CHECK(n > 0 && n < (int)sizeof name, "name %s", pattern);
+    int n = 0;
+    for (const char *p = pattern; *p; p++) {
+        size_t left = sizeof name - (size_t)n;
+        n += *p == '*'   ? snprintf(name + n, left, "%d", layer)
+             : *p == '#' ? snprintf(name + n, left, "%d", expert)
+                         : snprintf(name + n, left, "%c", *p);
+        CHECK(n < (int)sizeof name, "name %s", pattern);
+    }
     return alloc_str(name);
 }
 
-static void add_weight(struct model *m, const struct arch_weight *row, int layer)
+static void add_weight(struct model *m, const struct arch_weight *row, int layer, int expert)
 {
     struct weight *w = &m->weights[m->n_weights];
-    *w = (struct weight){.name = arch_name(row->name, layer),
+    *w = (struct weight){.name = arch_name(row->name, layer, expert),
                          .rows = config_size(&m->config, row->shape[0]),
                          .cols = config_size(&m->config, row->shape[1]),
                          .plus_one = row->kind == WEIGHT_NORM_LESS_ONE};
-    m->placed[m->n_weights++] = (struct placed){row, layer, DT_F32};
-    if (strchr(row->name, '*'))
+    m->placed[m->n_weights++] = (struct placed){row, layer, expert, DT_F32};
+    if (strchr(row->name, '#'))
+        m->layers[layer].expert_weights[(row->slot - SLOT_EXPERT_GATE) * m->config.experts + expert] = w;
+    else if (strchr(row->name, '*'))
         m->layers[layer].w[row->slot] = w;
     else
         m->outer[row->slot] = w;
 }
 
-static int count_weights(const struct model_config *c)
+/* The rows of a layer from row to end; those of experts once for each, expert by expert. Without a model they
+ * are only counted. */
+static int layer_rows(struct model *m, const struct model_config *c, const struct arch_weight *row,
+                      const struct arch_weight *end, int layer)
 {
-    int n = 0;
-    for (const struct arch_weight *row = c->arch->weights; row->name; row++)
-        if (config_has(c, row)) n += strchr(row->name, '*') ? c->layers : 1;
-    return n;
+    int count = 0;
+    while (row < end) {
+        const struct arch_weight *next = row + 1;
+        while (strchr(row->name, '#') && next < end && strchr(next->name, '#')) next++;
+        for (int i = 0; i < (strchr(row->name, '#') ? c->experts : 1); i++)
+            for (const struct arch_weight *r = row; r < next; r++) {
+                if (!config_has(c, r, layer)) continue;
+                if (m) add_weight(m, r, layer, i);
+                count++;
+            }
+        row = next;
+    }
+    return count;
+}
+
+static int all_rows(struct model *m, const struct model_config *c)
+{
+    int count = 0;
+    for (const struct arch_weight *row = c->arch->weights; row->name;) {
+        const struct arch_weight *end = row;
+        while (end->name && strchr(end->name, '*')) end++;
+        int layers = end > row ? config_all_layers(c) : 1;
+        if (end == row) end++;
+        for (int layer = 0; layer < layers; layer++) count += layer_rows(m, c, row, end, layer);
+        row = end;
+    }
+    return count;
+}
+
+static void set_up_ropes(struct model *m)
+{
+    const struct model_config *c = &m->config;
+    int dim = c->rope_dim;
+    double *local = alloc_zero((size_t)dim, sizeof *local), *own = local + dim / 2;
+    m->inv_freq = local;
+    m->rope = (struct rope){.hd = dim, .inv_freq = own, .interleaved = c->interleaved};
+    m->rope.attn_factor = rope_frequencies(c->rope_theta, c->rope_scaling, dim, own);
+    m->local_rope = m->rope;
+    if (c->local_theta > 0) {
+        m->local_rope.inv_freq = local;
+        m->local_rope.attn_factor = rope_frequencies(c->local_theta, NULL, dim, local);
+    }
 }
 
 static void set_up_layers(struct model *m)
 {
     const struct model_config *c = &m->config;
-    double *local = alloc_zero((size_t)c->head_dim, sizeof *local), *own = local + c->head_dim / 2;
-    m->inv_freq = local;
-    m->rope = (struct rope){.hd = c->head_dim, .inv_freq = own};
-    m->rope.attn_factor = rope_frequencies(c->rope_theta, c->rope_scaling, c->head_dim, own);
-    m->local_rope = m->rope;
-    if (c->local_theta > 0) {
-        m->local_rope.inv_freq = local;
-        m->local_rope.attn_factor = rope_frequencies(c->local_theta, NULL, c->head_dim, local);
+    double scale = 1 / fm_sqrt(c->query_scalar > 0 ? c->query_scalar : c->head_dim);
+    if (c->arch->score_mscale) scale *= rope_score_factor(c->rope_scaling);
+    for (int i = 0; i < config_all_layers(c); i++) {
+        struct layer *l = &m->layers[i];
+        bool slides = i < c->layers && config_slides(c, i);
+        l->rope = !config_turns(c, i) ? NULL : slides ? &m->local_rope : &m->rope;
+        l->attn = (struct attn){.n_heads = c->heads,
+                                .n_kv = c->kv_rank ? 1 : c->kv_heads,
+                                .hd = c->kv_rank ? c->kv_rank + c->rope_dim : c->head_dim,
+                                .vd = c->kv_rank ? c->kv_rank : c->head_dim,
+                                .layer = i,
+                                .scale = (float)scale,
+                                .window = slides ? c->window : 0,
+                                .cap = c->score_cap};
     }
-    float scale = (float)(1 / fm_sqrt(c->query_scalar > 0 ? c->query_scalar : c->head_dim));
-    for (int i = 0; i < c->layers; i++) {
-        bool slides = config_slides(c, i);
-        m->layers[i].rope = !config_turns(c, i) ? NULL : slides ? &m->local_rope : &m->rope;
-        m->layers[i].attn = (struct attn){.n_heads = c->heads,
-                                          .n_kv = c->kv_heads,
-                                          .hd = c->head_dim,
-                                          .vd = c->head_dim,
-                                          .layer = i,
-                                          .scale = scale,
-                                          .window = slides ? c->window : 0,
-                                          .cap = c->score_cap};
-    }
+    m->route =
+        (struct route){c->experts,          c->top_k,           c->arch->score, c->groups, c->top_groups,
+                       c->arch->group_best, c->normalise_gates, c->gate_scale};
     model_head(m)->cap = c->logit_cap;
 }
 
 void model_layout(struct model *m)
 {
     const struct model_config *c = &m->config;
-    int n = count_weights(c);
-    m->weights = alloc_zero((size_t)n, sizeof *m->weights);
-    m->placed = alloc_zero((size_t)n, sizeof *m->placed);
-    m->layers = alloc_zero((size_t)c->layers, sizeof *m->layers);
-    m->plan = alloc_zero((size_t)c->layers, sizeof *m->plan);
-    for (const struct arch_weight *row = c->arch->weights; row->name;) {
-        const struct arch_weight *end = row;
-        while (end->name && strchr(end->name, '*')) end++;
-        for (int layer = 0; end > row && layer < c->layers; layer++)
-            for (const struct arch_weight *r = row; r < end; r++)
-                if (config_has(c, r)) add_weight(m, r, layer);
-        if (end == row && config_has(c, end++)) add_weight(m, row, 0);
-        row = end;
-    }
-    CHECK(m->n_weights == n, "%d weights counted, %d laid out", n, m->n_weights);
+    size_t n = (size_t)all_rows(NULL, c), layers = (size_t)config_all_layers(c), experts = (size_t)c->experts;
+    m->weights = alloc_zero(n, sizeof *m->weights);
+    m->placed = alloc_zero(n, sizeof *m->placed);
+    m->layers = alloc_zero(layers, sizeof *m->layers);
+    m->plan = alloc_zero(layers, sizeof *m->plan);
+    m->expert_weights = experts ? alloc_zero(layers * 3 * experts, sizeof *m->expert_weights) : NULL;
+    for (size_t i = 0; i < layers && experts; i++)
+        m->layers[i].expert_weights = m->expert_weights + i * 3 * experts;
+    all_rows(m, c);
+    CHECK((size_t)m->n_weights == n, "%zu weights counted, %d laid out", n, m->n_weights);
+    set_up_ropes(m);
     set_up_layers(m);
 }
 
@@ -113,7 +152,8 @@ static void point_weights(struct model *m, float *block, bool grad)
     size_t at = 0;
     for (int i = 0; i < m->n_weights; i++) {
         struct weight *w = &m->weights[i];
-        *(grad ? &w->grad : &w->data) = block && !w->stored ? block + at : NULL;
+        bool fixed = grad && m->placed[i].row->kind == WEIGHT_BUFFER;
+        *(grad ? &w->grad : &w->data) = block && !w->stored && !fixed ? block + at : NULL;
         at += weight_floats(w);
     }
     CHECK(at == m->n_floats, "%zu floats laid out, %zu counted", at, m->n_floats);
@@ -166,6 +206,12 @@ void model_train(struct model *m, bool on)
     free(m->grad);
     m->grad = on ? alloc_floats(m->n_floats) : NULL;
     point_weights(m, m->grad, true);
+}
+
+void model_freeze_further(struct model *m)
+{
+    for (int i = 0; i < m->n_weights; i++)
+        if (m->placed[i].layer >= m->config.layers) m->weights[i].grad = NULL;
 }
 
 void model_zero_grad(struct model *m)
@@ -261,6 +307,7 @@ void model_free(struct model *m)
     free(m->placed);
     free(m->layers);
     free(m->plan);
+    free(m->expert_weights);
     free(m->inv_freq);
     free(m->data);
     free(m->grad);
@@ -331,8 +378,24 @@ int64_t model_n_params(const struct model *m)
 struct kv_cache model_cache_shape(const struct model *m, int n_blocks)
 {
     const struct attn *a = &m->layers[0].attn;
-    return (struct kv_cache){
-        .n_layers = m->config.layers, .n_kv = a->n_kv, .width = a->hd + a->vd, .n_blocks = n_blocks};
+    return (struct kv_cache){.n_layers = m->config.layers,
+                             .n_kv = a->n_kv,
+                             .width = m->config.kv_rank ? a->hd : a->hd + a->vd,
+                             .n_blocks = n_blocks};
+}
+
+void model_balance(struct model *m, const int64_t *load, float speed)
+{
+    int n = m->config.experts;
+    for (int layer = 0; layer < config_all_layers(&m->config); layer++, load += n) {
+        struct weight *bias = m->layers[layer].w[SLOT_ROUTER_BIAS];
+        int64_t total = 0;
+        for (int e = 0; e < n; e++) total += load[e];
+        for (int e = 0; bias && e < n; e++) {
+            int64_t over = load[e] * n - total;
+            if (over != 0) bias->data[e] += over > 0 ? -speed : speed;
+        }
+    }
 }
 
 struct weight *model_head(struct model *m)

@@ -27,6 +27,17 @@ struct model_config {
     int nope_every;      /* layers L with (L + 1) % nope_every == 0 are not turned by rope; 0: all are */
     double query_scalar; /* scores are divided by its root; 0: head_dim */
     float score_cap, logit_cap; /* struct attn, struct weight: cap */
+    /* Latent attention (DeepSeek): 0 without. head_dim is then nope_dim + rope_dim. */
+    int q_rank, kv_rank;               /* of queries (0: a single matrix); of keys and values */
+    int nope_dim, rope_dim, value_dim; /* of a head: not turned, turned; of its values. Others: head_dim */
+    bool interleaved;                  /* rope turns (2i, 2i+1), not (i, i + dim/2) */
+    /* Mixture of experts: experts 0 without. */
+    int experts, top_k, moe_intermediate, shared; /* shared: experts that every row passes */
+    int dense_first, moe_every;                   /* layers before are dense; then every so manieth is not */
+    int groups, top_groups;
+    bool normalise_gates;
+    float gate_scale;
+    int mtp; /* layers behind the last that predict one token further each */
     double rope_theta;
     double local_theta;   /* of layers with a sliding window; 0: the same */
     json_t *rope_scaling; /* owned, with every default filled in; NULL when there is none */
@@ -70,6 +81,8 @@ struct kv_cache model_cache_shape(const struct model *m, int n_blocks);
 
 /* Gradients in one block for all weights; or none. */
 void model_train(struct model *m, bool on);
+/* Take the gradients of the layers behind the last away: they stay as they are. After model_train. */
+void model_freeze_further(struct model *m);
 void model_zero_grad(struct model *m);
 /* Renew the packed panels of all weights after an update (or drop them). */
 void model_pack(struct model *m);
@@ -82,6 +95,33 @@ void model_hash(const struct model *m, char hex[65]);
 /* Final hidden states [n_rows, D] after the last norm. checkpoint: keep only each layer's input for backward.
  */
 struct tensor *model_forward(struct model *m, struct tape *t, const struct batch *b, bool checkpoint);
+/* Multi-token prediction: hidden states [n_rows, D] after the norm of module k (0 .. config's mtp - 1), for
+ * the same output matrix: row i predicts the token after next[i]. hidden: what model_forward gave, or module
+ * k - 1; next [n_rows]: the token after each row's own (of a span's last row, whose result means nothing, any
+ * token; k further for module k). f must live until backward. (DeepSeek-AI 2024, "DeepSeek-V3", 2.2, with the
+ * embedding first, as checkpoints have it.) */
+struct further {
+    const struct batch *batch;
+    struct tensor *hidden;
+    const int *next;
+    int k;
+};
+struct tensor *model_forward_further(struct model *m, struct tape *t, const struct further *f,
+                                     bool checkpoint);
+
+/* What the routers of a mixture note in a forward pass (struct batch), and their loss term: the balance loss
+ * (op.h) of every layer and span, times `factor`, is part of what tape_backward differentiates. Layers are
+ * those of the model and then those that predict further; a layer that is not run or has no router leaves its
+ * place as it was. */
+struct moe_record {
+    float factor;
+    double *loss;  /* [layers]: over the batch's spans, summed, not multiplied */
+    int64_t *load; /* [layers][experts]: rows that chose each expert */
+};
+/* Add speed * sign(mean load - load) to the corrections of every router, after a step whose loads these are
+ * (sums over its batches; DeepSeek-AI 2024, "DeepSeek-V3", 2.1.2). */
+void model_balance(struct model *m, const int64_t *load, float speed);
+
 struct weight *
 model_head(struct model *m); /* the output matrix [V, D]: lm_head, or the embedding when tied */
 
@@ -135,6 +175,7 @@ struct tensor_info {
     int64_t shape[4]; /* row-major: shape[n_dims-1] is contiguous, as PyTorch prints it */
     uint64_t offset, bytes;
     int file;
+    const struct tensor_info *scales; /* F8_E4M3 with a factor for each 128 x 128 (fp8.c); NULL: none */
 };
 /* One reader for safetensors (single, sharded folder) and GGUF. Everything is checked when opened. */
 struct tensor_file;
@@ -146,6 +187,9 @@ const struct tensor_info *tensor_file_find(const struct tensor_file *f, const ch
 /* Rows row..row+n-1 of a tensor (seen as [product of leading dims, last dim]) as float32. */
 int tensor_file_rows(struct tensor_file *f, const struct tensor_info *t, int64_t row, int64_t n, float *out,
                      struct err *e);
+/* The tensors that a checkpoint of this model has, by its config.json alone: names, types, shapes, in order;
+ * with fp8 matrices their scales, and the copies that layers behind the last hold. f(ctx, t) for each. */
+void model_on_paper(const struct model *m, void (*f)(void *ctx, const struct tensor_info *t), void *ctx);
 /* GGUF metadata as a JSON object (arrays too), borrowed; NULL for safetensors. */
 const json_t *tensor_file_meta(const struct tensor_file *f);
 

@@ -49,23 +49,53 @@ enum arch_slot {
     SLOT_DOWN,
     SLOT_DOWN_BIAS,
     SLOT_MLP_POST_NORM,
+    SLOT_Q_A, /* latent attention: down and up again, with a norm between */
+    SLOT_Q_A_BIAS,
+    SLOT_Q_A_NORM,
+    SLOT_Q_B,
+    SLOT_Q_B_BIAS,
+    SLOT_KV_A, /* to the latent and the key's turned part */
+    SLOT_KV_A_BIAS,
+    SLOT_KV_A_NORM,
+    SLOT_KV_B, /* each head's part of keys, then of values */
+    SLOT_ROUTER,
+    SLOT_ROUTER_BIAS, /* the correction, for the choice alone */
+    SLOT_SHARED_GATE,
+    SLOT_SHARED_GATE_BIAS,
+    SLOT_SHARED_UP,
+    SLOT_SHARED_UP_BIAS,
+    SLOT_SHARED_DOWN,
+    SLOT_SHARED_DOWN_BIAS,
+    SLOT_EXPERT_GATE, /* these three: one for each expert */
+    SLOT_EXPERT_UP,
+    SLOT_EXPERT_DOWN,
+    SLOT_MTP_EMBED_NORM,
+    SLOT_MTP_HIDDEN_NORM,
+    SLOT_MTP_JOIN,
+    SLOT_MTP_JOIN_BIAS,
+    SLOT_MTP_FINAL_NORM,
     SLOT_FINAL_NORM,
     SLOT_HEAD,
     SLOT_COUNT
 };
 
-/* Drawn from the normal; ones; zeros, and counts as 1 more (in GGUF files the 1 is in the numbers); zeros. */
-enum arch_kind { WEIGHT_MATRIX, WEIGHT_NORM, WEIGHT_NORM_LESS_ONE, WEIGHT_BIAS };
+/* Drawn from the normal; ones; zeros, and counts as 1 more (in GGUF files the 1 is in the numbers); zeros;
+ * zeros, and has no gradient. */
+enum arch_kind { WEIGHT_MATRIX, WEIGHT_NORM, WEIGHT_NORM_LESS_ONE, WEIGHT_BIAS, WEIGHT_BUFFER };
 
 struct arch_weight {
     enum arch_slot slot;
     enum arch_kind kind;
-    const char *name; /* Hugging Face name; '*' stands for the layer's number, then the row is per layer */
+    /* Hugging Face name; '*' stands for the layer's number, then the row is per layer; '#' for the expert's,
+     * then it is per expert too (such rows stand together). */
+    const char *name;
     const char *gguf; /* the same in GGUF */
     /* Rows and columns by symbol: V vocabulary, D hidden, I intermediate, Q heads*head_dim,
-     * K kv_heads*head_dim, H head_dim, 1 one. A norm or bias is "1x" here and [x] in files. */
+     * K kv_heads*head_dim, H head_dim, 1 one; A q_rank, C kv_rank, R kv_rank+rope_dim,
+     * U heads*(nope_dim+value_dim), O heads*value_dim; E experts, M moe_intermediate, S shared*M, T 2*hidden.
+     * A norm or bias is "1x" here and [x] in files. */
     const char *shape;
-    /* NULL: always there. "untied": only with an output matrix of its own. Otherwise a boolean key of
+    /* NULL: always there. "untied", "dense", "moe", ...: a condition of config.c. Otherwise a boolean key of
      * config.json that brings the weight into being. */
     const char *when;
     bool rotary; /* its outputs are turned by RoPE: permuted in files that interleave the pairs */
@@ -99,10 +129,16 @@ struct arch {
     bool scaled_embedding;       /* embeddings are multiplied by sqrt(hidden) */
     const char *window_switch;   /* key that must be true for a window to count, or NULL */
     bool window_without_rope;    /* the layers that rope does not turn are those that slide */
+    enum route_score score;      /* of a mixture's router */
+    const char *topk_method;     /* where config.json is silent: "greedy" has no groups */
+    int group_best;              /* a group of experts counts as the sum of so many of its best */
+    bool score_mscale;           /* yarn's mscale_all_dim changes the scale of attention's scores */
     const struct arch_key *keys; /* ends with a NULL name, as do the others */
     const struct arch_weight *weights; /* in the order of model_weight; rows of a layer stand together */
     const struct arch_demand *demands;
     const char *const *ignored; /* tensors that a checkpoint may hold and that mean nothing */
+    /* Copies of SLOT_EMBED and SLOT_HEAD that files have in layers behind the last; or NULL. */
+    const char *copy_embed, *copy_head;
 };
 const struct arch *const *arch_all(void); /* NULL at the end */
 /* By model_type, or by the GGUF name; an error lists what there is. `what` names the file. */
@@ -115,8 +151,14 @@ const struct arch *arch_find_gguf(const char *name, const char *what, struct err
 int config_parse(struct model_config *c, json_t *raw, const char *what, struct err *e);
 void config_copy(struct model_config *to, const struct model_config *from);
 void config_release(struct model_config *c);
-/* Is the weight of this row there under this configuration? */
-bool config_has(const struct model_config *c, const struct arch_weight *w);
+/* Is the weight of this row there under this configuration, in this layer? */
+bool config_has(const struct model_config *c, const struct arch_weight *w, int layer);
+/* Is this "quantization_config" the one whose files are read? */
+bool config_is_fp8(const json_t *quantised);
+/* Is that "when" a key of config.json, not a condition? */
+bool config_is_key(const char *when);
+/* Layers of the description: with those behind the last (mtp). */
+int config_all_layers(const struct model_config *c);
 /* Does a layer see only a window; does rope turn its heads? */
 bool config_slides(const struct model_config *c, int layer);
 bool config_turns(const struct model_config *c, int layer);
@@ -148,13 +190,19 @@ struct block_ctx { /* what one layer's run needs besides its input; lives until 
 struct layer {
     struct weight *w[SLOT_COUNT]; /* NULL: the step is left out */
     struct attn attn;
-    const struct rope *rope; /* one of the model's; NULL: not turned */
+    const struct rope *rope;        /* one of the model's; NULL: not turned */
+    struct weight **expert_weights; /* [3][experts]: gate, up, down; NULL in a dense layer */
 };
 
 struct placed { /* what the description says of a weight, and its type in the file it came from */
     const struct arch_weight *row;
-    int layer;
+    int layer, expert;
     enum dtype dtype;
+};
+
+struct fp8_scales {   /* of a matrix in a file (fp8.c) */
+    const uint8_t *p; /* NULL: it has none */
+    int64_t across;   /* blocks of 128 columns in a row */
 };
 
 struct stored_tensor { /* the form of a weight that stays in its file (stored.c) */
@@ -163,6 +211,7 @@ struct stored_tensor { /* the form of a weight that stays in its file (stored.c)
     const struct dtype_info *dtype;
     size_t row_bytes;
     int head_dim; /* rows of each head interleave the pairs; 0: they do not */
+    struct fp8_scales scales;
 };
 
 struct model {
@@ -182,14 +231,16 @@ struct model {
     struct tensor_file *file;     /* owned; shared with copies */
 
     struct weight *outer[SLOT_COUNT]; /* those outside the layers */
-    struct layer *layers;             /* [config.layers] */
+    struct layer *layers;             /* [config_all_layers] */
     double *inv_freq;                 /* [2][head_dim / 2] */
     struct rope rope, local_rope;     /* local: of sliding layers, where they have their own */
-    struct block_ctx *plan; /* [layers] contexts of a planning pass, whose arena must not be written */
+    struct weight **expert_weights;   /* [config_all_layers][3][experts], NULL without */
+    struct route route;
+    struct block_ctx *plan; /* [config_all_layers] of a planning pass, whose arena must not be written */
 };
 
-/* A row's name in a layer: '*' becomes the number. Caller frees. */
-char *arch_name(const char *pattern, int layer);
+/* A row's name in a layer: '*' becomes the number, '#' the expert's. Caller frees. */
+char *arch_name(const char *pattern, int layer, int expert);
 /* Names, shapes and slots of all weights from m->config; no numbers yet. */
 void model_layout(struct model *m);
 /* The block of numbers of all weights that are not stored, unset. Fails when it is more than the machine's
@@ -290,6 +341,21 @@ struct tensor_out {
 int tensor_write(struct file_out *o, const struct tensor_out *t, struct err *e);
 /* A safetensors file of F32, F16 and BF16. Atomic. */
 int safetensors_write_all(const char *path, const struct tensor_out *t, int n, struct err *e);
+
+/* ---- fp8.c: matrices of 8-bit floats with scales ------------------------------------------------------- */
+
+void fp8_decode(const uint8_t *p, size_t blocks, float *y); /* without scales */
+/* Give every F8_E4M3 matrix of an indexed file its scales, if they are there. */
+int fp8_link(struct tensor_file *f, struct err *e);
+struct fp8_scales fp8_scales_of(const struct tensor_file *f, const struct tensor_info *t);
+/* y is columns col..col+n-1 of a row; col is a multiple of 128. Multiply it. */
+void fp8_scale(const struct fp8_scales *s, int64_t row, int64_t col, int64_t n, float *y);
+/* Shape of the scales of a matrix. */
+void fp8_scale_shape(const int64_t shape[2], int64_t scales[2]);
+/* w [rows, cols] to bytes and scales; either may be NULL. */
+void fp8_quantise(const float *w, const int64_t shape[2], uint8_t *q, float *scales);
+/* Is weight i one that an fp8 checkpoint holds in 8 bits (the layers' matrices, but routers and such)? */
+bool fp8_holds(const struct model *m, int i);
 
 /* Parsers of map number `file`; each adds tensors and says what is wrong. */
 int safetensors_parse(struct tensor_file *f, int file, struct err *e);

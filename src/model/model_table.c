@@ -43,7 +43,7 @@ const struct arch *arch_find(const char *model_type, const char *what, struct er
 const struct arch *arch_find_gguf(const char *name, const char *what, struct err *e)
 {
     for (int i = 0; table[i]; i++)
-        if (!strcmp(table[i]->gguf, name)) return table[i];
+        if (table[i]->gguf && !strcmp(table[i]->gguf, name)) return table[i];
     unknown("general.architecture", name, what, true, e);
     return NULL;
 }

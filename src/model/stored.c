@@ -23,7 +23,9 @@ static void stored_tile(const struct stored *face, int row, int n, int col, int 
     size_t at = (size_t)(col / d->block) * (size_t)d->bytes, blocks = (size_t)(cols / d->block);
     for (int i = 0; i < n; i++) {
         int from = s->head_dim ? rotary_row(row + i, s->head_dim) : row + i;
-        d->decode(s->p + (size_t)from * s->row_bytes + at, blocks, out + (size_t)i * (size_t)cols);
+        float *y = out + (size_t)i * (size_t)cols;
+        d->decode(s->p + (size_t)from * s->row_bytes + at, blocks, y);
+        if (s->scales.p) fp8_scale(&s->scales, from, col, cols, y);
     }
 }
 
@@ -38,7 +40,8 @@ void stored_init(struct stored_tensor *s, const struct tensor_file *f, const str
                                 .p = f->maps[t->file].p + t->offset,
                                 .dtype = d,
                                 .row_bytes = (size_t)(cols / d->block) * (size_t)d->bytes,
-                                .head_dim = head_dim};
+                                .head_dim = head_dim,
+                                .scales = fp8_scales_of(f, t)};
 }
 
 /* ---- drawn --------------------------------------------------------------------------------------------- */

@@ -122,7 +122,7 @@ static int open_folder(struct tensor_file *f, struct err *e)
 
 static struct tensor_file *opened(struct tensor_file *f, int failed, struct err *e)
 {
-    if (!failed && !index_names(f, e)) return f;
+    if (!failed && !index_names(f, e) && !fp8_link(f, e)) return f;
     tensor_file_close(f);
     return NULL;
 }
@@ -203,6 +203,8 @@ int tensor_file_rows(struct tensor_file *f, const struct tensor_info *t, int64_t
     size_t row_blocks = (size_t)(cols / d->block);
     const uint8_t *p = f->maps[t->file].p + t->offset + (size_t)row * row_blocks * (size_t)d->bytes;
     if (n && row_blocks) d->decode(p, (size_t)n * row_blocks, out);
+    const struct fp8_scales scales = fp8_scales_of(f, t);
+    for (int64_t i = 0; scales.p && i < n; i++) fp8_scale(&scales, row + i, 0, cols, out + i * cols);
     return 0;
 }
 

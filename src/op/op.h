@@ -80,12 +80,14 @@ struct span {
     const int *blocks; /* NULL without a cache; block b holds positions b*KERN_KEYS .. */
 };
 struct kv_cache;
+struct moe_record;
 struct batch {
     int n_rows;
     const int *tokens; /* [n_rows] */
     int n_spans;
     const struct span *spans; /* in row order, covering all rows */
     struct kv_cache *cache;   /* NULL: attention reads keys from the batch itself */
+    struct moe_record *moe;   /* model.h; NULL: none */
 };
 /* Shape and index checks; aborts on a broken batch (a programming error). */
 void batch_check(const struct batch *b);

@@ -113,6 +113,10 @@ static const struct tiny shapes[] = {
      "\"attn_logit_softcapping\": 4, \"final_logit_softcapping\": 6"},
     {41, 20, 2, 2, 2, 33, false, "smollm3",
      ", \"no_rope_layers\": [1, 0], \"use_sliding_window\": true, \"sliding_window\": 20"},
+    {52, 20, 2, 3, 3, 33, false, "deepseek_v3",
+     ", \"q_lora_rank\": 12, \"kv_lora_rank\": 18, \"qk_nope_head_dim\": 6, \"qk_rope_head_dim\": 4, "
+     "\"v_head_dim\": 5, \"n_routed_experts\": 8, \"n_group\": 4, \"topk_group\": 2, "
+     "\"num_experts_per_tok\": 3, \"moe_intermediate_size\": 9, \"first_k_dense_replace\": 1"},
 };
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
@@ -326,7 +330,7 @@ static void check_logps(struct model *m, const struct packed *p, float temperatu
     arena_init(&arena, (size_t)1 << 32);
     struct tape *t = tape_new(&arena);
     tape_start(t, true);
-    struct batch b = {p->n_tokens, p->tokens, p->n_spans, p->spans, NULL};
+    struct batch b = {p->n_tokens, p->tokens, p->n_spans, p->spans, NULL, NULL};
     struct tensor *x = model_forward(m, t, &b, checkpoint);
     struct head_rows rows = {p->n, p->rows, p->targets, temperature};
     struct head_out out = op_head_run(t, x, model_head(m), &rows);
@@ -347,7 +351,7 @@ static void test_recorded_logps_equal_those_of_training(void **state)
     static const float temperatures[] = {0, 1, 0.7F, 1.3F};
     pool_stop();
     pool_start(2);
-    for (uint32_t trial = 0; trial < 15; trial++) {
+    for (uint32_t trial = 0; trial < 18; trial++) {
         const struct tiny *shape = &shapes[trial % N_SHAPES];
         struct model *m = tiny_model(shape, 50 + trial);
         struct group groups[REQUESTS];

@@ -1,4 +1,5 @@
-/* golden_model.h: the models of tests/golden/models (tools/golden/models.py), for tests that run them. */
+/* golden_model.h: the models of tests/golden/models (tools/golden/models.py and deepseek.py), for tests that
+ * run them. */
 #ifndef TESTS_MODEL_GOLDEN_MODEL_H
 #define TESTS_MODEL_GOLDEN_MODEL_H
 
@@ -11,19 +12,37 @@
 #include "base/json.h"
 #include "model/model.h"
 
-static const char *const golden_names[] = {"llama_plain",     "llama_tied",
-                                           "llama_bias",      "llama_linear",
-                                           "llama_yarn",      "qwen2_plain",
-                                           "qwen2_tied",      "qwen2_heads",
-                                           "qwen2_window",    "qwen2_yarn",
-                                           "qwen3_plain",     "qwen3_tied",
-                                           "qwen3_window",    "mistral_window",
-                                           "mistral_wide",    "mistral_tied",
-                                           "smollm3_plain",   "smollm3_list",
-                                           "smollm3_window",  "gemma2_plain",
-                                           "gemma2_uncapped", "gemma2_layers",
-                                           "gemma3_plain",    "gemma3_linear",
-                                           "gemma3_layers",   NULL};
+static const char *const golden_names[] = {"llama_plain",
+                                           "llama_tied",
+                                           "llama_bias",
+                                           "llama_linear",
+                                           "llama_yarn",
+                                           "qwen2_plain",
+                                           "qwen2_tied",
+                                           "qwen2_heads",
+                                           "qwen2_window",
+                                           "qwen2_yarn",
+                                           "qwen3_plain",
+                                           "qwen3_tied",
+                                           "qwen3_window",
+                                           "mistral_window",
+                                           "mistral_wide",
+                                           "mistral_tied",
+                                           "smollm3_plain",
+                                           "smollm3_list",
+                                           "smollm3_window",
+                                           "gemma2_plain",
+                                           "gemma2_uncapped",
+                                           "gemma2_layers",
+                                           "gemma3_plain",
+                                           "gemma3_linear",
+                                           "gemma3_layers",
+                                           "deepseek_v3_plain",
+                                           "deepseek_v3_whole_q",
+                                           "deepseek_v3_odd",
+                                           "deepseek_v2_lite",
+                                           "deepseek_v2_groups",
+                                           NULL};
 
 enum { GOLDEN_LISTS_MAX = 8 };
 struct golden {

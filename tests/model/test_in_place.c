@@ -27,7 +27,7 @@ static float *logits(struct model *m)
     static const int ids[] = {1, 7, 3, 3, 0, 9, 12}, rows[] = {0, 1, 2, 3, 4, 5, 6};
     enum { N = sizeof ids / sizeof *ids };
     struct span span = {0, N, 0, -1, NULL};
-    struct batch b = {N, ids, 1, &span, NULL};
+    struct batch b = {.n_rows = N, .tokens = ids, .n_spans = 1, .spans = &span};
     struct arena arena;
     arena_init(&arena, (size_t)1 << 28);
     struct tape *t = tape_new(&arena);
