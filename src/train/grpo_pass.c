@@ -182,6 +182,7 @@ static int run_micro(struct grpo *g, int first_group, bool fresh, struct err *e)
         for (int i = 0; i < n; i++) seed[at + i] = (float)g->grad[i];
         at += n;
     }
+    moe_end_micro(&t->moe);
     tape_backward(t->tape);
     return 0;
 }
@@ -193,7 +194,9 @@ int grpo_pass(struct grpo *g, int first_group, bool fresh, struct grpo_sums *sum
     policy_out_init(&sums->out);
     g->sums = sums;
     weigh(g, completion_of(g, first_group));
-    grad_tree_begin(&g->t->tree, (count + micro - 1) / micro);
+    long n_micro = (count + micro - 1) / micro;
+    grad_tree_begin(&g->t->tree, n_micro);
+    moe_begin_step(&g->t->moe);
     for (int from = 0; from < count; from += micro) {
         if (stop_signal()) return err_kind_set(e, ERR_STOPPED, "stopped");
         micro_clear(&g->micro);
@@ -205,6 +208,7 @@ int grpo_pass(struct grpo *g, int first_group, bool fresh, struct grpo_sums *sum
             else
                 count_skipped(g, group, sums);
         }
+        moe_begin_micro(&g->t->moe, g->micro.n_spans, n_micro);
         if (g->n_active > 0 && run_micro(g, first_group, fresh, e)) return -1;
         grad_tree_push(&g->t->tree, g->n_active > 0);
         sums->trained += g->n_active;

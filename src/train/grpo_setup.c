@@ -163,6 +163,7 @@ static int plan(struct grpo *g, struct engine_limits *limits, struct err *e)
     if (g->policy.beta != 0)
         plan_add(&t->plan, "reference model", (size_t)model_n_params(t->model) * sizeof(float));
     fill_largest(g);
+    g->micro.moe = moe_record(&t->moe);
     trainer_plan_micro(t, &g->micro);
     micro_clear(&g->micro);
     return 0;

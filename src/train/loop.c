@@ -121,6 +121,7 @@ static int one_step(struct trainer *t, struct step_out *out, struct err *e)
                 bad);
         return broken(t, e);
     }
+    moe_end_step(&t->moe, out->metrics);
     t->step++;
     t->steps_here++;
     t->loss_sum += out->loss;

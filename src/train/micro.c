@@ -23,6 +23,9 @@ void micro_release(struct micro *b)
     free(b->spans);
     free(b->rows);
     free(b->targets);
+    free(b->next);
+    free(b->further_rows);
+    free(b->further_targets);
     *b = (struct micro){0};
 }
 
@@ -52,13 +55,56 @@ void micro_head(struct micro *b, int row, int target)
     b->targets[b->n_heads++] = target;
 }
 
+void micro_further(struct micro *b, int n)
+{
+    CHECK(n > 0 && n <= FURTHER_MAX && !b->n_further, "%d modules, at most %d", n, FURTHER_MAX);
+    b->n_further = n;
+    b->next = alloc_zero((size_t)n * (size_t)b->max_rows, sizeof *b->next);
+    b->further_rows = alloc_zero((size_t)n * (size_t)b->max_heads, sizeof *b->further_rows);
+    b->further_targets = alloc_zero((size_t)n * (size_t)b->max_heads, sizeof *b->further_targets);
+}
+
+/* Tokens that follow each row k + 1 rows on (at a span's end its last one), and the predictions of module k:
+ * those of the model, from k + 1 rows earlier in the span. Returns how many there are. */
+static int shift(const struct micro *b, int k, int *next, int *rows, int *targets)
+{
+    int n = 0, head = 0;
+    for (const struct span *s = b->spans; s < b->spans + b->n_spans; s++) {
+        int last = s->row + s->len - 1;
+        for (int r = s->row; r <= last; r++) next[r] = b->tokens[r + k + 1 < last ? r + k + 1 : last];
+        for (; head < b->n_heads && b->rows[head] <= last; head++) {
+            if (b->rows[head] - k - 1 < s->row) continue;
+            rows[n] = b->rows[head] - k - 1;
+            targets[n++] = b->targets[head];
+        }
+    }
+    return n;
+}
+
+/* The modules behind the last layer, each on what the one before it gave. */
+static void forward_further(const struct micro *b, struct model *m, struct tape *t, bool checkpoint,
+                            struct forward *f, struct tensor *x)
+{
+    for (int k = 0; k < b->n_further; k++) {
+        int *next = b->next + (size_t)k * (size_t)b->max_rows;
+        int *rows = b->further_rows + (size_t)k * (size_t)b->max_heads;
+        int *targets = b->further_targets + (size_t)k * (size_t)b->max_heads;
+        int n = shift(b, k, next, rows, targets);
+        f->further[k].module = (struct further){&f->batch, x, next, k};
+        f->further[k].rows = (struct head_rows){n, rows, targets, f->rows.temperature};
+        x = model_forward_further(m, t, &f->further[k].module, checkpoint);
+        if (n) f->further[k].out = op_head_run(t, x, model_head(m), &f->further[k].rows);
+    }
+}
+
 void micro_forward(const struct micro *b, struct model *m, struct tape *t, bool checkpoint, struct forward *f)
 {
-    f->batch =
-        (struct batch){.n_rows = b->n_rows, .tokens = b->tokens, .n_spans = b->n_spans, .spans = b->spans};
+    f->batch = (struct batch){
+        .n_rows = b->n_rows, .tokens = b->tokens, .n_spans = b->n_spans, .spans = b->spans, .moe = b->moe};
     f->rows.n = b->n_heads;
     f->rows.rows = b->rows;
     f->rows.targets = b->targets;
     struct tensor *x = model_forward(m, t, &f->batch, checkpoint);
     f->out = op_head_run(t, x, model_head(m), &f->rows);
+    forward_further(b, m, t, checkpoint, f, x);
 }

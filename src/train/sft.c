@@ -29,10 +29,12 @@ struct sft {
     uint32_t *order; /* [n_bins] of the epoch at hand */
     long epoch;      /* of `order`; -1: none */
     bool shuffled, dft;
+    double further; /* mtp_loss_weight */
 };
 
 struct sums {
     double loss, entropy, correct, targets, tokens;
+    double further; /* loss of the modules behind the last layer, mean over them, not weighed */
 };
 
 static void set_order(struct sft *s, const struct trainer *t, long epoch)
@@ -113,6 +115,21 @@ static void seed_loss(const struct sft *s, struct tape *t, const struct forward 
     sums->targets += f->rows.n;
 }
 
+/* + mtp_loss_weight / D * sum over the D modules of - (1/N) sum log p */
+static void seed_further(const struct sft *s, struct tape *t, const struct forward *f, double n,
+                         struct sums *sums)
+{
+    for (int k = 0; k < s->micro.n_further; k++) {
+        if (!f->further[k].rows.n) continue;
+        const struct tensor *logp = f->further[k].out.logp;
+        float *grad = tape_seed(t, f->further[k].out.logp);
+        for (int i = 0; i < logp->rows; i++) {
+            grad[i] = (float)(-s->further / (n * s->micro.n_further));
+            sums->further -= (double)logp->data[i] / (n * s->micro.n_further);
+        }
+    }
+}
+
 static int run_micro(struct sft *s, struct trainer *t, long j, double n, struct sums *sums, struct err *e)
 {
     struct forward f = {.rows = {.temperature = 1}};
@@ -123,6 +140,8 @@ static int run_micro(struct sft *s, struct trainer *t, long j, double n, struct 
     if (f.out.bad_row >= 0)
         return err_set(e, "the logits for dataset row %ld are not finite", row_of_head(s, j, f.out.bad_row));
     seed_loss(s, t->tape, &f, n, sums);
+    seed_further(s, t->tape, &f, n, sums);
+    moe_end_micro(&t->moe);
     tape_backward(t->tape);
     grad_tree_push(&t->tree, true);
     return 0;
@@ -147,14 +166,17 @@ static int sft_step(void *self, struct trainer *t, struct step_out *out, struct 
     struct hash *h = hash_new();
     int failed = 0;
     grad_tree_begin(&t->tree, count);
+    moe_begin_step(&t->moe);
     for (long j = first; j < first + count && !failed; j++) {
         fill(s, j, &sums);
         hash_micro(&s->micro, h);
+        moe_begin_micro(&t->moe, s->micro.n_spans, count);
         failed = run_micro(s, t, j, n, &sums, e);
     }
     hash_end(h, hex);
     if (failed) return -1;
-    out->loss = sums.loss;
+    out->loss = sums.loss + s->further * sums.further + t->moe.loss;
+    if (s->micro.n_further) json_object_set_new(out->metrics, "mtp_loss", number_json(sums.further));
     t->num_tokens += sums.tokens;
     json_object_set_new(out->hashes, "batch", json_string(hex));
     json_object_set_new(out->metrics, "mean_token_accuracy", number_json(sums.correct / sums.targets));
@@ -222,6 +244,8 @@ static void size_up(struct sft *s, struct trainer *t)
     qsort(list, (size_t)n, sizeof *list, larger_first);
     for (int i = 0; i < batch; i++) rows += list[i].rows;
     micro_init(&s->micro, rows, docs * batch, rows);
+    s->micro.moe = moe_record(&t->moe);
+    if (s->further > 0) micro_further(&s->micro, model_config(t->model)->mtp);
     for (int i = 0; i < batch; i++) examples_add(x, list[i].bin, &s->micro);
     trainer_plan_micro(t, &s->micro);
     free(list);
@@ -235,6 +259,10 @@ static int set_up(struct sft *s, struct trainer *t, struct err *e)
     s->shuffled = strcmp(conf_str(c, "train_sampling_strategy"), "random") == 0;
     s->dft = strcmp(conf_str(c, "loss_type"), "dft") == 0;
     s->epoch = -1;
+    s->further = conf_real(c, "mtp_loss_weight");
+    if (s->further > 0 && model_config(t->model)->mtp == 0)
+        return err_usage(e, "mtp_loss_weight is set, but the model has no layers that predict further");
+    if (s->further == 0) model_freeze_further(t->model);
     s->order = alloc_zero((size_t)s->data.n_bins, sizeof *s->order);
     s->n_micro = conf_bool(c, "dataloader_drop_last") ? s->data.n_bins / s->batch
                                                       : (s->data.n_bins + s->batch - 1) / s->batch;

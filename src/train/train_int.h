@@ -35,6 +35,10 @@ struct micro {
     int *tokens;         /* [max_rows] */
     struct span *spans;  /* [max_spans] */
     int *rows, *targets; /* [max_heads]: predictions that are wanted */
+    /* Of a mixture of experts, and of layers that predict further: set once, for every microbatch. */
+    struct moe_record *moe;                     /* NULL: nobody asks */
+    int n_further;                              /* modules that are trained too; 0: none */
+    int *next, *further_rows, *further_targets; /* [n_further][max_rows], [n_further][max_heads] */
 };
 void micro_init(struct micro *b, int max_rows, int max_spans, int max_heads);
 void micro_release(struct micro *b);
@@ -42,11 +46,20 @@ void micro_clear(struct micro *b);
 /* Append a span of n tokens whose positions follow those of `parent` (-1: start at 0). Returns its index. */
 int micro_span(struct micro *b, const int *ids, int n, int parent);
 void micro_head(struct micro *b, int row, int target);
+/* The first n modules behind the last layer are run too: module k predicts the same targets from k + 1 rows
+ * earlier. After micro_init. */
+void micro_further(struct micro *b, int n);
 
+enum { FURTHER_MAX = 16 };
 struct forward {
     struct batch batch;
     struct head_rows rows;
     struct head_out out;
+    struct {
+        struct further module;
+        struct head_rows rows; /* n 0: no head */
+        struct head_out out;
+    } further[FURTHER_MAX];
 };
 /* Forward of the microbatch on the tape, from scratch; `f` must live until backward is done. */
 void micro_forward(const struct micro *b, struct model *m, struct tape *t, bool checkpoint,
@@ -75,6 +88,31 @@ void grad_tree_begin(struct grad_tree *g, long count);
  * After the last one the model holds the sum. Between microbatches the model's gradients must be zeroed by
  * the caller. */
 void grad_tree_push(struct grad_tree *g, bool present);
+
+/* ---- moe.c: the two losses and the rule that a mixture of experts brings ------------------------------- */
+
+/* router_aux_loss_coef, moe_bias_update_speed. The balance loss is the mean over a micro-step's spans, then
+ * over the micro-steps of a step. */
+struct moe_train {
+    struct model *model;
+    struct moe_record record;
+    double coef, speed;
+    int64_t *step_load; /* like record.load, over the step */
+    int layers;
+    double loss; /* over the step, times coef */
+};
+struct trainer;
+/* From the configuration; a mistake when it asks for what the model has not. */
+int moe_open(struct moe_train *x, struct model *m, struct conf *c, struct err *e);
+void moe_release(struct moe_train *x);
+/* The record for microbatches, or NULL when nothing is asked for. */
+struct moe_record *moe_record(struct moe_train *x);
+void moe_begin_step(struct moe_train *x);
+/* Before the forward pass of a micro-step with n_spans spans, of n_micro in the step; and after it. */
+void moe_begin_micro(struct moe_train *x, int n_spans, long n_micro);
+void moe_end_micro(struct moe_train *x);
+/* After the optimiser's update. */
+void moe_end_step(struct moe_train *x, json_t *metrics);
 
 /* ---- plan.c: memory before the first step ---------------------------------------------------------- */
 
@@ -140,6 +178,7 @@ struct trainer {
     struct arena arena; /* step memory */
     struct tape *tape;
     struct grad_tree tree;
+    struct moe_train moe;
     struct optimiser *opt;
     struct schedule schedule;
     struct runlog *log;

@@ -50,6 +50,7 @@ int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *ho
     t->model = model_load(conf_str(c, "model_name_or_path"), conf_bool(c, "from_scratch") ? MODEL_RANDOM : 0,
                           t->seed, e);
     if (!t->model || set_template(t, e)) return -1;
+    if (moe_open(&t->moe, t->model, c, e)) return -1;
     model_train(t->model, true);
     size_t weights = (size_t)model_n_params(t->model) * sizeof(float);
     plan_add(&t->plan, "weights", weights);
@@ -63,6 +64,7 @@ void trainer_release(struct trainer *t)
     runlog_close(t->log);
     optimiser_free(t->opt);
     grad_tree_release(&t->tree);
+    moe_release(&t->moe);
     tape_free(t->tape);
     arena_release(&t->arena);
     model_free(t->model);
