@@ -311,6 +311,7 @@ static bool run_find(const char *s, size_t n, bool last, size_t *at, size_t *len
                      (strchr("-+(.", s[i]) && i + 1 < n && strchr("0123456789.(-", s[i + 1]));
         size_t k = start && digit ? run_at(s + i, n - i) : 0;
         if (!k) {
+            while (strchr("-+(", s[i]) && i + 1 < n) i++; /* signs that lead nowhere are passed once */
             i++;
             continue;
         }
