@@ -225,14 +225,14 @@ static size_t anchor_last(const char *s, size_t n, const char **rule)
 
 /* ---- plain text --------------------------------------------------------------------------------------- */
 
-/* One number with marks, fraction, percent; the bytes. */
-static size_t numeral_at(const char *s, size_t n)
+/* One number with marks, fraction, percent; the bytes. Inside brackets a comma separates. */
+static size_t numeral_at(const char *s, size_t n, bool inside)
 {
     size_t k = 0;
     bool digit = false;
     while (k < n) {
-        bool mark = strchr(".,_'", s[k]) && k > 0 && k + 1 < n && isdigit((unsigned char)s[k + 1]) &&
-                    isdigit((unsigned char)s[k - 1]);
+        bool mark = strchr(inside ? "." : ".,_'", s[k]) && k > 0 && k + 1 < n &&
+                    isdigit((unsigned char)s[k + 1]) && isdigit((unsigned char)s[k - 1]);
         bool thin = n - k > 2 && s[k] == '\\' && s[k + 1] == ',' && isdigit((unsigned char)s[k + 2]) && digit;
         bool group = s[k] == ' ' && digit && n - k > 3 && isdigit((unsigned char)s[k + 1]) &&
                      isdigit((unsigned char)s[k + 2]) && isdigit((unsigned char)s[k + 3]) &&
@@ -266,15 +266,16 @@ static size_t blanks_at(const char *s, size_t n)
 static size_t run_at(const char *s, size_t n)
 {
     size_t at = 0, end = 0;
+    int depth = 0;
     for (;;) {
-        while (at < n && strchr("-+(", s[at])) at++;
-        size_t k = numeral_at(s + at, n - at);
+        while (at < n && strchr("-+(", s[at])) depth += s[at++] == '(';
+        size_t k = numeral_at(s + at, n - at, depth > 0);
         if (!k) break;
         end = at = at + k;
-        while (at < n && s[at] == ')') end = ++at;
+        for (; at < n && s[at] == ')'; depth--) end = ++at;
         size_t blank = blanks_at(s + at, n - at);
         /* a mixed number, a time */
-        size_t digits = numeral_at(s + at + blank, n - at - blank), slash = at + blank + digits;
+        size_t digits = numeral_at(s + at + blank, n - at - blank, depth > 0), slash = at + blank + digits;
         if (blank && digits && slash < n && s[slash] == '/' && slash + 1 < n &&
             isdigit((unsigned char)s[slash + 1])) {
             at += blank;
@@ -292,12 +293,8 @@ static size_t run_at(const char *s, size_t n)
         if (strchr("+-", s[op]) && blank == 0 && behind > op + 1) break; /* "5- 3" is no difference */
         at = behind;
     }
-    while (end && s[end - 1] == ')') { /* a closing bracket of the prose */
-        int depth = 0;
-        for (size_t i = 0; i < end; i++) depth += (s[i] == '(') - (s[i] == ')');
-        if (depth >= 0) break;
-        end--;
-    }
+    if (depth > 0) return 0;          /* (1, 2) is no number */
+    for (; depth < 0; depth++) end--; /* a closing bracket of the prose */
     return end;
 }
 
@@ -306,7 +303,7 @@ static bool run_find(const char *s, size_t n, bool last, size_t *at, size_t *len
 {
     bool found = false;
     for (size_t i = 0; i < n;) {
-        bool start = i == 0 || strchr(" =([\"*>~:,", s[i - 1]);
+        bool start = i == 0 || strchr(" =\"*>~:,", s[i - 1]);
         bool digit = isdigit((unsigned char)s[i]) ||
                      (strchr("-+(.", s[i]) && i + 1 < n && strchr("0123456789.(-", s[i + 1]));
         size_t k = start && digit ? run_at(s + i, n - i) : 0;

@@ -188,7 +188,7 @@ static void receipts_are_cut_not_overrun(void **state)
     verify_math(s.p, s.p, NULL, &r);
     assert_int_equal(r.verdict, VERDICT_CORRECT);
     assert_true(strlen(r.answer) < sizeof r.answer);
-    assert_true(str_ends(r.answer, "\xC3\xA9..."));
+    assert_true(str_ends(r.answer, "..."));
     assert_true(extract_answer(s.p, EXTRACT_ANY, small, sizeof small, &rule));
     assert_true(strlen(small) < sizeof small && str_ends(small, "..."));
     assert_string_equal(rule, "boxed");
