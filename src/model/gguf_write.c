@@ -406,6 +406,10 @@ int model_save_gguf(struct model *m, const char *path, const char *format, struc
     const struct format *f = format_find(format);
     if (!f) return err_usage(e, "dtype \"%.60s\": choose auto, f32, f16, bf16, q8_0 or q4_k_m", format);
     CHECK(m->data, "%s has no weights to save", m->path);
+    for (int i = 0; i < m->n_weights; i++)
+        if (!m->placed[i].row->gguf)
+            return err_set(e, "%s: %s has no name in GGUF here; models of type %s are saved as folders only",
+                           m->path, m->weights[i].name, m->config.arch->model_type);
     struct header keys = {0};
     str_init(&keys.bytes, HEADER_MAX);
     struct tensor_out *t = alloc_zero((size_t)m->n_weights + 1, sizeof *t);

@@ -1,5 +1,5 @@
-# Folders that this program writes are read by transformers' AutoTokenizer with the same ids, and tokenizers drawn at
-# random give the same ids here and there. Skipped where Python (OPENR1_PYTHON) has no transformers.
+# Folders that this program writes are read by transformers' AutoTokenizer with the same ids, and tokenizers
+# drawn at random give the same ids here and there. Skipped where Python (OPENR1_PYTHON) has no transformers.
 set -eu
 python=${OPENR1_PYTHON:-python3}
 "$python" -c 'import transformers' 2>/dev/null || { echo "skipped: $python has no transformers"; exit 77; }

@@ -1,5 +1,6 @@
-/* test_moe.c: training a mixture of experts: the keys for balance, corrections and prediction further ahead do
- * what they say, and nothing when they are off; a resumed run is the whole run; rollouts agree with training.
+/* test_moe.c: training a mixture of experts: the keys for balance, corrections and prediction further ahead
+ * do what they say, and nothing when they are off; a resumed run is the whole run; rollouts agree with
+ * training.
  */
 #include "tiny.h"
 
