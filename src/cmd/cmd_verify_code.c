@@ -57,6 +57,7 @@ static int verify_code_run(struct conf *c, struct err *e)
         return err_usage(e, "time_limit must be 0.01 to 3600 seconds");
     o.limits.memory = (size_t)memory << 20;
     o.limits.mode = strcmp(conf_str(c, "sandbox"), "bwrap") == 0 ? SANDBOX_BWRAP : SANDBOX_RLIMIT;
+    o.limits.stops = true;
     o.compare = strcmp(conf_str(c, "compare"), "lines") == 0 ? CODE_LINES : CODE_TOKENS;
     o.tolerance = conf_real(c, "tolerance");
     stop_install();

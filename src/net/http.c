@@ -75,8 +75,9 @@ static size_t take_head(char *bytes, size_t size, size_t n, void *ctx)
 
 static int watch(void *ctx, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
 {
-    (void)ctx, (void)down_total, (void)down, (void)up_total, (void)up;
-    return stop_signal() != 0;
+    const struct call *c = ctx;
+    (void)down_total, (void)down, (void)up_total, (void)up;
+    return !c->rq->keeps_on && stop_signal() != 0;
 }
 
 static void configure(struct call *c, struct curl_slist *headers, char problem[CURL_ERROR_SIZE])
@@ -111,6 +112,7 @@ static void configure(struct call *c, struct curl_slist *headers, char problem[C
     curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, take_head);
     curl_easy_setopt(h, CURLOPT_HEADERDATA, c);
     curl_easy_setopt(h, CURLOPT_XFERINFOFUNCTION, watch);
+    curl_easy_setopt(h, CURLOPT_XFERINFODATA, c);
     curl_easy_setopt(h, CURLOPT_NOPROGRESS, 0L);
 }
 

@@ -2,7 +2,8 @@
  *
  * libcurl does the work. Each call is on its own (safe from any thread), checks certificates, honours the
  * usual proxy variables, follows at most ten redirects from http(s) to http(s), and sends credentials only to
- * the host for which they were given. A signal that asks this program to stop (base/log.h) ends the call.
+ * the host for which they were given. A signal that asks this program to stop (base/log.h) ends the call,
+ * unless it keeps on.
  */
 #ifndef NET_HTTP_H
 #define NET_HTTP_H
@@ -27,6 +28,7 @@ struct http_request {
     double idle_s;     /* time without a byte; 0: 60 */
     double total_s;    /* the whole call; 0: no limit */
     bool no_redirects; /* hand 3xx answers to the caller */
+    bool keeps_on;     /* a signal that asks this program to stop does not end it: within a training step */
     http_sink sink;    /* body of a 2xx answer goes here instead of response.body; may be NULL */
     void *sink_ctx;
 };

@@ -8,7 +8,6 @@
 
 #include "base/check.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "net/http.h"
 
 enum { SERVERS_MAX = 256, WAIT_MAX_S = 10 };
@@ -101,6 +100,7 @@ static json_t *try_once(struct server *s, const char *body, struct err *e)
                               .headers = headers,
                               .body = body,
                               .body_n = strlen(body),
+                              .keeps_on = true,
                               .idle_s = 150,
                               .total_s = 300};
     if (!http_send(&rq, &rs, e)) {
@@ -144,7 +144,7 @@ json_t *piston_execute(const char *endpoints, const json_t *request, double wait
     }
     char *body = json_text(request);
     json_t *answer = NULL;
-    for (int attempt = 0; !answer && attempt < PISTON_TRIES && !stop_signal(); attempt++) {
+    for (int attempt = 0; !answer && attempt < PISTON_TRIES; attempt++) {
         if (attempt) wait_between(wait_s < WAIT_MAX_S ? wait_s : WAIT_MAX_S);
         if (attempt) wait_s *= 2;
         struct server *s = server_take(endpoints);

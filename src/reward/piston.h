@@ -3,7 +3,8 @@
  * Servers are the endpoints of PISTON_ENDPOINTS ("http://host:port/api/v2", commas between), each with at
  * most PISTON_MAX_REQUESTS_PER_ENDPOINT (1) requests at a time, over all threads. A request that fails for
  * reasons of the service (no connection, time-out, overload) is tried again, on another server where there is
- * one; its place is given back in every case.
+ * one; its place is given back in every case. A signal to stop does not end it: a step that was begun is
+ * finished.
  */
 #ifndef REWARD_PISTON_H
 #define REWARD_PISTON_H

@@ -171,7 +171,8 @@ int code_run(const struct code_program *p, const struct code_run *run, struct sa
                               .n_files = n,
                               .input = run->input ? run->input : "",
                               .n_input = run->n_input,
-                              .mode = limits->mode};
+                              .mode = limits->mode,
+                              .stops = limits->stops};
     job.limits = sandbox_limits_default;
     job.limits.cpu_s = limits->time_s;
     job.limits.wall_s = 2 * limits->time_s + 5;

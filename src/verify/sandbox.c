@@ -223,7 +223,7 @@ static void look(struct watch *w)
         end(w, SANDBOX_MEMORY);
     else if (t.threads > l->processes + 4)
         end(w, SANDBOX_PROCESSES);
-    if (stop_signal()) {
+    if (w->job->stops && stop_signal()) {
         w->stopped = true;
         end(w, SANDBOX_TIME);
     }

@@ -121,6 +121,8 @@ struct sandbox_job {
     size_t n_input;
     struct sandbox_limits limits;
     enum sandbox_mode mode;
+    bool stops; /* a signal that asks this program to stop (base/log.h) ends the run: ERR_STOPPED. Not in
+                   training, where a step that was begun is finished */
 };
 
 enum sandbox_end {
@@ -139,7 +141,7 @@ struct sandbox_result {
     struct str out;       /* standard output, any bytes */
     struct str err;       /* the last 16 KiB of standard error */
 };
-/* -1: it could not be run (the sandbox failed, or a signal asked us to stop), which says nothing about the
+/* -1: it could not be run (the sandbox failed, or was told to stop), which says nothing about the
  * program. Release the result in both cases. */
 int sandbox_run(const struct sandbox_job *job, struct sandbox_result *r, struct err *e);
 void sandbox_result_release(struct sandbox_result *r);
@@ -175,6 +177,7 @@ struct code_limits {
     size_t memory; /* bytes */
     size_t output; /* bytes of standard output */
     enum sandbox_mode mode;
+    bool stops; /* as in sandbox_job */
 };
 extern const struct code_limits code_limits_default; /* 10 s, 512 MiB, 16 MiB */
 

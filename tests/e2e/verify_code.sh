@@ -46,6 +46,14 @@ sed -n 17p "$tmp/many.out" | grep -q '"id":11,"passed":1,"total":2' || fail "$(s
 "$OPENR1" verify code --jsonl "$tmp/one" --sandbox rlimit | grep -q '"passed":1'
 "$OPENR1" verify code --help | grep -q 'code that you'
 
+# Where the box cannot be built nothing is run, and the message says what to do.
+status=0
+PATH=$tmp "$OPENR1" verify code --jsonl "$tmp/one" >"$tmp/out" 2>"$tmp/err" || status=$?
+expect "no bubblewrap" "$status" 1
+grep -q "apt-get install bubblewrap" "$tmp/err" || fail "$(cat "$tmp/err")"
+grep -q "sandbox .rlimit." "$tmp/err" || fail "$(cat "$tmp/err")"
+[ ! -s "$tmp/out" ] || fail "something ran: $(cat "$tmp/out")"
+
 # A reward through the command line.
 printf '%s\n' '{"completions":["```python\nprint(int(input())+1)\n```","none"],"verification_info":[
   {"language":"python","test_cases":[{"input":"1","output":"2"}]},
