@@ -303,7 +303,7 @@ static bool run_find(const char *s, size_t n, bool last, size_t *at, size_t *len
 {
     bool found = false;
     for (size_t i = 0; i < n;) {
-        bool start = i == 0 || strchr(" =\"*>~:,", s[i - 1]);
+        bool start = i == 0 || strchr(" =\"*>~:", s[i - 1]);
         bool digit = isdigit((unsigned char)s[i]) ||
                      (strchr("-+(.", s[i]) && i + 1 < n && strchr("0123456789.(-", s[i + 1]));
         size_t k = start && digit ? run_at(s + i, n - i) : 0;
@@ -507,7 +507,14 @@ unsigned choice_at(const char *s, size_t n, bool *alone)
 static void choice_in_text(struct finder *f, const char *s, size_t n)
 {
     const char *best = NULL;
-    bool bracket = false;
+    bool bracket = false, alone;
+    struct span span[BOXES_MAX];
+    int count = formulas_last(s, n, span, BOXES_MAX);
+    if (count == 1 && choice_at(s + span->at, span->n, &alone) && alone) {
+        offer_joined(f, s, span, 1, "last formula");
+        return;
+    }
+    if (choice_at(s, n, &alone) && alone) return; /* the whole text is the choice */
     for (size_t i = 0; i < n; i++) {
         bool left = i == 0 || strchr(" \n(*[\"'", s[i - 1]),
              right = i + 1 >= n || strchr(" \n)*].,:;\"'", s[i + 1]);
