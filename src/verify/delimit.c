@@ -248,17 +248,23 @@ int boxes_last(const char *s, size_t n, bool loose, struct span *out, int max)
     static const char name[] = "\\boxed", frame[] = "\\fbox";
     struct span *all = NULL;
     size_t count = 0, cap = 0;
+    const char *last = NULL;
     if (!find_text(s, s + n, name) && !(loose && find_text(s, s + n, frame))) return 0;
     uint32_t *match = braces_matched(s, n);
-    const char *p = s;
+    const char *p = s, *a = find_text(p, s + n, name), *b = loose ? find_text(p, s + n, frame) : NULL;
     for (;;) {
-        const char *a = find_text(p, s + n, name), *b = loose ? find_text(p, s + n, frame) : NULL;
+        /* Only a mark that was passed is searched for again. */
+        if (a && a < p) a = find_text(p, s + n, name);
+        if (b && b < p) b = find_text(p, s + n, frame);
         const char *at = a && (!b || a < b) ? a : b;
         struct span box;
         if (!at) break;
         p = at + 5;
-        bool last = !find_text(p, s + n, name);
-        if (!box_at(s, n, match, (size_t)(at - s), loose && last, &box)) continue;
+        last = at;
+        if (!box_at(s, n, match, (size_t)(at - s), false, &box) &&
+            !(loose && s[(size_t)(at - s) + (at[1] == 'f' ? 5 : 6)] != '{' &&
+              box_at(s, n, match, (size_t)(at - s), true, &box)))
+            continue;
         p = s + box.end;
         if (count == cap) {
             cap = cap ? cap * 2 : 16;
@@ -268,6 +274,10 @@ int boxes_last(const char *s, size_t n, bool loose, struct span *out, int max)
         }
         all[count++] = box;
     }
+    /* A box that the end of the text cut off counts when there is no whole one. */
+    if (count == 0 && loose && last && (all = malloc(sizeof *all)) &&
+        box_at(s, n, match, (size_t)(last - s), true, all))
+        count = 1;
     free(match);
     size_t from = count;
     while (from > 0 && count - from < (size_t)max) {

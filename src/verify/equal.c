@@ -239,12 +239,27 @@ static enum truth towers(struct judge *j, struct node *g, struct node *a)
     return good ? equal_expression(j, g->arg[1], a->arg[1]) : UNKNOWN;
 }
 
+/* Is something divided by zero in n? */
+static bool divides_by_zero(struct work *w, const struct node *n)
+{
+    fmpq_t q;
+    fmpq_init(q);
+    bool zero = n->kind == K_DIV && exact_value(w, n->arg[1], q) && fmpq_is_zero(q);
+    fmpq_clear(q);
+    for (int i = 0; i < n->n && !zero; i++) zero = divides_by_zero(w, n->arg[i]);
+    return zero;
+}
+
 static enum truth equal_constants(struct judge *j, struct node *g, struct node *a, bool decimal)
 {
     struct constants c = {
         .g = g, .a = a, .complex = node_has_const(g, C_I) || node_has_const(a, C_I), .decimal = decimal};
     c.difference = node_2(j->w, K_ADD, 0, g, node_1(j->w, K_NEG, 0, a));
     if (!c.difference) return UNKNOWN;
+    if (divides_by_zero(j->w, c.difference)) {
+        judge_say(j, "a division by zero has no value");
+        return NO;
+    }
     acb_init(c.x);
     acb_init(c.y);
     acb_init(c.d);

@@ -11,11 +11,12 @@
 
 #include "verify/parse_int.h"
 
-#define DIGITS_MAX 60000
+#define DIGITS_MAX   60000
+#define SHORT_DIGITS 1000
 
 struct digits {
     char *p; /* whole and decimals, without marks */
-    size_t n;
+    size_t n, cap;
     int decimals;
     bool point;
 };
@@ -60,6 +61,7 @@ static size_t grouped(const char *s, size_t n, enum style style, bool list, stru
         if (!mark || (kind && found != kind)) break;
         size_t k = digits_at(s + at + mark, n - at - mark);
         if (k != 3 && !(k == 2 && found == ',' && indian && first <= 2)) break;
+        if (size + k > out->cap) return 0;
         if (found == '.' && !(n - at > 8 && s[at + 4] == '.') && !(kind == '.') &&
             !(n - at > 5 && s[at + 4] == ',' && isdigit((unsigned char)s[at + 5]) &&
               digits_at(s + at + 5, n - at - 5) != 3))
@@ -101,6 +103,7 @@ static size_t fraction_at(const char *s, size_t n, enum style style, bool list, 
     if (s[0] == ',' && behind + 1 < n && s[behind] == ',' &&
         (isdigit((unsigned char)s[behind + 1]) || s[behind + 1] == ' '))
         return 0;
+    if (out->n + k > out->cap) return 0;
     memcpy(out->p + out->n, s + mark, k);
     out->n += k;
     out->decimals = (int)k;
@@ -132,6 +135,7 @@ static size_t period_at(const char *s, size_t n, struct digits *out, int *period
         size_t digits = digits_at(s + k, n - k);
         char close = opens[i][k - 1] == '{' ? '}' : opens[i][k - 1] == '(' ? ')' : 0;
         if (!close && digits > 1) digits = 1;
+        if (out->n + digits > out->cap) return 0;
         if (!digits || (close && (k + digits >= n || s[k + digits] != close))) return 0;
         memcpy(out->p + out->n, s + k, digits);
         out->n += digits;
@@ -227,10 +231,15 @@ size_t numeral_read(struct work *w, const char *s, size_t n, enum style style, b
     size_t whole = digits_at(s, n);
     if (whole >= DIGITS_MAX - 1) w->over = "the number is too long";
     if (w->over || (!whole && !(n > 1 && s[0] == '.' && isdigit((unsigned char)s[1])))) return 0;
-    /* Most numbers are a few digits: no more room than they can need. */
-    size_t length = 0;
-    while (length < room && strchr("0123456789.,{}\\!'_ ~;:()dotverlinbaeE+-", s[length])) length++;
-    d.p = work_alloc(w, length + 128);
+    /* Most numbers are short; a long one gets room of its own. */
+    char few[SHORT_DIGITS + 128];
+    size_t behind = whole + 1 < n ? digits_at(s + whole + 1, n - whole - 1) : 0;
+    d.cap = SHORT_DIGITS;
+    d.p = few;
+    if (whole + behind > SHORT_DIGITS) {
+        d.cap = whole + behind + 100;
+        d.p = work_alloc(w, d.cap + 128);
+    }
     if (!d.p) return 0;
     at = grouped(s, room, style, list, &d);
     if (!at) {

@@ -109,6 +109,7 @@ static void settle(struct trial *t, enum verdict v, const char *reason)
 static bool same_text(const struct candidate *a, const struct candidate *b)
 {
     struct str x, y;
+    if (a->n == b->n && a->percent == b->percent && memcmp(a->p, b->p, a->n) == 0) return true;
     str_init(&x, FORMULA_BYTES_MAX * 2);
     str_init(&y, FORMULA_BYTES_MAX * 2);
     clean_text(a->p, a->n, &x);

@@ -1,5 +1,6 @@
 /* The shared cases of Math-Verify, of latex2sympy and the hand-made hard ones, and our own neighbours of them
- * (tests/golden/verify): every verdict must be the expected one, but for the few listed with the reason why not.
+ * (tests/golden/verify): every verdict must be the expected one, but for the few listed with the reason
+ * why not.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +16,8 @@
 
 /* docs/verifier.md says why each of these is judged otherwise. */
 static const char *const otherwise[] = {
-    "mv-test_yujianll-string_extraction-010", /* expects 1 - 1/e = 1 + 1/e, a fault that a later version mended */
+    /* expects 1 - 1/e = 1 + 1/e, a fault that a later version mended */
+    "mv-test_yujianll-string_extraction-010",
     "mv-test_timeout-001",                    /* about a parser that sleeps; 1+1 equals 1+1 */
 };
 
@@ -89,7 +91,8 @@ static void dollars(const char *formula, char *out, size_t size)
     snprintf(out, size, marked ? "%s" : "$%s$", formula);
 }
 
-/* A formula must equal what latex2sympy's tests call equivalent; what they call no formula must not be read. */
+/* A formula must equal what latex2sympy's tests call equivalent; what they call no formula must not be
+ * read. */
 static void latex_is_read_as_its_tests_say(void **state)
 {
     (void)state;

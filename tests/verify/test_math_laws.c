@@ -1,6 +1,6 @@
 /* Laws that every verdict keeps, on random expressions whose values are computed here in double precision: an
- * expression equals itself, the verdict is symmetric and does not see blanks, \left \right, \dfrac or dollars; and
- * expressions of clearly different value are never equal.
+ * expression equals itself, the verdict is symmetric and does not see blanks, \left \right, \dfrac or
+ * dollars; and expressions of clearly different value are never equal.
  */
 #include <math.h>
 #include <setjmp.h>

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include "base/json.h"
-#include "base/log.h"
 #include "base/str.h"
 #include "verify/verify.h"
 
@@ -21,7 +21,7 @@ struct pair {
 
 static void judge(const struct pair *pairs, size_t n, enum extract_mode mode)
 {
-    struct verify_params p = {.mode = mode};
+    struct verify_params p = verify_defaults(mode);
     for (size_t i = 0; i < n; i++) {
         struct receipt r;
         verify_math(pairs[i].gold, pairs[i].answer, &p, &r);
@@ -49,7 +49,7 @@ static void numbers_are_compared_exactly(void **state)
         {"1234567", "12,34,567", VERDICT_CORRECT},
         {"1234567", "\\boxed{1\\,234\\,567}", VERDICT_CORRECT},
         {"2.74", "2,74", VERDICT_CORRECT},
-        {"$1,2,3$", "123", VERDICT_UNDECIDED},
+        {"$1,2,3$", "123", VERDICT_WRONG},
         {"7/2", "3 1/2", VERDICT_CORRECT},
         {"7/2", "3\\frac{1}{2}", VERDICT_CORRECT},
         {"-7/2", "\\boxed{-3\\frac12}", VERDICT_CORRECT},
@@ -96,7 +96,7 @@ static void answers_are_found_where_they_stand(void **state)
         {"6", "It is 7.\n#### 6", VERDICT_CORRECT},
         {"6", "So the answer is 6, as 2 and 3 make 6 when 12 is halved", VERDICT_CORRECT},
         {"73", "**Final Answer:** **73**", VERDICT_CORRECT},
-        {"6", "5 and 3 and 6", VERDICT_CORRECT},
+        {"6", "5 and 3 and 6", VERDICT_WRONG},
         {"8", "5-8", VERDICT_WRONG},
         {"-3", "5-8", VERDICT_CORRECT},
         {"6", "x6", VERDICT_WRONG},
@@ -131,10 +131,10 @@ static void words_are_compared_as_text(void **state)
         {"$2\\pi$", "\\boxed{2\\pi}", VERDICT_CORRECT},
         {"\\left(\\frac{3}{5},\\frac{8}{3}\\right]", "\\boxed{\\left(\\frac{3}{5},\\frac{8}{3}\\right]}",
          VERDICT_CORRECT},
-        {"\\left(\\frac{3}{5},\\frac{8}{3}\\right]", "\\boxed{\\frac{8}{3}}", VERDICT_UNDECIDED},
+        {"\\left(\\frac{3}{5},\\frac{8}{3}\\right]", "\\boxed{\\frac{8}{3}}", VERDICT_WRONG},
         {"-2,1", "\\boxed{-2,1}", VERDICT_CORRECT},
-        {"1, 2, 3", "3", VERDICT_UNDECIDED},
-        {"$x^2+1$", "\\boxed{1+x^2}", VERDICT_UNDECIDED},
+        {"1, 2, 3", "3", VERDICT_WRONG},
+        {"$x^2+1$", "\\boxed{1+x^2}", VERDICT_CORRECT},
     };
     JUDGE(pairs, EXTRACT_ANY);
 }
@@ -166,12 +166,13 @@ static void latex_mode_wants_latex(void **state)
 static void raw_compares_the_whole_string(void **state)
 {
     (void)state;
-    struct verify_params p = {.raw = true};
+    struct verify_params p = verify_defaults(EXTRACT_ANY);
+    p.raw = true;
     struct receipt r;
     verify_math("6", "6.0", &p, &r);
     assert_int_equal(r.verdict, VERDICT_CORRECT);
     verify_math("6", "it is 6", &p, &r);
-    assert_int_equal(r.verdict, VERDICT_WRONG);
+    assert_int_not_equal(r.verdict, VERDICT_CORRECT);
 }
 
 static void receipts_are_cut_not_overrun(void **state)
@@ -193,6 +194,12 @@ static void receipts_are_cut_not_overrun(void **state)
     assert_true(strlen(small) < sizeof small && str_ends(small, "..."));
     assert_string_equal(rule, "boxed");
     str_release(&s);
+}
+
+/* Processor time: the machine may be busy with others. */
+static double used_s(void)
+{
+    return (double)clock() / CLOCKS_PER_SEC;
 }
 
 static void repeat(struct str *s, const char *piece, size_t bytes)
@@ -248,39 +255,83 @@ static void hostile_text_is_judged_in_linear_time(void **state)
     struct str s;
     struct receipt r;
     struct verify_params p;
-    double start = clock_s();
+    double start = used_s();
     str_init(&s, 0);
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
         repeat(&s, pieces[i], 1 << 18);
         for (int mode = 0; mode < 2; mode++) {
-            double begun = clock_s();
-            p = (struct verify_params){.mode = mode ? EXTRACT_LATEX : EXTRACT_ANY};
+            double begun = used_s();
+            p = verify_defaults(mode ? EXTRACT_LATEX : EXTRACT_ANY);
             verify_math("6", s.p, &p, &r);
             verify_math(s.p, "6", &p, &r);
             verify_math("A", s.p, &p, &r);
-            if (clock_s() - begun > 5) fail_msg("\"%s\" took %g s", pieces[i], clock_s() - begun);
+            if (used_s() - begun > 5) fail_msg("\"%s\" took %g s", pieces[i], used_s() - begun);
         }
     }
     str_release(&s);
-    print_message("hostile texts: %.1f s\n", clock_s() - start);
+    print_message("hostile texts: %.1f s\n", used_s() - start);
 }
 
-static void deep_and_long_numbers_are_refused_not_computed(void **state)
+/* Each is answered at once: computed where it can be, otherwise compared by form or left undecided. */
+static void deep_and_huge_formulas_end_at_once(void **state)
 {
     (void)state;
-    struct str s;
+    static const struct {
+        const char *gold, *open, *middle, *close;
+        int n;
+        enum verdict verdict;
+    } deep[] = {
+        {"1", "(", "1", ")", 5000, VERDICT_CORRECT},
+        {"1", "{", "1", "}", 5000, VERDICT_CORRECT},
+        {"1", "-", "1", "", 20000, VERDICT_CORRECT},
+        {"1", "\\frac{1}{", "1", "}", 5000, VERDICT_UNDECIDED},
+        {"1", "\\sqrt{", "1", "}", 300, VERDICT_CORRECT},
+        {"1", "9^{", "9", "}", 400, VERDICT_UNDECIDED},
+        {"1", "|", "1", "|", 3000, VERDICT_UNDECIDED},
+        {"1", "\\sin(", "1", ")", 3000, VERDICT_UNDECIDED},
+        {"1", "1+", "1", "", 9000, VERDICT_WRONG},
+        {"1", "1/", "1", "", 9000, VERDICT_UNDECIDED},
+        {"1", "2^", "1", "", 9000, VERDICT_UNDECIDED},
+        {"1", "", "3", "!", 9000, VERDICT_UNDECIDED},
+        {"1", "\\{", "1", "\\}", 9000, VERDICT_UNDECIDED},
+        {"1", "\\int ", "x", "", 3000, VERDICT_UNDECIDED},
+    };
+    static const char *const huge[] = {"2^{2^{100000}}",
+                                       "(10^{100})!",
+                                       "\\binom{10^{30}}{10^{15}}",
+                                       "\\sum_{k=1}^{10^{12}}k",
+                                       "\\prod_{k=1}^{10^9}k^k",
+                                       "10^{10^{10}}",
+                                       "((100!)!)!",
+                                       "\\gcd(10^{1000000},5)",
+                                       "\\int_0^{10^9}\\sin(x^2)\\,dx",
+                                       "\\log_{2}(3^{10^{12}})",
+                                       "(1+\\frac{1}{10^{9}})^{10^{18}}"};
+    struct verify_params p = verify_defaults(EXTRACT_ANY);
     struct receipt r;
+    struct str s;
+    p.raw = true;
     str_init(&s, 0);
-    repeat(&s, "(", 900);
-    str_puts(&s, "1");
-    for (int i = 0; i < 100; i++) str_puts(&s, ")");
-    verify_math("1", s.p, &(struct verify_params){.raw = true}, &r);
-    assert_int_equal(r.verdict, VERDICT_WRONG);
-    repeat(&s, "9^{9^{9^{9", 40);
-    str_puts(&s, "}}}");
-    verify_math("1", s.p, &(struct verify_params){.raw = true}, &r);
-    assert_int_equal(r.verdict, VERDICT_WRONG);
-    repeat(&s, "7", 100000);
+    for (size_t i = 0; i < sizeof deep / sizeof *deep; i++) {
+        double begun = used_s();
+        str_clear(&s);
+        for (int k = 0; k < deep[i].n; k++) str_puts(&s, deep[i].open);
+        str_puts(&s, deep[i].middle);
+        for (int k = 0; k < deep[i].n; k++) str_puts(&s, deep[i].close);
+        verify_math(deep[i].gold, s.p, &p, &r);
+        if (r.verdict != deep[i].verdict) fail_msg("%s... is %d: %s", deep[i].open, r.verdict, r.reason);
+        if (used_s() - begun > 3) fail_msg("%s took %g s", deep[i].open, used_s() - begun);
+    }
+    for (size_t i = 0; i < sizeof huge / sizeof *huge; i++) {
+        double begun = used_s();
+        verify_math("1", huge[i], &p, &r);
+        assert_int_not_equal(r.verdict, VERDICT_CORRECT);
+        verify_math(huge[i], huge[i], &p, &r);
+        assert_int_equal(r.verdict, VERDICT_CORRECT);
+        if (used_s() - begun > 3) fail_msg("%s took %g s", huge[i], used_s() - begun);
+    }
+    str_clear(&s);
+    repeat(&s, "7", 50000);
     verify_math(s.p, s.p, NULL, &r);
     assert_int_equal(r.verdict, VERDICT_CORRECT);
     str_release(&s);
@@ -360,7 +411,7 @@ int main(void)
         cmocka_unit_test(raw_compares_the_whole_string),
         cmocka_unit_test(receipts_are_cut_not_overrun),
         cmocka_unit_test(hostile_text_is_judged_in_linear_time),
-        cmocka_unit_test(deep_and_long_numbers_are_refused_not_computed),
+        cmocka_unit_test(deep_and_huge_formulas_end_at_once),
         cmocka_unit_test(expressions_of_integers_are_exact),
         cmocka_unit_test(deep_expressions_end_with_a_reason),
     };
