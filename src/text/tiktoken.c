@@ -14,12 +14,23 @@
 
 #define TOKEN_BYTES 4096
 
+/* The decimal number p[0..n), or -1: not one, or not below ID_MAX. */
+static long rank_of(const char *p, size_t n)
+{
+    long rank = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] < '0' || p[i] > '9') return -1;
+        rank = 10 * rank + (p[i] - '0');
+        if (rank >= ID_MAX) return -1;
+    }
+    return n ? rank : -1;
+}
+
 static int add_line(struct tokenizer *t, struct lexicon *raw, const char *p, size_t n, struct err *e)
 {
     const char *space = memchr(p, ' ', n);
-    char *stop = NULL;
-    long rank = space ? strtol(space + 1, &stop, 10) : -1;
-    if (rank < 0 || rank >= ID_MAX || stop != p + n)
+    long rank = space ? rank_of(space + 1, (size_t)(p + n - space - 1)) : -1;
+    if (rank < 0)
         return err_set(e, "\"%.*s\": base64 and a rank below %d expected", (int)(n < 100 ? n : 100), p,
                        ID_MAX);
     size_t used;
