@@ -3,8 +3,8 @@
  *   GET  HUB/api/models/NAME/revision/REVISION    {"sha": commit, "siblings": [{"rfilename": path}, ...]}
  *   HEAD HUB/NAME/resolve/COMMIT/PATH             a small file: 200, ETag is the SHA-1 of its git blob
  *        a large one: 302 to a store; X-Linked-ETag is the SHA-256 of its content, X-Linked-Size its size
- * (datasets: api/datasets/..., datasets/NAME/resolve/...). A redirect without a hash leads to another name
- * of the repository and is followed on the same host only.
+ * (datasets: api/datasets/..., datasets/NAME/resolve/...). A relative redirect, or one without a hash, leads
+ * to another place on the hub (a new name, a cache) and is followed there only.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -263,23 +263,21 @@ static char *join_url(const char *base, const char *to)
     return str_take(&s);
 }
 
-/* 1: f is known; 0: *url has moved, ask again; -1: e. */
-static int take_head(const struct hub *h, struct hub_file *f, char **url, const struct http_response *rs,
-                     struct err *e)
+/* A redirect: onward on the hub itself if it is relative, or if it tells no hash; else to the store. 1: f is
+ * known; 0: ask at *url, which has changed; -1: e. */
+static int take_redirect(const struct hub *h, struct hub_file *f, char **url, const struct http_response *rs,
+                         struct err *e)
 {
     char place[URL_MAX_BYTES];
-    bool linked = take_hash(rs, "x-linked-etag", f->hash), moved = rs->status >= 300;
-    bool known = linked || take_hash(rs, "etag", f->hash);
-    bool has_place = moved && http_header(rs, "location", place, sizeof place);
-    f->size = take_size(rs, "x-linked-size");
-    if (f->size < 0 && !moved) f->size = take_size(rs, "content-length");
-    if (moved && !has_place) return err_set(e, "%s: the hub redirects to nowhere", f->path);
-    char *to = has_place ? join_url(*url, place) : NULL;
-    if (known) {
-        f->url = to ? to : alloc_str(*url);
+    if (!http_header(rs, "location", place, sizeof place))
+        return err_set(e, "%s: the hub redirects to nowhere", f->path);
+    bool relative = !strstr(place, "://"), known = take_hash(rs, "x-linked-etag", f->hash);
+    char *to = join_url(*url, place);
+    if (known && !relative) {
+        f->size = take_size(rs, "x-linked-size");
+        f->url = to;
         return 1;
     }
-    if (!to) return err_set(e, "%s: the hub does not give the hash of this file (ETag)", f->path);
     if (!same_origin(to, h->endpoint)) {
         err_set(e, "%s: the hub redirects to %.200s without the file's hash", f->path, to);
         free(to);
@@ -288,6 +286,18 @@ static int take_head(const struct hub *h, struct hub_file *f, char **url, const 
     free(*url);
     *url = to;
     return 0;
+}
+
+static int take_head(const struct hub *h, struct hub_file *f, char **url, const struct http_response *rs,
+                     struct err *e)
+{
+    if (rs->status >= 300) return take_redirect(h, f, url, rs, e);
+    if (!take_hash(rs, "x-linked-etag", f->hash) && !take_hash(rs, "etag", f->hash))
+        return err_set(e, "%s: the hub does not give the hash of this file (ETag)", f->path);
+    f->size = take_size(rs, "x-linked-size");
+    if (f->size < 0) f->size = take_size(rs, "content-length");
+    f->url = alloc_str(*url);
+    return 1;
 }
 
 static char *resolve_url(const struct hub *h, const char *commit, const char *path)

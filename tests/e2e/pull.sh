@@ -11,7 +11,7 @@ trap '[ -n "$server" ] && kill "$server" 2>/dev/null; rm -rf "$tmp"' EXIT
 say() { echo "FAILED: $*"; bad=1; }
 commit=0123456789abcdef0123456789abcdef01234567
 
-for name in plain private gated flaky cut slow broken short whole evil nohash; do
+for name in plain private gated flaky cut slow broken short whole evil nohash cached; do
   mkdir -p "$tmp/root/models/org/$name/sub dir"
   cp "$golden/config.json" "$golden/model.safetensors" "$tmp/root/models/org/$name"
   echo nested >"$tmp/root/models/org/$name/sub dir/a+b.txt"
@@ -100,6 +100,8 @@ refused 'cannot be: ../../../evil' org/evil
 refused 'does not give the hash' org/nohash
 HF_HUB_OFFLINE=1 refused 'HF_HUB_OFFLINE' org/plain --revision x
 HF_ENDPOINT=ftp://x refused 'must begin with https' org/plain
+good org/cached
+whole cached
 good org/moved
 diff -r "$tmp/root/models/org/plain" "$tmp/home/hub/models--org--moved/snapshots/$commit" || say "moved"
 

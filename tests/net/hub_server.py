@@ -9,6 +9,7 @@ redirected to a store, a second server on another port. Prints "HUB_URL" when it
   broken    the store changes a byte           short     the store sends less than it was said to be, always
   whole     the store does not know ranges     moved     redirects to the repository `plain`
   evil      names a file outside               nohash    gives no ETag
+  cached    redirects small files to /api/cache of its own, with an ETag that is the redirect's
 The store refuses every request that carries a token.
 """
 
@@ -19,7 +20,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ROOT, LOG = Path(sys.argv[1]), Path(sys.argv[2])
@@ -90,6 +91,8 @@ class Hub(Quiet):
     def do_GET(self):
         path = unquote(urlsplit(self.path).path)
         api = path.startswith("/api/")
+        if path.startswith("/api/cache/"):
+            return self.resolve(ROOT / "models" / path[len("/api/cache/"):], "plain")
         parts = path.split("/")[2 if api else 1:]
         kind = "datasets" if parts[0] == "datasets" else "models"
         if parts[0] in ("datasets", "models"):
@@ -124,6 +127,9 @@ class Hub(Quiet):
             return self.answer(404, b"", [("X-Error-Code", "EntryNotFound")])
         data = path.read_bytes()
         headers = [("X-Repo-Commit", COMMIT)]
+        if len(data) <= 1000 and name == "cached":
+            place = f"/api/cache/{quote(str(path.relative_to(ROOT / 'models')))}"
+            return self.answer(307, b"", [("Location", place), ("ETag", '"' + "0" * 40 + '"')])
         if len(data) <= 1000:
             if name != "nohash":
                 headers.append(("ETag", f'"{hash_of(data)}"'))
