@@ -21,8 +21,8 @@ static const struct opt convert_opts[] = {
      .type = OPT_STR,
      .fallback = "auto",
      .help = "how numbers are stored; auto: as they were, or float32 if they were quantised; q8_0 and q4_k_m "
-             "are for GGUF alone",
-     .choices = "auto|float32|bfloat16|float16|f32|bf16|f16|q8_0|q4_k_m"},
+             "are for GGUF alone, fp8 (DeepSeek's, with a scale for each 128 x 128) for folders",
+     .choices = "auto|float32|bfloat16|float16|f32|bf16|f16|q8_0|q4_k_m|fp8"},
     {.key = NULL}};
 static const struct opt *const convert_tables[] = {convert_opts, NULL};
 

@@ -111,27 +111,34 @@ void fp8_scale(const struct fp8_scales *s, int64_t row, int64_t col, int64_t n, 
 
 /* ---- writing ------------------------------------------------------------------------------------------- */
 
-/* The scale of block (i, j) of a matrix: its largest number becomes the largest e4m3. */
-static float block_scale(const float *w, int64_t rows, int64_t cols, int64_t i, int64_t j)
+/* The largest number of a block becomes the largest e4m3. */
+float *fp8_scales_make(const struct weight *w)
 {
-    float most = 0;
-    for (int64_t r = i * FP8_BLOCK; r < rows && r < (i + 1) * FP8_BLOCK; r++)
-        for (int64_t c = j * FP8_BLOCK; c < cols && c < (j + 1) * FP8_BLOCK; c++)
-            most = fmaxf(most, fabsf(w[r * cols + c]));
-    return most > 0 ? most / FP8_MAX : 1;
+    int64_t shape[2] = {w->rows, w->cols}, n[2];
+    fp8_scale_shape(shape, n);
+    float *scales = alloc_zero((size_t)(n[0] * n[1]), sizeof *scales), *row = alloc_floats((size_t)w->cols);
+    for (int i = 0; i < w->rows; i++) {
+        float *most = scales + i / FP8_BLOCK * n[1];
+        weight_rows(w, i, 1, row);
+        for (int j = 0; j < w->cols; j++) most[j / FP8_BLOCK] = fmaxf(most[j / FP8_BLOCK], fabsf(row[j]));
+    }
+    for (int64_t k = 0; k < n[0] * n[1]; k++) scales[k] = scales[k] > 0 ? scales[k] / FP8_MAX : 1;
+    free(row);
+    return scales;
 }
 
-void fp8_quantise(const float *w, const int64_t shape[2], uint8_t *q, float *scales)
+void fp8_encode(const float *x, int64_t row, int64_t n, int64_t cols, const float *scales, uint8_t *y)
 {
-    int64_t rows = shape[0], cols = shape[1], across = blocks_of(cols);
-    for (int64_t i = 0; i < blocks_of(rows); i++)
-        for (int64_t j = 0; j < across; j++) {
-            float scale = block_scale(w, rows, cols, i, j);
-            if (scales) scales[i * across + j] = scale;
-            for (int64_t r = i * FP8_BLOCK; q && r < rows && r < (i + 1) * FP8_BLOCK; r++)
-                for (int64_t c = j * FP8_BLOCK; c < cols && c < (j + 1) * FP8_BLOCK; c++)
-                    q[r * cols + c] = fp8_from_float(w[r * cols + c] / scale);
-        }
+    for (int64_t i = 0; i < n; i++, x += cols, y += cols) {
+        const float *own = scales + (row + i) / FP8_BLOCK * blocks_of(cols);
+        for (int64_t j = 0; j < cols; j++) y[j] = fp8_from_float(x[j] / own[j / FP8_BLOCK]);
+    }
+}
+
+json_t *fp8_config(void)
+{
+    return json_pack("{s:s, s:s, s:s, s:[i,i]}", "activation_scheme", "dynamic", "fmt", "e4m3",
+                     "quant_method", "fp8", "weight_block_size", FP8_BLOCK, FP8_BLOCK);
 }
 
 bool fp8_holds(const struct model *m, int i)

@@ -121,7 +121,7 @@ struct arch_demand {
 struct arch {
     const char *model_type;      /* config.json: model_type */
     const char *class_name;      /* config.json: architectures */
-    const char *gguf;            /* GGUF: general.architecture */
+    const char *gguf;            /* GGUF: general.architecture; NULL: not read from there */
     bool gguf_permuted;          /* GGUF stores q and k rows with RoPE's pairs interleaved */
     int gguf_wide_layers;        /* GGUF leaves query_pre_attn_scalar out. It is head_dim, but in the model
                                         * with so many layers hidden / heads */
@@ -327,7 +327,8 @@ struct tensor_source {
     const float *data;
     const struct weight *weight;
     int row, head_dim;
-    bool plus_one; /* a weight's numbers are written 1 more than they are */
+    bool plus_one;           /* a weight's numbers are written 1 more than they are */
+    const float *fp8_scales; /* of a weight that is written as F8_E4M3 */
 };
 /* A tensor to be written, in a type that is written. */
 struct tensor_out {
@@ -352,8 +353,11 @@ struct fp8_scales fp8_scales_of(const struct tensor_file *f, const struct tensor
 void fp8_scale(const struct fp8_scales *s, int64_t row, int64_t col, int64_t n, float *y);
 /* Shape of the scales of a matrix. */
 void fp8_scale_shape(const int64_t shape[2], int64_t scales[2]);
-/* w [rows, cols] to bytes and scales; either may be NULL. */
-void fp8_quantise(const float *w, const int64_t shape[2], uint8_t *q, float *scales);
+/* Scales for a weight; caller frees. */
+float *fp8_scales_make(const struct weight *w);
+/* Rows row..row+n-1, x [n, cols], of a weight with these scales. */
+void fp8_encode(const float *x, int64_t row, int64_t n, int64_t cols, const float *scales, uint8_t *y);
+json_t *fp8_config(void); /* "quantization_config" of what is written */
 /* Is weight i one that an fp8 checkpoint holds in 8 bits (the layers' matrices, but routers and such)? */
 bool fp8_holds(const struct model *m, int i);
 

@@ -26,8 +26,10 @@ static void unknown(const char *kind, const char *found, const char *what, bool 
 {
     struct str known;
     str_init(&known, 1024);
-    for (int i = 0; table[i]; i++)
-        str_addf(&known, "%s%s", i ? ", " : "", gguf ? table[i]->gguf : table[i]->model_type);
+    for (int i = 0; table[i]; i++) {
+        const char *name = gguf ? table[i]->gguf : table[i]->model_type;
+        if (name) str_addf(&known, "%s%s", i ? ", " : "", name);
+    }
     err_set(e, "%s: %s is \"%.100s\"; known: %s", what, kind, found, known.p);
     str_release(&known);
 }

@@ -237,10 +237,10 @@ int safetensors_write_all(const char *path, const struct tensor_out *t, int n, s
     const struct tensor_out **order = alloc_zero((size_t)n + 1, sizeof *order);
     struct file_out o;
     int k = 0;
-    for (int size = 4; size >= 2; size -= 2)
+    for (int size = 4; size >= 1; size /= 2)
         for (int i = 0; i < n; i++)
             if (dtype_info(t[i].dtype)->bytes == size) order[k++] = &t[i];
-    CHECK(k == n, "%d of %d tensors are F32, F16 or BF16", k, n);
+    CHECK(k == n, "%d of %d tensors are of a type that is written", k, n);
     int result = file_out_open(&o, path, e);
     if (!result) {
         result = write_header(&o, order, n, e);

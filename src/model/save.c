@@ -29,12 +29,12 @@ enum { N_NAMES = sizeof dtype_names / sizeof *dtype_names, KEEP = -1 };
 
 static int find_dtype(const char *name, int *type, struct err *e)
 {
-    *type = KEEP;
-    if (!strcmp(name, "auto")) return 0;
+    *type = !strcmp(name, "fp8") ? DT_F8_E4M3 : KEEP;
+    if (!strcmp(name, "auto") || !strcmp(name, "fp8")) return 0;
     for (int i = 0; i < N_NAMES; i++)
         if (!strcmp(name, dtype_names[i])) *type = i;
     if (*type == KEEP)
-        return err_usage(e, "dtype \"%.60s\": choose auto, float32, bfloat16 or float16", name);
+        return err_usage(e, "dtype \"%.60s\": choose auto, float32, bfloat16, float16 or fp8", name);
     return 0;
 }
 
@@ -42,32 +42,83 @@ static int find_dtype(const char *name, int *type, struct err *e)
 static enum dtype type_of(const struct model *m, int i, int type)
 {
     enum dtype own = m->placed[i].dtype;
+    bool fp8 = type == DT_F8_E4M3 || (type == KEEP && own == DT_F8_E4M3);
+    if (fp8 && fp8_holds(m, i)) return DT_F8_E4M3;
+    if (fp8) return m->placed[i].row->kind == WEIGHT_BUFFER ? DT_F32 : DT_BF16;
     if (type != KEEP) return (enum dtype)type;
     return (int)own < N_NAMES ? own : DT_F32;
 }
 
-static struct tensor_out out_of(const struct model *m, int i, int type)
+/* Everything that is written. Names are owned, and scales. */
+struct outs {
+    struct tensor_out *list;
+    int n;
+};
+
+static void outs_add(struct outs *o, const char *name, const struct tensor_out *t)
+{
+    o->list[o->n] = *t;
+    o->list[o->n++].name = alloc_str(name);
+}
+
+static void outs_release(struct outs *o)
+{
+    for (int i = 0; i < o->n; i++) {
+        free((char *)o->list[i].name);
+        free((float *)o->list[i].source.fp8_scales);
+    }
+    free(o->list);
+}
+
+/* Weight i, and if it goes out in 8 bits its scales; under another name if it is a copy. */
+static void add_weight(struct outs *o, const struct model *m, int i, int type, const char *name)
 {
     const struct weight *w = &m->weights[i];
-    struct tensor_out t = {.name = w->name, .dtype = type_of(m, i, type)};
+    struct tensor_out t = {.dtype = type_of(m, i, type)};
     t.n_dims = model_weight_shape(m, i, t.shape);
     t.source = (struct tensor_source){.n = (size_t)w->rows * (size_t)w->cols, .weight = w};
-    return t;
+    if (t.dtype == DT_F8_E4M3) t.source.fp8_scales = fp8_scales_make(w);
+    outs_add(o, name ? name : w->name, &t);
+    if (!t.source.fp8_scales) return;
+    char scales[2 * ARCH_NAME_MAX];
+    struct tensor_out s = {.dtype = DT_F32, .n_dims = 2};
+    snprintf(scales, sizeof scales, "%s_scale_inv", w->name);
+    fp8_scale_shape(t.shape, s.shape);
+    s.source.n = (size_t)shape_count(s.shape, 2);
+    s.source.data = t.source.fp8_scales;
+    outs_add(o, scales, &s);
 }
 
-static uint64_t bytes_of(const struct model *m, int i, int type)
+static struct outs outs_of(const struct model *m, int type)
 {
-    const struct weight *w = &m->weights[i];
-    return (uint64_t)w->rows * (uint64_t)w->cols * (uint64_t)dtype_info(type_of(m, i, type))->bytes;
+    const struct arch *a = m->config.arch;
+    struct outs o = {alloc_zero(2 * (size_t)m->n_weights + 2 * (size_t)m->config.mtp, sizeof *o.list), 0};
+    for (int i = 0; i < m->n_weights; i++) add_weight(&o, m, i, type, NULL);
+    for (int k = 0; k < m->config.mtp; k++) {
+        const char *const names[] = {a->copy_embed, a->copy_head};
+        const struct weight *const from[] = {m->outer[SLOT_EMBED],
+                                             m->outer[m->config.tied ? SLOT_EMBED : SLOT_HEAD]};
+        for (int j = 0; j < 2; j++) {
+            char *name = names[j] ? arch_name(names[j], m->config.layers + k, 0) : NULL;
+            if (name) add_weight(&o, m, (int)(from[j] - m->weights), type, name);
+            free(name);
+        }
+    }
+    return o;
 }
 
-/* shard[i] of every weight, filled in order up to the limit; returns the number of shards. */
-static int assign_shards(const struct model *m, int type, uint64_t limit, int *shard)
+static uint64_t bytes_of(const struct tensor_out *t)
+{
+    return (uint64_t)t->source.n * (uint64_t)dtype_info(t->dtype)->bytes;
+}
+
+/* shard[i] of every tensor, filled in order up to the limit; returns the number of shards. */
+static int assign_shards(const struct outs *o, uint64_t limit, int *shard)
 {
     uint64_t used = 0;
     int n = 1;
-    for (int i = 0; i < m->n_weights; i++) {
-        uint64_t bytes = bytes_of(m, i, type);
+    for (int i = 0; i < o->n; i++) {
+        uint64_t bytes = bytes_of(&o->list[i]);
         if (used > 0 && bytes > limit - used) {
             n++;
             used = 0;
@@ -78,22 +129,22 @@ static int assign_shards(const struct model *m, int type, uint64_t limit, int *s
     return n;
 }
 
-static int write_shards(const struct model *m, const char *dir, int type, uint64_t limit, struct err *e)
+static int write_shards(const struct outs *o, const char *dir, uint64_t limit, struct err *e)
 {
-    int *shard = alloc_zero((size_t)m->n_weights, sizeof *shard);
-    struct tensor_out *entries = alloc_zero((size_t)m->n_weights, sizeof *entries);
-    int n = assign_shards(m, type, limit, shard), result = 0;
+    int *shard = alloc_zero((size_t)o->n, sizeof *shard);
+    struct tensor_out *entries = alloc_zero((size_t)o->n, sizeof *entries);
+    int n = assign_shards(o, limit, shard), result = 0;
     json_t *places = json_object();
     uint64_t total = 0;
     for (int s = 1; s <= n && !result; s++) {
         char name[64] = "model.safetensors";
         int count = 0;
         if (n > 1) snprintf(name, sizeof name, "model-%05d-of-%05d.safetensors", s, n);
-        for (int i = 0; i < m->n_weights; i++) {
+        for (int i = 0; i < o->n; i++) {
             if (shard[i] != s) continue;
-            entries[count++] = out_of(m, i, type);
-            json_object_set_new(places, m->weights[i].name, json_string(name));
-            total += bytes_of(m, i, type);
+            entries[count++] = o->list[i];
+            json_object_set_new(places, o->list[i].name, json_string(name));
+            total += bytes_of(&o->list[i]);
         }
         char *path = path_join(dir, name);
         result = safetensors_write_all(path, entries, count, e);
@@ -124,9 +175,13 @@ static int write_json(const char *dir, const char *name, json_t *stolen, struct 
     return result;
 }
 
-static json_t *config_to_save(const struct model *m, const char *dtype)
+static json_t *config_to_save(const struct model *m, int type)
 {
     json_t *c = json_deep_copy(m->config.raw);
+    const char *dtype = dtype_names[type_of(m, 0, type)];
+    json_object_del(c, "quantization_config");
+    for (int i = 0; i < m->n_weights; i++)
+        if (type_of(m, i, type) == DT_F8_E4M3) json_object_set_new(c, "quantization_config", fp8_config());
     bool newer = json_object_get(c, "dtype"), older = json_object_get(c, "torch_dtype");
     json_object_set_new(c, "architectures", json_pack("[s]", m->config.arch->class_name));
     if (newer) json_object_set_new(c, "dtype", json_string(dtype));
@@ -150,8 +205,11 @@ static int write_folder(struct model *m, const char *dir, int type, const char *
                         struct err *e)
 {
     if (file_mkdirs(dir, e)) return -1;
-    if (write_shards(m, dir, type, shard_bytes, e)) return -1;
-    if (write_json(dir, "config.json", config_to_save(m, dtype_names[type_of(m, 0, type)]), e)) return -1;
+    struct outs o = outs_of(m, type);
+    int failed = write_shards(&o, dir, shard_bytes, e);
+    outs_release(&o);
+    if (failed) return -1;
+    if (write_json(dir, "config.json", config_to_save(m, type), e)) return -1;
     if (write_json(dir, "generation_config.json", generation_to_save(m), e)) return -1;
     if (m->tokenizer && tokenizer_save(m->tokenizer, dir, e)) return -1;
     if (!card) return 0;

@@ -53,7 +53,11 @@ static void batch_item(void *ctx, int item)
             if (!(fabs((double)x[i]) <= b->to->max)) b->bad[item] = 1;
     }
     size_t blocks = b->unit / (size_t)b->to->block;
-    b->to->encode(x, n * blocks, b->bytes + at * blocks * (size_t)b->to->bytes);
+    if (b->source->fp8_scales)
+        fp8_encode(x, (int64_t)(b->from + at), (int64_t)n, (int64_t)b->unit, b->source->fp8_scales,
+                   b->bytes + at * b->unit);
+    else
+        b->to->encode(x, n * blocks, b->bytes + at * blocks * (size_t)b->to->bytes);
 }
 
 static int write_batch(struct file_out *o, struct batch_write *b, const char *name, struct err *e)
@@ -71,7 +75,8 @@ int tensor_write(struct file_out *o, const struct tensor_out *t, struct err *e)
 {
     const struct tensor_source *s = &t->source;
     const struct dtype_info *to = dtype_info(t->dtype);
-    CHECK(to->encode && (s->data || s->weight->cols % to->block == 0), "%s as %s", t->name, to->name);
+    CHECK((to->encode || s->fp8_scales) && (s->data || s->weight->cols % to->block == 0), "%s as %s", t->name,
+          to->name);
     struct batch_write b = {.source = s, .to = to};
     b.unit = s->data ? (size_t)to->block : (size_t)s->weight->cols;
     size_t units = s->n / b.unit;
