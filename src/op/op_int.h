@@ -94,8 +94,8 @@ struct factor {
 struct factor factor_rows(struct tape *t, const struct weight *w, int row, int n);
 /* dx = dy W: C is [m, w->cols], A is [m, n]. */
 struct factor factor_cols(struct tape *t, const struct weight *w, int row, int n);
-/* g is C = A B without its panels. */
-void factor_product(const struct factor *f, const struct kern_gemm *g, matmul_after after, void *ctx);
+/* product is C = A B without its panels. */
+void factor_product(const struct factor *f, const struct kern_gemm *product, matmul_after after, void *ctx);
 
 /* ---- linear_part.c: the products of a linear layer, for ops that have one inside ---------------------- */
 

@@ -4,6 +4,7 @@
  * merge's rank becomes the score of its result with the sign turned, so that better merges come first again.
  * A pipeline that no name stands for cannot be said in GGUF, and is an error.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,9 +60,7 @@ static int export_merges(const struct tokenizer *t, struct vocab *v, struct err 
         if (strchr(left, ' ') || strchr(right, ' '))
             return err_set(e, "merge %d joins tokens that hold spaces, which GGUF cannot say", i);
         char *line = alloc_or_die(n + m + 2);
-        memcpy(line, left, n);
-        line[n] = ' ';
-        memcpy(line + n + 1, right, m + 1);
+        snprintf(line, n + m + 2, "%s %s", left, right);
         merges[v->n_merges++] = line;
     }
     return 0;
