@@ -6,8 +6,7 @@
 
 #include "cmd/cmd.h"
 
-/* ---- cmd_exec.c ------------------------------------------------------------------------------------------
- * */
+/* ---- cmd_exec.c ---------------------------------------------------------------------------------------- */
 
 enum { CMD_TABLES_MAX = 16 };
 
@@ -20,8 +19,7 @@ struct conf *cmd_configure(const struct cmd *cmd, int argc, char **argv, struct 
 /* Run it, with the notes about keys that have no effect before and about unread keys after. */
 int cmd_execute(const struct cmd *cmd, struct conf *c, struct err *e);
 
-/* ---- pipeline.c ------------------------------------------------------------------------------------------
- * */
+/* ---- pipeline.c ---------------------------------------------------------------------------------------- */
 
 /* A pipeline file, read and checked:
  *   title, root (folder of the run), seed, evaluations: [{name, config}],

@@ -75,8 +75,7 @@ void pipeline_release(struct pipeline *p)
     memset(p, 0, sizeof *p);
 }
 
-/* ---- one stage -------------------------------------------------------------------------------------------
- * */
+/* ---- one stage ----------------------------------------------------------------------------------------- */
 
 /* The command line of a stage, as strings that the caller frees. */
 struct words {
@@ -287,8 +286,7 @@ int pipeline_run(struct pipeline *p, struct err *e)
     return rc;
 }
 
-/* ---- what is shown ---------------------------------------------------------------------------------------
- * */
+/* ---- what is shown ------------------------------------------------------------------------------------- */
 
 json_t *pipeline_stages(const struct pipeline *p)
 {

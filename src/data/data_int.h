@@ -4,8 +4,7 @@
 
 #include "data/data.h"
 
-/* ---- conversation.c: message lists
- * -------------------------------------------------------------------- */
+/* ---- conversation.c: message lists --------------------------------------------------------------------- */
 
 /* True for a non-empty array of objects with a "role" (or, in the legacy shape, a "from"). */
 bool conversation_is(const json_t *v);
@@ -21,8 +20,7 @@ struct chat conversation_chat(const json_t *row, const json_t *messages);
 int conversation_encode(const struct tokenizer *tok, const struct chat *chat, struct ids *out,
                         struct ids *mask, struct err *e);
 
-/* ---- pair.c: a prompt and its completion
- * -------------------------------------------------------------- */
+/* ---- pair.c: a prompt and its completion --------------------------------------------------------------- */
 
 /* Both strings, or both message lists; row as for conversation_chat. */
 int pair_encode(const json_t *row, const json_t *prompt, const json_t *completion, const struct form_opts *o,
@@ -32,8 +30,7 @@ void text_with_eos(const struct tokenizer *tok, const json_t *text, struct str *
 /* Set all n entries of mask to value. */
 void mask_fill(struct ids *mask, size_t n, int value);
 
-/* ---- gen_common.c: generators
- * ------------------------------------------------------------------------- */
+/* ---- gen_common.c: generators -------------------------------------------------------------------------- */
 
 /* A generator draws problems until one falls on the wanted side; attempt k draws at positions from
  * k * GEN_PLACES on. That all attempts miss has a probability below 10^-280. */
