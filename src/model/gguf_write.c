@@ -405,9 +405,6 @@ int model_save_gguf(struct model *m, const char *path, const char *format, struc
 {
     const struct format *f = format_find(format);
     if (!f) return err_usage(e, "dtype \"%.60s\": choose auto, f32, f16, bf16, q8_0 or q4_k_m", format);
-    if (!m->config.arch->gguf)
-        return err_set(e, "%s: models of model_type %s are written as folders only, not as GGUF", m->path,
-                       m->config.arch->model_type);
     CHECK(m->data, "%s has no weights to save", m->path);
     for (int i = 0; i < m->n_weights; i++)
         if (!m->placed[i].row->gguf)

@@ -425,6 +425,13 @@ static int lines_of(const char *path)
     return lines;
 }
 
+/* "ARCH_SHAPE" -> length of ARCH: the part before the first '_', but for DeepSeek's two. */
+static int arch_length(const char *name)
+{
+    int length = (int)strcspn(name, "_");
+    return !strncmp(name, "deepseek_", 9) ? 9 + (int)strcspn(name + 9, "_") : length;
+}
+
 /* One line for each architecture: golden models stand together by it, NAME_SHAPE. */
 static int print_table(void)
 {
@@ -432,7 +439,7 @@ static int print_table(void)
            "decoding with a cache | description |\n|---|---|---|---|---|---|\n");
     for (int k = 0; golden_names[k];) {
         char arch[32], path[64];
-        int n = 0, length = (int)strcspn(golden_names[k], "_");
+        int n = 0, length = arch_length(golden_names[k]);
         double logits = 0, gradients = 0;
         bool same = true;
         snprintf(arch, sizeof arch, "%.*s", length, golden_names[k]);
