@@ -110,6 +110,9 @@
     {"moe_intermediate_size", NULL, KEY_INT, AT(moe_intermediate), 1, 1 << 20, width}, \
     {"moe_layer_freq", NULL, KEY_INT, AT(moe_every), 1, 4096, 1}
 
+/* Where there is no routed_scaling_factor. */
+#define KEY_GATE_SCALE_ONE {"routed_scaling_factor", NULL, KEY_FLOAT, AT(gate_scale), 1, 1, 1}
+
 #define ROWS_LATENT \
     LAYER_MATRIX_IF(SLOT_Q, "self_attn.q_proj", "QD", "no q_rank"), \
     LAYER_MATRIX_IF(SLOT_Q_A, "self_attn.q_a_proj", "AD", "q_rank"), \

@@ -29,6 +29,8 @@ static int read_key(struct model_config *c, const struct arch_key *k, const json
             return err_set(e, "%s: \"%s\" is %g; it must be between %g and %g", what, k->hf, x, k->lo, k->hi);
         if ((k->type == KEY_INT || k->type == KEY_INT_OR_NONE) && x != floor(x))
             return err_set(e, "%s: \"%s\" is %g; it must be a whole number", what, k->hf, x);
+    } else if (x == KEY_KEEP) {
+        return 0;
     } else if (isnan(x)) {
         return err_set(e, "%s: \"%s\" is missing", what, k->hf);
     }
@@ -72,7 +74,11 @@ int config_all_layers(const struct model_config *c)
 static bool is_mixture(const struct model_config *c, int layer)
 {
     if (layer >= c->layers) layer = c->layers - 1;
-    return c->experts > 0 && layer >= c->dense_first && layer % c->moe_every == 0;
+    const json_t *dense = json_object_get(c->raw, "mlp_only_layers");
+    for (size_t i = 0; i < json_array_size(dense); i++)
+        if (json_integer_value(json_array_get(dense, i)) == layer) return false;
+    int number = layer + (c->arch->moe_from_one ? 1 : 0);
+    return c->experts > 0 && layer >= c->dense_first && number % c->moe_every == 0;
 }
 
 static bool untied(const struct model_config *c, int layer)

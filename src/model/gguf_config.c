@@ -75,7 +75,7 @@ static void set_keys(json_t *config, const struct tensor_file *f)
         json_t *v = k->gguf ? meta_get(f, k->gguf) : NULL;
         if (v)
             json_object_set_new(config, k->hf, json_is_real(v) ? tidy_real(v) : json_deep_copy(v));
-        else if (!k->gguf && k->type != KEY_BOOL)
+        else if (!k->gguf && k->type != KEY_BOOL && isfinite(k->fallback))
             json_object_set_new(config, k->hf,
                                 k->type == KEY_INT ? json_integer((json_int_t)k->fallback)
                                                    : json_real(k->fallback));

@@ -104,6 +104,7 @@ struct arch_weight {
 /* OR_NONE: null in the file says that there is none, which is 0. */
 enum arch_type { KEY_INT, KEY_INT_OR_NONE, KEY_FLOAT, KEY_FLOAT_OR_NONE, KEY_DOUBLE, KEY_BOOL };
 
+#define KEY_KEEP (-INFINITY) /* a fallback: what a row before has read stays (a second name of a key) */
 struct arch_key {
     const char *hf;   /* key of config.json */
     const char *gguf; /* key of GGUF metadata behind "ARCH.", or NULL */
@@ -130,6 +131,7 @@ struct arch {
     const char *window_switch;   /* key that must be true for a window to count, or NULL */
     bool window_without_rope;    /* the layers that rope does not turn are those that slide */
     enum route_score score;      /* of a mixture's router */
+    bool moe_from_one;           /* moe_every counts layers from 1, not from 0 */
     const char *topk_method;     /* where config.json is silent: "greedy" has no groups */
     int group_best;              /* a group of experts counts as the sum of so many of its best */
     bool score_mscale;           /* yarn's mscale_all_dim changes the scale of attention's scores */

@@ -14,7 +14,9 @@
 #include "base/hash.h"
 #include "base/pool.h"
 #include "kern/kern.h"
+#include "base/str.h"
 #include "model/golden_model.h"
+#include "model/model_int.h"
 
 static const double logits_tolerance = 1e-5, gradient_tolerance = 2e-5;
 
@@ -425,37 +427,29 @@ static int lines_of(const char *path)
     return lines;
 }
 
-/* "ARCH_SHAPE" -> length of ARCH: the part before the first '_', but for DeepSeek's two. */
-static int arch_length(const char *name)
-{
-    int length = (int)strcspn(name, "_");
-    return !strncmp(name, "deepseek_", 9) ? 9 + (int)strcspn(name + 9, "_") : length;
-}
-
-/* One line for each architecture: golden models stand together by it, NAME_SHAPE. */
+/* One line for each architecture; its golden models stand together. */
 static int print_table(void)
 {
     printf("| architecture | shapes | logits, largest difference | gradients, largest relative difference | "
            "decoding with a cache | description |\n|---|---|---|---|---|---|\n");
+    struct golden g;
+    golden_open(&g, golden_names[0]);
     for (int k = 0; golden_names[k];) {
-        char arch[32], path[64];
-        int n = 0, length = arch_length(golden_names[k]);
+        const struct arch *arch = model_config(g.model)->arch;
+        int n = 0, length = (int)strlen(arch->model_type) - (str_ends(arch->model_type, "_text") ? 5 : 0);
         double logits = 0, gradients = 0;
         bool same = true;
-        snprintf(arch, sizeof arch, "%.*s", length, golden_names[k]);
-        for (; golden_names[k] && !strncmp(golden_names[k], arch, (size_t)length) &&
-               golden_names[k][length] == '_';
-             k++, n++) {
-            struct golden g;
+        for (; golden_names[k] && model_config(g.model)->arch == arch; n++) {
             const char *weight;
-            golden_open(&g, golden_names[k]);
             logits = fmax(logits, logits_error(&g));
             gradients = fmax(gradients, gradient_error(&g, &weight));
             same = decodes_the_same(&g) && same;
             golden_close(&g);
+            if (golden_names[++k]) golden_open(&g, golden_names[k]);
         }
-        snprintf(path, sizeof path, "src/model/%s.c", arch);
-        printf("| %s | %d | %.1e | %.1e | %s | `%s`, %d lines |\n", arch, n, logits, gradients,
+        char path[64];
+        snprintf(path, sizeof path, "src/model/%.*s.c", length, arch->model_type);
+        printf("| %s | %d | %.1e | %.1e | %s | `%s`, %d lines |\n", arch->model_type, n, logits, gradients,
                same ? "the same bits" : "DIFFERS", path, lines_of(path));
     }
     return 0;

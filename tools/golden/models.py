@@ -19,13 +19,15 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from transformers import (Gemma2Config, Gemma2ForCausalLM, Gemma3ForCausalLM, Gemma3TextConfig, LlamaConfig,
-                          LlamaForCausalLM, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM,
-                          Qwen3Config, Qwen3ForCausalLM, SmolLM3Config, SmolLM3ForCausalLM)
+                          LlamaForCausalLM, MistralConfig, MistralForCausalLM, MixtralConfig, MixtralForCausalLM,
+                          Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM, Qwen3MoeConfig,
+                          Qwen3MoeForCausalLM, SmolLM3Config, SmolLM3ForCausalLM)
 
 CLASSES = {"llama": (LlamaConfig, LlamaForCausalLM), "qwen2": (Qwen2Config, Qwen2ForCausalLM),
            "qwen3": (Qwen3Config, Qwen3ForCausalLM), "mistral": (MistralConfig, MistralForCausalLM),
            "smollm3": (SmolLM3Config, SmolLM3ForCausalLM), "gemma2": (Gemma2Config, Gemma2ForCausalLM),
-           "gemma3": (Gemma3TextConfig, Gemma3ForCausalLM)}
+           "mixtral": (MixtralConfig, MixtralForCausalLM),
+           "qwen3_moe": (Qwen3MoeConfig, Qwen3MoeForCausalLM), "gemma3": (Gemma3TextConfig, Gemma3ForCausalLM)}
 LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
               original_max_position_embeddings=64)
 YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=32)
@@ -119,8 +121,46 @@ MODELS = {
         vocab_size=27, hidden_size=16, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
         head_dim=6, intermediate_size=21, rms_norm_eps=1e-6, query_pre_attn_scalar=6, sliding_window=3,
         final_logit_softcapping=2.0, tie_word_embeddings=False, layer_types=[FULL, SLIDING])),
+    "mixtral_plain": ("mixtral", True, 10000.0, None, dict(
+        vocab_size=34, hidden_size=24, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+        intermediate_size=13, tie_word_embeddings=False, rms_norm_eps=1e-5, num_local_experts=5,
+        num_experts_per_tok=2)),
+    "mixtral_window": ("mixtral", False, 10000.0, None, dict(
+        vocab_size=25, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
+        head_dim=12, intermediate_size=10, tie_word_embeddings=True, rms_norm_eps=1e-5, num_local_experts=3,
+        num_experts_per_tok=1, sliding_window=21)),
+    "mixtral_all": ("mixtral", False, 1000000.0, None, dict(
+        vocab_size=31, hidden_size=18, num_hidden_layers=1, num_attention_heads=3, num_key_value_heads=3,
+        intermediate_size=17, tie_word_embeddings=False, rms_norm_eps=1e-6, num_local_experts=4,
+        num_experts_per_tok=4)),
+    "qwen3_moe_plain": ("qwen3_moe", True, 1000000.0, None, dict(
+        vocab_size=36, hidden_size=20, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+        head_dim=8, intermediate_size=22, tie_word_embeddings=False, rms_norm_eps=1e-6, num_experts=7,
+        num_experts_per_tok=3, moe_intermediate_size=9, norm_topk_prob=True)),
+    "qwen3_moe_mixed": ("qwen3_moe", False, 10000.0, None, dict(
+        vocab_size=27, hidden_size=16, num_hidden_layers=4, num_attention_heads=2, num_key_value_heads=1,
+        head_dim=10, intermediate_size=19, tie_word_embeddings=True, rms_norm_eps=1e-6, num_experts=4,
+        num_experts_per_tok=2, moe_intermediate_size=6, decoder_sparse_step=2, mlp_only_layers=[3])),
+    "qwen3_moe_window": ("qwen3_moe", False, 10000.0, None, dict(
+        vocab_size=23, hidden_size=14, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=2,
+        head_dim=6, intermediate_size=15, tie_word_embeddings=False, rms_norm_eps=1e-6, num_experts=8,
+        num_experts_per_tok=1, moe_intermediate_size=11, use_sliding_window=True, sliding_window=30)),
 }
 LOCAL_THETA = 100.0
+
+
+def checkpoint_names(kind, name, x):
+    """Experts, which transformers stacks in memory, one by one under the names that files have."""
+    if not name.endswith(("experts.gate_up_proj", "experts.down_proj")):
+        return {name.replace(".mlp.", ".block_sparse_moe.") if kind == "mixtral" else name: x}
+    stem, _, part = name.rpartition(".")
+    gate, up, down = ("w1", "w3", "w2") if kind == "mixtral" else ("gate_proj", "up_proj", "down_proj")
+    stem = stem.replace(".mlp.", ".block_sparse_moe.") if kind == "mixtral" else stem
+    parts = {f"{stem}.{e}.{down}.weight": x[e] for e in range(len(x))}
+    if part == "gate_up_proj":
+        parts = {f"{stem}.{e}.{which}.weight": half for e in range(len(x))
+                 for which, half in zip((gate, up), x[e].chunk(2))}
+    return parts
 LENGTHS = [70, 9, 1]
 
 
@@ -134,7 +174,7 @@ def draw(model, seed, norm):
             elif p.ndim == 1:
                 p.copy_(0.3 * noise)
             else:
-                p.copy_(noise * (0.5 if "lm_head" in name else 1.0) / p.shape[1] ** 0.5)
+                p.copy_(noise * (0.5 if "lm_head" in name else 1.0) / p.shape[-1] ** 0.5)
 
 
 def older_keys(path, theta, scaling, sizes):
@@ -159,7 +199,8 @@ def make(name, folder, seed):
     if kind == "gemma3":
         rope = {FULL: rope, SLIDING: {"rope_type": "default", "rope_theta": LOCAL_THETA}}
     config = config_class(**sizes, rope_parameters=rope, max_position_embeddings=256, bos_token_id=1,
-                          eos_token_id=2, pad_token_id=None, attn_implementation="eager")
+                          eos_token_id=2, pad_token_id=None, attn_implementation="eager",
+                          experts_implementation="eager")
     model = model_class(config).float().eval()
     draw(model, seed, 0 if kind.startswith("gemma") else 1)
     model.save_pretrained(folder)
@@ -176,13 +217,15 @@ def make(name, folder, seed):
         if len(ids) > 1:
             total = total + torch.nn.functional.cross_entropy(logits[:-1], torch.tensor(ids[1:]),
                                                               reduction="sum")
-    again = model_class.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32)
+    again = model_class.from_pretrained(folder, attn_implementation="eager", experts_implementation="eager",
+                                        dtype=torch.float32)
     assert torch.equal(again(torch.tensor([lists[0]])).logits[0], expected["logits.0"]), "config.json"
     loss = total / count
     loss.backward()
     expected["loss"] = loss.detach().clone()
     for weight, p in model.named_parameters():
-        expected[f"grad.{weight}"] = p.grad.clone()
+        for stored, x in checkpoint_names(kind, weight, p.grad).items():
+            expected[f"grad.{stored}"] = x.clone()
     save_file(expected, folder / "expected.safetensors")
     (folder / "ids.json").write_text(json.dumps(lists) + "\n")
     print(name, sum(p.numel() for p in model.parameters()), "parameters, loss", loss.item(),
