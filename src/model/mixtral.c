@@ -1,8 +1,8 @@
 /* mixtral.c: Mixtral as Hugging Face's MixtralForCausalLM has it.
  *
  * Mistral's block whose MLP is a mixture in every layer: each token takes the num_experts_per_tok experts
- * with the largest softmax scores, divided by their sum (the softmax over the chosen logits). Checkpoints call
- * an expert's gate, up and down w1, w3 and w2. (Jiang et al. 2024, "Mixtral of experts".)
+ * with the largest softmax scores, divided by their sum (the softmax over the chosen logits). Checkpoints
+ * call an expert's gate, up and down w1, w3 and w2. (Jiang et al. 2024, "Mixtral of experts".)
  */
 #include "model/arch_rows.h"
 

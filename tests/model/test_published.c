@@ -77,7 +77,7 @@ static void tensors_follow_from_published_configurations(void **state)
         check_record(record);
         json_decref(record);
     }
-    assert_true(records >= 16);
+    assert_true(records >= 18);
     free(text);
 }
 

@@ -16,6 +16,9 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
+sys.path.append(str(Path(__file__).parent))
+from models import checkpoint_names  # noqa: E402
+
 LLAMA3 = {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
           "original_max_position_embeddings": 8192, "rope_type": "llama3"}
 
@@ -84,6 +87,16 @@ MODELS = {
     "mistralai/Mistral-Nemo-Base-2407": sizes(
         "mistral", 131072, 5120, 40, 32, 8, 14336, 131072, False, head_dim=128, hidden_act="silu",
         rms_norm_eps=1e-5, rope_theta=1000000.0, sliding_window=None, bos_token_id=1, eos_token_id=2),
+    "mistralai/Mixtral-8x7B-v0.1": sizes(
+        "mixtral", 32000, 4096, 32, 32, 8, 14336, 32768, False, hidden_act="silu", rms_norm_eps=1e-5,
+        rope_theta=1000000.0, sliding_window=None, num_local_experts=8, num_experts_per_tok=2,
+        output_router_logits=False, router_aux_loss_coef=0.02, bos_token_id=1, eos_token_id=2),
+    "Qwen/Qwen3-30B-A3B": sizes(
+        "qwen3_moe", 151936, 2048, 48, 32, 4, 6144, 40960, False, head_dim=128, hidden_act="silu",
+        attention_bias=False, decoder_sparse_step=1, max_window_layers=48, mlp_only_layers=[],
+        moe_intermediate_size=768, norm_topk_prob=True, num_experts=128, num_experts_per_tok=8,
+        output_router_logits=False, rms_norm_eps=1e-6, rope_scaling=None, rope_theta=1000000.0,
+        router_aux_loss_coef=0.001, sliding_window=None, use_sliding_window=False),
     "google/gemma-2-2b": gemma(
         "gemma2", 256000, 2304, 26, 8, 4, 9216, 8192, True, head_dim=256, hidden_act="gelu_pytorch_tanh",
         query_pre_attn_scalar=256, rope_theta=10000.0, sliding_window=4096, attn_logit_softcapping=50.0,
@@ -99,7 +112,8 @@ def record(name, config):
     settings = {k: v for k, v in json.loads(json.dumps(config)).items() if k != "model_type"}
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(AutoConfig.for_model(config["model_type"], **settings))
-    shapes = {n: list(p.shape) for n, p in model.named_parameters()}
+    shapes = {n: list(x.shape) for name, p in model.named_parameters()
+              for n, x in checkpoint_names(config["model_type"], name, p.data).items()}
     lines = "".join(f"{n} [{','.join(map(str, shapes[n]))}]\n" for n in sorted(shapes))
     return {"name": name, "config": config, "parameters": sum(p.numel() for p in model.parameters()),
             "tensors": hashlib.sha256(lines.encode()).hexdigest()}
