@@ -189,6 +189,12 @@ bool conf_given(struct conf *c, const char *key)
     return entry_of(c, key)->origin != FROM_TABLE;
 }
 
+bool conf_knows(struct conf *c, const char *key)
+{
+    const struct opt_entry *entry = opt_find(c, key, strlen(key));
+    return entry && !(entry->opt->flags & OPT_NOTED);
+}
+
 bool conf_bool(struct conf *c, const char *key)
 {
     return json_is_true(value_of(c, key, OPT_BOOL));

@@ -52,6 +52,7 @@ bool conf_help_wanted(const struct conf *c);
 /* Asking for a key that no table has, or an unset number, aborts. */
 bool conf_is_set(struct conf *c, const char *key); /* has any value, default included; counts as reading */
 bool conf_given(struct conf *c, const char *key);  /* the user set it */
+bool conf_knows(struct conf *c, const char *key);  /* a table has it, and not only to note it */
 bool conf_bool(struct conf *c, const char *key);
 long conf_int(struct conf *c, const char *key);
 double conf_real(struct conf *c, const char *key);

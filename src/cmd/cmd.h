@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/opt.h"
+#include "base/str.h"
 
 enum cmd_exit {
     EXIT_DONE = 0,
@@ -26,6 +27,7 @@ struct cmd {
     const char *name;                /* "data make" for a two-word command */
     const char *summary;             /* one line, for `openr1 --help` */
     const char *details;             /* a paragraph and examples, for `openr1 NAME --help` */
+    void (*more)(struct str *text);  /* what help says behind the options; may be NULL */
     const struct opt *const *tables; /* option tables, NULL at the end */
     /* 0, or -1 with e filled: main turns e->kind into the exit status. */
     int (*run)(struct conf *c, struct err *e);

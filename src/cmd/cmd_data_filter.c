@@ -19,7 +19,10 @@ static const struct opt filter_options[] = {
      .help =
          "the rows that were asked, joined by id (default: the records hold prompt and columns themselves)"},
     {.key = "split", .type = OPT_STR, .help = "part of the dataset (default: train)"},
-    {.key = "reward", .type = OPT_STR, .fallback = "accuracy", .help = "what a completion must pass"},
+    {.key = "reward",
+     .type = OPT_STR,
+     .fallback = "accuracy",
+     .help = "what a completion must pass, by name as in `openr1 reward`"},
     {.key = "params", .type = OPT_MAP, .help = "parameters of the reward"},
     {.key = "min", .type = OPT_REAL, .fallback = "1", .help = "least reward that passes"},
     {.key = "keep",
@@ -63,7 +66,7 @@ static int options_read(struct job *j, struct conf *c, struct err *e)
     const char *keep = conf_str(c, "keep"), *dataset = conf_str(c, "dataset_name"),
                *split = conf_str(c, "split");
     j->params = conf_map(c, "params");
-    j->o = (struct reject_opts){.reward = reward_find(conf_str(c, "reward"), e),
+    j->o = (struct reject_opts){.reward = reward_open(conf_str(c, "reward"), j->params, NULL, e),
                                 .params = j->params,
                                 .min = conf_real(c, "min"),
                                 .keep = strcmp(keep, "all") == 0        ? KEEP_ALL
@@ -120,7 +123,7 @@ static int filter_all(struct job *j, const char *path, struct lines *out, struct
     if (!rc && !j->counts.kept)
         rc = err_set(
             e, "%s: of %ld completions none passed %s >= %g (%ld could not be judged, %ld were cut off)",
-            path, j->counts.completions, j->o.reward->name, j->o.min, j->counts.unjudged,
+            path, j->counts.completions, reward_metric(j->o.reward), j->o.min, j->counts.unjudged,
             j->counts.truncated);
     return rc;
 }
@@ -138,6 +141,7 @@ static int filter_run(struct conf *c, struct err *e)
                  "could not "
                  "be judged",
                  n->kept, n->completions, n->prompts_kept, n->prompts, n->passed, n->truncated, n->unjudged);
+    reward_close(j.o.reward);
     json_decref(j.params);
     json_decref(j.index);
     if (j.rows.rows) dataset_release(&j.rows);

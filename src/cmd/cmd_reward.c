@@ -1,6 +1,9 @@
 /* cmd_reward.c: `openr1 reward NAME`: score completions written in a file. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "cmd/cmd.h"
@@ -11,24 +14,33 @@ static const struct opt reward_options[] = {
     {.key = "name", .type = OPT_STR, .help = "which reward", .flags = OPT_POSITIONAL | OPT_REQUIRED},
     {.key = "jsonl",
      .type = OPT_STR,
-     .help = "records {\"id\",\"completions\",columns...,\"params\"}, one a line; - is standard input",
-     .flags = OPT_REQUIRED},
+     .help = "records {\"id\",\"completions\",columns...,\"params\"}, one a line; - is standard input"},
     {.key = "params", .type = OPT_MAP, .help = "parameters of the reward; a record's own \"params\" win"},
     {.key = "reasons",
      .type = OPT_BOOL,
      .fallback = "false",
-     .help = "add \"reasons\", one line for each reward"},
+     .help = "add \"reasons\", one line for each reward: what was found, which rule decided"},
+    {.key = "examples",
+     .type = OPT_BOOL,
+     .fallback = "false",
+     .help = "score the reward's worked examples instead of a file"},
+    {.key = "reward_timeout",
+     .type = OPT_REAL,
+     .fallback = "600",
+     .lo = 0.001,
+     .hi = 1e6,
+     .help = "seconds that a program of yours has for one record"},
     {.key = "out", .type = OPT_STR, .help = "file for the results (default: standard output)"},
     {0}};
 static const struct opt *const reward_tables[] = {reward_options, NULL};
 
 struct job {
-    const struct reward *reward;
+    struct reward_use *use;
     json_t *params;
     bool reasons;
 };
 
-/* A completion is a string, or a message list whose first message has the text. */
+/* A completion is a string, or a message list: text rewards read the first message. */
 static const char *completion_text(const json_t *v)
 {
     if (json_is_array(v)) v = json_object_get(json_array_get(v, 0), "content");
@@ -49,54 +61,159 @@ static json_t *row_of(const json_t *record, size_t i, size_t n)
     return row;
 }
 
+/* The completions of a record as one group. */
+struct batch {
+    int n;
+    struct reward_input *in;
+    struct reward_result *out;
+    json_t **rows;
+    int **ids;
+};
+
+static int item_read(struct batch *b, const json_t *record, int i, struct err *e)
+{
+    json_t *completions = json_object_get(record, "completions"), *v = json_array_get(completions, (size_t)i);
+    struct reward_input *in = &b->in[i];
+    json_t *row = b->rows[i] = row_of(record, (size_t)i, (size_t)b->n);
+    const json_t *ids = json_object_get(row, "completion_ids"), *prompt = json_object_get(row, "prompts");
+    *in = (struct reward_input){.text = completion_text(v), .row = row, .n_ids = -1};
+    in->prompt = prompt ? prompt : json_object_get(row, "prompt");
+    in->completion = json_is_array(v) ? v : NULL;
+    if (!in->text) return err_set(e, "completion %d is neither a string nor a message list with a text", i);
+    if (!json_is_array(ids)) return 0;
+    in->n_ids = (int)json_array_size(ids);
+    b->ids[i] = alloc_zero((size_t)in->n_ids + 1, sizeof **b->ids);
+    for (int k = 0; k < in->n_ids; k++)
+        b->ids[i][k] = (int)json_integer_value(json_array_get(ids, (size_t)k));
+    in->ids = b->ids[i];
+    return 0;
+}
+
+static void batch_release(struct batch *b)
+{
+    for (int i = 0; i < b->n; i++) {
+        json_decref(b->rows[i]);
+        free(b->ids[i]);
+    }
+    free(b->in);
+    free(b->out);
+    free(b->rows);
+    free(b->ids);
+}
+
+static int batch_read(struct batch *b, const json_t *record, const json_t *params, struct err *e)
+{
+    const json_t *completions = json_object_get(record, "completions");
+    if (!json_is_array(completions) || json_array_size(completions) > 1 << 24)
+        return err_set(e, "\"completions\" must be a list of strings or message lists");
+    b->n = (int)json_array_size(completions);
+    size_t n = (size_t)b->n + 1;
+    b->in = alloc_zero(n, sizeof *b->in);
+    b->out = alloc_zero(n, sizeof *b->out);
+    b->rows = alloc_zero(n, sizeof *b->rows);
+    b->ids = alloc_zero(n, sizeof *b->ids);
+    for (int i = 0; i < b->n; i++) {
+        if (item_read(b, record, i, e)) return -1;
+        b->in[i].params = params;
+    }
+    return 0;
+}
+
 static json_t *reward_record(void *ctx, const json_t *record, struct err *e)
 {
     const struct job *j = ctx;
-    const json_t *completions = json_object_get(record, "completions");
-    if (!json_is_array(completions)) {
-        err_set(e, "\"completions\" must be a list of strings or message lists");
-        return NULL;
-    }
-    json_t *params = json_deep_copy(j->params), *rewards = json_array(), *reasons = json_array(), *out = NULL;
+    json_t *params = json_deep_copy(j->params), *out = NULL;
+    struct batch b = {0};
     json_object_update(params, json_object_get(record, "params"));
-    size_t n = json_array_size(completions), i;
-    json_t *completion;
-    json_array_foreach((json_t *)completions, i, completion)
-    {
-        struct reward_result r = {0};
-        struct reward_input in = {.text = completion_text(completion), .params = params, .n_ids = -1};
-        if (!in.text) {
-            err_set(e, "completion %zu is neither a string nor a message list with a text", i);
-            goto out;
+    int rc = reward_of(j->use) ? reward_params_check(reward_of(j->use), params, e) : 0;
+    if (!rc) rc = batch_read(&b, record, params, e);
+    const struct reward *w = reward_of(j->use);
+    if (!rc && b.n == 0 && w && w->score_group && json_object_get(params, "compat"))
+        rc = err_set(e, "no completions: Open-R1's %s fails (min() arg is an empty sequence)", w->metric);
+    struct reward_group group = {.in = b.in, .out = b.out, .n = b.n};
+    if (!rc) rc = reward_groups(j->use, &group, 1, NULL, e);
+    if (!rc) {
+        json_t *rewards = json_array(), *reasons = json_array();
+        for (int i = 0; i < b.n; i++) {
+            json_array_append_new(rewards, b.out[i].judged ? json_real(b.out[i].value) : json_null());
+            json_array_append_new(reasons, json_string(b.out[i].reason));
         }
-        json_t *row = row_of(record, i, n), *ids = json_object_get(row, "completion_ids");
-        in.row = row;
-        if (json_is_array(ids)) in.n_ids = (int)json_array_size(ids);
-        j->reward->score(&in, &r);
-        json_array_append_new(rewards, r.judged ? json_real(r.value) : json_null());
-        json_array_append_new(reasons, json_string(r.reason));
-        json_decref(row);
+        out = json_pack("{s:o}", "rewards", rewards);
+        if (j->reasons) json_object_set(out, "reasons", reasons);
+        json_decref(reasons);
     }
-    out = json_pack("{s:O}", "rewards", rewards);
-    if (j->reasons) json_object_set(out, "reasons", reasons);
-out:
+    batch_release(&b);
     json_decref(params);
-    json_decref(rewards);
-    json_decref(reasons);
     return out;
+}
+
+/* What the reward does, and its worked examples as records and answers in one. */
+static int examples_show(struct job *j, const char *path, struct err *e)
+{
+    const struct reward *w = reward_of(j->use);
+    struct lines out;
+    int rc = 0;
+    if (!w) return err_usage(e, "a program of yours has no worked examples");
+    if (lines_open(&out, path, e)) return -1;
+    j->reasons = true;
+    for (int i = 0; i < w->n_examples && !rc; i++) {
+        const struct reward_example *x = &w->examples[i];
+        json_t *record = json_read_bytes(x->row, strlen(x->row), w->name, e), *answer = NULL;
+        json_t *params =
+            x->params ? json_read_bytes(x->params, strlen(x->params), w->name, e) : json_object();
+        json_t *ids = json_object_get(record, "completion_ids"),
+               *choices = json_object_get(record, "choices");
+        if (ids) json_object_set_new(record, "completion_ids", json_pack("[O]", ids));
+        if (choices) json_object_set_new(record, "choices", json_pack("[O]", choices));
+        json_object_set_new(record, "completions", json_pack("[s]", x->completion));
+        json_object_set_new(record, "params", params);
+        answer = reward_record(j, record, e);
+        rc = answer ? 0 : -1;
+        if (!rc) {
+            json_object_update(record, answer);
+            rc = lines_put(&out, json_incref(record), e);
+        }
+        json_decref(answer);
+        json_decref(record);
+    }
+    return lines_close(&out, rc, e);
 }
 
 static int reward_run(struct conf *c, struct err *e)
 {
-    struct job j = {.reward = reward_find(conf_str(c, "name"), e), .reasons = conf_bool(c, "reasons")};
-    if (!j.reward) return -1;
+    struct job j = {.reasons = conf_bool(c, "reasons")};
+    struct reward_opts o = {.limit_s = conf_real(c, "reward_timeout")};
+    const char *in = conf_str(c, "jsonl"), *out = conf_str(c, "out");
+    bool examples = conf_bool(c, "examples");
+    int rc;
     j.params = conf_map(c, "params");
     if (!j.params) j.params = json_object();
-    struct lines_job job = {
-        .in = conf_str(c, "jsonl"), .out = conf_str(c, "out"), .f = reward_record, .ctx = &j};
-    int rc = lines_map(&job, e);
+    j.use = reward_open(conf_str(c, "name"), j.params, &o, e);
+    struct lines_job job = {.in = in, .out = out, .f = reward_record, .ctx = &j};
+    if (!j.use)
+        rc = -1;
+    else if (examples)
+        rc = examples_show(&j, out, e);
+    else
+        rc = in ? lines_map(&job, e) : err_usage(e, "give --jsonl FILE (or --examples)");
+    reward_close(j.use);
     json_decref(j.params);
     return rc;
+}
+
+/* The rewards, each with its parameters. */
+static void reward_help(struct str *s)
+{
+    str_puts(s, "Rewards:\n");
+    for (const struct reward *const *w = reward_all(); *w; w++) {
+        str_addf(s, "  %-26s %s\n", (*w)->name, (*w)->help);
+        for (const struct reward_param *p = (*w)->params; p && p->name; p++) {
+            str_addf(s, "    %-24s %s", p->name, p->help);
+            if (p->type == PARAM_TEXT && p->text) str_addf(s, " (%s)", p->text);
+            if (p->type == PARAM_NUMBER || p->type == PARAM_INT) str_addf(s, " (%g)", p->number);
+            str_puts(s, "\n");
+        }
+    }
 }
 
 const struct cmd cmd_reward = {
@@ -104,11 +221,20 @@ const struct cmd cmd_reward = {
     .summary = "score completions with a reward",
     .details =
         "Answers each record {\"id\",\"completions\":[string or message list],\"solution\":[...],other "
-        "columns "
-        "as lists}\nwith {\"id\",\"rewards\":[number or null]}; null means that it could not be judged. "
-        "Rewards: accuracy,\nformat, tag_count, countdown, exact, code, binary_code,\ncode_format, ioi_code, "
-        "cf_code.\n\n"
-        "  openr1 reward accuracy --jsonl completions.jsonl --params '{\"mode\":\"any\"}' --reasons",
+        "columns as lists}\nwith {\"id\",\"rewards\":[number or null]}; null means that it could not be "
+        "judged. The "
+        "completions of a record\nare those of one prompt. NAME is a reward of the list below, the name of "
+        "Open-R1's or "
+        "TRL's function for it\n(accuracy_reward), your own TRL reward function (./my_reward.py:score, "
+        "my.module.score), or an executable\n(./score) that reads such records without id and answers them, "
+        "one a "
+        "line. {\"compat\":\"open-r1\"} in the\nparameters gives Open-R1's numbers where docs/rewards.md "
+        "says that "
+        "ours differ.\n\n"
+        "  openr1 reward accuracy --jsonl completions.jsonl --params '{\"mode\":\"any\"}' --reasons\n"
+        "  openr1 reward cosine --examples\n"
+        "  openr1 reward ./my_reward.py:score --jsonl completions.jsonl",
+    .more = reward_help,
     .tables = reward_tables,
     .run = reward_run,
 };

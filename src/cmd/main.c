@@ -63,6 +63,10 @@ static void usage_print(const struct cmd *cmd)
     struct str text;
     str_init(&text, 0);
     opt_help(tables, n, &text);
+    if (cmd->more) {
+        str_puts(&text, "\n");
+        cmd->more(&text);
+    }
     fputs(text.p, stdout);
     str_release(&text);
 }

@@ -16,7 +16,7 @@ enum keep {
     KEEP_SHORTEST /* the shortest ones that pass, in tokens if known, else in bytes */
 };
 struct reject_opts {
-    const struct reward *reward;
+    struct reward_use *reward;
     const json_t *params; /* of the reward, or NULL */
     double min;           /* least reward that passes */
     enum keep keep;

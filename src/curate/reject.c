@@ -2,9 +2,11 @@
  * data.
  *
  * As in DeepSeek-R1's third stage (DeepSeek-AI 2025, section 2.3.3): sample, score, keep what is right. A
- * completion cut off by the length limit never ended and is left out; one that could not be judged is counted
- * apart and left out. Everything keeps the order of the completions, so equal inputs give equal data.
+ * completion cut off by the length limit never ended and is left out; one that could not be judged is
+ * counted apart and left out. Everything keeps the order of the completions, so equal inputs give equal
+ * data.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,11 +16,12 @@
 struct candidate {
     const char *text;
     size_t length;
+    int *ids, n_ids; /* n_ids -1: unknown */
     double value;
     int place;
 };
 
-/* ---- the prompt --------------------------------------------------------------------------------------- */
+/* ---- the prompt -------------------------------------------------------------------------------------- */
 
 static const char *prompt_key(const json_t *row, const struct reject_opts *o)
 {
@@ -53,7 +56,7 @@ static json_t *prompt_of(const json_t *row, const char *key, const struct reject
     return list;
 }
 
-/* ---- the choice --------------------------------------------------------------------------------------- */
+/* ---- the choice -------------------------------------------------------------------------------------- */
 
 static int candidate_read(const json_t *v, struct candidate *c, bool *truncated, struct err *e)
 {
@@ -63,18 +66,12 @@ static int candidate_read(const json_t *v, struct candidate *c, bool *truncated,
     if (!c->text) return err_set(e, "a completion is neither a string nor {\"text\": string}");
     c->length = json_is_array(ids) ? json_array_size(ids) : strlen(c->text);
     *truncated = finish && strcmp(finish, "length") == 0;
+    c->n_ids = -1;
+    if (!json_is_array(ids)) return 0;
+    c->n_ids = (int)c->length;
+    c->ids = alloc_zero(c->length + 1, sizeof *c->ids);
+    for (size_t i = 0; i < c->length; i++) c->ids[i] = (int)json_integer_value(json_array_get(ids, i));
     return 0;
-}
-
-static bool passes(const json_t *row, const struct reject_opts *o, struct candidate *c,
-                   struct reject_counts *counts)
-{
-    struct reward_input in = {.text = c->text, .row = row, .params = o->params, .n_ids = -1};
-    struct reward_result r = {0};
-    o->reward->score(&in, &r);
-    c->value = r.value;
-    counts->unjudged += !r.judged;
-    return r.judged && r.value >= o->min;
 }
 
 static bool seen_before(const struct candidate *list, int n, const char *text)
@@ -82,6 +79,40 @@ static bool seen_before(const struct candidate *list, int n, const char *text)
     for (int i = 0; i < n; i++)
         if (strcmp(list[i].text, text) == 0) return true;
     return false;
+}
+
+/* Scores the n completions of a prompt together. NaN: could not be judged. */
+static int score(struct candidate *list, int n, const json_t *row, const json_t *prompt,
+                 const struct reject_opts *o, struct err *e)
+{
+    struct reward_input *in = alloc_zero((size_t)n + 1, sizeof *in);
+    struct reward_result *out = alloc_zero((size_t)n + 1, sizeof *out);
+    struct reward_group g = {.in = in, .out = out, .n = n};
+    for (int i = 0; i < n; i++)
+        in[i] = (struct reward_input){.text = list[i].text,
+                                      .row = row,
+                                      .params = o->params,
+                                      .n_ids = list[i].n_ids,
+                                      .ids = list[i].ids,
+                                      .prompt = prompt};
+    int rc = reward_groups(o->reward, &g, 1, NULL, e);
+    for (int i = 0; i < n; i++) list[i].value = out[i].judged ? out[i].value : NAN;
+    free(in);
+    free(out);
+    return rc;
+}
+
+/* Keeps those that pass, in their order, equal texts once; returns their number. */
+static int pass(struct candidate *list, int n, const struct reject_opts *o, struct reject_counts *counts)
+{
+    int found = 0;
+    for (int i = 0; i < n; i++) {
+        counts->unjudged += isnan(list[i].value);
+        if (!(list[i].value >= o->min)) continue;
+        counts->passed++;
+        if (!seen_before(list, found, list[i].text)) list[found++] = list[i];
+    }
+    return found;
 }
 
 static int by_length(const void *a, const void *b)
@@ -127,10 +158,14 @@ int reject_row(const json_t *row, const json_t *completions, const struct reject
         if (rc) break;
         counts->completions++;
         counts->truncated += truncated;
-        if ((truncated && !o->keep_truncated) || !passes(row, o, &c, counts)) continue;
-        counts->passed++;
-        if (!seen_before(list, found, c.text)) list[found++] = c;
+        if (truncated && !o->keep_truncated)
+            free(c.ids);
+        else
+            list[found++] = c;
     }
+    if (!rc) rc = score(list, found, row, prompt, o, e);
+    for (int i = 0; i < found; i++) free(list[i].ids);
+    if (!rc) found = pass(list, found, o, counts);
     if (o->keep == KEEP_SHORTEST) qsort(list, (size_t)found, sizeof *list, by_length);
     if (most > 0 && found > most) found = most;
     for (int i = 0; i < found && !rc; i++) row_add(row, key, prompt, &list[i], out);
@@ -140,7 +175,7 @@ int reject_row(const json_t *row, const json_t *completions, const struct reject
     return rc;
 }
 
-/* ---- rows by id --------------------------------------------------------------------------------------- */
+/* ---- rows by id -------------------------------------------------------------------------------------- */
 
 static char *id_text(const json_t *id)
 {

@@ -11,11 +11,11 @@
 #include "base/rng.h"
 #include "text/text.h"
 
-/* ---- rows ---------------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------------- */
 
-/* All rows of a dataset: a JSONL file, or a folder (every *.jsonl in it, or SPLIT.jsonl / SPLIT-*.jsonl when
- * a split is named and such files exist), or the name of a hub's dataset that was pulled (net/hub.h). Rows
- * are objects. */
+/* All rows of a dataset: a JSONL file, or a folder (every *.jsonl in it, or SPLIT.jsonl / SPLIT-*.jsonl
+ * when a split is named and such files exist), or the name of a hub's dataset that was pulled (net/hub.h).
+ * Rows are objects. */
 struct dataset {
     json_t *rows; /* array, owned */
     char *path;
@@ -49,24 +49,27 @@ const struct data_form *const *data_form_all(void);
 /* The form of a row, or NULL and e that lists the forms and the row's columns. */
 const struct data_form *data_form_of(const json_t *row, const struct form_opts *o, struct err *e);
 
-/* The prompt of a row for generation, as ids: "prompt" (string or messages), or prompt_column, or "messages",
- * or GSM8K's "question". Strings go in as they are unless the tokenizer has a chat template and
- * `apply_chat` is set; then they are one user message. Special tokens as the tokenizer adds them. */
+/* The prompt of a row for generation, as ids: "prompt" (string or messages), or prompt_column, or
+ * "messages", or GSM8K's "question". Strings go in as they are unless the tokenizer has a chat template
+ * and `apply_chat` is set; then they are one user message. Special tokens as the tokenizer adds them. */
 struct prompt_opts {
     const struct tokenizer *tok;
     const char *prompt_column;
     const char *system_prompt; /* or NULL; makes a string one user message, as apply_chat does */
     bool apply_chat;           /* conversations always use the template */
 };
+/* The same prompt as TRL hands it to reward functions: a string or a message list. New reference, NULL and
+ * e. */
+json_t *prompt_json(const json_t *row, const struct prompt_opts *o, struct err *e);
 int prompt_encode(const json_t *row, const struct prompt_opts *o, struct ids *out, struct err *e);
 
-/* ---- packing ------------------------------------------------------------------------------------------- */
+/* ---- packing ----------------------------------------------------------------------------------------- */
 
-/* Best-fit decreasing, as TRL's "bfd": bins[i] = bin of example i for lengths[i] <= max_length; -1 for empty
- * ones. Ties go to the earlier example and the older bin. Returns the number of bins. */
+/* Best-fit decreasing, as TRL's "bfd": bins[i] = bin of example i for lengths[i] <= max_length; -1 for
+ * empty ones. Ties go to the earlier example and the older bin. Returns the number of bins. */
 int pack_bfd(const int *lengths, int n, int max_length, int *bins);
 
-/* ---- generators (one file, one row each: gen_chain.c, gen_countdown.c, gen_arithmetic.c) ------------------
+/* ---- generators (one file, one row each: gen_chain.c, gen_countdown.c, gen_arithmetic.c) -------------
  */
 
 /* A generator makes problem `index` of a split as a row {"prompt","completion"?,"solution",...}; the same

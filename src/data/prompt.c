@@ -45,26 +45,41 @@ static void drop_last_answers(json_t *list)
     }
 }
 
-int prompt_encode(const json_t *row, const struct prompt_opts *o, struct ids *out, struct err *e)
+json_t *prompt_json(const json_t *row, const struct prompt_opts *o, struct err *e)
 {
     const json_t *v = prompt_of(row, o->prompt_column);
-    bool chat = conversation_is(v);
-    if (!chat && !json_is_string(v)) return missing(row, o, e);
-    if (!chat && o->system_prompt && !tokenizer_template(o->tok))
-        return err_usage(e, "system_prompt needs a model with a chat template; this one has none");
-    if (!chat && !((o->apply_chat || o->system_prompt) && tokenizer_template(o->tok)))
-        return tokenizer_encode(o->tok, json_string_value(v), json_string_length(v), TOK_SPECIAL, out, e);
-
+    bool chat = conversation_is(v), template = tokenizer_template(o->tok);
+    if (!chat && !json_is_string(v)) {
+        missing(row, o, e);
+        return NULL;
+    }
+    if (!chat && o->system_prompt && !template) {
+        err_usage(e, "system_prompt needs a model with a chat template; this one has none");
+        return NULL;
+    }
+    if (!chat && !((o->apply_chat || o->system_prompt) && template)) return json_incref((json_t *)v);
     json_t *one = chat ? json_incref((json_t *)v) : json_pack("[{s:s,s:O}]", "role", "user", "content", v);
     json_t *list = conversation_new(one, o->system_prompt);
-    drop_last_answers(list);
-    struct chat turns = conversation_chat(row, list);
-    turns.add_generation_prompt = true;
-    int rc =
-        json_array_size(list)
-            ? conversation_encode(o->tok, &turns, out, NULL, e)
-            : err_set(e, "this row's conversation has only the assistant's turns: there is nothing to ask");
     json_decref(one);
-    json_decref(list);
+    drop_last_answers(list);
+    return list;
+}
+
+int prompt_encode(const json_t *row, const struct prompt_opts *o, struct ids *out, struct err *e)
+{
+    json_t *prompt = prompt_json(row, o, e);
+    int rc;
+    if (!prompt) return -1;
+    if (json_is_string(prompt)) {
+        rc = tokenizer_encode(o->tok, json_string_value(prompt), json_string_length(prompt), TOK_SPECIAL, out,
+                              e);
+    } else if (json_array_size(prompt)) {
+        struct chat turns = conversation_chat(row, prompt);
+        turns.add_generation_prompt = true;
+        rc = conversation_encode(o->tok, &turns, out, NULL, e);
+    } else {
+        rc = err_set(e, "this row's conversation has only the assistant's turns: there is nothing to ask");
+    }
+    json_decref(prompt);
     return rc;
 }

@@ -11,29 +11,7 @@
 #include "base/log.h"
 #include "reward/piston.h"
 
-static const json_t *param(const json_t *params, const char *name, const char *open_r1)
-{
-    const json_t *v = json_object_get(params, name);
-    if ((!v || json_is_null(v)) && open_r1) v = json_object_get(params, open_r1);
-    return json_is_null(v) ? NULL : v;
-}
-
-const char *code_param_str(const json_t *params, const char *name, const char *open_r1, const char *fallback)
-{
-    const json_t *v = param(params, name, open_r1);
-    return json_is_string(v) ? json_string_value(v) : fallback;
-}
-
-double code_param_num(const json_t *params, const char *name, const char *open_r1, double fallback)
-{
-    const json_t *v = param(params, name, open_r1);
-    return json_is_number(v) ? json_number_value(v) : fallback;
-}
-
-bool code_compat(const json_t *params)
-{
-    return strcmp(code_param_str(params, "compat", NULL, ""), "open-r1") == 0;
-}
+static const struct reward_param share_params[] = {CODE_SHARE_PARAMS};
 
 static pthread_once_t said = PTHREAD_ONCE_INIT;
 
@@ -44,11 +22,11 @@ static void say_local(void)
         "the local sandbox instead");
 }
 
-int code_place_of(struct code_place *p, const json_t *params, const char *open_r1, struct err *e)
+int code_place_of(struct code_place *p, const json_t *params, const struct reward_param *table, struct err *e)
 {
     static const char *const names[] = {"local", "piston", "e2b", "morph"};
-    const char *name = code_param_str(params, "provider_type", open_r1, "local");
-    const char *sandbox = code_param_str(params, "sandbox", NULL, "bwrap");
+    const char *name = param_text(params, table, "provider_type");
+    const char *sandbox = param_text(params, table, "sandbox");
     int which = -1;
     for (int i = 0; i < 4; i++)
         if (strcmp(name, names[i]) == 0) which = i;
@@ -62,8 +40,8 @@ int code_place_of(struct code_place *p, const json_t *params, const char *open_r
     if (!rlimit && strcmp(sandbox, "bwrap") != 0)
         return err_usage(e, "parameter \"sandbox\" must be \"bwrap\" or \"rlimit\"");
     *p = (struct code_place){.piston = which == 1,
-                             .endpoints = code_param_str(params, "piston_endpoints", NULL, NULL),
-                             .wait_s = code_param_num(params, "piston_wait", NULL, 1),
+                             .endpoints = param_text(params, table, "piston_endpoints"),
+                             .wait_s = param_number(params, table, "piston_wait"),
                              .mode = rlimit ? SANDBOX_RLIMIT : SANDBOX_BWRAP};
     if (which > 1) pthread_once(&said, say_local);
     return p->piston ? 0 : sandbox_check(p->mode, e);
@@ -85,7 +63,7 @@ json_t *code_piston(const struct code_place *p, const char *language, json_t *fi
     return answer;
 }
 
-/* ---- the share of tests passed ----------------------------------------------------------------------------
+/* ---- the share of tests passed -----------------------------------------------------------------------
  */
 
 /* Column verification_info: {"language","test_cases"}, or its text. New reference. */
@@ -188,13 +166,13 @@ void code_share_score(const struct reward_input *in, struct reward_result *out)
 {
     struct share s = {0};
     struct err e = {0};
-    bool compat = code_compat(in->params);
+    bool compat = param_compat(in->params);
     json_t *info = info_of(in->row, &e);
     const char *language = compat ? "python" : json_str_or(info, "language", "python");
     char *code = NULL;
-    int rc = info ? code_place_of(&s.place, in->params, "code_provider", &e) : -1;
+    int rc = info ? code_place_of(&s.place, in->params, share_params, &e) : -1;
     s.task.limits = code_limits_default;
-    s.task.limits.time_s = code_param_num(in->params, "time_limit", NULL, 5);
+    s.task.limits.time_s = param_number(in->params, share_params, "time_limit");
     s.task.limits.mode = s.place.mode;
     s.task.compare = compat ? CODE_OPEN_R1 : CODE_LINES;
     if (!rc) rc = (s.task.source.language = code_language_find(language, &e)) ? 0 : -1;

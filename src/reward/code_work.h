@@ -5,13 +5,6 @@
 #include "reward/reward_int.h"
 #include "verify/verify.h"
 
-/* A parameter under its short name or under Open-R1's. */
-const char *code_param_str(const json_t *params, const char *name, const char *open_r1, const char *fallback);
-double code_param_num(const json_t *params, const char *name, const char *open_r1, double fallback);
-
-/* {"compat": "open-r1"}: Open-R1's numbers with its faults. */
-bool code_compat(const json_t *params);
-
 /* Where code is run: here, or by Piston. Open-R1's other providers (e2b, morph) are services of companies;
  * their names are accepted, said once, and the code runs here. -1 and e for an unknown name. */
 struct code_place {
@@ -20,7 +13,37 @@ struct code_place {
     double wait_s;
     enum sandbox_mode mode;
 };
-int code_place_of(struct code_place *p, const json_t *params, const char *open_r1, struct err *e);
+#define CODE_PLACE_PARAMS(key)                                                                               \
+    {.name = "provider_type",                                                                                \
+     .open_r1 = key,                                                                                         \
+     .type = PARAM_TEXT,                                                                                     \
+     .text = "local",                                                                                        \
+     .choices = "local|piston|e2b|morph",                                                                    \
+     .help = "where code runs (e2b and morph: here)"},                                                       \
+        {.name = "piston_endpoints", .type = PARAM_TEXT, .help = "addresses; default: PISTON_ENDPOINTS"},    \
+        {.name = "piston_wait",                                                                              \
+         .type = PARAM_NUMBER,                                                                               \
+         .number = 1,                                                                                        \
+         .lo = 0,                                                                                            \
+         .hi = 3600,                                                                                         \
+         .help = "seconds before a request is tried again"},                                                 \
+    {                                                                                                        \
+        .name = "sandbox", .type = PARAM_TEXT, .text = "bwrap", .choices = "bwrap|rlimit",                   \
+        .help = "rlimit: limits only, for code that is trusted"                                              \
+    }
+#define CODE_SHARE_PARAMS                                                                                    \
+    CODE_PLACE_PARAMS("code_provider"),                                                                      \
+        {.name = "time_limit",                                                                               \
+         .type = PARAM_NUMBER,                                                                               \
+         .number = 5,                                                                                        \
+         .lo = 0.001,                                                                                        \
+         .hi = 86400,                                                                                        \
+         .help = "seconds of one test"},                                                                     \
+    {                                                                                                        \
+        .name = NULL                                                                                         \
+    }
+int code_place_of(struct code_place *p, const json_t *params, const struct reward_param *table,
+                  struct err *e);
 
 /* Ask Piston to run files in a language; the answer is a new reference, NULL and e if there is none. */
 json_t *code_piston(const struct code_place *p, const char *language, json_t *files_stolen,

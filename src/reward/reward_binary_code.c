@@ -3,6 +3,8 @@
 
 #include "reward/code_work.h"
 
+static const struct reward_param binary_code_params[] = {CODE_SHARE_PARAMS};
+
 static void binary_code_score(const struct reward_input *in, struct reward_result *out)
 {
     code_share_score(in, out);
@@ -14,9 +16,9 @@ static void binary_code_score(const struct reward_input *in, struct reward_resul
     "{\"input\":\"-2\",\"output\":\"2\"}]}}"
 
 static const struct reward_example binary_code_examples[] = {
-    {"```python\nprint(abs(int(input())))\n```", ABS_INFO, 1, true},
-    {"```python\nprint(int(input()))\n```", ABS_INFO, 0, true},
-    {"```python\nprint(2)\n```", "{}", 0, false},
+    {"```python\nprint(abs(int(input())))\n```", ABS_INFO, 1, true, NULL},
+    {"```python\nprint(int(input()))\n```", ABS_INFO, 0, true, NULL},
+    {"```python\nprint(2)\n```", "{}", 0, false, NULL},
 };
 
 const struct reward reward_binary_code = {
@@ -27,6 +29,7 @@ const struct reward reward_binary_code = {
         "sandbox",
     .lo = 0,
     .hi = 1,
+    .params = binary_code_params,
     .score = binary_code_score,
     .examples = binary_code_examples,
     .n_examples = sizeof binary_code_examples / sizeof *binary_code_examples,

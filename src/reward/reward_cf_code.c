@@ -15,6 +15,28 @@
 #include "reward/code_work.h"
 #include "reward/contest.h"
 
+static const struct reward_param cf_code_params[] = {
+    {.name = "language",
+     .open_r1 = "code_language",
+     .type = PARAM_TEXT,
+     .text = "python",
+     .help = "of the code; a column \"language\" goes before it"},
+    {.name = "scoring_mode",
+     .open_r1 = "code_eval_scoring_mode",
+     .type = PARAM_TEXT,
+     .text = "weighted_sum",
+     .choices = "weighted_sum|partial|pass_fail",
+     .help = "what some of the tests earn"},
+    {.name = "test_batch_size",
+     .open_r1 = "code_eval_test_batch_size",
+     .type = PARAM_INT,
+     .number = 1,
+     .lo = -1e6,
+     .hi = 1e6,
+     .help = "tests between two looks at whether one failed"},
+    CODE_PLACE_PARAMS("cf_provider"),
+    {.name = NULL}};
+
 struct cf {
     const json_t *row;
     struct code_place place;
@@ -117,7 +139,7 @@ static int cf_read(struct cf *f, const struct reward_input *in, struct err *e)
     double time_s, memory;
     char *message = NULL;
     const char *language =
-        json_str_or(in->row, "language", code_param_str(in->params, "language", "code_language", "python"));
+        json_str_or(in->row, "language", param_text(in->params, cf_code_params, "language"));
     f->task.source.language = code_language_find(language, e);
     if (!f->task.source.language) return -1;
     const char *name = code_language_name(f->task.source.language);
@@ -150,14 +172,14 @@ static void cf_code_score(const struct reward_input *in, struct reward_result *o
     struct cf f = {.row = in->row};
     struct err e = {0};
     double value = 0;
-    bool compat = code_compat(in->params);
-    const char *mode = code_param_str(in->params, "scoring_mode", "code_eval_scoring_mode", "weighted_sum");
+    bool compat = param_compat(in->params);
+    const char *mode = param_text(in->params, cf_code_params, "scoring_mode");
     char *code = NULL;
     struct contest c = {.run = cf_test, .ctx = &f, .compat = compat};
-    c.batch = (int)code_param_num(in->params, "test_batch_size", "code_eval_test_batch_size", 1);
+    c.batch = (int)param_number(in->params, cf_code_params, "test_batch_size");
     if (strcmp(mode, "pass_fail") != 0 && strcmp(mode, "partial") != 0 && strcmp(mode, "weighted_sum") != 0) {
         err_set(&e, "scoring_mode must be pass_fail, partial or weighted_sum");
-    } else if (!code_place_of(&f.place, in->params, "cf_provider", &e) && !cf_read(&f, in, &e) &&
+    } else if (!code_place_of(&f.place, in->params, cf_code_params, &e) && !cf_read(&f, in, &e) &&
                !cf_tests(&f, &e)) {
         c.n = f.tests.n;
         const char *name = code_language_name(f.task.source.language);
@@ -184,11 +206,11 @@ static void cf_code_score(const struct reward_input *in, struct reward_result *o
     "{\"input\":\"3\\n\",\"output\":\"YES\\n\"},{\"input\":\"4\\n\",\"output\":\"NO\\n\"}]}"
 
 static const struct reward_example cf_code_examples[] = {
-    {"```python\nprint('yes' if int(input()) % 2 else 'no')\n```", CF_ROW, 1.1, true},
-    {"```python\nprint('Yes')\n```", CF_ROW, 0.05, true},
-    {"no code", CF_ROW, -1, true},
-    {"```python\nprint(1)\n```", "{\"language\":\"python\",\"official_tests\":[]}", 0, false},
-    {"```rust\nfn main() {}\n```", "{\"language\":\"rust\",\"official_tests\":[]}", 0, false},
+    {"```python\nprint('yes' if int(input()) % 2 else 'no')\n```", CF_ROW, 1.1, true, NULL},
+    {"```python\nprint('Yes')\n```", CF_ROW, 0.05, true, NULL},
+    {"no code", CF_ROW, -1, true, NULL},
+    {"```python\nprint(1)\n```", "{\"language\":\"python\",\"official_tests\":[]}", 0, false, NULL},
+    {"```rust\nfn main() {}\n```", "{\"language\":\"rust\",\"official_tests\":[]}", 0, false, NULL},
 };
 
 const struct reward reward_cf_code = {
@@ -198,6 +220,7 @@ const struct reward reward_cf_code = {
             "weighted_sum); -0.1 if it does not compile, -1 without code",
     .lo = -1,
     .hi = 1.1,
+    .params = cf_code_params,
     .score = cf_code_score,
     .examples = cf_code_examples,
     .n_examples = sizeof cf_code_examples / sizeof *cf_code_examples,

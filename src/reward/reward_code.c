@@ -7,17 +7,19 @@
  */
 #include "reward/code_work.h"
 
+static const struct reward_param code_params[] = {CODE_SHARE_PARAMS};
+
 #define SUM_INFO                                                                                             \
     "{\"verification_info\":{\"language\":\"python\",\"test_cases\":[{\"input\":\"1 2\",\"output\":\"3\"},"  \
     "{\"input\":\"5 5\",\"output\":\"10\\n\"}]}}"
 
 static const struct reward_example code_examples[] = {
     {"<think>\neasy\n</think>\n```python\na, b = map(int, input().split())\nprint(a + b)\n```", SUM_INFO, 1,
-     true},
-    {"```python\nprint(3)\n```", SUM_INFO, 0.5, true},
-    {"```py\nprint(3)\nprint(4)\n```", SUM_INFO, 0, true},
-    {"print(3)", SUM_INFO, 0, true},
-    {"```python\nprint(3)\n```", "{}", 0, false},
+     true, NULL},
+    {"```python\nprint(3)\n```", SUM_INFO, 0.5, true, NULL},
+    {"```py\nprint(3)\nprint(4)\n```", SUM_INFO, 0, true, NULL},
+    {"print(3)", SUM_INFO, 0, true, NULL},
+    {"```python\nprint(3)\n```", "{}", 0, false, NULL},
 };
 
 const struct reward reward_code = {
@@ -28,6 +30,7 @@ const struct reward reward_code = {
             "in the sandbox",
     .lo = 0,
     .hi = 1,
+    .params = code_params,
     .score = code_share_score,
     .examples = code_examples,
     .n_examples = sizeof code_examples / sizeof *code_examples,

@@ -11,6 +11,14 @@
 
 #include "reward/code_work.h"
 
+static const struct reward_param code_format_params[] = {
+    {.name = "language",
+     .open_r1 = "code_language",
+     .type = PARAM_TEXT,
+     .text = "python",
+     .help = "of the block; a column \"language\" goes before it"},
+    {.name = NULL}};
+
 static const char *behind(const char *p, const char *word)
 {
     p = p ? strstr(p, word) : NULL;
@@ -29,7 +37,7 @@ static void code_format_score(const struct reward_input *in, struct reward_resul
 {
     static const char opening[] = "<think>\n";
     char fence[64];
-    const char *language = code_param_str(in->params, "language", "code_language", "python");
+    const char *language = param_text(in->params, code_format_params, "language");
     const json_t *column = json_object_get(in->row, "language");
     if (json_is_string(column)) language = json_string_value(column);
     snprintf(fence, sizeof fence, "```%.50s", language);
@@ -39,7 +47,7 @@ static void code_format_score(const struct reward_input *in, struct reward_resul
     }
     const char *p = behind(in->text + sizeof opening - 1, "\n</think>\n<answer>\n");
     const char *why = p ? NULL : "no </think> and <answer> on lines of their own";
-    p = behind_tag(p, fence, code_compat(in->params));
+    p = behind_tag(p, fence, param_compat(in->params));
     if (!p && !why) why = "no block of code in that language in the answer";
     p = behind(p, "```");
     if (!p && !why) why = "the block of code is not closed";
@@ -51,14 +59,16 @@ static void code_format_score(const struct reward_input *in, struct reward_resul
 }
 
 static const struct reward_example code_format_examples[] = {
-    {"<think>\na\n</think>\n<answer>\n```python\nx = 1\n```\n</answer>", "{}", 1, true},
-    {"<think>\na\n</think>\n<answer>\nso:\n```python\nx\n```\nthat is it\n</answer>\ntail", "{}", 1, true},
-    {"<think>\na\n</think>\n<answer>\n```cpp\nx\n```\n</answer>", "{\"language\":\"cpp\"}", 1, true},
-    {"<think>\na\n</think>\n<answer>\n```javascript\nx\n```\n</answer>", "{\"language\":\"java\"}", 0, true},
-    {"<think>\n```python\nx\n```\n</think>\n<answer>\nno\n</answer>", "{}", 0, true},
-    {"<think>\na\n</think>\n<answer>\n```python\nx\n</answer>", "{}", 0, true},
-    {"<think>\na\n</think>\n<answer>\n```python\nx\n``` </answer>", "{}", 0, true},
-    {"```python\nx\n```", "{}", 0, true},
+    {"<think>\na\n</think>\n<answer>\n```python\nx = 1\n```\n</answer>", "{}", 1, true, NULL},
+    {"<think>\na\n</think>\n<answer>\nso:\n```python\nx\n```\nthat is it\n</answer>\ntail", "{}", 1, true,
+     NULL},
+    {"<think>\na\n</think>\n<answer>\n```cpp\nx\n```\n</answer>", "{\"language\":\"cpp\"}", 1, true, NULL},
+    {"<think>\na\n</think>\n<answer>\n```javascript\nx\n```\n</answer>", "{\"language\":\"java\"}", 0, true,
+     NULL},
+    {"<think>\n```python\nx\n```\n</think>\n<answer>\nno\n</answer>", "{}", 0, true, NULL},
+    {"<think>\na\n</think>\n<answer>\n```python\nx\n</answer>", "{}", 0, true, NULL},
+    {"<think>\na\n</think>\n<answer>\n```python\nx\n``` </answer>", "{}", 0, true, NULL},
+    {"```python\nx\n```", "{}", 0, true, NULL},
 };
 
 const struct reward reward_code_format = {
@@ -69,6 +79,7 @@ const struct reward reward_code_format = {
         "{\"language\"}, or column \"language\"",
     .lo = 0,
     .hi = 1,
+    .params = code_format_params,
     .score = code_format_score,
     .examples = code_format_examples,
     .n_examples = sizeof code_format_examples / sizeof *code_format_examples,

@@ -84,3 +84,8 @@ void reward_unjudged(struct reward_result *out, const char *fmt, ...)
     va_end(ap);
     one_line(out->reason);
 }
+
+void reward_no_solution(struct reward_result *out)
+{
+    reward_unjudged(out, "the row has neither a column \"solution\" nor \"answer\"");
+}

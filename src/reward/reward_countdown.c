@@ -69,17 +69,17 @@ static void countdown_score(const struct reward_input *in, struct reward_result 
 }
 
 static const struct reward_example countdown_examples[] = {
-    {"<think>3*5=15;</think>3+5+8", "{\"nums\":[3,5,8],\"target\":16}", 1, true},
-    {"<answer>(8-5)*3 = 9</answer>", "{\"nums\":[3,5,8],\"target\":9}", 1, true},
-    {"First try fails.\n8/(3-5)", "{\"nums\":[3,5,8],\"target\":-4}", 1, true},
-    {"3+5", "{\"nums\":[3,5,8],\"target\":8}", 0, true},
-    {"3+5+8+0", "{\"nums\":[3,5,8],\"target\":16}", 0, true},
-    {"8+8", "{\"nums\":[3,5,8],\"target\":16}", 0, true},
-    {"3*5-8", "{\"nums\":[3,5,8],\"target\":16}", 0, true},
-    {"5/3*3", "{\"nums\":[3,5,3],\"target\":5}", 1, true},
-    {"8/(5-5)", "{\"nums\":[5,5,8],\"target\":0}", 0, true},
-    {"<think>3+5+8", "{\"nums\":[3,5,8],\"target\":16}", 0, true},
-    {"3+5+8", "{\"nums\":[3,5,8]}", 0, false},
+    {"<think>3*5=15;</think>3+5+8", "{\"nums\":[3,5,8],\"target\":16}", 1, true, NULL},
+    {"<answer>(8-5)*3 = 9</answer>", "{\"nums\":[3,5,8],\"target\":9}", 1, true, NULL},
+    {"First try fails.\n8/(3-5)", "{\"nums\":[3,5,8],\"target\":-4}", 1, true, NULL},
+    {"3+5", "{\"nums\":[3,5,8],\"target\":8}", 0, true, NULL},
+    {"3+5+8+0", "{\"nums\":[3,5,8],\"target\":16}", 0, true, NULL},
+    {"8+8", "{\"nums\":[3,5,8],\"target\":16}", 0, true, NULL},
+    {"3*5-8", "{\"nums\":[3,5,8],\"target\":16}", 0, true, NULL},
+    {"5/3*3", "{\"nums\":[3,5,3],\"target\":5}", 1, true, NULL},
+    {"8/(5-5)", "{\"nums\":[5,5,8],\"target\":0}", 0, true, NULL},
+    {"<think>3+5+8", "{\"nums\":[3,5,8],\"target\":16}", 0, true, NULL},
+    {"3+5+8", "{\"nums\":[3,5,8]}", 0, false, NULL},
 };
 
 const struct reward reward_countdown = {

@@ -1,4 +1,5 @@
-/* reward_exact.c: 1 if what the completion says behind its reasoning is column "solution", letter for letter.
+/* reward_exact.c: 1 if what the completion says behind its reasoning is column "solution", letter for
+ * letter.
  *
  * Blanks at both ends do not count; <answer> tags are optional. For tasks whose answer is one string.
  */
@@ -13,7 +14,7 @@ static void exact_score(const struct reward_input *in, struct reward_result *out
     const char *gold = row_solution(in->row, number);
     struct said said;
     if (!gold) {
-        reward_unjudged(out, "the row has neither a column \"solution\" nor \"answer\"");
+        reward_no_solution(out);
         return;
     }
     if (!said_last(in->text, &said)) {
@@ -29,13 +30,13 @@ static void exact_score(const struct reward_input *in, struct reward_result *out
 }
 
 static const struct reward_example exact_examples[] = {
-    {"7", "{\"solution\":\"7\"}", 1, true},
-    {"<think>-8=7</think>7", "{\"solution\":\"7\"}", 1, true},
-    {"<think>\nx\n</think>\n<answer>\nblue\n</answer>", "{\"solution\":\" blue\"}", 1, true},
-    {"77", "{\"solution\":\"7\"}", 0, true},
-    {"<think>7", "{\"solution\":\"7\"}", 0, true},
-    {"7", "{\"solution\":7}", 1, true},
-    {"7", "{}", 0, false},
+    {"7", "{\"solution\":\"7\"}", 1, true, NULL},
+    {"<think>-8=7</think>7", "{\"solution\":\"7\"}", 1, true, NULL},
+    {"<think>\nx\n</think>\n<answer>\nblue\n</answer>", "{\"solution\":\" blue\"}", 1, true, NULL},
+    {"77", "{\"solution\":\"7\"}", 0, true, NULL},
+    {"<think>7", "{\"solution\":\"7\"}", 0, true, NULL},
+    {"7", "{\"solution\":7}", 1, true, NULL},
+    {"7", "{}", 0, false, NULL},
 };
 
 const struct reward reward_exact = {

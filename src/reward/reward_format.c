@@ -32,15 +32,15 @@ static void format_score(const struct reward_input *in, struct reward_result *ou
 }
 
 static const struct reward_example format_examples[] = {
-    {"<think>\na\n</think>\n<answer>\nb\n</answer>", "{}", 1, true},
-    {"<think>\na\n</think>\n<answer>\nb\n</answer>\nmore text", "{}", 1, true},
-    {"<think>\na\n</think>\n<answer>\nb\n</answer> more", "{}", 0, true},
-    {"\n<think>\na\n</think>\n<answer>\nb\n</answer>", "{}", 0, true},
-    {"<think>\n</think>\n<answer>\nb\n</answer>", "{}", 0, true},
-    {"<think>\n\n</think>\n<answer>\n\n</answer>", "{}", 1, true},
-    {"<think>\na\n</think>\n<think>\nc\n</think>\n<answer>\nb\n</answer>", "{}", 1, true},
-    {"<think>\na\n</think>\n\n<answer>\nb\n</answer>", "{}", 0, true},
-    {"<think>\r\na\r\n</think>\r\n<answer>\r\nb\r\n</answer>", "{}", 0, true},
+    {"<think>\na\n</think>\n<answer>\nb\n</answer>", "{}", 1, true, NULL},
+    {"<think>\na\n</think>\n<answer>\nb\n</answer>\nmore text", "{}", 1, true, NULL},
+    {"<think>\na\n</think>\n<answer>\nb\n</answer> more", "{}", 0, true, NULL},
+    {"\n<think>\na\n</think>\n<answer>\nb\n</answer>", "{}", 0, true, NULL},
+    {"<think>\n</think>\n<answer>\nb\n</answer>", "{}", 0, true, NULL},
+    {"<think>\n\n</think>\n<answer>\n\n</answer>", "{}", 1, true, NULL},
+    {"<think>\na\n</think>\n<think>\nc\n</think>\n<answer>\nb\n</answer>", "{}", 1, true, NULL},
+    {"<think>\na\n</think>\n\n<answer>\nb\n</answer>", "{}", 0, true, NULL},
+    {"<think>\r\na\r\n</think>\r\n<answer>\r\nb\r\n</answer>", "{}", 0, true, NULL},
 };
 
 const struct reward reward_format = {

@@ -1,10 +1,10 @@
 /* reward_ioi_code.c: a C++ submission for a subtask of an IOI problem, with the problem's grader.
  *
- * Columns as in open-r1/ioi: id, grader_files ([name, content] pairs), test_cases ({name: {input, output}} or
- * a list), time_limit (s), memory_limit (bytes), score_precision. Open-R1's ioi_code_reward: the lowest score
- * of the subtask's tests (contest.h). Here, without Piston, problems of the kind "batch" are judged: the
- * submission is compiled with grader.cpp or stub.cpp, reads the input, and checker.cpp, or else an exact
- * comparison of words, gives the score. A batch size below 1 means all at once, as documented; with
+ * Columns as in open-r1/ioi: id, grader_files ([name, content] pairs), test_cases ({name: {input, output}}
+ * or a list), time_limit (s), memory_limit (bytes), score_precision. Open-R1's ioi_code_reward: the lowest
+ * score of the subtask's tests (contest.h). Here, without Piston, problems of the kind "batch" are judged:
+ * the submission is compiled with grader.cpp or stub.cpp, reads the input, and checker.cpp, or else an
+ * exact comparison of words, gives the score. A batch size below 1 means all at once, as documented; with
  * {"compat":"open-r1"} it runs nothing, as there.
  */
 #include <stdio.h>
@@ -16,6 +16,17 @@
 #include "base/json.h"
 #include "reward/code_work.h"
 #include "reward/contest.h"
+
+static const struct reward_param ioi_code_params[] = {
+    {.name = "test_batch_size",
+     .open_r1 = "code_eval_test_batch_size",
+     .type = PARAM_INT,
+     .number = 1,
+     .lo = -1e6,
+     .hi = 1e6,
+     .help = "tests between two looks at whether one failed"},
+    CODE_PLACE_PARAMS("ioi_provider"),
+    {.name = NULL}};
 
 struct ioi {
     const json_t *row;
@@ -203,7 +214,7 @@ static int ioi_read(struct ioi *p, const struct reward_input *in, struct err *e)
         return -1;
     if (!(time_s > 0 && time_s <= 3600 && memory >= 1 << 20 && memory <= 1099511627776.0))
         return err_set(e, "time_limit %g s or memory_limit %g bytes is out of range", time_s, memory);
-    if (code_place_of(&p->place, in->params, "ioi_provider", e)) return -1;
+    if (code_place_of(&p->place, in->params, ioi_code_params, e)) return -1;
     snprintf(p->source_name, sizeof p->source_name, "graders/%s.cpp", p->id);
     for (char *c = p->source_name; *c; c++)
         if (*c >= 'A' && *c <= 'Z') *c = (char)(*c + 32);
@@ -224,19 +235,20 @@ static void ioi_code_score(const struct reward_input *in, struct reward_result *
     struct ioi *p = alloc_zero(1, sizeof *p);
     struct err e = {0};
     double value = 0;
-    bool compat = code_compat(in->params);
+    bool compat = param_compat(in->params);
     char *code = NULL, *text = NULL;
     p->row = in->row;
     if (ioi_read(p, in, &e)) {
         reward_unjudged(out, "%.300s", e.msg);
     } else {
         struct contest c = {.n = p->tests.n, .run = ioi_test, .ctx = p, .compat = compat};
-        c.batch = (int)code_param_num(in->params, "test_batch_size", "code_eval_test_batch_size", 1);
+        c.batch = (int)param_number(in->params, ioi_code_params, "test_batch_size");
         code = compat || !p->task.source.language ? code_extract(in->text, "cpp")
                                                   : code_fenced(in->text, p->task.source.language);
         text = code ? contest_includes(code, p->id) : NULL;
         p->task.source.text = text;
-        double precision = code_param_num(in->row, "score_precision", NULL, 2);
+        const json_t *digits = json_object_get(in->row, "score_precision");
+        double precision = json_is_number(digits) ? json_number_value(digits) : 2;
         if (!text || !*text)
             reward_give(out, 0, "no block of cpp code");
         else if (contest_ioi(&c, (int)precision, &value))
@@ -262,11 +274,11 @@ static void ioi_code_score(const struct reward_input *in, struct reward_result *
     "\"a\":{\"input\":\"1\",\"output\":\"2\"},\"b\":{\"input\":\"-4\",\"output\":\"-8\"}}}"
 
 static const struct reward_example ioi_code_examples[] = {
-    {"```cpp\nlong twice(long x) { return x + x; }\n```", TWICE_ROW, 1, true},
-    {"```cpp\nlong twice(long x) { return x + 1; }\n```", TWICE_ROW, 0, true},
-    {"```cpp\nlong twice(long x) { return x }\n```", TWICE_ROW, 0, true},
-    {"twice", TWICE_ROW, 0, true},
-    {"```cpp\nlong twice(long x);\n```", "{\"id\":\"twice\"}", 0, false},
+    {"```cpp\nlong twice(long x) { return x + x; }\n```", TWICE_ROW, 1, true, NULL},
+    {"```cpp\nlong twice(long x) { return x + 1; }\n```", TWICE_ROW, 0, true, NULL},
+    {"```cpp\nlong twice(long x) { return x }\n```", TWICE_ROW, 0, true, NULL},
+    {"twice", TWICE_ROW, 0, true, NULL},
+    {"```cpp\nlong twice(long x);\n```", "{\"id\":\"twice\"}", 0, false, NULL},
 };
 
 const struct reward reward_ioi_code = {
@@ -276,6 +288,7 @@ const struct reward reward_ioi_code = {
         "lowest score of a C++ submission over an IOI subtask's tests, with the problem's grader and checker",
     .lo = 0,
     .hi = 1,
+    .params = ioi_code_params,
     .score = ioi_code_score,
     .examples = ioi_code_examples,
     .n_examples = sizeof ioi_code_examples / sizeof *ioi_code_examples,

@@ -11,6 +11,10 @@
 #include "reward/reward_int.h"
 #include "verify/verify.h"
 
+static const struct reward_param numeric_params[] = {
+    {.name = "tolerance", .type = PARAM_NUMBER, .lo = 0, .hi = 1e300, .help = "by how much they may differ"},
+    {.name = NULL}};
+
 static bool numeric_close(const char *a, const char *b, double tolerance)
 {
     if (strcmp(a, b) == 0) return true;
@@ -32,37 +36,35 @@ static void numeric_score(const struct reward_input *in, struct reward_result *o
 {
     char number[32];
     const char *gold = row_solution(in->row, number);
-    const json_t *tolerance = json_object_get(in->params, "tolerance");
     struct said said;
-    if (tolerance && !(json_is_number(tolerance) && json_number_value(tolerance) >= 0)) {
-        reward_unjudged(out, "parameter \"tolerance\" must be a number from 0 on");
-    } else if (!gold) {
-        reward_unjudged(out, "the row has neither a column \"solution\" nor \"answer\"");
+    if (!gold) {
+        reward_no_solution(out);
     } else if (!said_last(in->text, &said)) {
         reward_give(out, 0, "the reasoning was never finished");
     } else {
         char *answer = alloc_strn(said.p, said.n);
-        numeric_judge(gold, answer, json_number_value(tolerance), out);
+        numeric_judge(gold, answer, param_number(in->params, numeric_params, "tolerance"), out);
         free(answer);
     }
 }
 
 static const struct reward_example numeric_examples[] = {
-    {"41 + 33 = 74.", "{\"solution\":\"74\"}", 1, true},
-    {"41 + 33.", "{\"solution\":\"74\"}", 0, true},
-    {"The answer is \\boxed{-1,200.50}", "{\"solution\":-1200.5}", 1, true},
-    {"<think>5</think>It is 6", "{\"solution\":\"5\"}", 0, true},
-    {"none", "{\"solution\":\"5\"}", 0, true},
-    {"5", "{\"solution\":\"five\"}", 0, false},
+    {"41 + 33 = 74.", "{\"solution\":\"74\"}", 1, true, NULL},
+    {"41 + 33.", "{\"solution\":\"74\"}", 0, true, NULL},
+    {"The answer is \\boxed{-1,200.50}", "{\"solution\":-1200.5}", 1, true, NULL},
+    {"<think>5</think>It is 6", "{\"solution\":\"5\"}", 0, true, NULL},
+    {"about 3.14", "{\"solution\":3.14159}", 1, true, "{\"tolerance\":0.01}"},
+    {"none", "{\"solution\":\"5\"}", 0, true, NULL},
+    {"5", "{\"solution\":\"five\"}", 0, false, NULL},
 };
 
 const struct reward reward_numeric = {
     .name = "numeric",
     .metric = "numeric_reward",
-    .help = "1 if the last number of the completion is column \"solution\"; nothing is evaluated; params "
-            "{\"tolerance\": x}",
+    .help = "1 if the last number of the completion is column \"solution\"; nothing is evaluated",
     .lo = 0,
     .hi = 1,
+    .params = numeric_params,
     .score = numeric_score,
     .examples = numeric_examples,
     .n_examples = sizeof numeric_examples / sizeof *numeric_examples,

@@ -1,4 +1,5 @@
-/* reward_table.c: the rows of reward_list.h as a table, and the search by name. */
+/* reward_table.c: the rows of reward_list.h as a table, the search by name, scoring. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -19,6 +20,16 @@ const struct reward *const *reward_all(void)
     return all;
 }
 
+/* accuracy, accuracy_reward, get_accuracy_reward; get_soft_overlong_punishment has no "_reward" behind it. */
+static bool is_called(const struct reward *w, const char *name)
+{
+    char metric[80];
+    if (strcmp(name, w->name) == 0 || strcmp(name, w->metric) == 0) return true;
+    if (!str_starts(name, "get_")) return false;
+    snprintf(metric, sizeof metric, "%.60s_reward", name + 4);
+    return strcmp(name + 4, w->metric) == 0 || strcmp(metric, w->metric) == 0;
+}
+
 const struct reward *reward_find(const char *name, struct err *e)
 {
     const char *names[sizeof all / sizeof *all];
@@ -28,7 +39,7 @@ const struct reward *reward_find(const char *name, struct err *e)
     for (; all[n]; n++) {
         names[n] = all[n]->name;
         str_addf(&list, "%s%s", n ? ", " : "", names[n]);
-        if (strcmp(name, names[n]) == 0) {
+        if (is_called(all[n], name)) {
             str_release(&list);
             return all[n];
         }
@@ -38,4 +49,12 @@ const struct reward *reward_find(const char *name, struct err *e)
               near ? near : "", near ? "\"? There are" : "; there are", list.p);
     str_release(&list);
     return NULL;
+}
+
+void reward_score(const struct reward *w, const struct reward_input *in, int n, struct reward_result *out)
+{
+    if (w->score_group)
+        w->score_group(in, n, out);
+    else
+        for (int i = 0; i < n; i++) w->score(&in[i], &out[i]);
 }

@@ -28,13 +28,13 @@ static void tag_count_score(const struct reward_input *in, struct reward_result 
 }
 
 static const struct reward_example tag_count_examples[] = {
-    {"<think>\nSome reasoning\n</think>\n<answer>\nThe answer\n</answer>", "{}", 1, true},
-    {"<think>\nSome reasoning\n</think>\n<answer>\nThe answer", "{}", 0.75, true},
-    {"Some reasoning\n</think>\n<answer>\nThe answer\n</answer>", "{}", 0.75, true},
-    {"<answer>\nb\n</answer>", "{}", 0.25, true},
-    {"\n</answer>\n<answer>\n\n</think>\n<think>\n", "{}", 1, true},
-    {"\n</think>\n</think>\n", "{}", 0.25, true},
-    {"Some reasoning\nThe answer", "{}", 0, true},
+    {"<think>\nSome reasoning\n</think>\n<answer>\nThe answer\n</answer>", "{}", 1, true, NULL},
+    {"<think>\nSome reasoning\n</think>\n<answer>\nThe answer", "{}", 0.75, true, NULL},
+    {"Some reasoning\n</think>\n<answer>\nThe answer\n</answer>", "{}", 0.75, true, NULL},
+    {"<answer>\nb\n</answer>", "{}", 0.25, true, NULL},
+    {"\n</answer>\n<answer>\n\n</think>\n<think>\n", "{}", 1, true, NULL},
+    {"\n</think>\n</think>\n", "{}", 0.25, true, NULL},
+    {"Some reasoning\nThe answer", "{}", 0, true, NULL},
 };
 
 const struct reward reward_tag_count = {

@@ -72,6 +72,7 @@ static int new_window(struct grpo *g, long w, struct err *e)
     choose_prompts(g, w);
     if (sample(g, w, e)) return -1;
     g->now.generate_s = clock_s() - start;
+    g->scorer.step = g->t->step;
     if (scorer_run(&g->scorer, g->rows.rows, &g->prompts, &g->now, e)) return -1;
     g->now.score_s = clock_s() - start - g->now.generate_s;
     if (g->ref && grpo_reference(g, e)) return -1;

@@ -41,6 +41,7 @@ struct prompts {
     size_t n_ids, cap;
     struct prompt *list; /* [n] */
     int n, longest;
+    struct prompt_opts opts;
 };
 int prompts_read(struct prompts *p, json_t *rows, struct trainer *t, struct err *e);
 void prompts_release(struct prompts *p);
@@ -73,24 +74,26 @@ struct scorer;
 void rollouts_metrics(const struct rollouts *r, const struct scorer *s, json_t *metrics);
 
 struct scorer { /* the rewards of a run */
-    const struct reward *funcs[FUNCS_MAX];
+    struct reward_use *funcs[FUNCS_MAX];
     json_t *params[FUNCS_MAX];
     double weights[FUNCS_MAX];
     int n;
     const char *scale;
     bool normalize_then_sum;
+    long step; /* at which is scored, for programs that ask (trainer_state) */
 };
 int scorer_read(struct scorer *s, struct conf *c, struct err *e);
 void scorer_release(struct scorer *s);
 int scorer_run(const struct scorer *s, const json_t *rows, const struct prompts *p, struct rollouts *r,
                struct err *e);
 const char *scorer_metric(const struct scorer *s, int k);
+const char *scorer_name(const struct scorer *s, int k);
 
 /* ---- grpo.c ---------------------------------------------------------------------------------------- */
 
 struct grpo_watch { /* warnings are given once each */
     int windows, zero_windows, flat_windows;
-    bool said_zero, said_flat, said_cut, said_none, said_loss, said_sample;
+    bool said_zero, said_flat, said_cut, said_none, said_unscored, said_loss, said_sample;
 };
 struct grpo {
     struct trainer *t;

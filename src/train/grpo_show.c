@@ -82,6 +82,23 @@ static void warn_none(struct grpo *g)
     }
 }
 
+/* Completions that no reward could judge are left out of every mean, and get no advantage. */
+static void warn_unscored(struct grpo *g)
+{
+    int n = g->now.groups * g->now.group, lost = 0, which = -1;
+    for (int i = 0; i < n; i++) {
+        if (!isnan(g->now.totals[i])) continue;
+        if (which < 0) which = i;
+        lost++;
+    }
+    if (!lost || g->watch.said_unscored) return;
+    g->watch.said_unscored = true;
+    log_warn("all rewards returned None for %d of %d completions (first for dataset row %ld): they teach "
+             "nothing. At "
+             "least one reward should judge every completion",
+             lost, n, g->prompts.list[g->now.prompts[which / g->now.group]].row);
+}
+
 void grpo_warn(struct grpo *g)
 {
     struct grpo_watch *w = &g->watch;
@@ -94,6 +111,7 @@ void grpo_warn(struct grpo *g)
         say_sample(g);
     }
     warn_none(g);
+    warn_unscored(g);
     if (w->windows == ZERO_WINDOWS && w->zero_windows == ZERO_WINDOWS && !w->said_zero) {
         w->said_zero = true;
         log_warn(
@@ -254,7 +272,7 @@ static void show_table(struct grpo *g, int most)
     t.completion = left - t.prompt;
     for (int k = 0; k < t.n_numbers; k++) {
         snprintf(short_heads[k], sizeof short_heads[k], "%s",
-                 k < r->n_funcs ? g->scorer.funcs[k]->name : "Advantage");
+                 k < r->n_funcs ? scorer_name(&g->scorer, k) : "Advantage");
         heads[k] = short_heads[k];
     }
     str_init(&out, 1 << 22);

@@ -46,6 +46,7 @@ int prompts_read(struct prompts *p, json_t *rows, struct trainer *t, struct err 
         conf_is_set(c, "max_prompt_length") ? (size_t)conf_int(c, "max_prompt_length") : (size_t)1 << 28;
     size_t n = json_array_size(rows), too_long = 0;
     if (n >= (size_t)1 << 30) return err_set(e, "%zu rows", n);
+    p->opts = o;
     p->list = alloc_zero(n + 1, sizeof *p->list);
     for (size_t i = 0; i < n; i++) {
         struct ids ids = {0};

@@ -1,7 +1,8 @@
 /* scorer.c: the rewards of a run over a window of completions, and the advantages they make.
  *
  * A reward says a number, or that it could not judge (None, kept as NaN): that is left out of sums and
- * means, never counted as zero. Each verdict comes with one line of why, which is stored with the completion.
+ * means, never counted as zero. Each verdict comes with one line of why, which is stored with the
+ * completion.
  */
 #include "train/grpo_int.h"
 
@@ -13,40 +14,35 @@
 #include "base/check.h"
 #include "base/json.h"
 
-/* Open-R1's keys for the parameters of its rewards. */
-static const struct {
-    const char *reward, *parameter, *key;
-    enum opt_type type;
-} known_params[] = {
-    {"cosine", "min_value_wrong", "cosine_min_value_wrong", OPT_REAL},
-    {"cosine", "max_value_wrong", "cosine_max_value_wrong", OPT_REAL},
-    {"cosine", "min_value_correct", "cosine_min_value_correct", OPT_REAL},
-    {"cosine", "max_value_correct", "cosine_max_value_correct", OPT_REAL},
-    {"cosine", "max_len", "cosine_max_len", OPT_INT},
-    {"repetition_penalty", "ngram_size", "repetition_n_grams", OPT_INT},
-    {"repetition_penalty", "max_penalty", "repetition_max_penalty", OPT_REAL},
-    {"code_format", "language", "code_language", OPT_STR},
-    {"code", "scoring_mode", "code_eval_scoring_mode", OPT_STR},
-    {"cf_code", "scoring_mode", "code_eval_scoring_mode", OPT_STR},
-    {"cf_code", "test_batch_size", "code_eval_test_batch_size", OPT_INT},
-    {"ioi_code", "test_batch_size", "code_eval_test_batch_size", OPT_INT},
-    {"soft_overlong_punishment", "max_completion_len", "max_completion_len", OPT_INT},
-    {"soft_overlong_punishment", "soft_punish_cache", "soft_punish_cache", OPT_INT},
-};
+/* Open-R1's punishment has a limit of its own, which nothing ever reaches where max_completion_length is
+ * small: unless it is set, the run's limit is meant. */
+static void link_limit(json_t *params, struct conf *c)
+{
+    json_int_t most = (json_int_t)conf_int(c, "max_completion_length");
+    bool compat = json_object_get(params, "compat");
+    if (!json_object_get(params, "max_completion_len") && !compat)
+        json_object_set_new(params, "max_completion_len", json_integer(most));
+    most = (json_int_t)json_number_value(json_object_get(params, "max_completion_len"));
+    if (!json_object_get(params, "soft_punish_cache") && !compat)
+        json_object_set_new(params, "soft_punish_cache", json_integer(most / 4));
+}
 
-static json_t *params_of(struct conf *c, const char *reward)
+/* Open-R1's keys for the parameters of its rewards, then reward_params. */
+static json_t *params_of(struct conf *c, const char *name)
 {
     json_t *o = json_object(), *own = conf_map(c, "reward_params");
-    for (size_t i = 0; i < sizeof known_params / sizeof *known_params; i++) {
-        const char *key = known_params[i].key;
-        if (strcmp(known_params[i].reward, reward) != 0) continue;
-        json_t *v = known_params[i].type == OPT_STR   ? json_string(conf_str(c, key))
-                    : known_params[i].type == OPT_INT ? json_integer((json_int_t)conf_int(c, key))
-                                                      : json_real(conf_real(c, key));
-        json_object_set_new(o, known_params[i].parameter, v);
+    const struct reward *w = strchr(name, '/') || strchr(name, '.') ? NULL : reward_find(name, NULL);
+    for (const struct reward_param *p = w ? w->params : NULL; p && p->name; p++) {
+        if (!p->open_r1 || !conf_knows(c, p->open_r1) || !conf_is_set(c, p->open_r1)) continue;
+        json_t *v = p->type == PARAM_TEXT  ? json_string(conf_str(c, p->open_r1))
+                    : p->type == PARAM_INT ? json_integer((json_int_t)conf_int(c, p->open_r1))
+                                           : json_real(conf_real(c, p->open_r1));
+        json_object_set_new(o, p->name, v);
     }
-    json_t *given = json_object_get(own, reward);
+    json_t *given = json_object_get(own, name);
+    if (!given && w) given = json_object_get(own, w->name);
     if (json_is_object(given)) json_object_update(o, given);
+    if (w && strcmp(w->name, "soft_overlong_punishment") == 0) link_limit(o, c);
     json_decref(own);
     return o;
 }
@@ -75,10 +71,12 @@ int scorer_read(struct scorer *s, struct conf *c, struct err *e)
     const char *scale = conf_str(c, "scale_rewards");
     if (n < 1 || n > FUNCS_MAX)
         return err_usage(e, "reward_funcs: %zu names; 1 to %d are wanted", n, FUNCS_MAX);
+    struct reward_opts o = {.workers = (int)conf_int(c, "reward_workers"),
+                            .limit_s = conf_real(c, "reward_timeout")};
     for (size_t k = 0; k < n; k++) {
-        s->funcs[s->n] = reward_find(names[k], e);
-        if (!s->funcs[s->n]) return err_wrap(e, "reward_funcs");
-        s->params[s->n++] = params_of(c, names[k]);
+        s->params[s->n] = params_of(c, names[k]);
+        s->funcs[s->n] = reward_open(names[k], s->params[s->n], &o, e);
+        if (!s->funcs[s->n++]) return err_wrap(e, "reward_funcs");
     }
     s->scale = strcmp(scale, "true") == 0 ? "group" : strcmp(scale, "false") == 0 ? "none" : scale;
     s->normalize_then_sum = strcmp(conf_str(c, "multi_objective_aggregation"), "normalize_then_sum") == 0;
@@ -87,36 +85,94 @@ int scorer_read(struct scorer *s, struct conf *c, struct err *e)
 
 void scorer_release(struct scorer *s)
 {
-    for (int k = 0; k < s->n; k++) json_decref(s->params[k]);
+    for (int k = 0; k < s->n; k++) {
+        reward_close(s->funcs[k]);
+        json_decref(s->params[k]);
+    }
     *s = (struct scorer){0};
 }
 
 const char *scorer_metric(const struct scorer *s, int k)
 {
-    return s->funcs[k]->metric;
+    return reward_metric(s->funcs[k]);
 }
 
-static void score_one(const struct scorer *s, const json_t *row, struct rollouts *r, int i)
+const char *scorer_name(const struct scorer *s, int k)
 {
-    const struct completion *c = rollouts_at(r, i);
-    for (int k = 0; k < s->n; k++) {
-        struct reward_input in = {.text = c->text, .row = row, .params = s->params[k], .n_ids = c->n};
-        struct reward_result out = {0};
-        size_t cell = (size_t)i * (size_t)s->n + (size_t)k;
-        s->funcs[k]->score(&in, &out);
-        r->rewards[cell] = out.judged ? out.value : NAN;
-        snprintf(r->reasons + cell * REASON_MAX, REASON_MAX, "%s", out.reason);
+    const struct reward *w = reward_of(s->funcs[k]);
+    return w ? w->name : reward_metric(s->funcs[k]);
+}
+
+/* The window as rewards see it: groups of completions, each with its row and prompt. */
+struct sight {
+    int n, n_groups;
+    struct reward_input *in;
+    struct reward_result *out;
+    struct reward_group *groups;
+    json_t **prompts, **completions; /* of a group; of a completion where the prompt is a conversation */
+};
+
+static int sight_open(struct sight *v, const json_t *rows, const struct prompts *p, const struct rollouts *r,
+                      struct err *e)
+{
+    size_t n = (size_t)(r->groups * r->group);
+    *v = (struct sight){.n = (int)n, .n_groups = r->groups};
+    v->in = alloc_zero(n, sizeof *v->in);
+    v->out = alloc_zero(n, sizeof *v->out);
+    v->groups = alloc_zero((size_t)r->groups, sizeof *v->groups);
+    v->prompts = alloc_zero((size_t)r->groups, sizeof *v->prompts);
+    v->completions = alloc_zero(n, sizeof *v->completions);
+    for (int i = 0; i < v->n; i++) {
+        int g = i / r->group;
+        const struct completion *c = rollouts_at(r, i);
+        json_t *row = json_array_get(rows, (size_t)p->list[r->prompts[g]].row);
+        if (i % r->group == 0 && !(v->prompts[g] = prompt_json(row, &p->opts, e))) return -1;
+        if (json_is_array(v->prompts[g]))
+            v->completions[i] = json_pack("[{s:s,s:s}]", "role", "assistant", "content", c->text);
+        v->in[i] = (struct reward_input){.text = c->text,
+                                         .row = row,
+                                         .n_ids = c->n,
+                                         .ids = c->ids,
+                                         .prompt = v->prompts[g],
+                                         .completion = v->completions[i]};
+        v->groups[g] = (struct reward_group){v->in + g * r->group, v->out + g * r->group, r->group};
     }
+    return 0;
+}
+
+static void sight_close(struct sight *v)
+{
+    for (int g = 0; g < v->n_groups; g++) json_decref(v->prompts[g]);
+    for (int i = 0; i < v->n; i++) json_decref(v->completions[i]);
+    free(v->in);
+    free(v->out);
+    free(v->groups);
+    free(v->prompts);
+    free(v->completions);
+}
+
+static int score_one(const struct scorer *s, int k, struct sight *v, struct rollouts *r, struct err *e)
+{
+    json_t *state = json_pack("{s:I}", "global_step", (json_int_t)s->step);
+    for (int i = 0; i < v->n; i++) v->in[i].params = s->params[k];
+    int rc = reward_groups(s->funcs[k], v->groups, v->n_groups, state, e);
+    json_decref(state);
+    for (int i = 0; i < v->n && !rc; i++) {
+        size_t cell = (size_t)i * (size_t)s->n + (size_t)k;
+        r->rewards[cell] = v->out[i].judged ? v->out[i].value : NAN;
+        snprintf(r->reasons + cell * REASON_MAX, REASON_MAX, "%s", v->out[i].reason);
+    }
+    return rc;
 }
 
 int scorer_run(const struct scorer *s, const json_t *rows, const struct prompts *p, struct rollouts *r,
                struct err *e)
 {
-    int n = r->groups * r->group;
-    for (int i = 0; i < n; i++) {
-        long row = p->list[r->prompts[i / r->group]].row;
-        score_one(s, json_array_get(rows, (size_t)row), r, i);
-    }
+    struct sight v;
+    int n = r->groups * r->group, rc = sight_open(&v, rows, p, r, e);
+    for (int k = 0; k < s->n && !rc; k++) rc = score_one(s, k, &v, r, e);
+    sight_close(&v);
+    if (rc) return -1;
     struct advantage_opts o = {.n = n,
                                .n_funcs = s->n,
                                .group = r->group,

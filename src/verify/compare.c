@@ -28,7 +28,7 @@ static enum truth percent_same(struct judge *j, struct node *g, struct node *a)
     struct node *value = hundredth(j, in);
     if (!value) return UNKNOWN;
     enum truth t = pg ? compare_values(j, value, a) : compare_values(j, g, value);
-    if (t == YES || !pg || node_has(a, K_PERCENT) || !is_expression(a)) return t;
+    if (t == YES || !pg || j->w->p->percent_exact || node_has(a, K_PERCENT) || !is_expression(a)) return t;
     t = compare_values(j, in, a);
     if (t == YES) judge_say(j, "the number of percent, written without the sign");
     return t;

@@ -208,7 +208,7 @@ static enum truth compare_reading(struct trial *t, const struct reading *r, cons
         str_release(&y);
         return same;
     }
-    enum truth v = compare_nodes(&t->j, r->node, n);
+    enum truth v = t->w.p->swapped ? compare_nodes(&t->j, n, r->node) : compare_nodes(&t->j, r->node, n);
     if (v == NO && !t->w.p->strict && renamed_same(t, r->node, n) == YES) {
         judge_say(&t->j, "equal after renaming variables");
         return YES;

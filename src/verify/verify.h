@@ -40,6 +40,8 @@ struct verify_params {
     bool first_match; /* "extraction_mode": only the first place found counts (any_match: false) */
     /* 0 before everything, 50 (both: before anchors), above: behind them, -1: never */
     int boxed_match_priority;
+    bool swapped;           /* compare with the roles of gold and answer exchanged */
+    bool percent_exact;     /* a gold in percent is not met by the bare number (Math-Verify 0.5.2) */
     bool exact_irrationals; /* a decimal is rounded against rationals only (Math-Verify 0.5.2) */
 };
 struct verify_params verify_defaults(enum extract_mode mode);

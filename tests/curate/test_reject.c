@@ -33,11 +33,11 @@ static void keeps(const struct reject_opts *o, const char *row, const char *comp
     json_decref(out);
 }
 
+static struct reward_use *exact_reward;
+
 static struct reject_opts exact(enum keep keep, int most)
 {
-    struct err e = {0};
-    return (struct reject_opts){
-        .reward = reward_find("exact", &e), .min = 1, .keep = keep, .max_per_prompt = most};
+    return (struct reject_opts){.reward = exact_reward, .min = 1, .keep = keep, .max_per_prompt = most};
 }
 
 static const char row[] =
@@ -113,5 +113,9 @@ int main(void)
         cmocka_unit_test(conversations_stay_conversations),
         cmocka_unit_test(rows_are_found_by_id_or_place),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    struct err e = {0};
+    exact_reward = reward_open("exact", NULL, NULL, &e);
+    int failed = exact_reward ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+    reward_close(exact_reward);
+    return failed;
 }

@@ -19,7 +19,7 @@ static void rewards_score(const char *text, const char *gold)
         const struct reward *w = reward_all()[k];
         struct reward_input in = {.text = text, .row = row, .n_ids = -1};
         struct reward_result out = {0};
-        w->score(&in, &out);
+        reward_score(w, &in, 1, &out);
         CHECK(out.reason[0] && strlen(out.reason) < sizeof out.reason, "%s gives no reason", w->name);
         CHECK(!out.judged || (out.value >= w->lo && out.value <= w->hi), "%s gives %g", w->name, out.value);
     }

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <math.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -18,6 +19,26 @@ static json_t *parsed(const char *text)
     return v;
 }
 
+/* One example as a group of its own. */
+static struct reward_result example_score(const struct reward *w, const struct reward_example *x)
+{
+    struct err e = {0};
+    json_t *row = parsed(x->row), *params = x->params ? parsed(x->params) : NULL;
+    const json_t *ids = json_object_get(row, "completion_ids");
+    int list[16], n = -1;
+    if (ids)
+        for (n = 0; n < (int)json_array_size(ids); n++)
+            list[n] = (int)json_integer_value(json_array_get(ids, (size_t)n));
+    struct reward_input in = {
+        .text = x->completion, .row = row, .params = params, .n_ids = n, .ids = ids ? list : NULL};
+    struct reward_result out = {0};
+    if (reward_params_check(w, params, &e)) fail_msg("%s", e.msg);
+    reward_score(w, &in, 1, &out);
+    json_decref(row);
+    json_decref(params);
+    return out;
+}
+
 static void examples_give_what_they_say(void **state)
 {
     (void)state;
@@ -25,24 +46,73 @@ static void examples_give_what_they_say(void **state)
         const struct reward *w = reward_all()[k];
         assert_true(w->n_examples > 0);
         if (strstr(w->name, "code") && sandbox_check(SANDBOX_BWRAP, NULL)) continue;
-        bool low = false, high = false;
+        bool low = w->score_group, high = w->score_group;
         for (int i = 0; i < w->n_examples; i++) {
             const struct reward_example *x = &w->examples[i];
-            json_t *row = parsed(x->row);
-            struct reward_input in = {.text = x->completion, .row = row, .n_ids = -1};
-            struct reward_result out = {0};
-            w->score(&in, &out);
-            if (out.judged != x->judged || out.value != x->value)
+            struct reward_result out = example_score(w, x);
+            if (out.judged != x->judged || fabs(out.value - x->value) > 1e-15)
                 fail_msg("%s of %s with %s: %g, judged %d: %s", w->name, x->completion, x->row, out.value,
                          out.judged, out.reason);
             assert_true(out.reason[0]);
             assert_true(out.value >= w->lo && out.value <= w->hi);
-            low = low || (out.judged && out.value == w->lo);
+            low = low || (out.judged && out.value <= w->lo + (w->hi - w->lo) / 4);
             high = high || out.value == w->hi;
-            json_decref(row);
         }
         assert_true(low && high); /* examples show both ends */
     }
+}
+
+/* Each default passes its own check, and what is out of range does not. */
+static void parameters_are_checked(void **state)
+{
+    (void)state;
+    static const char *const wrong[][3] = {
+        {"repetition_penalty", "{\"max_penalty\":0.5}", "must be from -1e+300 to 0"},
+        {"repetition_penalty", "{\"ngram_size\":0}", "must be from 1"},
+        {"repetition_penalty", "{\"ngram_size\":1.5}", "must be a whole number"},
+        {"repetition_penalty", "{\"ngrams_size\":2}", "did you mean \"ngram_size\"?"},
+        {"repetition_penalty", "{\"language\":\"z\"}", "must be one of en|zh"},
+        {"cosine", "{\"max_len\":0}", "must be from 1e-09"},
+        {"accuracy", "{\"mode\":3}", "must be a text"},
+        {"accuracy", "{\"compat\":\"trl\"}", "must be one of open-r1"},
+        {"numeric", "{\"tolerance\":-1}", "must be from 0"},
+        {"format", "{\"tags\":1}", "has no parameter"},
+        {"format", "[]", "must be an object"},
+        {"regex", "{\"pattern\":\"(\"}", "is wrong"},
+        {"xml", "{\"tags\":[]}", "empty"},
+        {"xml", "{\"only\":1}", "must be true or false"},
+        {"json", "{\"required\":\"a\"}", "must be a list"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct err e = {0};
+        json_t *params = parsed(wrong[i][1]);
+        assert_int_equal(reward_params_check(reward_find(wrong[i][0], &e), params, &e), -1);
+        assert_int_equal(e.kind, ERR_USAGE);
+        if (!strstr(e.msg, wrong[i][2])) fail_msg("%s of %s says %s", wrong[i][1], wrong[i][0], e.msg);
+        json_decref(params);
+    }
+    struct err e = {0};
+    json_t *right = parsed("{\"cosine_max_len\":50,\"max_value_wrong\":null,\"compat\":\"open-r1\"}");
+    if (reward_params_check(reward_find("cosine", &e), right, &e)) fail_msg("%s", e.msg);
+    json_decref(right);
+}
+
+/* Kimi's formula by hand: lengths 9, 19, 29. */
+static void length_is_relative_to_the_group(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"\\boxed{6}", "\\boxed{7}          ",
+                                        "\\boxed{6}                    ", "\\boxed{7}"};
+    static const double want[] = {0.5, 0, -0.5, 0};
+    struct err e = {0};
+    json_t *row = parsed("{\"solution\":\"6\"}");
+    struct reward_input in[4];
+    struct reward_result out[4];
+    for (int i = 0; i < 4; i++) in[i] = (struct reward_input){.text = texts[i], .row = row, .n_ids = -1};
+    reward_score(reward_find("length", &e), in, 4, out);
+    for (int i = 0; i < 4; i++)
+        if (!out[i].judged || out[i].value != want[i]) fail_msg("%d: %g: %s", i, out[i].value, out[i].reason);
+    json_decref(row);
 }
 
 static void format_and_tag_count_equal_python(void **state)
@@ -74,8 +144,7 @@ static void accuracy_takes_plain_answers_in_mode_any(void **state)
 {
     (void)state;
     struct err e = {0};
-    json_t *row = parsed("{\"solution\":\"0\"}"), *any = parsed("{\"mode\":\"any\"}"),
-           *bad = parsed("{\"mode\":3}");
+    json_t *row = parsed("{\"solution\":\"0\"}"), *any = parsed("{\"mode\":\"any\"}");
     const struct reward *w = reward_find("accuracy", &e);
     struct reward_input in = {.text = "<think>-8=7 +7=4</think>0", .row = row, .n_ids = -1};
     struct reward_result out;
@@ -87,12 +156,24 @@ static void accuracy_takes_plain_answers_in_mode_any(void **state)
     in.text = "<think>-8=7 +7=0";
     w->score(&in, &out);
     assert_true(out.judged && out.value == 0);
-    in.params = bad;
-    w->score(&in, &out);
-    assert_false(out.judged);
     json_decref(row);
     json_decref(any);
-    json_decref(bad);
+}
+
+static void reasons_are_valid_utf8_where_text_is_cut(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    char text[400] = "x";
+    for (int i = 0; i < 190; i++) memcpy(text + 1 + 2 * i, "é", 3);
+    json_t *row = parsed("{\"solution\":\"7\"}");
+    struct reward_input in = {.text = text, .row = row, .n_ids = -1};
+    struct reward_result out = {0};
+    reward_score(reward_find("exact", &e), &in, 1, &out);
+    json_t *reason = json_string(out.reason);
+    assert_non_null(reason);
+    json_decref(reason);
+    json_decref(row);
 }
 
 static void a_wrong_name_brings_the_nearest(void **state)
@@ -108,8 +189,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(examples_give_what_they_say),
+        cmocka_unit_test(parameters_are_checked),
+        cmocka_unit_test(length_is_relative_to_the_group),
         cmocka_unit_test(format_and_tag_count_equal_python),
         cmocka_unit_test(accuracy_takes_plain_answers_in_mode_any),
+        cmocka_unit_test(reasons_are_valid_utf8_where_text_is_cut),
         cmocka_unit_test(a_wrong_name_brings_the_nearest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,72 @@
+"""Runs a TRL reward function for openr1: one JSON request a line in, one answer a line out.
+
+Started as: python3 -c THIS FILE.py|MODULE FUNCTION. The function is called as TRL calls it: every key of the
+request by keyword, or only those that it names when it takes no **kwargs.
+"""
+import asyncio
+import importlib
+import importlib.util
+import inspect
+import json
+import math
+import os
+import sys
+import types
+
+
+def load(where, name):
+    if where.endswith(".py"):
+        sys.path.insert(0, os.path.dirname(os.path.abspath(where)))
+        spec = importlib.util.spec_from_file_location("openr1_reward_module", where)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+    else:
+        sys.path.insert(0, os.getcwd())
+        module = importlib.import_module(where)
+    return getattr(module, name)
+
+
+def number(value):
+    if value is None:
+        return None
+    value = float(value)
+    if math.isinf(value):
+        raise ValueError("a reward is infinite")
+    return None if math.isnan(value) else value
+
+
+def call(function, request):
+    if isinstance(request.get("trainer_state"), dict):
+        request["trainer_state"] = types.SimpleNamespace(**request["trainer_state"])
+    named = inspect.signature(function).parameters
+    if not any(p.kind is p.VAR_KEYWORD for p in named.values()):
+        request = {key: value for key, value in request.items() if key in named}
+    result = function(**request)
+    if inspect.isawaitable(result):
+        result = asyncio.run(wait(result))
+    return [number(value) for value in result]
+
+
+async def wait(result):
+    return await result
+
+
+def main():
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what the function prints is no answer
+    sys.stdin.reconfigure(encoding="utf-8")
+    function = load(sys.argv[1], sys.argv[2])
+    for line in sys.stdin:
+        try:
+            answer = {"rewards": call(function, json.loads(line))}
+        except Exception as error:
+            import traceback
+
+            traceback.print_exc()
+            answer = {"error": "%s: %s" % (type(error).__name__, error)}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+main()

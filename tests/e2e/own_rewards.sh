@@ -1,0 +1,142 @@
+#!/bin/sh
+# Rewards of the user: Python functions as TRL calls them, executables, and what happens when they fail.
+set -eu
+command -v python3 >/dev/null 2>&1 || { echo "skipped: no python3"; exit 77; }
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+fail() { echo "$1"; exit 1; }
+expect() { [ "$2" = "$3" ] || fail "$1: expected $3, got $2"; }
+
+cat >"$tmp/mine.py" <<'PYTHON'
+import os, sys, time
+calls = 0
+
+def length(completions, **kwargs):
+    return [float(len(c)) for c in completions]
+
+def roles(prompts, completions, solution, **kwargs):
+    print("standard output is not the answer")
+    return [float(c[0]["content"] == s and p[0]["role"] == "user")
+            for p, c, s in zip(prompts, completions, solution)]
+
+def partly(completions, scale=1.0):  # no **kwargs: only what is named
+    return [None if not c else float("nan") if c == "nan" else scale for c in completions]
+
+def tokens(completions, completion_ids, **kwargs):
+    return [len(ids) for ids in completion_ids]
+
+async def later(completions, **kwargs):
+    return [0.25 for _ in completions]
+
+def short(completions, **kwargs):
+    return [1.0]
+
+def bad(completions, **kwargs):
+    raise KeyError("no such thing")
+
+def infinite(completions, **kwargs):
+    return [float("inf") for _ in completions]
+
+def once(completions, **kwargs):  # dies at its first call, ever
+    flag = os.environ["FLAG"]
+    if not os.path.exists(flag):
+        open(flag, "w").close()
+        os._exit(7)
+    return [0.5 for _ in completions]
+
+def dies(completions, **kwargs):
+    sys.stderr.write("last words\n")
+    os._exit(3)
+
+def sleeps(completions, **kwargs):
+    time.sleep(60)
+
+def chatty(completions, **kwargs):
+    for i in range(1000):
+        print("line", i, file=sys.stderr)
+    return [1.0 for _ in completions]
+PYTHON
+ids='[[1,2],[],[3]]'
+printf '%s\n' '{"id":1,"completions":["abc","","nan"],"solution":["a","b","c"],"completion_ids":'"$ids}" \
+  '{"id":2,"completions":["é"],"completion_ids":[[9]]}' >"$tmp/r.jsonl"
+head -1 "$tmp/r.jsonl" >"$tmp/one.jsonl"
+run() { "$OPENR1" reward "$@" 2>"$tmp/err"; }
+
+expect length "$(run "$tmp/mine.py:length" --jsonl "$tmp/r.jsonl")" '{"id":1,"rewards":[3.0,0.0,3.0]}
+{"id":2,"rewards":[1.0]}'
+partly=$(run "$tmp/mine.py:partly" --jsonl "$tmp/r.jsonl" --params '{"scale":0.5}' | head -1)
+expect parameters "$partly" \
+  '{"id":1,"rewards":[0.5,null,null]}'
+expect completion_ids "$(run "$tmp/mine.py:tokens" --jsonl "$tmp/r.jsonl" | head -1)" \
+  '{"id":1,"rewards":[2.0,0.0,1.0]}'
+expect async "$(run "$tmp/mine.py:later" --jsonl "$tmp/r.jsonl" | tail -1)" '{"id":2,"rewards":[0.25]}'
+expect module "$(cd "$tmp" && run mine.length --jsonl r.jsonl | tail -1)" '{"id":2,"rewards":[1.0]}'
+user='[{"role":"user","content":"q"}]' said='[{"role":"assistant","content":"a"}]'
+printf '{"id":3,"prompts":[%s],"completions":[%s],"solution":["a"]}\n' "$user" "$said" >"$tmp/chat.jsonl"
+expect messages "$(run "$tmp/mine.py:roles" --jsonl "$tmp/chat.jsonl")" '{"id":3,"rewards":[1.0]}'
+grep -q 'mine.py:roles: standard output is not the answer' "$tmp/err" || fail "print: $(cat "$tmp/err")"
+
+# Failures name the function and what to do; one record's failure does not cost the others.
+run "$tmp/mine.py:short" --jsonl "$tmp/r.jsonl" >"$tmp/out"
+head -1 "$tmp/out" | grep -q 'mine.py:short returned 1 rewards for 3 completions' || fail "$(cat "$tmp/out")"
+tail -1 "$tmp/out" | grep -q '"rewards":\[1.0\]' || fail "$(cat "$tmp/out")"
+run "$tmp/mine.py:bad" --jsonl "$tmp/r.jsonl" | grep -q "KeyError: 'no such thing'" || fail "an exception"
+run "$tmp/mine.py:infinite" --jsonl "$tmp/r.jsonl" | grep -q 'a reward is infinite' || fail "infinity"
+FLAG=$tmp/flag run "$tmp/mine.py:once" --jsonl "$tmp/r.jsonl" >"$tmp/out"
+grep -q '"id":1,"rewards":\[0.5,0.5,0.5\]' "$tmp/out" || fail "a crash is tried again: $(cat "$tmp/err")"
+grep -q 'exit status 7' "$tmp/err" || fail "a crash is told: $(cat "$tmp/err")"
+run "$tmp/mine.py:dies" --jsonl "$tmp/one.jsonl" | grep -q 'exit status 3, twice' || fail "two crashes"
+grep -q 'mine.py:dies: last words' "$tmp/err" || fail "last words: $(cat "$tmp/err")"
+run "$tmp/mine.py:sleeps" --jsonl "$tmp/one.jsonl" --reward_timeout 0.3 >"$tmp/out"
+grep -q 'did not answer in time, twice' "$tmp/out" || fail "too slow: $(cat "$tmp/out")"
+run "$tmp/mine.py:chatty" --jsonl "$tmp/one.jsonl" | grep -q '"rewards":\[1.0,1.0,1.0\]' || fail "chatty"
+expect "lines shown" "$(grep -c 'mine.py:chatty: line' "$tmp/err")" 20
+for wrong in "$tmp/none.py:f" "$tmp/mine.py" "$tmp/none"; do
+  status=0
+  run "$wrong" --jsonl "$tmp/r.jsonl" >"$tmp/out" || status=$?
+  expect "$wrong" $status 2
+done
+run "$tmp/mine.py:nothing" --jsonl "$tmp/one.jsonl" | grep -q '"error"' || fail "no such function"
+grep -q "has no attribute 'nothing'" "$tmp/err" || fail "no such function: $(cat "$tmp/err")"
+
+# An executable in any language; a pool in training, the same rewards for any number of workers.
+cat >"$tmp/prog" <<'SHELL'
+#!/bin/sh
+while read -r line; do
+  case $line in
+  *'"id":2'* | *é*) echo '{"rewards":[0.75]}' ;;
+  *) echo '{"rewards":[1,null,0.5]}' ;;
+  esac
+done
+SHELL
+chmod +x "$tmp/prog"
+expect executable "$(run "$tmp/prog" --jsonl "$tmp/r.jsonl")" '{"id":1,"rewards":[1.0,null,0.5]}
+{"id":2,"rewards":[0.75]}'
+
+"$OPENR1" init --model_config '{"model_type":"llama","hidden_size":16,"num_hidden_layers":1,
+  "num_attention_heads":2,"intermediate_size":32,"rms_norm_eps":1e-5,"tie_word_embeddings":true,
+  "max_position_embeddings":64}' --alphabet '0123456789+=' --special '<|end|>' --out "$tmp/base" 2>"$tmp/err"
+for i in 1 2 3 4 5 6 7 8; do
+  echo "{\"prompt\":\"$i+1=\",\"completion\":\"$((i + 1))\",\"solution\":\"$((i + 1))\"}"
+done >"$tmp/sums.jsonl"
+"$OPENR1" sft --model_name_or_path "$tmp/base" --from_scratch true --dataset_name "$tmp/sums.jsonl" \
+  --output_dir "$tmp/sft" --max_steps 2 --save_strategy no 2>"$tmp/err" >"$tmp/out" ||
+  fail "$(tail -5 "$tmp/err")"
+train() { # NAME REWARDS WORKERS: prints the hash of the weights
+  "$OPENR1" grpo --model_name_or_path "$tmp/sft/model" --dataset_name "$tmp/sums.jsonl" \
+    --output_dir "$tmp/$1" --reward_funcs "$2" --prompts_per_step 4 --num_generations 4 \
+    --max_completion_length 6 --max_steps 2 --learning_rate 1e-2 --save_strategy no \
+    --reward_workers "$3" 2>"$tmp/err" >"$tmp/out" || {
+    tail -5 "$tmp/err"
+    return 1
+  }
+  sed 's/.*"weights":"\([0-9a-f]*\)".*/\1/' "$tmp/out"
+}
+one=$(train one "exact,$tmp/mine.py:length" 1) || fail "training: $one"
+expect "two workers" "$(train two "exact,$tmp/mine.py:length" 2)" "$one"
+grep -q '"rewards/length/mean"' "$tmp/one/metrics.jsonl" || fail "the metric has the function's name"
+status=0
+train three "$tmp/mine.py:bad" 1 >"$tmp/told" || status=$?
+expect "a failing reward stops training" $status 1
+grep -q 'mine.py:bad: KeyError' "$tmp/told" || fail "the function is named: $(cat "$tmp/told")"
+echo "own rewards: good"
