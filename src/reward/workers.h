@@ -4,7 +4,8 @@
  * time, so that even a program with a memory sees the same requests in the same order in every run with as
  * many workers. A worker that dies or does not answer in time is killed with all it started and begun
  * anew, and the request is asked once more; the second failure is an error. What it writes to standard
- * error is shown with its name in front, so many lines and no more. A signal to stop does not end a round: a training step that was begun is finished.
+ * error is shown with its name in front, so many lines and no more. A signal to stop does not end a round: a
+ * training step that was begun is finished.
  */
 #ifndef REWARD_WORKERS_H
 #define REWARD_WORKERS_H
