@@ -53,6 +53,14 @@ static void command_print(const struct cmd *cmd)
     for (int t = 0; cmd->tables && cmd->tables[t]; t++)
         for (const struct opt *o = cmd->tables[t]; o->key; o++)
             if (!(o->flags & OPT_NOTED)) option_print(o);
+    if (!cmd->more) return;
+    struct str text;
+    str_init(&text, 0);
+    cmd->more(&text);
+    puts(".PP\n.nf");
+    text_print(text.p);
+    puts(".fi");
+    str_release(&text);
 }
 
 static int man_run(struct conf *c, struct err *e)

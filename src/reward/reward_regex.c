@@ -25,7 +25,8 @@ static pcre2_code *compiled(const char *pattern, bool full, char *message, size_
 {
     int error;
     size_t at;
-    uint32_t flags = PCRE2_UTF | PCRE2_UCP | (full ? PCRE2_ANCHORED | PCRE2_ENDANCHORED : 0);
+    uint32_t flags =
+        PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | (full ? PCRE2_ANCHORED | PCRE2_ENDANCHORED : 0);
     pcre2_code *c = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, flags, &error, &at, NULL);
     if (!c) pcre2_get_error_message(error, (PCRE2_UCHAR *)message, size);
     return c;
@@ -50,7 +51,7 @@ static int matches(const pcre2_code *c, const char *p, size_t n)
     pcre2_set_match_limit(context, STEPS_MAX);
     pcre2_set_depth_limit(context, STEPS_MAX);
     pcre2_set_heap_limit(context, 64 * 1024);
-    int rc = pcre2_match(c, (PCRE2_SPTR)p, n, 0, PCRE2_NO_UTF_CHECK, data, context);
+    int rc = pcre2_match(c, (PCRE2_SPTR)p, n, 0, 0, data, context);
     pcre2_match_context_free(context);
     pcre2_match_data_free(data);
     return rc >= 0 ? 1 : rc == PCRE2_ERROR_NOMATCH ? 0 : -1;
