@@ -283,7 +283,7 @@ static int round_turn(struct round *r, struct err *e)
         q[FROM] = (struct pollfd){.fd = busy ? k->fd[FROM] : -1, .events = POLLIN};
         q[SAYS] = (struct pollfd){.fd = k->fd[SAYS], .events = POLLIN};
     }
-    if (poll(p, (nfds_t)(r->w->n * PIPES), POLL_MS) < 0 && errno != EINTR) return err_errno(e, "poll");
+    if (poll(p, (nfds_t)r->w->n * PIPES, POLL_MS) < 0 && errno != EINTR) return err_errno(e, "poll");
     for (int i = 0; i < r->w->n; i++)
         if (worker_serve(r, i, &p[i * PIPES], e)) return -1;
     return 0;

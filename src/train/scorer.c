@@ -115,7 +115,7 @@ struct sight {
 static int sight_open(struct sight *v, const json_t *rows, const struct prompts *p, const struct rollouts *r,
                       struct err *e)
 {
-    size_t n = (size_t)(r->groups * r->group);
+    size_t n = (size_t)r->groups * (size_t)r->group;
     *v = (struct sight){.n = (int)n, .n_groups = r->groups};
     v->in = alloc_zero(n, sizeof *v->in);
     v->out = alloc_zero(n, sizeof *v->out);
