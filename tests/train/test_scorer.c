@@ -8,16 +8,20 @@
 static char *params_text(const char *const *options, int n, struct err *e)
 {
     const struct opt *const tables[] = {algo_find("grpo")->options, train_options, model_options};
-    char *args[32] = {alloc_str("--model_name_or_path"), alloc_str("none")};
+    static const char *const needed[] = {"--model_name_or_path", "none", "--dataset_name", "none",
+                                         "--output_dir",         "none"};
+    enum { NEEDED = sizeof needed / sizeof *needed };
+    char *args[32];
     struct scorer s = {0};
     char *text = NULL;
-    for (int i = 0; i < n; i++) args[i + 2] = alloc_str(options[i]);
-    struct conf *c = conf_new(tables, 3, n + 2, args, e);
+    for (int i = 0; i < NEEDED; i++) args[i] = alloc_str(needed[i]);
+    for (int i = 0; i < n; i++) args[i + NEEDED] = alloc_str(options[i]);
+    struct conf *c = conf_new(tables, 3, n + NEEDED, args, e);
     if (!c) fail_msg("%s", e->msg);
     if (!scorer_read(&s, c, e)) text = json_text(s.params[0]);
     scorer_release(&s);
     conf_free(c);
-    for (int i = 0; i < n + 2; i++) free(args[i]);
+    for (int i = 0; i < n + NEEDED; i++) free(args[i]);
     return text;
 }
 
