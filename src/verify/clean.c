@@ -133,8 +133,9 @@ void clean_text(const char *s, size_t n, struct str *out)
             str_puts(out, "\\frac");
             p += 6;
         } else {
-            if (!isspace((unsigned char)*p) && *p != '{' && *p != '}' && *p != '$' && *p != '~')
-                str_add(out, p, 1);
+            bool between = isspace((unsigned char)*p) && p > spelled.p && p + 1 < end &&
+                           isdigit((unsigned char)p[-1]) && isdigit((unsigned char)p[1]);
+            if (between || (!isspace((unsigned char)*p) && !strchr("{}$~", *p))) str_add(out, p, 1);
             p++;
         }
     }

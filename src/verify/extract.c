@@ -565,6 +565,27 @@ static void whole_text(struct finder *f, const char *s, size_t n, bool gold)
     if (gold && !latex && f->p->latex) offer(f, s, n, STYLE_LATEX, "the whole text");
 }
 
+/* "The value is sqrt(3)/2.": a formula that the last sentence ends with is not cut to its last number. */
+static void closing_formula(struct finder *f, const char *s, size_t n)
+{
+    struct str clean;
+    size_t at, length, end = n;
+    while (end && isspace((unsigned char)s[end - 1])) end--;
+    size_t line = end;
+    while (line > 0 && s[line - 1] != '\n') line--;
+    size_t is = is_behind(s, end, line);
+    if (!is || memchr(s + is, '$', end - is) || find_text(s + is, s + end, "\\(")) return;
+    str_init(&clean, FORMULA_BYTES_MAX);
+    clean_math(s + is, end - is, STYLE_PLAIN, &clean);
+    size_t prefix = math_prefix(f->w, clean.p, clean.len);
+    if (prefix && !run_find(clean.p + prefix, clean.len - prefix, true, &at, &length)) {
+        clean.p[clean.len = prefix] = 0;
+        offer_made(f, &clean, STYLE_PLAIN, "behind \"is\"");
+    } else {
+        str_release(&clean);
+    }
+}
+
 static void any_answer(struct finder *f, bool gold)
 {
     const char *s = f->text;
@@ -579,8 +600,10 @@ static void any_answer(struct finder *f, bool gold)
     if (boxes) offer_joined(f, s, box, boxes, "boxed");
     if (f->want == WANT_CHOICE && f->count == 0) choice_in_text(f, s, n);
     if (!f->p->try_extract_without_anchor) return;
-    if (f->count == 0 || gold) whole_text(f, s, n, gold);
+    bool without_anchor = f->count == 0;
+    if (without_anchor || gold) whole_text(f, s, n, gold);
     int before = f->count;
+    if (without_anchor && f->want != WANT_TEXT && f->p->expr) closing_formula(f, s, n);
     last_of_all(f, s, n);
     if (f->count == before && f->p->expr) { /* "The limit is oo." */
         size_t end = n;
