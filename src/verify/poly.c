@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <fmpz_mpoly.h>
+#include <fmpz_vec.h>
 
 #include "verify/verify_int.h"
 
