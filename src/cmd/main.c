@@ -19,6 +19,7 @@
 #include "base/pool.h"
 #include "base/version.h"
 #include "cmd/cmd_int.h"
+#include "verify/verify.h"
 
 static const char *const exit_help =
     "Exit status: 0 done; 1 failed; 2 usage or configuration; 3 hashes or replay differ; 4 a gate refused;\n"
@@ -178,6 +179,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     json_memory_start();
+    verify_memory_start();
     int words, status;
     if (argc > 2 && strcmp(argv[1], "help") == 0) { /* `help sft` is `sft --help` */
         const struct cmd *cmd = command_find(argc - 1, argv + 1, &words);

@@ -73,7 +73,8 @@ void rollouts_hash(const struct rollouts *r, int first, int n, char ids[HASH_HEX
 struct scorer;
 void rollouts_metrics(const struct rollouts *r, const struct scorer *s, json_t *metrics);
 
-struct scorer { /* the rewards of a run */
+struct sight;
+struct scorer { /* the rewards of a run; all windows are of one size */
     struct reward_use *funcs[FUNCS_MAX];
     json_t *params[FUNCS_MAX];
     double weights[FUNCS_MAX];
@@ -81,10 +82,11 @@ struct scorer { /* the rewards of a run */
     const char *scale;
     bool normalize_then_sum;
     long step; /* at which is scored, for programs that ask (trainer_state) */
+    struct sight *sight;
 };
 int scorer_read(struct scorer *s, struct conf *c, struct err *e);
 void scorer_release(struct scorer *s);
-int scorer_run(const struct scorer *s, const json_t *rows, const struct prompts *p, struct rollouts *r,
+int scorer_run(struct scorer *s, const json_t *rows, const struct prompts *p, struct rollouts *r,
                struct err *e);
 const char *scorer_metric(const struct scorer *s, int k);
 const char *scorer_name(const struct scorer *s, int k);

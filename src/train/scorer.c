@@ -64,6 +64,70 @@ static int read_weights(struct scorer *s, struct conf *c, struct err *e)
     return 0;
 }
 
+/* The window as rewards see it: groups of completions, each with its row and prompt. Made once, for the
+ * window's size never changes. */
+struct sight {
+    int n, n_groups;
+    struct reward_input *in;
+    struct reward_result *out;
+    struct reward_group *groups;
+    json_t **prompts, **completions; /* of a group; of a completion where the prompt is a conversation */
+};
+
+static struct sight *sight_new(const struct rollouts *r)
+{
+    size_t n = (size_t)(r->groups * r->group);
+    struct sight *v = alloc_zero(1, sizeof *v);
+    *v = (struct sight){.n = (int)n, .n_groups = r->groups};
+    v->in = alloc_zero(n, sizeof *v->in);
+    v->out = alloc_zero(n, sizeof *v->out);
+    v->groups = alloc_zero((size_t)r->groups, sizeof *v->groups);
+    v->prompts = alloc_zero((size_t)r->groups, sizeof *v->prompts);
+    v->completions = alloc_zero(n, sizeof *v->completions);
+    return v;
+}
+
+static void sight_clear(struct sight *v)
+{
+    for (int g = 0; g < v->n_groups; g++) json_decref(v->prompts[g]), v->prompts[g] = NULL;
+    for (int i = 0; i < v->n; i++) json_decref(v->completions[i]), v->completions[i] = NULL;
+}
+
+static void sight_free(struct sight *v)
+{
+    if (!v) return;
+    sight_clear(v);
+    free(v->in);
+    free(v->out);
+    free(v->groups);
+    free(v->prompts);
+    free(v->completions);
+    free(v);
+}
+
+static int sight_fill(struct sight *v, const json_t *rows, const struct prompts *p, const struct rollouts *r,
+                      struct err *e)
+{
+    CHECK(v->n == r->groups * r->group && v->n_groups == r->groups, "a window of %d x %d, made for %d x %d",
+          r->groups, r->group, v->n_groups, v->n / v->n_groups);
+    for (int i = 0; i < v->n; i++) {
+        int g = i / r->group;
+        const struct completion *c = rollouts_at(r, i);
+        json_t *row = json_array_get(rows, (size_t)p->list[r->prompts[g]].row);
+        if (i % r->group == 0 && !(v->prompts[g] = prompt_json(row, &p->opts, e))) return -1;
+        if (json_is_array(v->prompts[g]))
+            v->completions[i] = json_pack("[{s:s,s:s}]", "role", "assistant", "content", c->text);
+        v->in[i] = (struct reward_input){.text = c->text,
+                                         .row = row,
+                                         .n_ids = c->n,
+                                         .ids = c->ids,
+                                         .prompt = v->prompts[g],
+                                         .completion = v->completions[i]};
+        v->groups[g] = (struct reward_group){v->in + g * r->group, v->out + g * r->group, r->group};
+    }
+    return 0;
+}
+
 int scorer_read(struct scorer *s, struct conf *c, struct err *e)
 {
     const char *const *names;
@@ -89,6 +153,7 @@ void scorer_release(struct scorer *s)
         reward_close(s->funcs[k]);
         json_decref(s->params[k]);
     }
+    sight_free(s->sight);
     *s = (struct scorer){0};
 }
 
@@ -101,54 +166,6 @@ const char *scorer_name(const struct scorer *s, int k)
 {
     const struct reward *w = reward_of(s->funcs[k]);
     return w ? w->name : reward_metric(s->funcs[k]);
-}
-
-/* The window as rewards see it: groups of completions, each with its row and prompt. */
-struct sight {
-    int n, n_groups;
-    struct reward_input *in;
-    struct reward_result *out;
-    struct reward_group *groups;
-    json_t **prompts, **completions; /* of a group; of a completion where the prompt is a conversation */
-};
-
-static int sight_open(struct sight *v, const json_t *rows, const struct prompts *p, const struct rollouts *r,
-                      struct err *e)
-{
-    size_t n = (size_t)r->groups * (size_t)r->group;
-    *v = (struct sight){.n = (int)n, .n_groups = r->groups};
-    v->in = alloc_zero(n, sizeof *v->in);
-    v->out = alloc_zero(n, sizeof *v->out);
-    v->groups = alloc_zero((size_t)r->groups, sizeof *v->groups);
-    v->prompts = alloc_zero((size_t)r->groups, sizeof *v->prompts);
-    v->completions = alloc_zero(n, sizeof *v->completions);
-    for (int i = 0; i < v->n; i++) {
-        int g = i / r->group;
-        const struct completion *c = rollouts_at(r, i);
-        json_t *row = json_array_get(rows, (size_t)p->list[r->prompts[g]].row);
-        if (i % r->group == 0 && !(v->prompts[g] = prompt_json(row, &p->opts, e))) return -1;
-        if (json_is_array(v->prompts[g]))
-            v->completions[i] = json_pack("[{s:s,s:s}]", "role", "assistant", "content", c->text);
-        v->in[i] = (struct reward_input){.text = c->text,
-                                         .row = row,
-                                         .n_ids = c->n,
-                                         .ids = c->ids,
-                                         .prompt = v->prompts[g],
-                                         .completion = v->completions[i]};
-        v->groups[g] = (struct reward_group){v->in + g * r->group, v->out + g * r->group, r->group};
-    }
-    return 0;
-}
-
-static void sight_close(struct sight *v)
-{
-    for (int g = 0; g < v->n_groups; g++) json_decref(v->prompts[g]);
-    for (int i = 0; i < v->n; i++) json_decref(v->completions[i]);
-    free(v->in);
-    free(v->out);
-    free(v->groups);
-    free(v->prompts);
-    free(v->completions);
 }
 
 static int score_one(const struct scorer *s, int k, struct sight *v, struct rollouts *r, struct err *e)
@@ -165,13 +182,13 @@ static int score_one(const struct scorer *s, int k, struct sight *v, struct roll
     return rc;
 }
 
-int scorer_run(const struct scorer *s, const json_t *rows, const struct prompts *p, struct rollouts *r,
+int scorer_run(struct scorer *s, const json_t *rows, const struct prompts *p, struct rollouts *r,
                struct err *e)
 {
-    struct sight v;
-    int n = r->groups * r->group, rc = sight_open(&v, rows, p, r, e);
-    for (int k = 0; k < s->n && !rc; k++) rc = score_one(s, k, &v, r, e);
-    sight_close(&v);
+    if (!s->sight) s->sight = sight_new(r);
+    int n = r->groups * r->group, rc = sight_fill(s->sight, rows, p, r, e);
+    for (int k = 0; k < s->n && !rc; k++) rc = score_one(s, k, s->sight, r, e);
+    sight_clear(s->sight);
     if (rc) return -1;
     struct advantage_opts o = {.n = n,
                                .n_funcs = s->n,

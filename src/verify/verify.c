@@ -1,8 +1,11 @@
 /* verify.c: gold and answer from text to verdict, and the receipt. */
 #include <ctype.h>
+#include <gmp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "verify/verify_int.h"
 
 #define READINGS_MAX 3
@@ -338,6 +341,24 @@ void verify_explain(const char *gold, const char *answer, const struct verify_pa
 void verify_math(const char *gold, const char *answer, const struct verify_params *p, struct receipt *out)
 {
     verify_explain(gold, answer, p, out, NULL);
+}
+
+static void *number_again(void *p, size_t old, size_t bytes)
+{
+    (void)old;
+    return alloc_again(p, bytes);
+}
+
+static void number_free(void *p, size_t bytes)
+{
+    (void)bytes;
+    free(p);
+}
+
+void verify_memory_start(void)
+{
+    __flint_set_memory_functions(alloc_or_die, alloc_zero, alloc_again, free);
+    mp_set_memory_functions(alloc_or_die, number_again, number_free);
 }
 
 void verify_thread_end(void)

@@ -59,6 +59,8 @@ void verify_math(const char *gold, const char *answer, const struct verify_param
 /* The same, and the way to the verdict in words: places found, trees, comparisons. */
 void verify_explain(const char *gold, const char *answer, const struct verify_params *p, struct receipt *out,
                     struct str *steps);
+/* Once, before anything else here: FLINT and GMP then end in memory_is_out when memory is out. */
+void verify_memory_start(void);
 /* Frees what FLINT keeps for this thread; to be called when a thread that verified ends. */
 void verify_thread_end(void);
 
