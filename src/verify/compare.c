@@ -41,12 +41,11 @@ static enum truth unit_same(struct judge *j, struct node *g, struct node *a)
     struct unit u, v;
     bool known_u = unit_read(g->name, &u), known_v = unit_read(a->name, &v);
     enum truth t = UNKNOWN;
-    if (!known_u || !known_v) {
-        t = compare_values(j, x, y);
-    } else if (memcmp(u.power, v.power, sizeof u.power) != 0) {
+    bool comparable = known_u && known_v;
+    if (comparable && memcmp(u.power, v.power, sizeof u.power) != 0) {
         judge_say(j, "the units measure different things");
         t = NO;
-    } else if (fmpq_equal(u.factor, v.factor)) {
+    } else if (!comparable || fmpq_equal(u.factor, v.factor)) {
         t = compare_values(j, x, y);
     } else {
         fmpq_div(u.factor, u.factor, v.factor);

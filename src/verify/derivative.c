@@ -82,6 +82,7 @@ static struct node *product_rule(struct work *w, const struct node *n, const cha
 
 struct node *derivative(struct work *w, const struct node *n, const char *var)
 {
+    if (!n) return NULL;
     struct node *a = n->n > 0 ? n->arg[0] : NULL, *b = n->n > 1 ? n->arg[1] : NULL;
     if (!work_step(w, 1)) return NULL;
     if (!node_uses(n, var)) return node_int(w, 0);

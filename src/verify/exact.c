@@ -259,7 +259,7 @@ static bool summed(struct exact *x, const struct node *n, fmpq_t out)
                 fmpq_mul(out, out, term);
             good = good && affordable(x, out);
         }
-        x->n--;
+        x->value[--x->n] = NULL;
     }
     fmpq_clear(lo);
     fmpq_clear(hi);

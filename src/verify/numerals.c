@@ -91,12 +91,11 @@ static size_t grouped(const char *s, size_t n, enum style style, bool list, stru
 static size_t fraction_at(const char *s, size_t n, enum style style, bool list, struct digits *out)
 {
     size_t mark = 0;
-    if (n > 1 && s[0] == '.' && isdigit((unsigned char)s[1]))
+    bool decimal_comma = style == STYLE_PLAIN && !list;
+    if (n > 1 && (s[0] == '.' || (s[0] == ',' && decimal_comma)) && isdigit((unsigned char)s[1]))
         mark = 1;
     else if (n > 3 && memcmp(s, "{,}", 3) == 0 && isdigit((unsigned char)s[3]))
         mark = 3;
-    else if (style == STYLE_PLAIN && !list && n > 1 && s[0] == ',' && isdigit((unsigned char)s[1]))
-        mark = 1;
     if (!mark) return 0;
     size_t k = digits_at(s + mark, n - mark), behind = mark + k;
     /* 1,2,3 are three numbers. */

@@ -421,15 +421,14 @@ int eval_condition(struct eval *v, const struct node *rel)
         acb_sub(d, d, e, v->prec);
         bool zero = acb_is_zero(d), apart = good && !acb_contains_zero(d);
         bool positive = arb_is_positive(acb_realref(d));
-        int r = rel->name[i];
-        if (!good || (!zero && !apart) || !is_real(d))
+        int r = (unsigned char)rel->name[i];
+        bool decided = good && (zero || apart) && is_real(d) && r >= R_EQ && r <= R_GE;
+        if (!decided)
             result = -1;
         else if (r == R_EQ || r == R_NE)
             result = zero == (r == R_EQ);
-        else if (r >= R_LT && r <= R_GE)
-            result = zero ? r == R_LE || r == R_GE : positive == (r == R_GT || r == R_GE);
         else
-            result = -1;
+            result = zero ? r == R_LE || r == R_GE : positive == (r == R_GT || r == R_GE);
     }
     acb_clear(d);
     acb_clear(e);

@@ -107,13 +107,11 @@ static int power_mark(struct parser *p)
     int group = t->kind == T_OPEN && t->value == 'g' ? 1 : 0;
     const struct token *m = t + group;
     if (group && m[1].kind != T_CLOSE) return 0;
-    int mark = m->kind == T_DEGREE                               ? 'o'
-               : m->kind == T_PRIME                              ? '\''
-               : m->kind == T_OP && m->value == '*'              ? '*'
-               : m->kind == T_SYM && strcmp(m->text, "T") == 0   ? 'T'
-               : m->kind == T_SYM && strcmp(m->text, "top") == 0 ? 'T'
-               : m->kind == T_SYM && strcmp(m->text, "c") == 0   ? 0
-                                                                 : 0;
+    int mark = m->kind == T_DEGREE                                                              ? 'o'
+               : m->kind == T_PRIME                                                             ? '\''
+               : m->kind == T_OP && m->value == '*'                                             ? '*'
+               : m->kind == T_SYM && (strcmp(m->text, "T") == 0 || strcmp(m->text, "top") == 0) ? 'T'
+                                                                                                : 0;
     if (mark) p->at += group ? 3 : 1;
     return mark;
 }

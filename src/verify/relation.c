@@ -23,7 +23,7 @@ static struct node *forwards(struct judge *j, struct node *n)
     if (m > 64) return n;
     for (int i = 0; i < m; i++) members[i] = n->arg[m - 1 - i];
     for (int i = 0; i + 1 < m; i++) {
-        int r = n->name[m - 2 - i];
+        int r = (unsigned char)n->name[m - 2 - i];
         signs[i] = (char)(r == R_GT ? R_LT : r == R_GE ? R_LE : r);
     }
     signs[m - 1] = 0;

@@ -62,7 +62,7 @@ static uint64_t hash_text(uint64_t h, const char *s)
 
 static uint64_t hash_number(const fmpz_t z)
 {
-    return mix(mix(3, (uint64_t)fmpz_fdiv_ui(z, UINT64_C(0x1FFFFFFFFFFFFFFF))), (uint64_t)(fmpz_sgn(z) + 1));
+    return mix(mix(3, (uint64_t)fmpz_fdiv_ui(z, UINT64_C(0x1FFFFFFFFFFFFFFF))), (uint64_t)fmpz_sgn(z) + 1);
 }
 
 static struct node *node_new(struct work *w, enum kind kind, int op, int n)
