@@ -216,7 +216,8 @@ struct node *parse_relation(struct parser *p)
     struct row members = {0};
     char signs[64];
     int n = 0;
-    if (!row_push(p, &members, parse_member(p))) return NULL;
+    struct node *first = parse_member(p);
+    if (!row_push(p, &members, first)) return NULL;
     for (;;) {
         bool negated = peek(p)->kind == T_NOT && p->t[p->at + 1].kind == T_REL;
         if (negated) p->at++;
@@ -232,7 +233,7 @@ struct node *parse_relation(struct parser *p)
         if (!row_push(p, &members, parse_member(p))) return NULL;
     }
     signs[n] = 0;
-    return n == 0 ? members.v[0] : node_named(p->w, K_REL, signs, members.v, members.n);
+    return n == 0 ? first : node_named(p->w, K_REL, signs, members.v, members.n);
 }
 
 /* ---- sums and terms ----------------------------------------------------------------------------------- */
