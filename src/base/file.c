@@ -151,51 +151,33 @@ void file_map_close(struct file_map *m)
     *m = (struct file_map){0};
 }
 
-int file_out_open(struct file_out *o, const char *path, struct err *e)
+/* Where to write for `path`: behind a link, what it points to. *special: a device, pipe or socket, which
+ * takes the bytes themselves and must never be replaced. malloc; NULL and e. */
+static char *out_target(const char *path, bool *special, struct err *e)
+{
+    struct stat st;
+    *special = false;
+    if (lstat(path, &st)) return alloc_str(path); /* new, or an error that the next call tells */
+    *special = stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+    if (lstat(path, &st) || !S_ISLNK(st.st_mode)) return alloc_str(path);
+    char *real = realpath(path, NULL);
+    if (!real) err_errno(e, "cannot follow the link %s", path);
+    return real;
+}
+
+static int out_create(struct file_out *o, struct err *e)
 {
     static atomic_uint serial;
-    char *dir = path_dir(path);
-    int rc = file_mkdirs(dir, e);
-    free(dir);
-    if (rc) return -1;
     struct str tmp;
     str_init(&tmp, 0);
-    str_addf(&tmp, "%s.tmp.%ld.%u", path, (long)getpid(), atomic_fetch_add(&serial, 1));
-    *o = (struct file_out){.fd = open_retry(tmp.p, O_WRONLY | O_CREAT | O_EXCL, 0666)};
-    if (o->fd < 0) {
+    str_addf(&tmp, "%s.tmp.%ld.%u", o->path, (long)getpid(), atomic_fetch_add(&serial, 1));
+    o->fd = open_retry(tmp.p, O_WRONLY | O_CREAT | O_EXCL, 0666);
+    if (o->fd < 0)
         err_errno(e, "cannot create %s", tmp.p);
-        str_release(&tmp);
-        return -1;
-    }
-    o->path = alloc_str(path);
-    o->tmp = str_take(&tmp);
+    else
+        o->tmp = str_take(&tmp);
     str_release(&tmp);
-    o->buf = alloc_or_die(BUFFER_SIZE);
-    return 0;
-}
-
-static int out_flush(struct file_out *o, struct err *e)
-{
-    size_t n = o->used;
-    o->used = 0;
-    if (write_all(o->fd, o->buf, n)) return err_errno(e, "cannot write %s", o->tmp);
-    return 0;
-}
-
-int file_out_write(struct file_out *o, const void *bytes, size_t n, struct err *e)
-{
-    CHECK(o->fd >= 0 && o->buf, "writer is not open");
-    if (n >= BUFFER_SIZE) {
-        if (out_flush(o, e)) return -1;
-        if (write_all(o->fd, bytes, n)) return err_errno(e, "cannot write %s", o->tmp);
-        return 0;
-    }
-    size_t first = n < BUFFER_SIZE - o->used ? n : BUFFER_SIZE - o->used;
-    if (first) memcpy(o->buf + o->used, bytes, first);
-    o->used += first;
-    if (o->used == BUFFER_SIZE && out_flush(o, e)) return -1;
-    if (n > first) memcpy(o->buf, (const uint8_t *)bytes + first, n - first), o->used = n - first;
-    return 0;
+    return o->fd < 0 ? -1 : 0;
 }
 
 static void out_release(struct file_out *o)
@@ -206,29 +188,70 @@ static void out_release(struct file_out *o)
     *o = (struct file_out){.fd = -1};
 }
 
+int file_out_open(struct file_out *o, const char *path, struct err *e)
+{
+    bool special;
+    *o = (struct file_out){.fd = -1, .path = out_target(path, &special, e)};
+    if (!o->path) return -1;
+    int rc = 0;
+    if (special) {
+        o->fd = open_retry(o->path, O_WRONLY, 0);
+        if (o->fd < 0) rc = err_errno(e, "cannot open %s", o->path);
+    } else {
+        char *dir = path_dir(o->path);
+        rc = file_mkdirs(dir, e) || out_create(o, e) ? -1 : 0;
+        free(dir);
+    }
+    if (rc)
+        out_release(o);
+    else
+        o->buf = alloc_or_die(BUFFER_SIZE);
+    return rc;
+}
+
+static int out_flush(struct file_out *o, struct err *e)
+{
+    size_t n = o->used;
+    o->used = 0;
+    if (write_all(o->fd, o->buf, n)) return err_errno(e, "cannot write %s", o->path);
+    return 0;
+}
+
+int file_out_write(struct file_out *o, const void *bytes, size_t n, struct err *e)
+{
+    CHECK(o->fd >= 0 && o->buf, "writer is not open");
+    if (n >= BUFFER_SIZE) {
+        if (out_flush(o, e)) return -1;
+        if (write_all(o->fd, bytes, n)) return err_errno(e, "cannot write %s", o->path);
+        return 0;
+    }
+    size_t first = n < BUFFER_SIZE - o->used ? n : BUFFER_SIZE - o->used;
+    if (first) memcpy(o->buf + o->used, bytes, first);
+    o->used += first;
+    if (o->used == BUFFER_SIZE && out_flush(o, e)) return -1;
+    if (n > first) memcpy(o->buf, (const uint8_t *)bytes + first, n - first), o->used = n - first;
+    return 0;
+}
+
 int file_out_commit(struct file_out *o, struct err *e)
 {
     CHECK(o->fd >= 0 && o->buf, "writer is not open");
     int rc = out_flush(o, e);
-    if (!rc && sync_fd(o->fd)) rc = err_errno(e, "cannot sync %s", o->tmp);
-    if (close(o->fd) && !rc) rc = err_errno(e, "cannot close %s", o->tmp);
+    if (!rc && o->tmp && sync_fd(o->fd)) rc = err_errno(e, "cannot sync %s", o->tmp);
+    if (close(o->fd) && !rc) rc = err_errno(e, "cannot close %s", o->path);
     o->fd = -1;
-    if (!rc && rename(o->tmp, o->path)) rc = err_errno(e, "cannot rename %s to %s", o->tmp, o->path);
-    if (rc) {
-        unlink(o->tmp);
-    } else {
-        rc = sync_dir_of(o->path, e);
-    }
+    if (!rc && o->tmp && rename(o->tmp, o->path))
+        rc = err_errno(e, "cannot rename %s to %s", o->tmp, o->path);
+    if (rc && o->tmp) unlink(o->tmp);
+    if (!rc && o->tmp) rc = sync_dir_of(o->path, e);
     out_release(o);
     return rc;
 }
 
 void file_out_abort(struct file_out *o)
 {
-    if (o->fd >= 0 && o->tmp) {
-        close(o->fd);
-        unlink(o->tmp);
-    }
+    if (o->fd >= 0) close(o->fd);
+    if (o->fd >= 0 && o->tmp) unlink(o->tmp);
     out_release(o);
 }
 

@@ -24,9 +24,9 @@ int file_map_open(struct file_map *m, const char *path, struct err *e);
 void file_map_close(struct file_map *m);
 
 /* Atomic writer; folders on the way are made. After any failed call, abort and report; nothing under `path`
- * has changed. */
+ * has changed. A link is followed; a device, pipe or socket takes the bytes as they come. */
 struct file_out {
-    char *path, *tmp;
+    char *path, *tmp; /* tmp NULL: written to path itself */
     int fd;
     uint8_t *buf;
     size_t used;

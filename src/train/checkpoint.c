@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/json.h"
 
 #define PREFIX "checkpoint-"
@@ -90,16 +91,28 @@ int checkpoint_prune(const char *dir, int keep, struct err *e)
 
 /* ---- saving ---------------------------------------------------------------------------------------- */
 
+/* The hash of the optimiser's file, "" if there is none. */
+static int moments_hash(const char *dir, char hex[HASH_HEX], struct err *e)
+{
+    char *path = path_join(dir, "optimizer.safetensors");
+    hex[0] = 0;
+    int failed = file_exists(path) ? hash_file(path, hex, e) : 0;
+    free(path);
+    return failed;
+}
+
 static int write_state(struct trainer *t, const char *dir, struct err *e)
 {
-    char head[HASH_HEX];
+    char head[HASH_HEX], moments[HASH_HEX];
+    if (moments_hash(dir, moments, e)) return -1;
     char *path = path_join(dir, "trainer_state.json");
     runlog_head(t->log, head);
     if (!t->last_hash[0]) model_hash(t->model, t->last_hash);
-    json_t *state = json_pack("{s:I, s:f, s:I, s:f, s:s, s:s, s:s, s:s}", "global_step", (json_int_t)t->step,
-                              "epoch", trainer_epoch(t), "max_steps", (json_int_t)t->total_steps,
-                              "num_tokens", t->num_tokens, "config", t->config_hash, "log_head", head,
-                              "weights", t->last_hash, "start", t->start_hash);
+    json_t *state =
+        json_pack("{s:I, s:f, s:I, s:f, s:s, s:s, s:s, s:s, s:s}", "global_step", (json_int_t)t->step,
+                  "epoch", trainer_epoch(t), "max_steps", (json_int_t)t->total_steps, "num_tokens",
+                  t->num_tokens, "config", t->config_hash, "log_head", head, "weights", t->last_hash, "start",
+                  t->start_hash, "optimizer", moments);
     CHECK(state, "state of step %ld", t->step);
     int failed = json_write_file(state, path, e);
     json_decref(state);
@@ -185,6 +198,20 @@ static int read_state(struct trainer *t, const json_t *state, const char *path, 
     return 0;
 }
 
+static int check_moments(const json_t *state, const char *path, struct err *e)
+{
+    const char *want = json_str_or(state, "optimizer", "");
+    char have[HASH_HEX];
+    if (moments_hash(path, have, e)) return -1;
+    if (strcmp(want, have) == 0) return 0;
+    return err_kind_set(
+        e, ERR_MISMATCH,
+        "%s: the hash of optimizer.safetensors is %.12s..., trainer_state.json says %.12s...: the "
+        "checkpoint was changed or damaged; remove it, and the same command goes on from the one "
+        "before it",
+        path, have, want);
+}
+
 int checkpoint_load(struct trainer *t, const char *path, struct err *e)
 {
     char *state_path = path_join(path, "trainer_state.json"),
@@ -197,6 +224,7 @@ int checkpoint_load(struct trainer *t, const char *path, struct err *e)
         failed =
             err_set(e, "%s: has no optimizer.safetensors (save_only_model), so it cannot be resumed", path);
     if (!failed) failed = optimiser_load(t->opt, moments, e);
+    if (!failed) failed = check_moments(state, path, e);
     if (!failed && t->learner->load) failed = t->learner->load(t->self, path, e);
     if (failed && e->kind == ERR_FAILED)
         err_wrap(

@@ -209,10 +209,11 @@ static size_t is_behind(const char *s, size_t n, size_t i)
 static size_t anchor_last(const char *s, size_t n, const char **rule)
 {
     size_t at = 0;
-    for (const char *p = s; (p = find_text(p, s + n, "####")); p += 4)
-        if (!ascii_word_at(p + 4 + strspn(p + 4, "# *"), (size_t)(s + n - p) - 4 - strspn(p + 4, "# *"),
-                           "final"))
-            at = (size_t)(p - s) + 4;
+    for (const char *p = s; (p = find_text(p, s + n, "####"));) {
+        p += strspn(p, "#"); /* a row of them is one mark */
+        const char *word = p + strspn(p, " *");
+        if (!ascii_word_at(word, (size_t)(s + n - word), "final")) at = (size_t)(p - s);
+    }
     *rule = "behind ####";
     if (at) return at;
     for (const char *p = s; (p = word_after(p, s + n)); p += 6) {

@@ -1,4 +1,5 @@
 /* Files are whole or absent; hashes are the published ones. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -66,6 +67,32 @@ static void a_commit_replaces_and_an_abort_leaves_the_old_file(void **state)
     assert_int_equal(file_out_open(&o, below, &e), -1);
     assert_non_null(strstr(e.msg, "Not a directory"));
     free(below);
+}
+
+static void a_link_is_followed_and_a_pipe_is_written_into(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    char *target = alloc_str(scratch("target")), *link = alloc_str(scratch("link"));
+    char *fifo = alloc_str(scratch("fifo"));
+    struct stat st;
+    assert_int_equal(file_write(target, "old", 3, &e), 0);
+    assert_int_equal(symlink(target, link), 0);
+    assert_int_equal(file_write(link, "new", 3, &e), 0);
+    assert_holds(target, "new");
+    assert_true(lstat(link, &st) == 0 && S_ISLNK(st.st_mode));
+
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    int reader = open(fifo, O_RDONLY | O_NONBLOCK);
+    char got[8] = "";
+    assert_int_equal(file_write(fifo, "bytes", 5, &e), 0);
+    assert_int_equal(read(reader, got, sizeof got), 5);
+    assert_string_equal(got, "bytes");
+    assert_true(lstat(fifo, &st) == 0 && S_ISFIFO(st.st_mode));
+    close(reader);
+    free(target);
+    free(link);
+    free(fifo);
 }
 
 static void large_writes_in_odd_pieces_arrive_whole(void **state)
@@ -262,6 +289,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_commit_replaces_and_an_abort_leaves_the_old_file),
+        cmocka_unit_test(a_link_is_followed_and_a_pipe_is_written_into),
         cmocka_unit_test(large_writes_in_odd_pieces_arrive_whole),
         cmocka_unit_test(a_full_disk_leaves_the_old_file),
         cmocka_unit_test(reading_tells_what_is_wrong),

@@ -49,5 +49,5 @@ status=0
 "$OPENR1" eval --model "$model" --tasks gsm8k 2>"$tmp/err" || status=$?
 [ $status = 2 ] && grep -q -- '--dataset_name' "$tmp/err" || fail "gsm8k without data"
 status=0
-"$OPENR1" eval --model "$model" --tasks chain --num_samples 2 2>"$tmp/err" || status=$?
+"$OPENR1" eval --model "$model" --tasks chain --num_samples 2 --temperature 0 2>"$tmp/err" || status=$?
 [ $status = 2 ] || fail "two greedy samples"

@@ -64,6 +64,15 @@ for file in model.safetensors optimizer.safetensors trainer_state.json; do
   expect 0 'resumed from half/checkpoint-1' sft --config half/config.yaml --output_dir half
   cmp half/metrics.jsonl run/metrics.jsonl || { echo "FAILED: another log"; bad=1; }
 done
+# One changed byte of the optimiser's moments.
+rm -rf half
+cp -r run half
+sed -i 's/finished/running/' half/trainer_state.json
+rm -rf half/checkpoint-3
+moments=half/checkpoint-2/optimizer.safetensors
+printf 'x' | dd of=$moments bs=1 seek=$(($(wc -c <$moments) - 99)) conv=notrunc 2>/dev/null
+expect 3 'half/checkpoint-2: the hash of optimizer.safetensors' \
+  sft --config half/config.yaml --output_dir half
 # A resolved configuration given back is no cause for a warning about keys that had no use.
 rm -rf half
 expect 0 'train_runtime' sft --config run/config.yaml --output_dir half
