@@ -47,6 +47,7 @@ int file_place_check(const char *path, struct err *e);
 int file_mkdirs(const char *path, struct err *e);
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);
+bool file_same(const char *a, const char *b); /* both are there, and are one file or folder */
 long long file_size(const char *path); /* -1 if absent */
 int file_copy(const char *from, const char *to, struct err *e);
 int file_remove_tree(const char *path, struct err *e); /* refuses "/" and "" ; does not follow links */

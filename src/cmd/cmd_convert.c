@@ -40,6 +40,8 @@ static int convert_command(struct conf *c, struct err *e)
     const char *out = conf_str(c, "out");
     bool gguf = str_ends(out, ".gguf");
     const char *dtype = dtype_named(conf_str(c, "dtype"), gguf);
+    if (file_same(conf_str(c, "model"), out))
+        return err_usage(e, "--out %s is the model itself; give another place", out);
     if (file_place_check(out, e)) return -1;
     struct model *m = model_load(conf_str(c, "model"), MODEL_IN_PLACE, 0, e);
     if (!m) return -1;

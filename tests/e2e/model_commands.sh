@@ -65,6 +65,7 @@ expect 1 'nothing to predict' "$OPENR1" grad --model "$plain" --ids "$tmp/ids" -
 expect 1 'no such file' "$OPENR1" inspect "$tmp/absent"
 expect 1 'config.json' "$OPENR1" logits --model "$tmp" --ids "$tmp/one" --out "$tmp/x"
 expect 1 'is no part of a saved model' "$OPENR1" convert --model "$plain" --out "$tmp"
+expect 2 'is the model itself' "$OPENR1" convert --model "$tmp/hf" --out "$tmp/hf/" --dtype bfloat16
 expect 2 'float32|bfloat16|float16' "$OPENR1" convert --model "$plain" --out "$tmp/y" --dtype int4
 [ ! -e "$tmp/x" ] || say "a failed command has left an output"
 exit $bad
