@@ -582,7 +582,7 @@ static void attention_backward(struct tape *t, struct node *node)
     a->scratch_step = block_values_scratch(a);
     a->scratch = tape_floats(t, a->scratch_step * (size_t)pool_threads());
     a->delta = tape_floats(t, heads * n_rows);
-    size_t parts = (size_t)(a->parts * a->a.n_kv);
+    size_t parts = (size_t)a->parts * (size_t)a->a.n_kv;
     a->dblocks = tape_floats(t, parts * (size_t)a->plan->n_blocks * dblock_floats(a));
     if (!tape_planning(t)) {
         attention_store_all(a);

@@ -73,7 +73,7 @@ static void balance_spans_back(void *ctx, struct range r)
         const float *f = n->f + i * (size_t)count;
         float s[ROUTE_EXPERTS_MAX], q[ROUTE_EXPERTS_MAX], ds[ROUTE_EXPERTS_MAX];
         float scale = n->node.y->grad[i] / (float)span->len;
-        for (size_t row = (size_t)span->row; row < (size_t)(span->row + span->len); row++) {
+        for (size_t row = (size_t)span->row; row < (size_t)span->row + (size_t)span->len; row++) {
             float sum = shares(n, row, s, q), mean = 0;
             for (int e = 0; e < count; e++) mean = fmaf(scale * f[e], q[e], mean);
             for (int e = 0; e < count; e++) ds[e] = (scale * f[e] - mean) / sum;

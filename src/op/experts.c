@@ -81,6 +81,7 @@ static void gather_range(void *ctx, struct range r)
         memcpy(m->to + i * d, m->from + row_of(m->part, i) * d, d * sizeof(float));
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): written through the struct
 static void gather(const struct experts_part *p, const float *from, float *to)
 {
     struct experts_move m = {p, from, to};

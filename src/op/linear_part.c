@@ -6,6 +6,7 @@
  */
 #include "op/op_int.h"
 
+// NOLINTNEXTLINE(readability-non-const-parameter): written through the struct
 void linear_part_forward(struct tape *t, const struct linear_part *p, const float *x, float *y,
                          matmul_after after, void *ctx)
 {
@@ -24,6 +25,7 @@ void linear_part_forward(struct tape *t, const struct linear_part *p, const floa
     arena_back(tape_arena(t), mark);
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): written through the struct
 void linear_part_back_x(struct tape *t, const struct linear_part *p, const float *dy, float *dx)
 {
     struct arena_mark mark = arena_here(tape_arena(t));

@@ -407,8 +407,8 @@ struct jj_value jj_char_at(struct jj *vm, const struct jj_str *s, size_t at);
 struct jj_value jj_strip(struct jj *vm, struct jj_value s, struct jj_value chars,
                          int sides); /* 1 left, 2 right */
 enum jj_case_rule { CASE_UPPER, CASE_LOWER, CASE_TITLE, CASE_CAPITALIZE, CASE_SWAP };
-struct jj_value jj_change_case(struct jj *vm, struct jj_value s, enum jj_case_rule rule);
-struct jj_value jj_replace(struct jj *vm, struct jj_value s, struct jj_value old, struct jj_value new_,
+struct jj_value jj_change_case(struct jj *vm, struct jj_value v, enum jj_case_rule rule);
+struct jj_value jj_replace(struct jj *vm, struct jj_value s, struct jj_value old, struct jj_value with,
                            int64_t count);
 struct jj_value jj_split(struct jj *vm, struct jj_value s, struct jj_value sep, int64_t max, bool from_right);
 struct jj_value jj_splitlines(struct jj *vm, struct jj_value s, bool keep);

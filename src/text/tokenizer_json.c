@@ -22,7 +22,7 @@ static size_t nul_hide(char *bytes, size_t n)
     for (size_t i = 0; i + 6 <= n; i++) {
         if (bytes[i] != '\\') continue;
         if (!memcmp(bytes + i + 1, "u0000", 5)) {
-            memcpy(bytes + i + 1, "uffff", 5);
+            memset(bytes + i + 2, 'f', 4);
             count++;
         }
         i++; /* the escaped character; the digits of \u hold no backslash */
