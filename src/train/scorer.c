@@ -76,7 +76,7 @@ struct sight {
 
 static struct sight *sight_new(const struct rollouts *r)
 {
-    size_t n = (size_t)(r->groups * r->group);
+    size_t n = (size_t)r->groups * (size_t)r->group;
     struct sight *v = alloc_zero(1, sizeof *v);
     *v = (struct sight){.n = (int)n, .n_groups = r->groups};
     v->in = alloc_zero(n, sizeof *v->in);
