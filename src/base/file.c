@@ -158,8 +158,9 @@ static char *out_target(const char *path, bool *special, struct err *e)
     struct stat st;
     *special = false;
     if (lstat(path, &st)) return alloc_str(path); /* new, or an error that the next call tells */
+    bool link = S_ISLNK(st.st_mode);
     *special = stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
-    if (lstat(path, &st) || !S_ISLNK(st.st_mode)) return alloc_str(path);
+    if (!link) return alloc_str(path);
     char *real = realpath(path, NULL);
     if (!real) err_errno(e, "cannot follow the link %s", path);
     return real;

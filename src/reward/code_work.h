@@ -13,6 +13,12 @@ struct code_place {
     double wait_s;
     enum sandbox_mode mode;
 };
+/* How contests go through their tests (contest.h: batch). */
+#define CODE_BATCH_PARAM                                                                                     \
+    {                                                                                                        \
+        .name = "test_batch_size", .open_r1 = "code_eval_test_batch_size", .type = PARAM_INT, .number = 1,   \
+        .lo = -1e6, .hi = 1e6, .help = "tests between two looks at whether one failed"                       \
+    }
 #define CODE_PLACE_PARAMS(key)                                                                               \
     {.name = "provider_type",                                                                                \
      .open_r1 = key,                                                                                         \

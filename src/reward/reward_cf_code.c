@@ -27,13 +27,7 @@ static const struct reward_param cf_code_params[] = {
      .text = "weighted_sum",
      .choices = "weighted_sum|partial|pass_fail",
      .help = "what some of the tests earn"},
-    {.name = "test_batch_size",
-     .open_r1 = "code_eval_test_batch_size",
-     .type = PARAM_INT,
-     .number = 1,
-     .lo = -1e6,
-     .hi = 1e6,
-     .help = "tests between two looks at whether one failed"},
+    CODE_BATCH_PARAM,
     CODE_PLACE_PARAMS("cf_provider"),
     {.name = NULL}};
 

@@ -18,13 +18,7 @@
 #include "reward/contest.h"
 
 static const struct reward_param ioi_code_params[] = {
-    {.name = "test_batch_size",
-     .open_r1 = "code_eval_test_batch_size",
-     .type = PARAM_INT,
-     .number = 1,
-     .lo = -1e6,
-     .hi = 1e6,
-     .help = "tests between two looks at whether one failed"},
+    CODE_BATCH_PARAM,
     CODE_PLACE_PARAMS("ioi_provider"),
     {.name = NULL}};
 
