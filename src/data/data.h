@@ -21,6 +21,8 @@ struct dataset {
     char *path;
 };
 int dataset_open(struct dataset *d, const char *path, const char *split, struct err *e);
+/* Does the folder hold files of this split by their name? */
+bool dataset_has_split(const char *path, const char *split);
 void dataset_release(struct dataset *d);
 
 /* ---- forms (one file, one row each: form_text.c, form_messages.c, ...) -----------------------

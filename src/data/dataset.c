@@ -75,6 +75,20 @@ static int folder_read(json_t *rows, const char *path, const char *split, struct
     return rc;
 }
 
+bool dataset_has_split(const char *path, const char *split)
+{
+    char **names;
+    size_t n;
+    bool found = false;
+    if (!file_is_dir(path) || dir_list(path, &names, &n, NULL)) return false;
+    for (size_t i = 0; i < n; i++) {
+        if (str_ends(names[i], ".jsonl") && of_split(names[i], split)) found = true;
+        free(names[i]);
+    }
+    free(names);
+    return found;
+}
+
 int dataset_open(struct dataset *d, const char *path, const char *split, struct err *e)
 {
     *d = (struct dataset){.rows = json_array(), .path = hub_resolve(HUB_DATASET, path, e)};

@@ -79,12 +79,19 @@ static int remove_step(const char *dir, long step, struct err *e)
     return failed ? -1 : 0;
 }
 
-int checkpoint_prune(const char *dir, int keep, struct err *e)
+int checkpoint_prune(const char *dir, int keep, long best, struct err *e)
 {
     size_t n;
     int failed = 0;
     long *steps = list_steps(dir, &n);
-    for (size_t i = 0; i + (size_t)keep < n && !failed; i++) failed = remove_step(dir, steps[i], e);
+    size_t doomed = n > (size_t)keep ? n - (size_t)keep : 0;
+    for (size_t i = 0; i < doomed && keep > 1; i++)
+        if (steps[i] == best) {
+            doomed++;
+            break;
+        }
+    for (size_t i = 0; i < doomed && !failed; i++)
+        if (steps[i] != best) failed = remove_step(dir, steps[i], e);
     free(steps);
     return failed;
 }
@@ -114,6 +121,14 @@ static int write_state(struct trainer *t, const char *dir, struct err *e)
                   t->num_tokens, "config", t->config_hash, "log_head", head, "weights", t->last_hash, "start",
                   t->start_hash, "optimizer", moments);
     CHECK(state, "state of step %ld", t->step);
+    if (t->evaluation.best_step >= 0) {
+        json_object_set_new(state, "best_global_step", json_integer(t->evaluation.best_step));
+        json_object_set_new(state, "best_metric", json_real(t->evaluation.best));
+    }
+    if (t->pending.metrics)
+        json_object_set_new(
+            state, "pending",
+            json_pack("{s:O, s:O}", "metrics", t->pending.metrics, "hashes", t->pending.hashes));
     int failed = json_write_file(state, path, e);
     json_decref(state);
     free(path);
@@ -140,7 +155,8 @@ int checkpoint_save(struct trainer *t, struct err *e)
         if (!failed) failed = write_parts(t, fresh, e);
         if (!failed) failed = file_rename(fresh, path, e);
         if (failed) file_remove_tree(fresh, NULL); /* on a full disk it must not take what is left */
-        if (!failed && t->save_limit > 0) failed = checkpoint_prune(t->dir, t->save_limit, e);
+        if (!failed && t->save_limit > 0)
+            failed = checkpoint_prune(t->dir, t->save_limit, t->evaluation.best_step, e);
     }
     if (failed) err_wrap(e, "checkpoint of step %ld", t->step);
     free(path);
@@ -173,6 +189,21 @@ static int read_weights(struct trainer *t, const char *path, struct err *e)
     return failed;
 }
 
+/* What an evaluation that a signal cut short left: the step's record is still to be written. */
+static int read_pending(struct trainer *t, const json_t *state, const char *path, struct err *e)
+{
+    json_t *pending = json_object_get(state, "pending");
+    json_t *metrics = json_object_get(pending, "metrics"), *hashes = json_object_get(pending, "hashes");
+    if (!pending) return 0;
+    if (!json_is_object(metrics) || !json_is_object(hashes))
+        return err_set(e, "%s: 'pending' in trainer_state.json must hold the objects metrics and hashes",
+                       path);
+    step_out_init(&t->pending);
+    json_object_update(t->pending.metrics, metrics);
+    json_object_update(t->pending.hashes, hashes);
+    return 0;
+}
+
 static int read_state(struct trainer *t, const json_t *state, const char *path, struct err *e)
 {
     const char *weights, *head, *start = json_str_or(state, "start", "");
@@ -181,6 +212,9 @@ static int read_state(struct trainer *t, const json_t *state, const char *path, 
     if (json_get_str(state, "log_head", path, &head, e)) return -1;
     snprintf(t->resumed_head, sizeof t->resumed_head, "%s", head);
     if (json_get_real_or(state, "num_tokens", 0, &t->num_tokens, e)) return -1;
+    if (json_get_int_or(state, "best_global_step", -1, &t->evaluation.best_step, e)) return -1;
+    if (json_get_real_or(state, "best_metric", 0, &t->evaluation.best, e)) return -1;
+    if (read_pending(t, state, path, e)) return -1;
     if (t->step < 0 || t->step > t->total_steps)
         return err_set(e, "%s: is at step %ld, this run has %ld", path, t->step, t->total_steps);
     if (strcmp(start, t->start_hash) != 0)
@@ -234,5 +268,21 @@ int checkpoint_load(struct trainer *t, const char *path, struct err *e)
     json_decref(state);
     free(state_path);
     free(moments);
+    return failed ? -1 : 0;
+}
+
+int checkpoint_weights(struct trainer *t, long step, struct err *e)
+{
+    char *path = step_path(t->dir, step, ""), *state_path = path_join(path, "trainer_state.json");
+    json_t *state = json_read_file(state_path, e);
+    int failed = state ? read_weights(t, path, e) : -1;
+    if (!failed) {
+        model_hash(t->model, t->last_hash);
+        if (strcmp(t->last_hash, json_str_or(state, "weights", "")) != 0)
+            failed = err_kind_set(e, ERR_MISMATCH, "%s: the weights are not those that were saved", path);
+    }
+    json_decref(state);
+    free(path);
+    free(state_path);
     return failed ? -1 : 0;
 }

@@ -34,7 +34,8 @@ void console_collect(struct trainer *t, const json_t *metrics)
     json_t *value;
     json_object_foreach((json_t *)metrics, key, value)
     {
-        struct average *a = json_is_number(value) ? average_find(t, key) : NULL;
+        bool averaged = json_is_number(value) && !str_starts(key, "eval_");
+        struct average *a = averaged ? average_find(t, key) : NULL;
         if (!a) continue;
         a->last = json_number_value(value);
         a->sum += a->last;
@@ -62,6 +63,22 @@ void console_line(struct trainer *t)
     log_info("{%s}", line.p);
     str_release(&line);
     t->n_averages = 0;
+}
+
+void console_evaluation(const json_t *metrics, const json_t *timings)
+{
+    const json_t *const objects[] = {metrics, timings};
+    struct str line;
+    const char *key;
+    json_t *value;
+    str_init(&line, 1 << 16);
+    for (int i = 0; i < 2; i++) json_object_foreach((json_t *)objects[i], key, value)
+        {
+            if (str_starts(key, "eval_") || (i == 0 && strcmp(key, "epoch") == 0))
+                str_addf(&line, "%s'%s': %.4g", line.len ? ", " : "", key, json_number_value(value));
+        }
+    log_info("{%s}", line.p);
+    str_release(&line);
 }
 
 json_t *number_json(double x)

@@ -1,9 +1,11 @@
 /* loop.c: the steps of a run.
  *
- * step: gradient (the algorithm's), clip and update (optimiser.c), record (hash chain), console, checkpoint.
- * A signal is obeyed at the next safe point: the step under way is dropped, the state before it is a
- * checkpoint, and the run goes on from there when it is started again. A gradient that is not finite stops
- * the run the same way, with the step and the weight named: nothing was changed by it.
+ * step: gradient (the algorithm's), clip and update (optimiser.c), evaluation where it is due (evaluation.c),
+ * record (hash chain), console, checkpoint. A signal is obeyed at the next safe point: the step under way is
+ * dropped, the state before it is a checkpoint, and the run goes on from there when it is started again. A
+ * gradient that is not finite stops the run the same way, with the step and the weight named: nothing was
+ * changed by it. A signal during an evaluation drops only that: the checkpoint keeps the record that it was
+ * to complete.
  *
  * After the first step no numeric buffer is allocated: weights, gradients, moments and the arena of a step
  * are there before it. What comes and goes is the text of a record and of completions.
@@ -25,16 +27,17 @@ double trainer_epoch(const struct trainer *t)
     return (double)whole + (double)micro / (double)t->micro_per_epoch;
 }
 
-static void step_out_init(struct step_out *o)
+void step_out_init(struct step_out *o)
 {
     *o = (struct step_out){.metrics = json_object(), .hashes = json_object(), .timings = json_object()};
 }
 
-static void step_out_release(struct step_out *o)
+void step_out_release(struct step_out *o)
 {
     json_decref(o->metrics);
     json_decref(o->hashes);
     json_decref(o->timings);
+    *o = (struct step_out){0};
 }
 
 static int stopped(struct trainer *t, struct err *e)
@@ -61,13 +64,13 @@ static int told(struct trainer *t, long step, struct err *e)
     return -1;
 }
 
-/* The algorithm failed or the gradient is bad: keep the last good state, then let the error go up. */
-static int broken(struct trainer *t, struct err *e)
+/* Step `step` failed or met a bad number: keep the last good state, then let the error go up. */
+static int broken(struct trainer *t, long step, struct err *e)
 {
     struct err ignored;
     if (e->kind == ERR_STOPPED) return stopped(t, e);
     checkpoint_save(t, &ignored); /* where it cannot be written, an older one is what is left */
-    return told(t, t->step + 1, e);
+    return told(t, step, e);
 }
 
 static json_t *all_metrics(struct trainer *t, const struct step_out *out, double norm, double lr)
@@ -82,55 +85,74 @@ static json_t *all_metrics(struct trainer *t, const struct step_out *out, double
     return m;
 }
 
-static int record(struct trainer *t, struct step_out *out, json_t *metrics, struct err *e)
+static int record(struct trainer *t, struct step_out *out, struct err *e)
 {
     if (t->step % t->hash_every == 0 || t->step == t->total_steps) {
         model_hash(t->model, t->last_hash);
         json_object_set_new(out->hashes, "weights", json_string(t->last_hash));
     }
-    return runlog_step(t->log, t->step, metrics, out->hashes, out->timings, e);
+    return runlog_step(t->log, t->step, out->metrics, out->hashes, out->timings, e);
 }
 
 static bool save_due(const struct trainer *t)
 {
-    return t->save_every > 0 && (t->step % t->save_every == 0 || t->step == t->total_steps);
+    const struct evaluation *v = &t->evaluation;
+    if (v->best_by[0] && v->best_step == t->step) return true;
+    return t->save_every > 0 && t->step > 0 && (t->step % t->save_every == 0 || t->step == t->total_steps);
 }
 
-static int after_update(struct trainer *t, struct step_out *out, json_t *metrics, struct err *e)
+/* What is left to do once the weights are those of t->step: evaluate, write the record, tell, save. */
+static int settle(struct trainer *t, struct err *e)
 {
-    if (record(t, out, metrics, e)) return -1;
-    console_collect(t, metrics);
-    if (console_due(t)) {
+    struct step_out *out = &t->pending;
+    bool evaluate = evaluation_due(t);
+    if (evaluate && evaluation_run(t, out->metrics, out->timings, e)) return broken(t, t->step, e);
+    if (record(t, out, e)) return told(t, t->step, e);
+    console_collect(t, out->metrics);
+    if (t->step > 0 && console_due(t)) {
         console_line(t);
         if (t->learner->show) t->learner->show(t->self, t);
     }
-    return save_due(t) ? checkpoint_save(t, e) : 0;
+    if (evaluate) console_evaluation(out->metrics, out->timings);
+    json_decref(t->last_metrics);
+    t->last_metrics = json_incref(out->metrics);
+    step_out_release(out);
+    return save_due(t) && checkpoint_save(t, e) ? told(t, t->step, e) : 0;
 }
 
-static int one_step(struct trainer *t, struct step_out *out, struct err *e)
+static int update(struct trainer *t, struct step_out *out, double lr, double *norm, struct err *e)
 {
     const char *bad;
-    double from = clock_s(), lr = t->schedule.lr * schedule_at(&t->schedule, t->step);
-    if (t->learner->step(t->self, t, out, e)) return broken(t, e);
-    double norm = optimiser_step(t->opt, lr, &bad);
-    if (bad) {
-        err_set(e,
-                "the gradient of %s is not finite; a lower learning_rate or max_grad_norm, or a look at this "
-                "step's "
-                "data, is what helps",
-                bad);
-        return broken(t, e);
+    if (t->learner->step(t->self, t, out, e)) return -1;
+    *norm = optimiser_step(t->opt, lr, &bad);
+    if (!bad) return 0;
+    return err_set(e,
+                   "the gradient of %s is not finite; a lower learning_rate or max_grad_norm, or a look at "
+                   "this step's data, is what helps",
+                   bad);
+}
+
+static int one_step(struct trainer *t, struct err *e)
+{
+    struct step_out out;
+    double from = clock_s(), lr = t->schedule.lr * schedule_at(&t->schedule, t->step), norm;
+    step_out_init(&out);
+    if (update(t, &out, lr, &norm, e)) {
+        step_out_release(&out);
+        return broken(t, t->step + 1, e);
     }
-    moe_end_step(&t->moe, out->metrics);
+    moe_end_step(&t->moe, out.metrics);
     t->step++;
     t->steps_here++;
-    t->loss_sum += out->loss;
+    t->loss_sum += out.loss;
     t->last_hash[0] = 0;
-    json_object_set_new(out->timings, "step_time", number_json(clock_s() - from));
-    json_t *metrics = all_metrics(t, out, norm, lr);
-    json_decref(t->last_metrics);
-    t->last_metrics = metrics;
-    return after_update(t, out, metrics, e) ? told(t, t->step, e) : 0;
+    json_object_set_new(out.timings, "step_time", number_json(clock_s() - from));
+    json_t *metrics = all_metrics(t, &out, norm, lr);
+    json_decref(out.metrics);
+    out.metrics = metrics;
+    t->pending = out;
+    progress_update(&t->bar, t->step, out.note);
+    return settle(t, e);
 }
 
 int trainer_run(struct trainer *t, struct err *e)
@@ -139,17 +161,8 @@ int trainer_run(struct trainer *t, struct err *e)
     stop_install();
     progress_start(&t->bar, t->learner->name, t->total_steps);
     progress_update(&t->bar, t->step, NULL);
-    while (t->step < t->total_steps && !failed) {
-        if (stop_signal()) {
-            failed = stopped(t, e);
-            break;
-        }
-        struct step_out out;
-        step_out_init(&out);
-        failed = one_step(t, &out, e);
-        if (!failed) progress_update(&t->bar, t->step, out.note);
-        step_out_release(&out);
-    }
+    if (t->pending.metrics) failed = settle(t, e);
+    while (t->step < t->total_steps && !failed) failed = stop_signal() ? stopped(t, e) : one_step(t, e);
     progress_end(&t->bar);
     return failed;
 }

@@ -57,7 +57,7 @@ const struct opt sft_options[] = {
      .choices = "nll|chunked_nll|dft",
      .help = "nll (chunked_nll is the same value), or dft"},
     NOTED("padding_free", "rows are never padded"),
-    NOTED("eval_packing", "no evaluation during training"),
+    {.key = "eval_packing", .type = OPT_BOOL, .help = "pack the rows to evaluate on; unset: as packing"},
     NOTED("activation_offloading", "memory is one here"),
     {.key = "chat_template_path", .type = OPT_STR, .help = "refused: give chat_template"},
     {.key = NULL},

@@ -13,8 +13,7 @@
 #include "base/check.h"
 #include "base/file.h"
 #include "base/json.h"
-
-enum { PARTS_MAX = 32 };
+#include "net/hub.h"
 
 struct part {
     const char *id, *config, *split;
@@ -25,15 +24,18 @@ struct part {
 void rows_release(struct rows *r)
 {
     json_decref(r->rows);
+    json_decref(r->held_out);
     for (int i = 0; i < r->n_paths; i++) free(r->paths[i]);
     *r = (struct rows){0};
 }
 
-/* NAME, or the folder CONFIG in it. */
+/* Where NAME lies, or the folder CONFIG in it. */
 static char *part_path(const char *name, const char *config, struct err *e)
 {
-    if (!config || !*config) return alloc_str(name);
-    char *path = path_join(name, config);
+    char *root = hub_resolve(HUB_DATASET, name, e);
+    if (!root || !config || !*config) return root;
+    char *path = path_join(root, config);
+    free(root);
     if (file_is_dir(path)) return path;
     err_set(e, "%s: the dataset has no folder '%s' (dataset_config)", name, config);
     free(path);
@@ -116,6 +118,27 @@ static int mixture_add(const json_t *entry, size_t index, uint64_t seed, struct 
     return 0;
 }
 
+/* test_split_size: that share of the mixed rows, or so many when it is 1 or more, are held out. */
+static int mixture_split(const json_t *mixture, struct rows *r, struct err *e)
+{
+    const json_t *size = json_object_get(mixture, "test_split_size");
+    size_t n = json_array_size(r->rows);
+    if (!size || json_is_null(size)) return 0;
+    double share = json_number_value(size), held = share < 1 ? ceil(share * (double)n) : floor(share);
+    if (!(share > 0 && held < (double)n))
+        return err_usage(e,
+                         "dataset_mixture: test_split_size must be a share between 0 and 1, or a number of "
+                         "rows below the %zu there are",
+                         n);
+    r->held_out = json_array();
+    for (size_t i = 0; i < (size_t)held; i++) json_array_append(r->held_out, json_array_get(r->rows, i));
+    json_t *rest = json_array();
+    for (size_t i = (size_t)held; i < n; i++) json_array_append(rest, json_array_get(r->rows, i));
+    json_decref(r->rows);
+    r->rows = rest;
+    return 0;
+}
+
 static int mixture_open(const json_t *mixture, struct rows *r, struct err *e)
 {
     const json_t *list = json_object_get(mixture, "datasets"), *entry;
@@ -134,7 +157,40 @@ static int mixture_open(const json_t *mixture, struct rows *r, struct err *e)
     permute(r->rows, json_array_size(r->rows), &at, all);
     json_decref(r->rows);
     r->rows = all;
-    return 0;
+    return mixture_split(mixture, r, e);
+}
+
+/* The rows to evaluate on: of eval_dataset_name, of the mixture's split, or of dataset_test_split. */
+static int held_out_open(struct rows *r, struct conf *c, struct err *e)
+{
+    struct part p = {.id = conf_str(c, "eval_dataset_name")};
+    const char *split = conf_str(c, "dataset_test_split");
+    if (!evaluation_wanted(c)) {
+        json_decref(r->held_out);
+        r->held_out = NULL;
+        return 0;
+    }
+    if (p.id && *p.id) {
+        json_decref(r->held_out);
+        r->held_out = NULL;
+        return part_load(&p, r, &r->held_out, e);
+    }
+    if (r->held_out) return 0;
+    if (conf_is_set(c, "dataset_mixture"))
+        return err_usage(e, "evaluation during training is asked for, but dataset_mixture holds nothing out: "
+                            "give its test_split_size, or eval_dataset_name");
+    p = (struct part){
+        .id = conf_str(c, "dataset_name"), .config = conf_str(c, "dataset_config"), .split = split};
+    char *path = part_path(p.id, p.config, e);
+    if (!path) return -1;
+    bool has = dataset_has_split(path, split);
+    free(path);
+    if (!has)
+        return err_usage(e,
+                         "evaluation during training is asked for, but %s has no %s.jsonl or %s-*.jsonl "
+                         "(dataset_test_split): give eval_dataset_name, or leave eval_strategy out",
+                         p.id, split, split);
+    return part_load(&p, r, &r->held_out, e);
 }
 
 int rows_open(struct rows *r, struct trainer *t, struct err *e)
@@ -163,6 +219,7 @@ int rows_open(struct rows *r, struct trainer *t, struct err *e)
         json_decref(r->rows);
         r->rows = kept;
     }
+    if (status == 0) status = held_out_open(r, c, e);
     if (status) rows_release(r);
     return status;
 }

@@ -22,12 +22,12 @@ static const struct refusal sft_refused[] = {
 
 struct sft {
     struct rows rows;
-    struct examples data;
-    struct micro micro;
-    int batch;       /* bins of a micro-step */
-    long n_micro;    /* micro-steps of an epoch */
-    uint32_t *order; /* [n_bins] of the epoch at hand */
-    long epoch;      /* of `order`; -1: none */
+    struct examples data, held_out; /* held_out.n_bins 0: no evaluation */
+    struct micro micro, eval_micro;
+    int batch, eval_batch; /* bins of a micro-step */
+    long n_micro;          /* micro-steps of an epoch */
+    uint32_t *order;       /* [n_bins] of the epoch at hand */
+    long epoch;            /* of `order`; -1: none */
     bool shuffled, dft;
     double further; /* mtp_loss_weight */
 };
@@ -48,12 +48,18 @@ static void set_order(struct sft *s, const struct trainer *t, long epoch)
     s->epoch = epoch;
 }
 
-/* Bins [from, to) of micro-step j of the epoch, as places in `order`. */
+/* Bins [*from, *to) of batch j when each has `batch` of n. */
+static void batch_range(long j, int batch, int n, int *from, int *to)
+{
+    long end = (j + 1) * batch;
+    *from = (int)(j * batch);
+    *to = end < n ? (int)end : n;
+}
+
+/* Of micro-step j of the epoch, as places in `order`. */
 static void micro_range(const struct sft *s, long j, int *from, int *to)
 {
-    long end = (j + 1) * s->batch;
-    *from = (int)(j * s->batch);
-    *to = end < s->data.n_bins ? (int)end : s->data.n_bins;
+    batch_range(j, s->batch, s->data.n_bins, from, to);
 }
 
 static double window_targets(const struct sft *s, long first, long count)
@@ -89,25 +95,16 @@ static long row_of_head(const struct sft *s, long j, int head)
 {
     int from, to;
     micro_range(s, j, &from, &to);
-    for (int i = from; i < to; i++) {
-        const struct examples *x = &s->data;
-        int bin = (int)s->order[i];
-        for (int k = x->first[bin]; k < x->first[bin + 1]; k++) {
-            const struct example *ex = &x->list[x->docs[k]];
-            if (head < ex->n_loss) return ex->row;
-            head -= ex->n_loss;
-        }
-    }
-    return -1;
+    return examples_row(&s->data, from, to, s->order, head);
 }
 
-static void seed_loss(const struct sft *s, struct tape *t, const struct forward *f, double n,
-                      struct sums *sums)
+/* Adds up the loss over n tokens and its metrics, and gives the gradient with respect to the log-probs
+ * unless grad is NULL. */
+static void add_loss(const struct sft *s, const struct forward *f, double n, struct sums *sums, float *grad)
 {
-    float *grad = tape_seed(t, f->out.logp);
     for (int i = 0; i < f->rows.n; i++) {
         double logp = (double)f->out.logp->data[i], weight = s->dft ? fm_exp(logp) / n : 1 / n;
-        grad[i] = (float)-weight;
+        if (grad) grad[i] = (float)-weight;
         sums->loss -= weight * logp;
         sums->entropy += (double)f->out.entropy->data[i];
         sums->correct += f->out.argmax[i] == f->rows.targets[i];
@@ -139,7 +136,7 @@ static int run_micro(struct sft *s, struct trainer *t, long j, double n, struct 
     micro_forward(&s->micro, t->model, t->tape, t->checkpointing, &f);
     if (f.out.bad_row >= 0)
         return err_set(e, "the logits for dataset row %ld are not finite", row_of_head(s, j, f.out.bad_row));
-    seed_loss(s, t->tape, &f, n, sums);
+    add_loss(s, &f, n, sums, tape_seed(t->tape, f.out.logp));
     seed_further(s, t->tape, &f, n, sums);
     moe_end_micro(&t->moe);
     tape_backward(t->tape);
@@ -185,7 +182,43 @@ static int sft_step(void *self, struct trainer *t, struct step_out *out, struct 
     return 0;
 }
 
-static const struct learner sft_learner = {.name = "sft", .options = sft_options, .step = sft_step};
+/* ---- evaluation ------------------------------------------------------------------------------------ */
+
+static int evaluate_batch(struct sft *s, struct trainer *t, long j, struct sums *sums, struct err *e)
+{
+    struct forward f = {.rows = {.temperature = 1}};
+    const struct examples *x = &s->held_out;
+    int from, to;
+    batch_range(j, s->eval_batch, x->n_bins, &from, &to);
+    micro_clear(&s->eval_micro);
+    for (int bin = from; bin < to; bin++) examples_add(x, bin, &s->eval_micro);
+    tape_start(t->tape, false);
+    micro_forward(&s->eval_micro, t->model, t->tape, false, &f);
+    if (f.out.bad_row >= 0)
+        return err_set(e, "the logits for held-out row %ld are not finite",
+                       examples_row(x, from, to, NULL, f.out.bad_row));
+    add_loss(s, &f, (double)x->n_loss, sums, NULL);
+    return 0;
+}
+
+/* Means over all tokens with loss, so that the size of a batch changes nothing but the order of sums. */
+static int sft_evaluate(void *self, struct trainer *t, struct evaluation_out *out, struct err *e)
+{
+    struct sft *s = self;
+    struct sums sums = {0};
+    out->samples = s->held_out.n_bins;
+    out->batches = (s->held_out.n_bins + s->eval_batch - 1) / s->eval_batch;
+    for (long j = 0; j < out->batches; j++)
+        if (evaluate_batch(s, t, j, &sums, e) || evaluation_watch(t, j + 1, out->batches, e)) return -1;
+    json_object_set_new(out->metrics, "eval_loss", number_json(sums.loss));
+    json_object_set_new(out->metrics, "eval_entropy", number_json(sums.entropy / sums.targets));
+    json_object_set_new(out->metrics, "eval_mean_token_accuracy", number_json(sums.correct / sums.targets));
+    json_object_set_new(out->metrics, "eval_num_tokens", json_integer((json_int_t)t->num_tokens));
+    return 0;
+}
+
+static const struct learner sft_learner = {
+    .name = "sft", .options = sft_options, .step = sft_step, .evaluate = sft_evaluate};
 
 /* ---- set-up ---------------------------------------------------------------------------------------- */
 
@@ -213,6 +246,10 @@ static int read_data(struct sft *s, struct trainer *t, struct err *e)
     if (o.packing && o.max_length == 0) return err_usage(e, "packing needs max_length");
     if (rows_open(&s->rows, t, e)) return -1;
     if (examples_read(&s->data, s->rows.rows, &o, e)) return -1;
+    o.shuffle = false;
+    if (conf_is_set(c, "eval_packing")) o.packing = conf_bool(c, "eval_packing");
+    if (s->rows.held_out && examples_read(&s->held_out, s->rows.held_out, &o, e))
+        return err_wrap(e, "rows to evaluate on");
     int limit = model_config(t->model)->max_positions;
     if (limit > 0 && s->data.longest > limit)
         log_warn("the longest example has %d tokens; the model's config.json speaks of %d positions",
@@ -251,11 +288,33 @@ static void size_up(struct sft *s, struct trainer *t)
     free(list);
 }
 
+/* The same for evaluation, whose batches are known. */
+static void size_up_evaluation(struct sft *s, struct trainer *t)
+{
+    const struct examples *x = &s->held_out;
+    int n = (x->n_bins + s->eval_batch - 1) / s->eval_batch, most = 0, most_docs = 0, from, to, largest = 0;
+    for (int j = 0; j < n; j++) {
+        int rows = 0;
+        batch_range(j, s->eval_batch, x->n_bins, &from, &to);
+        for (int bin = from; bin < to; bin++) rows += examples_bin_rows(x, bin);
+        if (x->first[to] - x->first[from] > most_docs) most_docs = x->first[to] - x->first[from];
+        if (rows <= most) continue;
+        most = rows;
+        largest = j;
+    }
+    if (!n) return;
+    micro_init(&s->eval_micro, most, most_docs, most);
+    batch_range(largest, s->eval_batch, x->n_bins, &from, &to);
+    for (int bin = from; bin < to; bin++) examples_add(x, bin, &s->eval_micro);
+    trainer_plan_evaluation(t, plan_micro(&s->eval_micro, t->model, false, false));
+}
+
 static int set_up(struct sft *s, struct trainer *t, struct err *e)
 {
     struct conf *c = t->conf;
     if (read_data(s, t, e)) return -1;
     s->batch = (int)conf_int(c, "per_device_train_batch_size");
+    s->eval_batch = (int)conf_int(c, "per_device_eval_batch_size");
     s->shuffled = strcmp(conf_str(c, "train_sampling_strategy"), "random") == 0;
     s->dft = strcmp(conf_str(c, "loss_type"), "dft") == 0;
     s->epoch = -1;
@@ -273,6 +332,7 @@ static int set_up(struct sft *s, struct trainer *t, struct err *e)
     t->steps_per_epoch = (s->n_micro + t->accumulation - 1) / t->accumulation;
     if (t->max_micro > s->n_micro) t->max_micro = s->n_micro;
     size_up(s, t);
+    size_up_evaluation(s, t);
     return 0;
 }
 
@@ -287,7 +347,9 @@ static int sft_run(struct conf *c, const struct train_hooks *hooks, struct str *
     trainer_release(&t);
     rows_release(&s.rows);
     examples_release(&s.data);
+    examples_release(&s.held_out);
     micro_release(&s.micro);
+    micro_release(&s.eval_micro);
     free(s.order);
     return failed;
 }

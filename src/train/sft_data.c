@@ -182,6 +182,19 @@ int examples_bin_rows(const struct examples *x, int bin)
     return total;
 }
 
+long examples_row(const struct examples *x, int from, int to, const uint32_t *order, int head)
+{
+    for (int i = from; i < to; i++) {
+        int bin = order ? (int)order[i] : i;
+        for (int k = x->first[bin]; k < x->first[bin + 1]; k++) {
+            const struct example *ex = &x->list[x->docs[k]];
+            if (head < ex->n_loss) return ex->row;
+            head -= ex->n_loss;
+        }
+    }
+    return -1;
+}
+
 void examples_add(const struct examples *x, int bin, struct micro *b)
 {
     for (int i = x->first[bin]; i < x->first[bin + 1]; i++) {

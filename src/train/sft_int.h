@@ -31,6 +31,8 @@ struct example_opts {
 };
 int examples_read(struct examples *x, json_t *rows, const struct example_opts *o, struct err *e);
 void examples_release(struct examples *x);
+/* The dataset row of prediction `head` among those of bins order[from..to-1] (order NULL: from..to-1). */
+long examples_row(const struct examples *x, int from, int to, const uint32_t *order, int head);
 int examples_bin_rows(const struct examples *x, int bin);
 void examples_add(const struct examples *x, int bin, struct micro *b);
 

@@ -134,11 +134,14 @@ size_t plan_limit(struct conf *c);
 
 /* rows.c: dataset_name or dataset_mixture of a configuration. paths: to note in the manifest. */
 struct trainer;
+enum { PARTS_MAX = 32 };
 struct rows {
-    json_t *rows; /* array of objects, owned */
-    char *paths[32];
+    json_t *rows;     /* array of objects, owned */
+    json_t *held_out; /* to evaluate on during training, likewise; NULL unless evaluation_wanted */
+    char *paths[PARTS_MAX + 1];
     int n_paths;
 };
+/* Both, none empty. */
 int rows_open(struct rows *r, struct trainer *t, struct err *e);
 void rows_release(struct rows *r);
 
@@ -149,6 +152,10 @@ struct step_out { /* what a step tells; objects owned by the loop */
     double loss;
     char note[96]; /* for the progress bar */
 };
+struct evaluation_out {    /* what an evaluation tells */
+    json_t *metrics;       /* TRL's names, which all begin with eval_; owned by the caller */
+    long samples, batches; /* for the rates */
+};
 
 struct learner {
     const char *name;          /* "sft" */
@@ -158,6 +165,10 @@ struct learner {
     int (*step)(void *self, struct trainer *t, struct step_out *out, struct err *e);
     /* After the update, when the console line of this step is due; or NULL. */
     void (*show)(void *self, struct trainer *t);
+    /* Evaluate the weights as they are after t->step steps, on rows.held_out. Only asked for when
+     * evaluation_wanted; t->tape and t->arena are free for it (trainer_plan_evaluation), and it changes
+     * nothing that a later step reads. evaluation_watch after each batch. NULL: this algorithm cannot. */
+    int (*evaluate)(void *self, struct trainer *t, struct evaluation_out *out, struct err *e);
     /* Write what else a checkpoint needs into dir; read it again. May be NULL. */
     int (*save)(void *self, const char *dir, struct err *e);
     int (*load)(void *self, const char *dir, struct err *e);
@@ -169,6 +180,16 @@ struct average { /* of a metric, over the steps since the last console line */
     long n;
 };
 enum { AVERAGES_MAX = 96 };
+
+struct evaluation { /* when, and which checkpoint is the best: evaluation.c */
+    long every;     /* steps between two; 0: none in between */
+    bool by_epoch, on_start, at_end;
+    double delay;     /* epochs (by_epoch) or steps before which there is none */
+    char best_by[64]; /* metric that says which checkpoint is best; "": nobody asks */
+    bool greater, load_best;
+    double best;    /* of best_step */
+    long best_step; /* -1: none yet */
+};
 
 struct trainer {
     struct conf *conf;
@@ -203,6 +224,8 @@ struct trainer {
     const struct train_hooks *hooks;
     struct average averages[AVERAGES_MAX];
     int n_averages;
+    struct evaluation evaluation;
+    struct step_out pending; /* step t->step's record, if it is still to be written (metrics not NULL) */
     struct progress bar;
     double started_s, loss_sum;
     long steps_here; /* in this process */
@@ -216,11 +239,29 @@ int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *ho
 void trainer_release(struct trainer *t);
 /* Decide on gradient checkpointing for the largest microbatch and put its memory into the plan. */
 void trainer_plan_micro(struct trainer *t, const struct micro *largest);
+/* An evaluation takes this much step memory at most; after trainer_plan_micro. */
+void trainer_plan_evaluation(struct trainer *t, size_t bytes);
+/* Steps from a number of steps, or a share of all when below 1. */
+long trainer_steps(double value, long total);
 /* out: what goes to standard output (the dry run's text, or one JSON object about the run). */
 int trainer_go(struct trainer *t, const struct rows *data, struct str *out, struct err *e);
 
+/* evaluation.c: while training. */
+bool evaluation_wanted(struct conf *c);
+/* From the configuration; t's numbers of steps are known. */
+int evaluation_read(struct trainer *t, struct err *e);
+/* After t->step steps? */
+bool evaluation_due(const struct trainer *t);
+/* Put the eval_ metrics of the weights as they are into metrics, times and rates into timings, and note
+ * whether they are the best. */
+int evaluation_run(struct trainer *t, json_t *metrics, json_t *timings, struct err *e);
+/* For learners: shows how far an evaluation is. -1 with ERR_STOPPED when a signal came. */
+int evaluation_watch(struct trainer *t, long done, long total, struct err *e);
+
 /* loop.c */
 int trainer_run(struct trainer *t, struct err *e);
+void step_out_init(struct step_out *o);
+void step_out_release(struct step_out *o);
 double trainer_epoch(const struct trainer *t); /* epochs done, as logged */
 
 /* run_state.c: what output_dir says about an earlier run. */
@@ -237,13 +278,17 @@ int checkpoint_save(struct trainer *t, struct err *e);
 int checkpoint_load(struct trainer *t, const char *path, struct err *e);
 /* Path of the newest whole checkpoint (free() it), or NULL. */
 char *checkpoint_newest(const char *dir);
-/* Remove all checkpoints (a fresh start), or all but the newest `keep`. */
-int checkpoint_prune(const char *dir, int keep, struct err *e);
+/* Remove all checkpoints (a fresh start), or all but the newest `keep`; the one of step `best` (-1: none)
+ * stays and counts among them, unless keep is 1. */
+int checkpoint_prune(const char *dir, int keep, long best, struct err *e);
+/* The weights of DIR/checkpoint-STEP, checked, into the model. */
+int checkpoint_weights(struct trainer *t, long step, struct err *e);
 
 /* console.c: the line every logging_steps and what it averages. */
 void console_collect(struct trainer *t, const json_t *metrics);
 void console_line(struct trainer *t);
 bool console_due(const struct trainer *t);
+void console_evaluation(const json_t *metrics, const json_t *timings);
 
 /* A number for a record: NaN and infinities become null. */
 json_t *number_json(double x);

@@ -69,6 +69,7 @@ void trainer_release(struct trainer *t)
     arena_release(&t->arena);
     model_free(t->model);
     json_decref(t->last_metrics);
+    step_out_release(&t->pending);
     if (t->lock > 0) close(t->lock);
 }
 
@@ -86,8 +87,14 @@ void trainer_plan_micro(struct trainer *t, const struct micro *largest)
              t->step_bytes);
 }
 
-/* Steps from a number of steps, or a share of all when below 1. */
-static long steps_from(double value, long total)
+void trainer_plan_evaluation(struct trainer *t, size_t bytes)
+{
+    if (bytes <= t->step_bytes) return;
+    plan_add(&t->plan, "evaluation, beyond a step", bytes - t->step_bytes);
+    t->step_bytes = bytes;
+}
+
+long trainer_steps(double value, long total)
 {
     if (value >= 1) return (long)value;
     return -(long)floor(-value * (double)total);
@@ -106,15 +113,17 @@ static int plan_steps(struct trainer *t, struct err *e)
     t->log_every = strcmp(logging, "no") == 0 ? 0
                    : strcmp(logging, "epoch") == 0
                        ? t->steps_per_epoch
-                       : steps_from(conf_real(c, "logging_steps"), t->total_steps);
-    t->save_every = strcmp(saving, "no") == 0      ? 0
-                    : strcmp(saving, "epoch") == 0 ? t->steps_per_epoch
-                                                   : steps_from(conf_real(c, "save_steps"), t->total_steps);
+                       : trainer_steps(conf_real(c, "logging_steps"), t->total_steps);
+    t->save_every = strcmp(saving, "no") == 0 || strcmp(saving, "best") == 0 ? 0
+                    : strcmp(saving, "epoch") == 0
+                        ? t->steps_per_epoch
+                        : trainer_steps(conf_real(c, "save_steps"), t->total_steps);
+    if (evaluation_read(t, e)) return -1;
     double warmup = conf_real(c, "warmup_steps"), ratio = conf_real(c, "warmup_ratio");
     json_t *kwargs = conf_map(c, "lr_scheduler_kwargs");
     t->schedule.lr = conf_real(c, "learning_rate");
     t->schedule.total = t->total_steps;
-    t->schedule.warmup = steps_from(warmup > 0 ? warmup : ratio, t->total_steps);
+    t->schedule.warmup = trainer_steps(warmup > 0 ? warmup : ratio, t->total_steps);
     int failed = schedule_init(&t->schedule, conf_str(c, "lr_scheduler_type"), kwargs, e);
     json_decref(kwargs);
     return failed;
@@ -222,7 +231,8 @@ static int open_log(struct trainer *t, bool resumed, const struct rows *data, st
 {
     char head[HASH_HEX];
     struct str yaml;
-    t->log = runlog_open(t->dir, resumed ? t->step : -1, e);
+    long recorded = t->pending.metrics ? t->step - 1 : t->step;
+    t->log = runlog_open(t->dir, resumed ? recorded : -1, e);
     if (!t->log) return -1;
     runlog_head(t->log, head);
     if (resumed && strcmp(head, t->resumed_head) != 0)
@@ -280,7 +290,8 @@ static int start(struct trainer *t, const struct rows *data, struct err *e)
         failed = checkpoint_load(t, from, e);
         if (!failed) log_info("resumed from %s at step %ld of %ld", from, t->step, t->total_steps);
     } else if (!failed) {
-        failed = checkpoint_prune(t->dir, 0, e);
+        failed = checkpoint_prune(t->dir, 0, -1, e);
+        if (t->evaluation.on_start) step_out_init(&t->pending);
     }
     if (!failed) failed = run_status_write(t->dir, RUN_UNFINISHED, t->config_hash, t->step, e);
     if (!failed) failed = open_log(t, from, data, e);
@@ -364,9 +375,18 @@ static int save_model(struct trainer *t, const struct rows *data, struct err *e)
     return failed ? -1 : 0;
 }
 
+static int take_best(struct trainer *t, struct err *e)
+{
+    const struct evaluation *v = &t->evaluation;
+    if (!v->load_best || v->best_step < 0) return 0;
+    log_info("the best model is that of step %ld (%s %.6g)", v->best_step, v->best_by, v->best);
+    return v->best_step == t->step ? 0 : checkpoint_weights(t, v->best_step, e);
+}
+
 static int finish(struct trainer *t, const struct rows *data, struct str *out, struct err *e)
 {
     char head[HASH_HEX];
+    if (take_best(t, e)) return -1;
     if (!t->last_hash[0]) model_hash(t->model, t->last_hash);
     if (save_model(t, data, e)) return -1;
     if (runlog_note(t->log, "weights", json_string(t->last_hash), e)) return -1;

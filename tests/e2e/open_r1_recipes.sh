@@ -20,7 +20,7 @@ awk 'BEGIN { for (i = 0; i < 640; i++)
   printf "{\"text\":\"%d=%d\",\"prompt\":\"%d=\",\"solution\":\"%d\"}\n", i, i, i, i }' >data.jsonl
 n=0
 for file in "$recipes"/*/sft/*.yaml "$recipes"/*/grpo/*.yaml; do
-  case $file in
+  case ${file#"$recipes"} in
   */sft/*) set -- sft --dataset_text_field text --chat_template '' ;;
   *) set -- grpo --reward_funcs exact --reward_weights 1 --apply_chat_template false --chat_template '' \
     --dataset_prompt_column prompt ;;

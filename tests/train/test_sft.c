@@ -179,7 +179,6 @@ static void what_cannot_be_done_is_refused(void **state)
         const char *words, *part;
     } cases[] = {
         {"use_peft true", "use_peft"},
-        {"eval_strategy steps", "openr1 eval"},
         {"label_smoothing_factor 0.1", "label_smoothing_factor"},
         {"optim sgd", "AdamW"},
         {"eos_token <none>", "vocabulary"},
