@@ -72,7 +72,11 @@ const struct cmd cmd_loss_grpo = {
         "keys},\"logps\":[[...]],\"old_logps\",\"ref_logps\",\"mask\",\"advantages\" or\n"
         "\"rewards\"} (null or absent: default) and writes {\"id\",\"loss\",\"grad\":[[d loss / d "
         "logps]],\"advantages\",\n"
-        "\"metrics\"}, in double precision. One record is one micro-step that is one optimiser step.\n\n"
+        "\"metrics\"}, in double precision. One record is one micro-step that is one optimiser step.\n"
+        "top_entropy_quantile and entropy_coef need \"entropies\":[[...]], and give \"grad_entropies\" too; "
+        "with\n"
+        "use_adaptive_entropy, \"last_entropy\" is the mean entropy of the step before (absent: there was "
+        "none).\n\n"
         "  openr1 loss grpo --jsonl records.jsonl",
     .tables = loss_tables,
     .run = loss_command,

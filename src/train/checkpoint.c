@@ -178,13 +178,13 @@ static int read_weight(struct tensor_file *f, struct weight *w, const char *path
     return tensor_file_rows(f, info, 0, w->rows, w->data, e);
 }
 
-static int read_weights(struct trainer *t, const char *path, struct err *e)
+int checkpoint_read_weights(struct model *m, const char *path, struct err *e)
 {
     struct tensor_file *f = tensor_file_open(path, e);
     if (!f) return -1;
     int failed = 0;
-    for (int i = 0; i < model_n_weights(t->model) && !failed; i++)
-        failed = read_weight(f, model_weight(t->model, i), path, e);
+    for (int i = 0; i < model_n_weights(m) && !failed; i++)
+        failed = read_weight(f, model_weight(m, i), path, e);
     tensor_file_close(f);
     return failed;
 }
@@ -252,7 +252,7 @@ int checkpoint_load(struct trainer *t, const char *path, struct err *e)
          *moments = path_join(path, "optimizer.safetensors");
     json_t *state = json_read_file(state_path, e);
     int failed = state ? 0 : -1;
-    if (!failed) failed = read_weights(t, path, e);
+    if (!failed) failed = checkpoint_read_weights(t->model, path, e);
     if (!failed) failed = read_state(t, state, path, e);
     if (!failed && !file_exists(moments))
         failed =
@@ -275,7 +275,7 @@ int checkpoint_weights(struct trainer *t, long step, struct err *e)
 {
     char *path = step_path(t->dir, step, ""), *state_path = path_join(path, "trainer_state.json");
     json_t *state = json_read_file(state_path, e);
-    int failed = state ? read_weights(t, path, e) : -1;
+    int failed = state ? checkpoint_read_weights(t->model, path, e) : -1;
     if (!failed) {
         model_hash(t->model, t->last_hash);
         if (strcmp(t->last_hash, json_str_or(state, "weights", "")) != 0)

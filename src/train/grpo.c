@@ -19,6 +19,7 @@
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/json.h"
 
 /* ---- generation ------------------------------------------------------------------------------------ */
 
@@ -103,7 +104,8 @@ static void put_metrics(struct grpo *g, const struct grpo_sums *p, bool fresh, s
 {
     policy_metrics(&p->out, &g->policy, out->metrics);
     json_object_set_new(out->metrics, "ratio/max_deviation", number_json(p->out.max_ratio_error));
-    if (p->tokens > 0) json_object_set_new(out->metrics, "entropy", number_json(p->entropy / p->tokens));
+    double tokens = p->out.n_tokens - p->skipped;
+    if (tokens > 0) json_object_set_new(out->metrics, "entropy", number_json(p->out.entropy / tokens));
     if (fresh && p->trained > 0) {
         json_object_set_new(out->metrics, "sampling/sampling_logp_difference/mean",
                             number_json(p->gap_sum / p->compared));
@@ -133,11 +135,10 @@ static int grpo_step(void *self, struct trainer *t, struct step_out *out, struct
     long window = t->step / l->window_steps, at = t->step % l->window_steps;
     int first_group = (int)(at % l->slices) * l->step_groups;
     bool fresh = at == 0;
-    struct grpo_sums p;
     if (g->now.window != window && new_window(g, window, e)) return -1;
-    if (grpo_pass(g, first_group, fresh, &p, e)) return -1;
+    if (grpo_pass(g, first_group, fresh, e)) return -1;
     hash_step(g, first_group, out->hashes);
-    put_metrics(g, &p, fresh, out);
+    put_metrics(g, &g->sums, fresh, out);
     if (fresh) {
         count_tokens(g);
         grpo_warn(g);
@@ -146,11 +147,46 @@ static int grpo_step(void *self, struct trainer *t, struct step_out *out, struct
     return 0;
 }
 
+static void grpo_updated(void *self, struct trainer *t, json_t *metrics)
+{
+    struct grpo *g = self;
+    entropy_control_end(&g->control, &g->sums.out, g->policy.entropy_coef, metrics);
+    if (g->ref) reference_sync(&g->reference, g->ref, t->model, t->step);
+}
+
 /* ---- checkpoints ----------------------------------------------------------------------------------- */
+
+#define STATE "grpo_state.json"
+
+/* What is more than a function of the step: only there when some option asks for it. */
+static int state_save(struct grpo *g, const char *dir, struct err *e)
+{
+    if (!g->control.adaptive) return 0;
+    char *path = path_join(dir, STATE);
+    json_t *o = json_pack("{s:f, s:o}", "entropy_coef", g->control.coef, "last_entropy",
+                          number_json(g->control.last));
+    int failed = json_write_file(o, path, e);
+    json_decref(o);
+    free(path);
+    return failed;
+}
+
+static int state_load(struct grpo *g, const char *dir, struct err *e)
+{
+    if (!g->control.adaptive) return 0;
+    char *path = path_join(dir, STATE);
+    json_t *o = json_read_file(path, e);
+    int failed = o ? json_get_real_or(o, "entropy_coef", g->control.coef, &g->control.coef, e) : -1;
+    if (!failed) failed = json_get_real_or(o, "last_entropy", INFINITY, &g->control.last, e);
+    json_decref(o);
+    free(path);
+    return failed;
+}
 
 static int grpo_save(void *self, const char *dir, struct err *e)
 {
     struct grpo *g = self;
+    if (state_save(g, dir, e) || reference_save(&g->reference, g->ref, dir, g->t->step, e)) return -1;
     if (g->t->step % g->layout.window_steps == 0) return 0;
     char *path = path_join(dir, "rollouts.jsonl");
     int failed = rollouts_save(&g->now, path, e);
@@ -162,6 +198,7 @@ static int grpo_load(void *self, const char *dir, struct err *e)
 {
     struct grpo *g = self;
     rollouts_clear(&g->now);
+    if (state_load(g, dir, e) || reference_load(&g->reference, g->ref, dir, g->t->step, e)) return -1;
     if (g->t->step % g->layout.window_steps == 0) return 0;
     char *path = path_join(dir, "rollouts.jsonl");
     int failed = rollouts_load(&g->now, path, g->prompts.n, e);
@@ -176,6 +213,7 @@ static int grpo_load(void *self, const char *dir, struct err *e)
 static const struct learner grpo_learner = {.name = "grpo",
                                             .options = grpo_options,
                                             .step = grpo_step,
+                                            .updated = grpo_updated,
                                             .show = grpo_show,
                                             .save = grpo_save,
                                             .load = grpo_load};
@@ -183,11 +221,6 @@ static const struct learner grpo_learner = {.name = "grpo",
 /* ---- set-up ---------------------------------------------------------------------------------------- */
 
 static const struct refusal grpo_refused[] = {
-    {"sync_ref_model", OPT_BOOL, 0, "the reference model stays the starting model"},
-    {"top_entropy_quantile", OPT_REAL, 1, "the entropy mask is not built"},
-    {"entropy_coef", OPT_REAL, 0, "the entropy bonus is not built"},
-    {"use_adaptive_entropy", OPT_BOOL, 0, "the entropy bonus is not built"},
-    {"off_policy_mask_threshold", OPT_REAL, -1, "the off-policy mask is not built"},
     {"max_tool_calling_iterations", OPT_INT, 0, "tools are not built"},
     {"generation_kwargs", OPT_MAP, 0, "set temperature, top_p, top_k, min_p, repetition_penalty instead"},
     {"chat_template_kwargs", OPT_MAP, 0, "templates take no extra values here"},

@@ -91,11 +91,30 @@ int scorer_run(struct scorer *s, const json_t *rows, const struct prompts *p, st
 const char *scorer_metric(const struct scorer *s, int k);
 const char *scorer_name(const struct scorer *s, int k);
 
+/* ---- reference.c: the model that the KL is taken to, and how it follows the policy ------------------ */
+
+struct reference {
+    long every;   /* optimiser steps between two syncs; 0: it stays the starting model */
+    double share; /* of the policy in the new reference; 1: replaced */
+};
+int reference_read(struct reference *r, struct conf *c, struct err *e);
+/* After step `step`: where a sync is due, ref = share policy + (1 - share) ref. */
+void reference_sync(const struct reference *r, struct model *ref, struct model *policy, long step);
+/* Its weights in a checkpoint's folder, where they are no longer the starting model's. */
+int reference_save(const struct reference *r, struct model *ref, const char *dir, long step, struct err *e);
+int reference_load(const struct reference *r, struct model *ref, const char *dir, long step, struct err *e);
+
 /* ---- grpo.c ---------------------------------------------------------------------------------------- */
 
 struct grpo_watch { /* warnings are given once each */
     int windows, zero_windows, flat_windows;
     bool said_zero, said_flat, said_cut, said_none, said_unscored, said_loss, said_sample;
+};
+struct grpo_sums { /* of one optimiser step */
+    struct policy_out out;
+    double skipped;                    /* tokens with loss, of groups that were left out */
+    double gap_sum, gap_max, compared; /* between sampler and trainer */
+    int trained;                       /* groups that were not left out */
 };
 struct grpo {
     struct trainer *t;
@@ -104,35 +123,33 @@ struct grpo {
     struct grpo_layout layout;
     struct scorer scorer;
     struct policy_opts policy;
+    struct entropy_control control;
     struct sampling sampling;
     struct engine *engine;
     struct request *requests; /* [groups] */
     struct model *ref;        /* NULL: beta is 0 */
+    struct reference reference;
     struct rollouts now;
     struct micro micro;
     bool mask_truncated, shuffled;
     uint32_t *order; /* of the prompts in the epoch at hand */
     long epoch;
     /* of one optimiser step: completions in order */
-    int *lengths;                            /* [step_groups*G] */
-    double *weights;                         /* [step_groups*G] */
-    double *logp, *old, *refs, *mask, *grad; /* [tokens of a microbatch] */
-    double *step_mask;                       /* [tokens of a step] */
+    int first_group;
+    int *lengths;                                              /* [step_groups*G] */
+    size_t *starts;                                            /* [step_groups*G + 1] first tokens */
+    double *weights, *entropy_weights;                         /* [step_groups*G] */
+    double *logp, *old, *refs, *entropy, *grad, *grad_entropy; /* [tokens of a microbatch] */
+    double *step_mask, *step_entropy, *step_keep; /* [tokens of a step]; the last two for a share of tokens */
     const char *stop_strings[STOP_STRINGS_MAX];
     int stop_ids[64];
-    int *active, n_active;  /* groups of the microbatch at hand [micro_groups] */
-    struct grpo_sums *sums; /* of the step at hand */
+    int *active, n_active; /* groups of the microbatch at hand [micro_groups] */
+    struct grpo_sums sums;
     struct grpo_watch watch;
 };
 
 /* grpo_pass.c: the forward and backward passes of one optimiser step. */
-struct grpo_sums {
-    struct policy_out out;
-    double entropy, tokens;            /* over tokens with loss that were computed */
-    double gap_sum, gap_max, compared; /* between sampler and trainer */
-    int trained;                       /* groups that were not left out */
-};
-int grpo_pass(struct grpo *g, int first_group, bool fresh, struct grpo_sums *sums, struct err *e);
+int grpo_pass(struct grpo *g, int first_group, bool fresh, struct err *e); /* fills g->sums */
 /* Log-probs of the window under the reference model. */
 int grpo_reference(struct grpo *g, struct err *e);
 

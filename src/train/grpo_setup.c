@@ -3,6 +3,7 @@
  */
 #include "train/grpo_int.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,9 +13,8 @@ static int read_policy(struct grpo *g, struct conf *c, struct err *e)
 {
     struct policy_opts *o = &g->policy;
     policy_defaults(o);
-    int loss = policy_loss_type(conf_str(c, "loss_type"), e);
-    if (loss < 0) return -1;
-    o->loss = (enum grpo_loss)loss;
+    o->loss = policy_loss_find(conf_str(c, "loss_type"), e);
+    if (!o->loss) return -1;
     o->epsilon_low = conf_real(c, "epsilon");
     o->epsilon_high = conf_is_set(c, "epsilon_high") ? conf_real(c, "epsilon_high") : o->epsilon_low;
     o->delta = conf_is_set(c, "delta") ? conf_real(c, "delta") : 0;
@@ -31,17 +31,20 @@ static int read_policy(struct grpo *g, struct conf *c, struct err *e)
     if (o->delta > 0 && o->delta <= 1 + o->epsilon_high)
         log_warn("delta %g is not above 1 + epsilon_high %g: it clips before the clip range does", o->delta,
                  1 + o->epsilon_high);
-    bool summed =
-        o->loss == GRPO_BNPO || o->loss == GRPO_DR_GRPO || o->loss == GRPO_DAPO || o->loss == GRPO_CISPO;
-    if (o->sequence_level && summed)
-        log_warn("loss_type %s sums over tokens: with importance_sampling_level sequence, long completions "
-                 "weigh more",
-                 conf_str(c, "loss_type"));
-    if (o->loss == GRPO_LUSPO && !o->sequence_level)
-        log_warn("loss_type luspo is meant for importance_sampling_level sequence");
+    o->top_entropy = conf_real(c, "top_entropy_quantile");
+    if (conf_is_set(c, "off_policy_mask_threshold"))
+        o->off_policy = conf_real(c, "off_policy_mask_threshold");
+    g->control = (struct entropy_control){.adaptive = conf_bool(c, "use_adaptive_entropy"),
+                                          .coef = conf_real(c, "entropy_coef"),
+                                          .min = conf_real(c, "entropy_coef_min"),
+                                          .max = conf_real(c, "entropy_coef_max"),
+                                          .delta = conf_real(c, "entropy_coef_delta"),
+                                          .target = conf_real(c, "entropy_target"),
+                                          .last = INFINITY};
+    policy_say(o);
     g->mask_truncated = conf_bool(c, "mask_truncated_completions");
     g->shuffled = conf_bool(c, "shuffle_dataset");
-    return 0;
+    return reference_read(&g->reference, c, e);
 }
 
 static int read_sampling(struct grpo *g, struct conf *c, struct err *e)
@@ -138,16 +141,24 @@ static int take_buffers(struct grpo *g, struct err *e)
     long rows = 0, tokens = 0;
     if (size_micro(g, &rows, &tokens, e)) return -1;
     size_t step = (size_t)g->layout.step_groups * (size_t)g->layout.group, most = (size_t)tokens;
+    size_t step_tokens = step * (size_t)g->sampling.max_new_tokens;
     micro_init(&g->micro, (int)rows, (g->layout.group + 1) * g->layout.micro_groups, (int)tokens);
     g->active = alloc_zero((size_t)g->layout.micro_groups, sizeof *g->active);
     g->lengths = alloc_zero(step, sizeof *g->lengths);
+    g->starts = alloc_zero(step + 1, sizeof *g->starts);
     g->weights = alloc_zero(step, sizeof *g->weights);
-    g->step_mask = alloc_zero(step * (size_t)g->sampling.max_new_tokens, sizeof *g->step_mask);
+    g->entropy_weights = alloc_zero(step, sizeof *g->entropy_weights);
+    g->step_mask = alloc_zero(step_tokens, sizeof *g->step_mask);
+    if (g->policy.top_entropy < 1) {
+        g->step_entropy = alloc_zero(step_tokens, sizeof *g->step_entropy);
+        g->step_keep = alloc_zero(step_tokens, sizeof *g->step_keep);
+    }
     g->logp = alloc_zero(most, sizeof *g->logp);
     g->old = alloc_zero(most, sizeof *g->old);
     g->refs = alloc_zero(most, sizeof *g->refs);
-    g->mask = alloc_zero(most, sizeof *g->mask);
+    g->entropy = alloc_zero(most, sizeof *g->entropy);
     g->grad = alloc_zero(most, sizeof *g->grad);
+    g->grad_entropy = alloc_zero(most, sizeof *g->grad_entropy);
     g->requests = alloc_zero((size_t)g->layout.groups, sizeof *g->requests);
     g->order = alloc_zero((size_t)g->prompts.n, sizeof *g->order);
     rollouts_init(&g->now, &g->layout, g->scorer.n);
@@ -213,9 +224,12 @@ void grpo_release(struct grpo *g)
     prompts_release(&g->prompts);
     rows_release(&g->rows);
     micro_release(&g->micro);
-    double *const all[] = {g->weights, g->step_mask, g->logp, g->old, g->refs, g->mask, g->grad};
+    double *const all[] = {
+        g->weights, g->entropy_weights, g->step_mask, g->step_entropy, g->step_keep, g->logp, g->old,
+        g->refs,    g->entropy,         g->grad,      g->grad_entropy};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     free(g->lengths);
+    free(g->starts);
     free(g->active);
     free(g->requests);
     free(g->order);

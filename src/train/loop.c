@@ -143,6 +143,7 @@ static int one_step(struct trainer *t, struct err *e)
     }
     moe_end_step(&t->moe, out.metrics);
     t->step++;
+    if (t->learner->updated) t->learner->updated(t->self, t, out.metrics);
     t->steps_here++;
     t->loss_sum += out.loss;
     t->last_hash[0] = 0;

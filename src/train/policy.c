@@ -1,51 +1,108 @@
 /* policy.c: the losses of GRPO and its relatives, as functions of log-probabilities.
  *
  * For sequence i with advantage A, token t with mask M, log-probs lp (now), old (when sampled), ref
- * (reference): ratio     rho = exp(lp - old), or at sequence level exp(sum M (lp - old) / max(1, sum M))
- * (GSPO) grpo, bnpo, dr_grpo, dapo, luspo   l = -min(min(rho, delta) A, clip(rho, 1 - eps_low, 1 + eps_high)
- * A) cispo     l = -sg(min(rho, eps_high)) A lp sapo      l = -(4 / tau) sigmoid(tau (rho - 1)) A, tau by the
- * sign of A vespo     l = -sg(phi) A lp, log phi = lambda + k log w - lambda w, w = exp(sum M (lp - old)) KL
- * k3 = exp(ref - lp) - (ref - lp) - 1, times rho when corrected; l += beta k3 and the loss is the sum over
- * sequences of weight_i sum_t M l, with weight_i grpo, sapo 1/(n_i B a)   bnpo 1/(sum n a)   dr_grpo 1/(B L
- * a)   luspo 1/(B a)   dapo, cispo, vespo 1/N for B sequences of n_i loss tokens in a micro-step, a
- * micro-steps, N loss tokens in the optimiser step. (DeepSeekMath 2402.03300, DAPO 2503.14476, Dr. GRPO
- * 2503.20783, GSPO 2507.18071, CISPO 2506.13585; the forms are TRL's, except that N counts the step and not
- * the generation batch.) The gradient is written out by hand; tests compare it with automatic differentiation
- * in double precision. Masked tokens are never looked at.
+ * (reference), entropy H:
+ *
+ *   ratio    rho = exp(lp - old), or at sequence level exp(sum M (lp - old) / max(1, sum M)) (GSPO)
+ *   term     l of rho and A, by the loss (loss_*.c)
+ *   masks    l counts 0 in a sequence with A < 0 whose mean of old - lp is above a threshold (DeepSeek-V3.2,
+ *            arXiv 2512.02556), and in tokens whose entropy is not among the highest share of the step
+ *            (arXiv 2506.01939)
+ *   KL       k3 = exp(ref - lp) - (ref - lp) - 1, times rho when corrected; l += beta k3
+ *   loss     sum_i weight_i sum_t M l, minus coef sum_i entropy_weight_i sum_t M' H
+ *
+ * with weight_i by the loss's mean, M' = M without the tokens of low entropy, and entropy_weight_i
+ * 1 / (a sum M') over the a micro-steps of the optimiser step. The forms are TRL's. Two things are counted
+ * over the optimiser step where TRL's counts follow how it is cut up: N of a mean over its tokens, and the
+ * quantile of the entropies; so the cut changes nothing. The gradient is written out by hand; tests compare
+ * it with automatic differentiation in double precision. Masked tokens are never looked at.
  */
-#include "train/train.h"
+#include "train/policy_int.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/fmath.h"
 
-static const char *const loss_names[] = {"grpo",  "bnpo", "dr_grpo", "dapo",
-                                         "cispo", "sapo", "luspo",   "vespo"};
-enum { N_LOSSES = sizeof loss_names / sizeof *loss_names };
+#define LOSS(name) extern const struct grpo_loss loss_##name;
+#include "train/loss_list.h"
+#undef LOSS
+
+static const struct grpo_loss *const losses[] = {
+#define LOSS(name) &loss_##name,
+#include "train/loss_list.h"
+#undef LOSS
+};
+enum { N_LOSSES = sizeof losses / sizeof *losses };
+
+const struct grpo_loss *policy_loss_find(const char *name, struct err *e)
+{
+    const char *names[N_LOSSES], *near;
+    struct str known;
+    for (int i = 0; i < N_LOSSES; i++)
+        if (strcmp(name, losses[i]->name) == 0) return losses[i];
+    str_init(&known, 256);
+    for (int i = 0; i < N_LOSSES; i++) {
+        names[i] = losses[i]->name;
+        str_addf(&known, "%s%s", i ? ", " : "", names[i]);
+    }
+    near = err_nearest(name, names, N_LOSSES);
+    err_usage(e, "loss_type '%s' is not known%s%s; known: %s", name, near ? ": did you mean " : "",
+              near ? near : "", known.p);
+    str_release(&known);
+    return NULL;
+}
+
+const struct grpo_loss *policy_loss_at(int i)
+{
+    return i < N_LOSSES ? losses[i] : NULL;
+}
+
+const char *policy_loss_name(const struct grpo_loss *loss)
+{
+    return loss->name;
+}
 
 void policy_defaults(struct policy_opts *o)
 {
-    *o = (struct policy_opts){.loss = GRPO_DAPO,
+    *o = (struct policy_opts){.loss = &loss_dapo,
                               .epsilon_low = 0.2,
                               .epsilon_high = 0.2,
                               .max_completion_length = 512,
                               .accumulation = 1,
+                              .top_entropy = 1,
+                              .off_policy = INFINITY,
                               .sapo_pos = 1.0,
                               .sapo_neg = 1.05,
                               .vespo_k = {2, 3},
                               .vespo_lambda = {3, 2}};
 }
 
-int policy_loss_type(const char *name, struct err *e)
+void policy_say(const struct policy_opts *o)
 {
-    for (int i = 0; i < N_LOSSES; i++)
-        if (strcmp(name, loss_names[i]) == 0) return i;
-    const char *near = err_nearest(name, loss_names, N_LOSSES);
-    return err_usage(
-        e, "loss_type '%s' is not known%s%s; known: grpo, bnpo, dr_grpo, dapo, cispo, sapo, luspo, vespo",
-        name, near ? ": did you mean " : "", near ? near : "");
+    const struct grpo_loss *l = o->loss;
+    bool by_token =
+        l->mean == POLICY_MICRO_TOKENS || l->mean == POLICY_LONGEST || l->mean == POLICY_STEP_TOKENS;
+    log_info("loss %s: %s (%s)", l->name, l->formula, l->source);
+    if (o->delta > 0 && o->delta <= 1 + o->epsilon_high)
+        log_warn("delta %g is not above 1 + epsilon_high %g: it clips before the clip range does", o->delta,
+                 1 + o->epsilon_high);
+    if (o->sequence_level && l == &loss_vespo)
+        log_warn("loss_type vespo has a weight of the whole sequence of its own: importance_sampling_level "
+                 "sequence adds nothing to it");
+    else if (o->sequence_level && by_token)
+        log_warn("loss_type %s sums over tokens: with importance_sampling_level sequence, long completions "
+                 "weigh more",
+                 l->name);
+    if (!o->sequence_level && l->mean == POLICY_SEQUENCE_TOTALS)
+        log_warn("loss_type %s is meant for importance_sampling_level sequence", l->name);
+}
+
+bool policy_starts_at_zero(const struct policy_opts *o)
+{
+    return !o->loss->direct && o->entropy_coef == 0;
 }
 
 void policy_out_init(struct policy_out *out)
@@ -58,10 +115,12 @@ static double at_least(double x, double least)
     return x > least ? x : least;
 }
 
-static double clamp(double x, double lo, double hi)
+double policy_clamp(double x, double lo, double hi)
 {
     return x < lo ? lo : x > hi ? hi : x;
 }
+
+/* ---- weights --------------------------------------------------------------------------------------- */
 
 static double mask_sum(const double *mask, int n)
 {
@@ -71,63 +130,110 @@ static double mask_sum(const double *mask, int n)
     return sum;
 }
 
-void policy_weights(const struct policy_batch *b, const struct policy_opts *o, double *weights)
+/* The same over the tokens that are kept too. */
+static double kept_sum(const double *mask, const double *keep, int n)
 {
-    double tokens = 0, rows = b->n, steps = at_least(o->accumulation, 1);
-    const double *mask = b->mask;
-    for (int i = 0; i < b->n; i++) {
-        double count = mask_sum(mask, b->lengths[i]);
-        if (mask) mask += b->lengths[i];
-        weights[i] = 1.0 / (at_least(count, 1) * rows * steps);
-        tokens += count;
-    }
-    double all = 0;
-    switch (o->loss) {
-    case GRPO_GRPO:
-    case GRPO_SAPO: return;
-    case GRPO_BNPO: all = at_least(tokens, 1) * steps; break;
-    case GRPO_DR_GRPO: all = rows * o->max_completion_length * steps; break;
-    case GRPO_LUSPO: all = rows * steps; break;
-    case GRPO_DAPO:
-    case GRPO_CISPO:
-    case GRPO_VESPO: all = at_least(o->n_tokens > 0 ? o->n_tokens : tokens, 1); break;
-    }
-    for (int i = 0; i < b->n; i++) weights[i] = 1.0 / all;
+    double sum = 0;
+    if (!keep) return mask_sum(mask, n);
+    for (int t = 0; t < n; t++) sum += mask ? mask[t] * keep[t] : keep[t];
+    return sum;
 }
 
-/* One sequence: pointers to its first token. */
-struct row {
-    int n;
-    const double *logp, *old, *ref, *mask;
-    double *grad;
-    double advantage, weight, tokens;
-};
+void policy_weights(const struct policy_batch *b, const struct policy_opts *o, double *weights,
+                    double *entropy_weights)
+{
+    double tokens = 0, kept = 0, rows = b->n, steps = at_least(o->accumulation, 1);
+    size_t at = 0;
+    for (int i = 0; i < b->n; i++) {
+        const double *mask = b->mask ? b->mask + at : NULL, *keep = b->keep ? b->keep + at : NULL;
+        double count = mask_sum(mask, b->lengths[i]);
+        weights[i] = 1.0 / (at_least(count, 1) * rows * steps);
+        tokens += count;
+        kept += kept_sum(mask, keep, b->lengths[i]);
+        at += (size_t)b->lengths[i];
+    }
+    double all = 0;
+    switch (o->loss->mean) {
+    case POLICY_SEQUENCES: break;
+    case POLICY_MICRO_TOKENS: all = at_least(tokens, 1) * steps; break;
+    case POLICY_LONGEST: all = rows * o->max_completion_length * steps; break;
+    case POLICY_SEQUENCE_TOTALS: all = rows * steps; break;
+    case POLICY_STEP_TOKENS: all = at_least(o->n_tokens > 0 ? o->n_tokens : tokens, 1); break;
+    }
+    for (int i = 0; i < b->n; i++) {
+        if (all > 0) weights[i] = 1.0 / all;
+        entropy_weights[i] = 1.0 / (at_least(kept, 1) * steps);
+    }
+}
 
-static double row_mask(const struct row *r, int t)
+/* ---- the tokens of highest entropy ------------------------------------------------------------------- */
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The q-quantile of n ascending values, linear between neighbours. A rank that is whole but for rounding
+ * (1 - 0.7 is not quite 0.3) is whole. */
+static double quantile(const double *sorted, size_t n, double q)
+{
+    double rank = q * (double)(n - 1), whole = floor(rank + 0.5);
+    if (fabs(rank - whole) > 1e-6) whole = floor(rank);
+    size_t low = (size_t)whole;
+    double share = rank - whole > 1e-6 ? rank - whole : 0;
+    return share > 0 ? sorted[low] + share * (sorted[low + 1] - sorted[low]) : sorted[low];
+}
+
+void policy_top_entropy(const double *entropy, const double *mask, size_t n, double share, double *keep)
+{
+    size_t count = 0;
+    for (size_t t = 0; t < n; t++)
+        if (!mask || mask[t] != 0) keep[count++] = entropy[t];
+    if (count == 0) {
+        for (size_t t = 0; t < n; t++) keep[t] = 0;
+        return;
+    }
+    qsort(keep, count, sizeof *keep, ascending);
+    double least = quantile(keep, count, 1 - share);
+    for (size_t t = 0; t < n; t++) keep[t] = (!mask || mask[t] != 0) && entropy[t] >= least;
+}
+
+/* ---- the adaptive coefficient -------------------------------------------------------------------------- */
+
+bool entropy_control_on(const struct entropy_control *c)
+{
+    return c->adaptive || c->coef != 0;
+}
+
+double entropy_control_applied(const struct entropy_control *c)
+{
+    return !c->adaptive || c->last <= c->target ? c->coef : 0;
+}
+
+/* ---- one sequence ------------------------------------------------------------------------------------ */
+
+double policy_row_mask(const struct policy_row *r, int t)
 {
     return r->mask ? r->mask[t] : 1.0;
 }
 
-static double row_diff(const struct row *r, int t)
+double policy_row_diff(const struct policy_row *r, int t)
 {
     return r->old ? r->logp[t] - r->old[t] : 0.0;
 }
 
-/* l and its derivative by the ratio (by lp itself for cispo and vespo, whose ratio is held fixed). */
-struct term {
-    double value, slope;
-    bool direct;
-    bool low, high; /* clipped */
-};
-
-static struct term clipped_term(const struct policy_opts *o, double a, double ratio)
+struct policy_term policy_clipped(const struct policy_opts *o, const struct policy_row *r, double ratio,
+                                  double lp)
 {
+    (void)lp;
+    double a = r->advantage;
     double lo = 1 - o->epsilon_low, hi = 1 + o->epsilon_high;
     bool capped = o->delta > 0 && ratio > o->delta;
     double free_ratio = capped ? o->delta : ratio;
-    double l1 = free_ratio * a, l2 = clamp(ratio, lo, hi) * a;
+    double l1 = free_ratio * a, l2 = policy_clamp(ratio, lo, hi) * a;
     double g1 = capped ? 0 : a, g2 = ratio >= lo && ratio <= hi ? a : 0;
-    struct term out = {.low = free_ratio < lo && a<0, .high = free_ratio> hi && a > 0};
+    struct policy_term out = {.low = free_ratio < lo && a<0, .high = free_ratio> hi && a > 0};
     out.value = l1 < l2 ? -l1 : -l2;
     out.slope = l1 < l2   ? -g1
                 : l1 > l2 ? -g2
@@ -135,52 +241,25 @@ static struct term clipped_term(const struct policy_opts *o, double a, double ra
     return out;
 }
 
-static struct term row_term(const struct policy_opts *o, const struct row *r, double ratio, double lp,
-                            double phi)
-{
-    double a = r->advantage;
-    if (o->loss == GRPO_CISPO || o->loss == GRPO_VESPO) {
-        double held = o->loss == GRPO_VESPO ? phi : ratio < o->epsilon_high ? ratio : o->epsilon_high;
-        return (struct term){.value = -held * a * lp,
-                             .slope = -held * a,
-                             .direct = true,
-                             .high = o->loss == GRPO_CISPO && ratio > o->epsilon_high && a > 0};
-    }
-    if (o->loss == GRPO_SAPO) {
-        double tau = a > 0 ? o->sapo_pos : o->sapo_neg;
-        double gate = 1 / (1 + fm_exp(-tau * (ratio - 1)));
-        return (struct term){.value = -4 / tau * gate * a, .slope = -4 * gate * (1 - gate) * a};
-    }
-    return clipped_term(o, a, ratio);
-}
-
-/* vespo's weight of a sequence, from the sum of its log-ratios. */
-static double row_phi(const struct policy_opts *o, const struct row *r)
-{
-    const double log_min = -18.420680743952367; /* log 1e-8 */
-    double sum = 0;
-    for (int t = 0; t < r->n; t++)
-        if (row_mask(r, t) != 0) sum += row_mask(r, t) * clamp(row_diff(r, t), -20, 20);
-    double log_w = clamp(sum, log_min, 20);
-    int side = r->advantage >= 0 ? 0 : 1;
-    double lambda = at_least(o->vespo_lambda[side], 1e-4);
-    double phi = fm_exp(lambda + o->vespo_k[side] * log_w - lambda * fm_exp(log_w));
-    return isfinite(phi) ? phi : 0;
-}
-
 static void count_clips(const struct policy_opts *o, double low, double high, double count,
                         struct policy_out *out)
 {
-    if (o->loss == GRPO_CISPO) {
-        out->cispo_clip += high;
-    } else {
-        out->clip_low += low;
-        out->clip_high += high;
-        if (count > 0 && (out->clip_low_min < 0 || low / count < out->clip_low_min))
-            out->clip_low_min = low / count;
-        if (count > 0 && high / count > out->clip_high_max) out->clip_high_max = high / count;
-    }
+    out->clip_low += low;
+    out->clip_high += high;
+    if (count > 0 && (out->clip_low_min < 0 || low / count < out->clip_low_min))
+        out->clip_low_min = low / count;
+    if (count > 0 && high / count > out->clip_high_max) out->clip_high_max = high / count;
     out->n_ratios += o->sequence_level ? 1 : count;
+}
+
+void policy_clip_metrics(const struct policy_out *out, double ratios, json_t *metrics)
+{
+    json_object_set_new(metrics, "clip_ratio/low_mean", number_json(out->clip_low / ratios));
+    json_object_set_new(metrics, "clip_ratio/high_mean", number_json(out->clip_high / ratios));
+    json_object_set_new(metrics, "clip_ratio/region_mean",
+                        number_json((out->clip_low + out->clip_high) / ratios));
+    json_object_set_new(metrics, "clip_ratio/low_min", number_json(at_least(out->clip_low_min, 0)));
+    json_object_set_new(metrics, "clip_ratio/high_max", number_json(at_least(out->clip_high_max, 0)));
 }
 
 static double track_ratio(double log_ratio, struct policy_out *out)
@@ -190,10 +269,20 @@ static double track_ratio(double log_ratio, struct policy_out *out)
     return ratio;
 }
 
-/* Adds beta KL of token t to *value and *slope (by lp); returns the KL. share: what of the ratio's derivative
- * falls on this token; at sequence level the corrected KL's pull through the ratio is left to the caller. */
-static double add_kl(const struct policy_opts *o, const struct row *r, int t, double ratio, double *value,
-                     double *slope)
+/* Is the sequence one to learn from still? Those with A < 0 that have become much less likely are not. */
+static bool on_policy(const struct policy_opts *o, const struct policy_row *r)
+{
+    double drift = 0;
+    if (r->advantage >= 0 || o->off_policy == INFINITY) return true;
+    for (int t = 0; t < r->n; t++)
+        if (policy_row_mask(r, t) != 0) drift -= policy_row_mask(r, t) * policy_row_diff(r, t);
+    return drift / at_least(r->tokens, 1) <= o->off_policy;
+}
+
+/* Adds beta KL of token t to *value and *slope (by lp); returns the KL. At sequence level the corrected KL's
+ * pull through the ratio is left to the caller. */
+static double add_kl(const struct policy_opts *o, const struct policy_row *r, int t, double ratio,
+                     double *value, double *slope)
 {
     double gap = r->ref[t] - r->logp[t], e = fm_exp(gap), kl = e - gap - 1, down = 1 - e;
     if (o->kl_correction) {
@@ -205,62 +294,125 @@ static double add_kl(const struct policy_opts *o, const struct row *r, int t, do
     return kl;
 }
 
-static void row_loss(const struct policy_opts *o, const struct row *r, struct policy_out *out)
+/* The bonus of token t, and what it says of the step's entropy. */
+static void add_entropy(const struct policy_opts *o, const struct policy_row *r, int t, double kept,
+                        struct policy_out *out)
 {
-    double log_ratio = 0, ratio = 1, low = 0, high = 0, kl_sum = 0, through = 0;
-    double phi = o->loss == GRPO_VESPO ? row_phi(o, r) : 0;
+    out->entropy += policy_row_mask(r, t) * r->entropy[t];
+    out->entropy_kept += kept * r->entropy[t];
+    out->bonus += r->entropy_weight * kept * r->entropy[t];
+    out->loss -= o->entropy_coef * r->entropy_weight * kept * r->entropy[t];
+    r->grad_entropy[t] = -o->entropy_coef * r->entropy_weight * kept;
+}
+
+struct row_run {
+    double ratio;
+    bool counts; /* not left out as off-policy */
+    double low, high, kl;
+    double through; /* what reaches the log-probs through a ratio that they share */
+};
+
+static void row_token(const struct policy_opts *o, const struct policy_row *r, int t, struct row_run *run,
+                      struct policy_out *out)
+{
+    double mask = policy_row_mask(r, t), kept = r->keep ? mask * r->keep[t] : mask;
+    struct policy_term l = o->loss->term(o, r, run->ratio, r->logp[t]);
+    run->low += mask * l.low;
+    run->high += mask * l.high;
+    if (!run->counts || kept == 0) l.value = 0, l.slope = 0;
+    double slope = o->loss->direct ? l.slope : o->sequence_level ? 0 : l.slope * run->ratio;
+    if (!o->loss->direct) run->through += mask * l.slope * run->ratio;
+    if (r->ref) {
+        double kl = add_kl(o, r, t, run->ratio, &l.value, &slope);
+        run->kl += mask * kl;
+        if (o->kl_correction) run->through += mask * o->beta * kl;
+    }
+    out->loss += r->weight * mask * l.value;
+    out->n_kept += kept;
+    r->grad[t] = r->weight * mask * slope;
+    if (r->entropy) add_entropy(o, r, t, kept, out);
+}
+
+static void row_loss(const struct policy_opts *o, struct policy_row *r, struct policy_out *out)
+{
+    struct row_run run = {.counts = on_policy(o, r)};
+    double log_ratio = 0;
+    r->held = o->loss->hold ? o->loss->hold(o, r) : 0;
     if (o->sequence_level) {
         for (int t = 0; t < r->n; t++)
-            if (row_mask(r, t) != 0) log_ratio += row_mask(r, t) * row_diff(r, t);
-        ratio = track_ratio(log_ratio / at_least(r->tokens, 1), out);
+            if (policy_row_mask(r, t) != 0) log_ratio += policy_row_mask(r, t) * policy_row_diff(r, t);
+        run.ratio = track_ratio(log_ratio / at_least(r->tokens, 1), out);
     }
     for (int t = 0; t < r->n; t++) {
-        double mask = row_mask(r, t);
         r->grad[t] = 0;
-        if (mask == 0) continue;
-        if (!o->sequence_level) ratio = track_ratio(row_diff(r, t), out);
-        struct term l = row_term(o, r, ratio, r->logp[t], phi);
-        double slope = l.direct ? l.slope : o->sequence_level ? 0 : l.slope * ratio;
-        if (!l.direct) through += mask * l.slope * ratio;
-        if (r->ref) {
-            double kl = add_kl(o, r, t, ratio, &l.value, &slope);
-            kl_sum += mask * kl;
-            if (o->kl_correction) through += mask * o->beta * kl;
-        }
-        out->loss += r->weight * mask * l.value;
-        r->grad[t] = r->weight * mask * slope;
-        low += mask * l.low;
-        high += mask * l.high;
+        if (r->grad_entropy) r->grad_entropy[t] = 0;
+        if (policy_row_mask(r, t) == 0) continue;
+        if (!o->sequence_level) run.ratio = track_ratio(policy_row_diff(r, t), out);
+        row_token(o, r, t, &run, out);
     }
     if (o->sequence_level)
         for (int t = 0; t < r->n; t++)
-            r->grad[t] += r->weight * through * row_mask(r, t) / at_least(r->tokens, 1);
-    if (o->sequence_level && r->tokens > 0) low /= r->tokens, high /= r->tokens;
-    count_clips(o, low, high, o->sequence_level ? 1 : r->tokens, out);
-    out->kl += kl_sum;
-    out->phi += phi;
+            r->grad[t] += r->weight * run.through * policy_row_mask(r, t) / at_least(r->tokens, 1);
+    if (o->sequence_level && r->tokens > 0) run.low /= r->tokens, run.high /= r->tokens;
+    count_clips(o, run.low, run.high, o->sequence_level ? 1 : r->tokens, out);
+    out->kl += run.kl;
+    out->held += r->held;
+    out->n_dropped += !run.counts;
     out->n_tokens += r->tokens;
     out->n_rows += 1;
 }
 
-// NOLINTNEXTLINE(readability-non-const-parameter): grad is written through the rows
+// NOLINTNEXTLINE(readability-non-const-parameter): the gradients are written through the rows
 void policy_loss(const struct policy_batch *b, const struct policy_opts *o, double *grad,
-                 struct policy_out *out)
+                 double *grad_entropy, struct policy_out *out)
 {
     CHECK(o->beta == 0 || b->ref, "beta %g needs reference log-probs", o->beta);
+    CHECK(o->entropy_coef == 0 || b->entropy, "an entropy bonus of %g needs entropies", o->entropy_coef);
     CHECK(b->weights, "policy_loss needs the weights of policy_weights (%d sequences)", b->n);
     size_t at = 0;
     for (int i = 0; i < b->n; i++) {
-        struct row r = {.n = b->lengths[i],
-                        .logp = b->logp + at,
-                        .old = b->old ? b->old + at : NULL,
-                        .ref = b->ref && o->beta != 0 ? b->ref + at : NULL,
-                        .mask = b->mask ? b->mask + at : NULL,
-                        .grad = grad + at,
-                        .advantage = b->advantages[i],
-                        .weight = b->weights[i]};
+        struct policy_row r = {.n = b->lengths[i],
+                               .logp = b->logp + at,
+                               .old = b->old ? b->old + at : NULL,
+                               .ref = b->ref && o->beta != 0 ? b->ref + at : NULL,
+                               .mask = b->mask ? b->mask + at : NULL,
+                               .keep = b->keep ? b->keep + at : NULL,
+                               .entropy = b->entropy ? b->entropy + at : NULL,
+                               .grad = grad + at,
+                               .grad_entropy = b->entropy ? grad_entropy + at : NULL,
+                               .advantage = b->advantages[i],
+                               .weight = b->weights[i],
+                               .entropy_weight = b->entropy ? b->entropy_weights[i] : 0};
         r.tokens = mask_sum(r.mask, r.n);
         row_loss(o, &r, out);
         at += (size_t)r.n;
     }
+}
+
+/* ---- metrics ----------------------------------------------------------------------------------------- */
+
+void policy_metrics(const struct policy_out *out, const struct policy_opts *o, json_t *metrics)
+{
+    double tokens = at_least(out->n_tokens, 1), ratios = at_least(out->n_ratios, 1);
+    if (o->beta != 0) json_object_set_new(metrics, "kl", number_json(out->kl / tokens));
+    if (o->loss->metrics) o->loss->metrics(out, ratios, metrics);
+    if (o->off_policy != INFINITY)
+        json_object_set_new(metrics, "off_policy_masked_ratio",
+                            number_json(out->n_dropped / at_least(out->n_rows, 1)));
+    if (o->top_entropy < 1)
+        json_object_set_new(metrics, "entropy_kept_ratio", number_json(out->n_kept / tokens));
+}
+
+void entropy_control_end(struct entropy_control *c, const struct policy_out *out, double applied,
+                         json_t *metrics)
+{
+    if (!entropy_control_on(c)) return;
+    double entropy = out->entropy_kept / at_least(out->n_kept, 1);
+    if (c->adaptive) {
+        double next = entropy <= c->target ? c->coef + c->delta : c->coef - c->delta;
+        c->coef = entropy <= c->target ? (next < c->max ? next : c->max) : at_least(next, c->min);
+        c->last = entropy;
+    }
+    json_object_set_new(metrics, "policy_loss", number_json(out->loss + applied * out->bonus));
+    json_object_set_new(metrics, "entropy_coef", number_json(c->coef));
 }

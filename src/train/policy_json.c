@@ -1,10 +1,10 @@
 /* policy_json.c: the losses of policy.c on numbers that a user writes down.
  *
- * What `openr1 loss grpo` does with one line: the configuration by TRL's names, rows of log-probs (ragged, or
- * padded with a mask), and advantages, or rewards to form them from. Everything is checked here, so that
- * policy.c sees only arrays of the right size.
+ * What `openr1 loss grpo` does with one line: the configuration by TRL's names, rows of log-probs and
+ * entropies (ragged, or padded with a mask), and advantages, or rewards to form them from. Everything is
+ * checked here, so that policy.c sees only arrays of the right size.
  */
-#include "train/train.h"
+#include "train/policy_int.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,23 +19,19 @@ struct record {
     struct policy_opts opts;
     struct policy_batch batch;
     int *lengths;
-    double *logp, *old, *ref, *mask, *advantages, *weights, *totals, *grad;
+    double *logp, *old, *ref, *mask, *entropy, *keep, *advantages, *weights, *totals, *grad;
     size_t n_tokens;
+    struct entropy_control control;
     struct advantage_out stats;
     bool from_rewards;
 };
 
 static void record_release(struct record *r)
 {
+    double *const all[] = {r->logp, r->old,        r->ref,     r->mask,   r->entropy,
+                           r->keep, r->advantages, r->weights, r->totals, r->grad};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     free(r->lengths);
-    free(r->logp);
-    free(r->old);
-    free(r->ref);
-    free(r->mask);
-    free(r->advantages);
-    free(r->weights);
-    free(r->totals);
-    free(r->grad);
 }
 
 static int read_number(const json_t *v, const char *field, double *out, struct err *e)
@@ -90,9 +86,8 @@ static int read_opts(const json_t *config, struct policy_opts *o, struct err *e)
     long length = 0;
     policy_defaults(o);
     const char *level = json_str_or(config, "importance_sampling_level", "token");
-    int loss = policy_loss_type(json_str_or(config, "loss_type", "dapo"), e);
-    if (loss < 0) return -1;
-    o->loss = (enum grpo_loss)loss;
+    o->loss = policy_loss_find(json_str_or(config, "loss_type", "dapo"), e);
+    if (!o->loss) return -1;
     o->sequence_level = strcmp(level, "sequence") == 0;
     if (!o->sequence_level && strcmp(level, "token") != 0)
         return err_set(e, "importance_sampling_level is '%s'; expected token or sequence", level);
@@ -105,6 +100,8 @@ static int read_opts(const json_t *config, struct policy_opts *o, struct err *e)
     } reals[] = {{"epsilon", &o->epsilon_low},
                  {"delta", &o->delta},
                  {"beta", &o->beta},
+                 {"top_entropy_quantile", &o->top_entropy},
+                 {"off_policy_mask_threshold", &o->off_policy},
                  {"sapo_temperature_pos", &o->sapo_pos},
                  {"sapo_temperature_neg", &o->sapo_neg},
                  {"vespo_k_pos", &o->vespo_k[0]},
@@ -114,7 +111,28 @@ static int read_opts(const json_t *config, struct policy_opts *o, struct err *e)
     for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
         if (json_get_real_or(config, reals[i].key, *reals[i].value, reals[i].value, e)) return -1;
     if (json_get_real_or(config, "epsilon_high", o->epsilon_low, &o->epsilon_high, e)) return -1;
+    if (!(o->top_entropy >= 0 && o->top_entropy <= 1))
+        return err_set(e, "top_entropy_quantile is %g; expected 0 to 1", o->top_entropy);
     return json_get_bool_or(config, "use_bias_correction_kl", false, &o->kl_correction, e);
+}
+
+/* The bonus's coefficient: last_entropy, beside the configuration, is the step before's mean. */
+static int read_control(const json_t *record, const json_t *config, struct record *r, struct err *e)
+{
+    struct entropy_control *c = &r->control;
+    *c = (struct entropy_control){.max = 1, .delta = 0.005, .target = 0.2, .last = INFINITY};
+    const struct {
+        const json_t *from;
+        const char *key;
+        double *value;
+    } reals[] = {{config, "entropy_coef", &c->coef},     {config, "entropy_coef_min", &c->min},
+                 {config, "entropy_coef_max", &c->max},  {config, "entropy_coef_delta", &c->delta},
+                 {config, "entropy_target", &c->target}, {record, "last_entropy", &c->last}};
+    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
+        if (json_get_real_or(reals[i].from, reals[i].key, *reals[i].value, reals[i].value, e)) return -1;
+    if (json_get_bool_or(config, "use_adaptive_entropy", false, &c->adaptive, e)) return -1;
+    r->opts.entropy_coef = entropy_control_applied(c);
+    return 0;
 }
 
 /* rewards: a number or null a completion, or a list of them a completion (one a reward function). */
@@ -212,84 +230,94 @@ static int record_read(const json_t *record, struct record *r, struct err *e)
     if (config && !json_is_object(config) && !json_is_null(config))
         return err_set(e, "config: expected an object of settings");
     if (!json_is_object(config)) config = NULL;
-    if (read_opts(config, &r->opts, e) || read_shape(record, r, e)) return -1;
+    if (read_opts(config, &r->opts, e) || read_control(record, config, r, e) || read_shape(record, r, e))
+        return -1;
     if (read_rows(record, "logps", r, &r->logp, e) || read_rows(record, "old_logps", r, &r->old, e))
         return -1;
     if (read_rows(record, "ref_logps", r, &r->ref, e) || read_rows(record, "mask", r, &r->mask, e)) return -1;
+    if (read_rows(record, "entropies", r, &r->entropy, e)) return -1;
     if (r->opts.beta != 0 && !r->ref)
         return err_set(e, "beta is %g but there are no ref_logps", r->opts.beta);
+    if (!r->entropy && (r->opts.top_entropy < 1 || entropy_control_on(&r->control)))
+        return err_set(e, "top_entropy_quantile and entropy_coef need entropies, one for each of logps");
     if (read_advantages(record, config, r, e)) return -1;
     r->batch.logp = r->logp;
     r->batch.old = r->old;
     r->batch.ref = r->ref;
     r->batch.mask = r->mask;
     r->batch.advantages = r->advantages;
-    r->weights = alloc_zero((size_t)r->batch.n, sizeof *r->weights);
-    r->grad = alloc_zero(r->n_tokens + 1, sizeof *r->grad);
+    r->batch.entropy = r->entropy;
+    r->weights = alloc_zero(2 * (size_t)r->batch.n, sizeof *r->weights);
+    r->grad = alloc_zero(2 * r->n_tokens + 1, sizeof *r->grad);
     return 0;
 }
 
-static json_t *number(double x)
+/* One number a token, as rows. */
+static json_t *rows_json(const struct record *r, const double *values)
 {
-    return isfinite(x) ? json_real(x) : json_null();
-}
-
-void policy_metrics(const struct policy_out *out, const struct policy_opts *o, json_t *metrics)
-{
-    double tokens = out->n_tokens > 1 ? out->n_tokens : 1, ratios = out->n_ratios > 1 ? out->n_ratios : 1;
-    if (o->beta != 0) json_object_set_new(metrics, "kl", number(out->kl / tokens));
-    if (o->loss == GRPO_CISPO)
-        json_object_set_new(metrics, "cispo_clip_ratio", number(out->cispo_clip / ratios));
-    if (o->loss == GRPO_VESPO)
-        json_object_set_new(metrics, "vespo/phi_seq_mean", number(out->phi / out->n_rows));
-    if (o->loss == GRPO_CISPO || o->loss == GRPO_SAPO || o->loss == GRPO_VESPO) return;
-    json_object_set_new(metrics, "clip_ratio/low_mean", number(out->clip_low / ratios));
-    json_object_set_new(metrics, "clip_ratio/high_mean", number(out->clip_high / ratios));
-    json_object_set_new(metrics, "clip_ratio/region_mean", number((out->clip_low + out->clip_high) / ratios));
-    json_object_set_new(metrics, "clip_ratio/low_min", number(out->clip_low_min < 0 ? 0 : out->clip_low_min));
-    json_object_set_new(metrics, "clip_ratio/high_max",
-                        number(out->clip_high_max < 0 ? 0 : out->clip_high_max));
-}
-
-static json_t *record_result(const struct record *r, const struct policy_out *out)
-{
-    json_t *grad = json_array(), *adv = json_array(), *metrics = json_object(), *result = json_object();
-    const double *g = r->grad;
+    json_t *rows = json_array();
     for (int i = 0; i < r->batch.n; i++) {
         json_t *row = json_array();
-        for (int t = 0; t < r->lengths[i]; t++) json_array_append_new(row, number(*g++));
-        json_array_append_new(grad, row);
-        json_array_append_new(adv, number(r->advantages[i]));
+        for (int t = 0; t < r->lengths[i]; t++) json_array_append_new(row, number_json(*values++));
+        json_array_append_new(rows, row);
     }
+    return rows;
+}
+
+static json_t *record_metrics(struct record *r, const struct policy_out *out)
+{
+    json_t *metrics = json_object();
     policy_metrics(out, &r->opts, metrics);
+    if (r->entropy)
+        json_object_set_new(metrics, "entropy",
+                            number_json(out->entropy / (out->n_tokens > 1 ? out->n_tokens : 1)));
+    entropy_control_end(&r->control, out, r->opts.entropy_coef, metrics);
     if (r->from_rewards) {
-        json_object_set_new(metrics, "reward", number(r->stats.reward_mean));
-        json_object_set_new(metrics, "reward_std", number(r->stats.reward_std));
-        json_object_set_new(metrics, "frac_reward_zero_std", number(r->stats.frac_zero_std));
+        json_object_set_new(metrics, "reward", number_json(r->stats.reward_mean));
+        json_object_set_new(metrics, "reward_std", number_json(r->stats.reward_std));
+        json_object_set_new(metrics, "frac_reward_zero_std", number_json(r->stats.frac_zero_std));
     }
-    json_object_set_new(result, "loss", number(out->loss));
-    json_object_set_new(result, "grad", grad);
+    return metrics;
+}
+
+static json_t *record_result(struct record *r, const struct policy_out *out)
+{
+    json_t *adv = json_array(), *result = json_object();
+    for (int i = 0; i < r->batch.n; i++) json_array_append_new(adv, number_json(r->advantages[i]));
+    json_object_set_new(result, "loss", number_json(out->loss));
+    json_object_set_new(result, "grad", rows_json(r, r->grad));
+    if (r->entropy) json_object_set_new(result, "grad_entropies", rows_json(r, r->grad + r->n_tokens));
     json_object_set_new(result, "advantages", adv);
-    json_object_set_new(result, "metrics", metrics);
+    json_object_set_new(result, "metrics", record_metrics(r, out));
     return result;
+}
+
+static json_t *record_eval(struct record *r)
+{
+    struct policy_out out;
+    double *entropy_weights = r->weights + r->batch.n;
+    if (r->opts.top_entropy < 1) {
+        r->keep = alloc_zero(r->n_tokens + 1, sizeof *r->keep);
+        policy_top_entropy(r->entropy, r->mask, r->n_tokens, r->opts.top_entropy, r->keep);
+        r->batch.keep = r->keep;
+    }
+    policy_out_init(&out);
+    policy_weights(&r->batch, &r->opts, r->weights, entropy_weights);
+    r->batch.weights = r->weights;
+    r->batch.entropy_weights = entropy_weights;
+    policy_loss(&r->batch, &r->opts, r->grad, r->grad + r->n_tokens, &out);
+    return record_result(r, &out);
 }
 
 json_t *policy_eval(const json_t *record, struct err *e)
 {
     struct record r = {0};
-    struct policy_out out;
     json_t *result = NULL;
     if (!json_is_object(record)) {
         err_set(e, "expected an object");
         return NULL;
     }
-    if (record_read(record, &r, e) == 0) {
-        policy_out_init(&out);
-        policy_weights(&r.batch, &r.opts, r.weights);
-        r.batch.weights = r.weights;
-        policy_loss(&r.batch, &r.opts, r.grad, &out);
-        result = record_result(&r, &out);
-    }
+    if (record_read(record, &r, e) == 0) result = record_eval(&r);
     record_release(&r);
     return result;
 }

@@ -65,18 +65,14 @@ int optimiser_load(struct optimiser *o, const char *path, struct err *e);
 /* ---- policy.c: GRPO's losses on log-probs; what `openr1 loss grpo` exposes --------------------------------
  */
 
-enum grpo_loss {
-    GRPO_GRPO,
-    GRPO_BNPO,
-    GRPO_DR_GRPO,
-    GRPO_DAPO,
-    GRPO_CISPO,
-    GRPO_SAPO,
-    GRPO_LUSPO,
-    GRPO_VESPO
-};
+/* One loss (loss_*.c). NULL and e when no loss has the name. policy_loss_at: in order, NULL past the last. */
+struct grpo_loss;
+const struct grpo_loss *policy_loss_find(const char *name, struct err *e);
+const struct grpo_loss *policy_loss_at(int i);
+const char *policy_loss_name(const struct grpo_loss *loss);
+
 struct policy_opts {
-    enum grpo_loss loss;
+    const struct grpo_loss *loss;
     double epsilon_low, epsilon_high, delta; /* delta <= 0: none */
     double beta;
     bool sequence_level;       /* importance_sampling_level "sequence" (GSPO) */
@@ -84,13 +80,17 @@ struct policy_opts {
     int max_completion_length; /* dr_grpo's constant */
     double n_tokens;     /* dapo, cispo, vespo: loss tokens of the whole optimiser step; 0: the batch's */
     double accumulation; /* micro-steps of this optimiser step */
+    double top_entropy;  /* top_entropy_quantile; below 1 the batch has keep */
+    double off_policy;   /* off_policy_mask_threshold; INFINITY: none */
+    double entropy_coef; /* of the bonus; not 0: the batch has entropies */
     double sapo_pos, sapo_neg;          /* sapo's temperatures */
     double vespo_k[2], vespo_lambda[2]; /* for A >= 0 and A < 0 */
 };
 /* TRL's defaults, one micro-step; loss dapo. */
 void policy_defaults(struct policy_opts *o);
-/* The loss type of a name, -1 and e when there is none. */
-int policy_loss_type(const char *name, struct err *e);
+/* Right after sampling, is the loss minus the mean advantage? */
+bool policy_starts_at_zero(const struct policy_opts *o);
+void policy_say(const struct policy_opts *o); /* the formula in use, and settings that do not go together */
 
 /* n sequences of lengths[i] tokens each, all arrays concatenated in order. mask may be NULL (all ones). ref
  * may be NULL iff beta is 0; old NULL means on-policy (ratio 1). Double precision throughout. */
@@ -98,27 +98,53 @@ struct policy_batch {
     int n;
     const int *lengths;
     const double *logp, *old, *ref, *mask;
-    const double *advantages; /* [n] */
-    const double *weights;    /* [n] from policy_weights over the micro-step */
+    const double *entropy;         /* or NULL */
+    const double *keep;            /* of policy_top_entropy; NULL: all tokens */
+    const double *advantages;      /* [n] */
+    const double *weights;         /* [n] from policy_weights over the micro-step */
+    const double *entropy_weights; /* [n] from the same; may be NULL without entropy */
 };
-/* Sums, so that the parts of a step can be put together (policy_out_add). */
+/* Sums, so that the parts of a step can be put together. */
 struct policy_out {
     double loss;                        /* its share of the step's loss */
     double n_tokens, n_rows;            /* mask total; sequences */
+    double n_kept;                      /* tokens of high entropy; all where no share is set */
+    double n_dropped;                   /* sequences that off_policy leaves out */
     double kl;                          /* sum over tokens that count */
+    double entropy, entropy_kept;       /* sums over the tokens that count, and over the kept ones */
+    double bonus;                       /* the step's mean entropy, as the bonus weighs it */
     double clip_low, clip_high;         /* sums of 0/1 over tokens, or over sequences at sequence level */
     double n_ratios;                    /* what those are divided by */
     double clip_low_min, clip_high_max; /* over sequences, of the sequence's share; -1: none yet */
     double max_ratio_error;             /* max |ratio - 1| */
-    double cispo_clip, phi;             /* cispo, vespo: sums */
+    double held;                        /* sum of the loss's own factors of sequences (vespo) */
 };
-/* What a sequence's masked token sum is multiplied by in the step's loss, for the sequences of one
- * micro-step. */
-void policy_weights(const struct policy_batch *b, const struct policy_opts *o, double *weights);
-/* Adds this batch to out (zeroed by policy_out_init); grad receives d loss / d logp. */
+/* What a sequence's masked token sum is multiplied by in the step's loss, and its sum of entropies in the
+ * bonus, for the sequences of one micro-step. */
+void policy_weights(const struct policy_batch *b, const struct policy_opts *o, double *weights,
+                    double *entropy_weights);
+/* keep[t]: 1 for tokens whose entropy is at least the (1 - share)-quantile over all n tokens that the mask
+ * counts (ties stay), else 0. */
+void policy_top_entropy(const double *entropy, const double *mask, size_t n, double share, double *keep);
+/* Adds this batch to out (zeroed by policy_out_init); grad receives d loss / d logp, grad_entropy
+ * d loss / d entropy (not looked at where the batch has no entropies). */
 void policy_out_init(struct policy_out *out);
 void policy_loss(const struct policy_batch *b, const struct policy_opts *o, double *grad,
-                 struct policy_out *out);
+                 double *grad_entropy, struct policy_out *out);
+
+/* The coefficient of the entropy bonus; adaptive as in Skywork-OR1 (arXiv 2505.22312): after each step it
+ * goes up by delta where the step's mean entropy is at most the target, else down, within [min, max]; and it
+ * is applied only while the last step's was at most the target. */
+struct entropy_control {
+    bool adaptive;
+    double coef, min, max, delta, target;
+    double last; /* mean entropy of the last step; INFINITY before the first */
+};
+bool entropy_control_on(const struct entropy_control *c); /* is there a bonus at all */
+double entropy_control_applied(const struct entropy_control *c);
+/* After a step with that coefficient: its metrics, and the coefficient of the next one. */
+void entropy_control_end(struct entropy_control *c, const struct policy_out *out, double applied,
+                         json_t *metrics);
 
 /* advantages.c. rewards [n, n_funcs], NaN for None; groups of size `group`. scale: "group", "batch", "none".
  * totals[i] is the weighted sum (NaN when nothing judged it); out[i] the advantage (0 for those). */
@@ -143,8 +169,9 @@ struct nan_stats nan_stats(const double *v, int n, int stride);
 /* The loss's metrics by TRL's names (kl, clip_ratio/low_mean, ...) into an object. */
 void policy_metrics(const struct policy_out *out, const struct policy_opts *o, json_t *metrics);
 /* policy_json.c: one record of `openr1 loss grpo`,
- * {"config","logps","old_logps","ref_logps","mask","advantages" or "rewards"}, evaluated as one micro-step
- * that is one optimiser step. New object {"loss","grad","advantages", "metrics"}, or NULL and e.
+ * {"config","logps","old_logps","ref_logps","entropies","mask","last_entropy","advantages" or "rewards"},
+ * evaluated as one micro-step that is one optimiser step. New object {"loss","grad","grad_entropies" where
+ * there are entropies,"advantages","metrics"}, or NULL and e.
  * num_generations absent: 8 when that divides the rows, else all rows are one group. */
 json_t *policy_eval(const json_t *record, struct err *e);
 

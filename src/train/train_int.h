@@ -163,7 +163,9 @@ struct learner {
     /* Leave the gradient of optimiser step t->step in the model. ERR_STOPPED: a signal came; nothing was
      * changed. */
     int (*step)(void *self, struct trainer *t, struct step_out *out, struct err *e);
-    /* After the update, when the console line of this step is due; or NULL. */
+    /* After the update, t->step being the steps done: what follows from it, and its metrics; or NULL. */
+    void (*updated)(void *self, struct trainer *t, json_t *metrics);
+    /* After that, when the console line of this step is due; or NULL. */
     void (*show)(void *self, struct trainer *t);
     /* Evaluate the weights as they are after t->step steps, on rows.held_out. Only asked for when
      * evaluation_wanted; t->tape and t->arena are free for it (trainer_plan_evaluation), and it changes
@@ -276,6 +278,8 @@ void run_config_diff(const char *dir, struct conf *c, struct str *out);
 /* checkpoint.c: DIR/checkpoint-N, whole or absent. */
 int checkpoint_save(struct trainer *t, struct err *e);
 int checkpoint_load(struct trainer *t, const char *path, struct err *e);
+/* The weights of a saved model of the same shape. */
+int checkpoint_read_weights(struct model *m, const char *path, struct err *e);
 /* Path of the newest whole checkpoint (free() it), or NULL. */
 char *checkpoint_newest(const char *dir);
 /* Remove all checkpoints (a fresh start), or all but the newest `keep`; the one of step `best` (-1: none)

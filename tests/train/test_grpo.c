@@ -181,13 +181,66 @@ static void reward_rises_on_a_learnable_task(void **state)
     json_decref(m);
 }
 
+/* KL to a reference that is mixed with, or replaced by, the policy every two steps, and to one that stays. */
+static void the_reference_follows_the_policy(void **state)
+{
+    (void)state;
+#define KL RUN "learning_rate 1e-2 beta 0.05 "
+    json_t *stays = run_metrics(KL), *mixed = run_metrics(KL "sync_ref_model true ref_model_sync_steps 2"),
+           *replaced = run_metrics(KL "ref_refresh_steps 2");
+    for (size_t i = 0; i < 2; i++) assert_true(tiny_metric(stays, i, "kl") == tiny_metric(replaced, i, "kl"));
+    /* Window 3 is the first whose reference is that of step 2: the policy itself. */
+    assert_true(tiny_metric(stays, 2, "kl") > 0 && tiny_metric(replaced, 2, "kl") == 0);
+    assert_true(tiny_metric(mixed, 2, "kl") > 0 && tiny_metric(mixed, 2, "kl") < tiny_metric(stays, 2, "kl"));
+    assert_true(tiny_metric(replaced, 3, "kl") > 0 && tiny_metric(replaced, 4, "kl") == 0);
+    json_decref(stays);
+    json_decref(mixed);
+    json_decref(replaced);
+}
+
+static void an_entropy_bonus_keeps_sampling_varied(void **state)
+{
+    (void)state;
+#define BONUS RUN "learning_rate 1e-2 max_steps 12 beta 1e-6 " /* with a KL no group is left out */
+    json_t *plain = run_metrics(BONUS), *held = run_metrics(BONUS "entropy_coef 0.5"),
+           *adaptive = run_metrics(BONUS "use_adaptive_entropy true entropy_coef 0.01 entropy_target 100 "
+                                         "entropy_coef_delta 0.1 entropy_coef_max 0.25");
+    assert_true(tiny_metric(held, 11, "entropy") > tiny_metric(plain, 11, "entropy") + 0.05);
+    static const double coefs[] = {0.11, 0.21, 0.25, 0.25};
+    for (size_t i = 0; i < 4; i++)
+        assert_true(fabs(tiny_metric(adaptive, i, "entropy_coef") - coefs[i]) < 1e-12);
+    /* Applied from the second step on: the first has no entropy to compare with. */
+    assert_true(tiny_metric(adaptive, 0, "policy_loss") == tiny_metric(adaptive, 0, "loss"));
+    assert_true(tiny_metric(adaptive, 1, "policy_loss") > tiny_metric(adaptive, 1, "loss"));
+    json_decref(plain);
+    json_decref(held);
+    json_decref(adaptive);
+}
+
+static void a_share_of_the_tokens_is_one_of_the_whole_step(void **state)
+{
+    (void)state;
+#define SHARE SPLIT "top_entropy_quantile 0.3 entropy_coef 0.01 "
+    same_hash(SHARE "per_device_train_batch_size 16", SHARE "per_device_train_batch_size 16 max_running 3");
+    json_t *one = run_metrics(SHARE "per_device_train_batch_size 16 max_steps 1"),
+           *four =
+               run_metrics(SHARE "per_device_train_batch_size 4 gradient_accumulation_steps 4 max_steps 1");
+    double kept = tiny_metric(one, 0, "entropy_kept_ratio");
+    assert_true(kept >= 0.3 && kept < 0.45);
+    assert_true(kept == tiny_metric(four, 0, "entropy_kept_ratio"));
+    assert_true(fabs(tiny_metric(one, 0, "policy_loss") - tiny_metric(four, 0, "policy_loss")) < 1e-12);
+    json_decref(one);
+    json_decref(four);
+}
+
 static void resuming_within_a_window_ends_in_the_same_bits(void **state)
 {
     (void)state;
 #define RESUME                                                                                               \
     "model_name_or_path @begun/model seed 3 " DATA "output_dir @resume learning_rate 1e-2 "                  \
     "prompts_per_step 2 num_generations 8 num_iterations 2 steps_per_generation 2 beta 0.02 "                \
-    "max_steps 11 save_steps 1 "
+    "sync_ref_model true ref_model_sync_steps 3 use_adaptive_entropy true entropy_target 1 "                 \
+    "entropy_coef_delta 0.1 max_steps 11 save_steps 1 "
     char whole[65], resumed[65], words[512];
     tiny_hash("grpo", RESUME, whole);
     json_t *log = tiny_metrics("resume");
@@ -221,8 +274,10 @@ static void what_cannot_work_is_refused_with_what_can(void **state)
         {"num_generations 1", "num_generations"},
         {"reward_funcs exact,exakt", "exakt"},
         {"reward_weights 1,2", "reward_weights"},
-        {"sync_ref_model true", "sync_ref_model"},
-        {"top_entropy_quantile 0.2", "top_entropy_quantile"},
+        {"sync_ref_model true", "beta"},
+        {"ref_refresh_steps 3", "beta"},
+        {"ref_refresh_steps 3 sync_ref_model true beta 0.1", "one of"},
+        {"top_entropy_quantile 1.2", "top_entropy_quantile"},
         {"use_peft true", "use_peft"},
         {"max_prompt_length 1", "max_prompt_length"},
         {"loss_type gropo", "loss_type"},
@@ -245,6 +300,9 @@ int main(void)
         cmocka_unit_test(splitting_a_step_changes_no_bit),
         cmocka_unit_test(every_loss_type_trains),
         cmocka_unit_test(reward_rises_on_a_learnable_task),
+        cmocka_unit_test(the_reference_follows_the_policy),
+        cmocka_unit_test(an_entropy_bonus_keeps_sampling_varied),
+        cmocka_unit_test(a_share_of_the_tokens_is_one_of_the_whole_step),
         cmocka_unit_test(resuming_within_a_window_ends_in_the_same_bits),
         cmocka_unit_test(what_cannot_work_is_refused_with_what_can),
     };

@@ -53,7 +53,7 @@ static void a_step_equals_that_on_a_transformers_model(void **state)
         compare(words, metrics, json_object_get(c, "expect"));
         json_decref(metrics);
     }
-    assert_int_equal(i, 6);
+    assert_int_equal(i, 11);
     free(rollouts);
     json_decref(cases);
 }

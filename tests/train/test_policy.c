@@ -59,7 +59,7 @@ static int check_file(const char *path)
 static void losses_and_gradients_equal_the_witness(void **state)
 {
     (void)state;
-    assert_int_equal(check_file("tests/golden/grpo/policy.jsonl"), 118);
+    assert_int_equal(check_file("tests/golden/grpo/policy.jsonl"), 198);
 }
 
 static void advantages_equal_the_witness(void **state)
@@ -72,7 +72,8 @@ enum { ROWS = 12, MAX_LEN = 9 };
 struct data {
     int lengths[ROWS];
     double logp[ROWS * MAX_LEN], old[ROWS * MAX_LEN], mask[ROWS * MAX_LEN], grad[ROWS * MAX_LEN];
-    double advantages[ROWS], weights[ROWS];
+    double entropy[ROWS * MAX_LEN], keep[ROWS * MAX_LEN], grad_entropy[ROWS * MAX_LEN];
+    double advantages[ROWS], weights[ROWS], entropy_weights[ROWS];
 };
 
 static void draw(struct data *d)
@@ -88,6 +89,7 @@ static void draw(struct data *d)
             d->logp[n] = -rng_double(&at);
             d->old[n] = d->logp[n] + (t % 3 - 1) * 0.3;
             d->mask[n] = t % 4 != 3;
+            d->entropy[n] = 3 * rng_double(&at);
         }
     }
 }
@@ -95,36 +97,48 @@ static void draw(struct data *d)
 static void split_batches_sum_to_the_whole(void **state)
 {
     (void)state;
-    for (int loss = GRPO_GRPO; loss <= GRPO_VESPO; loss++) {
+    for (int loss = 0; policy_loss_at(loss); loss++) {
         static struct data d;
-        static double whole_grad[ROWS * MAX_LEN];
+        static double whole_grad[ROWS * MAX_LEN], whole_entropy[ROWS * MAX_LEN];
         draw(&d);
         struct policy_opts o;
         policy_defaults(&o);
-        o.loss = (enum grpo_loss)loss;
+        o.loss = policy_loss_at(loss);
+        o.entropy_coef = 0.02;
+        o.top_entropy = 0.6;
+        o.off_policy = -0.2;
         struct policy_batch b = {.n = ROWS,
                                  .lengths = d.lengths,
                                  .logp = d.logp,
                                  .old = d.old,
                                  .mask = d.mask,
+                                 .entropy = d.entropy,
+                                 .keep = d.keep,
                                  .advantages = d.advantages,
-                                 .weights = d.weights};
-        policy_weights(&b, &o, d.weights);
+                                 .weights = d.weights,
+                                 .entropy_weights = d.entropy_weights};
+        size_t all = 0;
+        for (int i = 0; i < ROWS; i++) all += (size_t)d.lengths[i];
+        policy_top_entropy(d.entropy, d.mask, all, o.top_entropy, d.keep);
+        policy_weights(&b, &o, d.weights, d.entropy_weights);
         struct policy_out whole, parts;
         policy_out_init(&whole);
         policy_out_init(&parts);
-        policy_loss(&b, &o, whole_grad, &whole);
+        policy_loss(&b, &o, whole_grad, whole_entropy, &whole);
         int at = 0;
         for (int i = 0; i < ROWS; i += 3) {
             struct policy_batch p = b;
             p.n = 3;
-            p.lengths += i, p.advantages += i, p.weights += i;
-            p.logp += at, p.old += at, p.mask += at;
-            policy_loss(&p, &o, d.grad + at, &parts);
+            p.lengths += i, p.advantages += i, p.weights += i, p.entropy_weights += i;
+            p.logp += at, p.old += at, p.mask += at, p.entropy += at, p.keep += at;
+            policy_loss(&p, &o, d.grad + at, d.grad_entropy + at, &parts);
             for (int k = 0; k < 3; k++) at += d.lengths[i + k];
         }
         assert_true(fabs(whole.loss - parts.loss) < 1e-14);
         assert_memory_equal(whole_grad, d.grad, (size_t)at * sizeof *d.grad);
+        assert_memory_equal(whole_entropy, d.grad_entropy, (size_t)at * sizeof *d.grad);
+        assert_true(whole.n_dropped > 0 && whole.n_dropped == parts.n_dropped);
+        assert_true(whole.n_kept < whole.n_tokens && whole.n_kept == parts.n_kept);
         assert_true(whole.n_tokens == parts.n_tokens && whole.n_rows == parts.n_rows);
     }
 }
@@ -133,12 +147,12 @@ static void dapo_over_accumulation_equals_one_big_batch(void **state)
 {
     (void)state;
     static struct data d;
-    static double one[ROWS], two[ROWS];
+    static double one[ROWS], two[ROWS], other[ROWS];
     draw(&d);
     struct policy_opts o;
     policy_defaults(&o);
     struct policy_batch b = {.n = ROWS, .lengths = d.lengths, .mask = d.mask};
-    policy_weights(&b, &o, one);
+    policy_weights(&b, &o, one, other);
     double tokens = 0;
     int n = 0, half = 0;
     for (int i = 0; i < ROWS; i++)
@@ -148,8 +162,8 @@ static void dapo_over_accumulation_equals_one_big_batch(void **state)
     o.accumulation = 2;
     struct policy_batch first = {.n = ROWS / 2, .lengths = d.lengths, .mask = d.mask};
     struct policy_batch second = {.n = ROWS / 2, .lengths = d.lengths + ROWS / 2, .mask = d.mask + half};
-    policy_weights(&first, &o, two);
-    policy_weights(&second, &o, two + ROWS / 2);
+    policy_weights(&first, &o, two, other);
+    policy_weights(&second, &o, two + ROWS / 2, other);
     assert_memory_equal(one, two, sizeof one);
 }
 

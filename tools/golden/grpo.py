@@ -4,7 +4,8 @@
 Made with torch 2.13.0 and trl 1.16.0. Run from the source folder: python tools/golden/grpo.py
 Each record of tests/golden/grpo/*.jsonl is an input of `openr1 loss grpo` plus "expect". The loss and its gradient
 come from the formulas below in double precision with automatic differentiation; TRL's own GRPOTrainer._compute_loss
-is then run on the same numbers (padded to a rectangle) and must agree. Advantages and their metrics are computed
+is then run on the same numbers (padded to a rectangle) and must agree, in every metric too. Entropies are multiples
+of 1/1024, since TRL takes their quantile in float32. Advantages and their metrics are computed
 with numpy and checked against the same lines of TRL by hand.
 """
 import itertools
@@ -12,7 +13,10 @@ import json
 import math
 import pathlib
 import random
+import sys
 import types
+
+sys.path.pop(0)  # a neighbour of this file is called tokenizers.py
 
 import numpy as np
 import torch
@@ -24,15 +28,30 @@ LOSSES = ["grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo", "luspo", "vespo"]
 DEFAULTS = {"loss_type": "dapo", "epsilon": 0.2, "epsilon_high": None, "delta": None, "beta": 0.0,
             "importance_sampling_level": "token", "use_bias_correction_kl": False, "max_completion_length": 512,
             "sapo_temperature_pos": 1.0, "sapo_temperature_neg": 1.05, "vespo_k_pos": 2.0, "vespo_lambda_pos": 3.0,
-            "vespo_k_neg": 3.0, "vespo_lambda_neg": 2.0}
+            "vespo_k_neg": 3.0, "vespo_lambda_neg": 2.0, "top_entropy_quantile": 1.0, "off_policy_mask_threshold": None,
+            "entropy_coef": 0.0, "use_adaptive_entropy": False, "entropy_coef_min": 0.0, "entropy_coef_max": 1.0,
+            "entropy_coef_delta": 0.005, "entropy_target": 0.2}
 
 
-def own_loss(c, lp, old, ref, mask, adv):
-    """The loss of one micro-step from lists of 1-d tensors, one per sequence."""
+def own_quantile(values, q):
+    values = sorted(values)
+    rank = q * (len(values) - 1)
+    rank = round(rank) if abs(rank - round(rank)) < 1e-6 else rank
+    low = math.floor(rank)
+    return values[low] + (rank - low) * (values[min(low + 1, len(values) - 1)] - values[low])
+
+
+def own_loss(c, lp, old, ref, mask, adv, entropy, last_entropy):
+    """The loss of one micro-step from lists of 1-d tensors, one per sequence, and some of its metrics."""
+    valid = [float(h.detach()) for row, m in zip(entropy, mask) for h, k in zip(row, m) if k]
+    keep = mask
+    if c["top_entropy_quantile"] < 1:
+        least = own_quantile(valid, 1 - c["top_entropy_quantile"]) if valid else math.inf
+        keep = [m * (h.detach() >= least) for h, m in zip(entropy, mask)]
     low, high = c["epsilon"], c["epsilon"] if c["epsilon_high"] is None else c["epsilon_high"]
     total_tokens = sum(float(m.sum()) for m in mask)
     pieces, kls = [], []
-    for x, o, r, m, a in zip(lp, old, ref, mask, adv):
+    for x, o, r, m, k, a in zip(lp, old, ref, mask, keep, adv):
         n = float(m.sum())
         d = x - o
         log_ratio = d if c["importance_sampling_level"] == "token" else ((d * m).sum() / max(n, 1.0)).expand_as(d)
@@ -43,13 +62,18 @@ def own_loss(c, lp, old, ref, mask, adv):
             tau = c["sapo_temperature_pos"] if a > 0 else c["sapo_temperature_neg"]
             piece = -4 / tau * torch.sigmoid(tau * (rho - 1)) * a
         elif c["loss_type"] == "vespo":
-            k, lam = (c["vespo_k_pos"], c["vespo_lambda_pos"]) if a >= 0 else (c["vespo_k_neg"], c["vespo_lambda_neg"])
+            side = "pos" if a >= 0 else "neg"
+            power, lam = c["vespo_k_" + side], c["vespo_lambda_" + side]
             log_w = float((d.clamp(-20, 20) * m).sum().clamp(math.log(1e-8), 20))
-            phi = math.exp(lam + k * log_w - lam * math.exp(log_w)) if math.exp(log_w) * lam < 700 else 0.0
+            phi = math.exp(lam + power * log_w - lam * math.exp(log_w)) if math.exp(log_w) * lam < 700 else 0.0
             piece = -phi * a * x
         else:
             capped = rho if c["delta"] is None else rho.clamp(max=c["delta"])
             piece = -torch.minimum(capped * a, rho.clamp(1 - low, 1 + high) * a)
+        drift = float((-d * m).sum().detach()) / max(n, 1.0)
+        if c["off_policy_mask_threshold"] is not None and a < 0 and drift > c["off_policy_mask_threshold"]:
+            piece = piece * 0
+        piece = piece * k
         kl = torch.exp(r - x) - (r - x) - 1
         if c["use_bias_correction_kl"]:
             kl = kl * rho
@@ -67,11 +91,28 @@ def own_loss(c, lp, old, ref, mask, adv):
         loss = sum(pieces) / rows
     else:
         loss = sum(pieces) / max(total_tokens, 1.0)
-    return loss, sum(kls) / max(total_tokens, 1.0)
+    own = {"policy_loss": float(loss.detach()), "kl": sum(kls) / max(total_tokens, 1.0)}
+    kept = sum(float(k.sum()) for k in keep)
+    coef = c["entropy_coef"]
+    if coef or c["use_adaptive_entropy"]:
+        mean = sum((h * k).sum() for h, k in zip(entropy, keep)) / max(kept, 1.0)
+        applied = coef if not c["use_adaptive_entropy"] or last_entropy <= c["entropy_target"] else 0.0
+        loss = loss - applied * mean
+        if c["use_adaptive_entropy"]:
+            up = float(mean.detach()) <= c["entropy_target"]
+            coef = min(coef + c["entropy_coef_delta"], c["entropy_coef_max"]) if up else \
+                max(coef - c["entropy_coef_delta"], c["entropy_coef_min"])
+        own["entropy_coef"] = coef
+    own["entropy"] = sum(valid) / max(total_tokens, 1.0)
+    return loss, own
 
 
 class OneProcess:
     num_processes = 1
+    sync_gradients = True
+
+    def pad_across_processes(self, x, dim, pad_index):
+        return x
 
     def reduce(self, x, reduction):
         return x
@@ -80,30 +121,36 @@ class OneProcess:
         return x
 
 
-def trl_loss(c, lp, old, ref, mask, adv):
+def trl_loss(c, lp, old, ref, mask, adv, entropy, last_entropy):
     """TRL's own function on rows padded to a rectangle. Returns loss and its metrics."""
     def rectangle(rows):
         return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-    lp, old, ref, mask = rectangle(lp), rectangle(old), rectangle(ref), rectangle(mask)
+    lp, old, ref, mask, entropy = (rectangle(rows) for rows in (lp, old, ref, mask, entropy))
     logged = {"train": __import__("collections").defaultdict(list)}
     args = types.SimpleNamespace(**{k: c[k] for k in DEFAULTS}, steps_per_generation=1)
     trainer = types.SimpleNamespace(
-        _get_per_token_logps_and_entropies=lambda *a, **k: (lp, torch.zeros_like(lp), None), aux_loss_enabled=False,
-        top_entropy_quantile=1.0, off_policy_mask_threshold=None, beta=c["beta"], args=args, loss_type=c["loss_type"],
+        _get_per_token_logps_and_entropies=lambda *a, **k: (lp, entropy, None), aux_loss_enabled=False,
+        top_entropy_quantile=c["top_entropy_quantile"], beta=c["beta"], args=args, loss_type=c["loss_type"],
+        off_policy_mask_threshold=c["off_policy_mask_threshold"], entropy_coef=c["entropy_coef"],
+        use_adaptive_entropy=c["use_adaptive_entropy"], _last_world_entropy=last_entropy, _entropy_window_stats=None,
         importance_sampling_level=c["importance_sampling_level"], epsilon_low=c["epsilon"],
         epsilon_high=c["epsilon"] if c["epsilon_high"] is None else c["epsilon_high"],
-        max_completion_length=c["max_completion_length"], use_vllm=False, _entropy_bonus_enabled=False,
+        max_completion_length=c["max_completion_length"], use_vllm=False,
+        _entropy_bonus_enabled=c["entropy_coef"] != 0.0 or c["use_adaptive_entropy"],
         model=types.SimpleNamespace(training=True), current_gradient_accumulation_steps=1, accelerator=OneProcess(),
-        _metrics=logged, get_gamma_weights=GRPOTrainer.get_gamma_weights)
+        _metrics=logged, get_gamma_weights=GRPOTrainer.get_gamma_weights,
+        get_off_policy_mask=GRPOTrainer.get_off_policy_mask)
+    trainer.get_high_entropy_mask = types.MethodType(GRPOTrainer.get_high_entropy_mask, trainer)
     ids = torch.zeros(lp.shape, dtype=torch.long)
     inputs = {"prompt_ids": ids[:, :1], "prompt_mask": ids[:, :1], "completion_ids": ids, "completion_mask": mask,
               "advantages": torch.tensor(adv), "old_per_token_logps": old, "ref_per_token_logps": ref,
               "num_items_in_batch": mask.sum()}
     loss = GRPOTrainer._compute_loss(trainer, None, inputs)
-    return loss, {k: v[0] for k, v in logged["train"].items() if k != "entropy"}
+    return loss, {k: v[0] for k, v in logged["train"].items()}
 
 
-def policy_case(rng, name, settings, lengths, spread, masked=0.0, dead_row=False, on_policy=False):
+def policy_case(rng, name, settings, lengths, spread, masked=0.0, dead_row=False, on_policy=False, entropies=False,
+                last_entropy=math.inf):
     c = {**DEFAULTS, **settings}
     def draw(n, scale):
         return [round(rng.gauss(0, scale), 6) for _ in range(n)]
@@ -116,21 +163,25 @@ def policy_case(rng, name, settings, lengths, spread, masked=0.0, dead_row=False
     adv = draw(len(lengths), 1.0)
     if on_policy:
         old = lp
-    def tensors(rows, grad=False):
-        return [torch.tensor(row, requires_grad=grad) for row in rows]
-    x = tensors(lp, True)
-    def part(rows):
-        return tensors(rows)
-    loss, kl = own_loss(c, x, part(old), part(ref), [m.to(torch.get_default_dtype()) for m in part(mask)], adv)
-    loss.backward()
-    y = tensors(lp, True)
-    peer, metrics = trl_loss(c, y, part(old), part(ref), [m.to(torch.get_default_dtype()) for m in part(mask)], adv)
-    peer.backward()
-    assert abs(float(loss) - float(peer)) < 1e-12 * max(1, abs(float(loss))), (name, float(loss), float(peer))
-    for a, b in zip(x, y):
-        assert torch.allclose(a.grad, b.grad, rtol=1e-12, atol=1e-15), name
-    if c["beta"]:
-        assert abs(kl - metrics["kl"]) < 1e-12
+    # some of them equal, for the ties of a quantile
+    def surprise():
+        return rng.randrange(8) / 8 if rng.random() < 0.4 else rng.randrange(3072) / 1024
+    entropy = [[surprise() if entropies else 0.0 for _ in row] for row in lp]
+    def run(function):
+        def tensors(rows, grad=False):
+            return [torch.tensor(row, requires_grad=grad, dtype=torch.float64) for row in rows]
+        x, h = tensors(lp, True), tensors(entropy, True)
+        loss, metrics = function(c, x, tensors(old), tensors(ref), tensors(mask), adv, h, last_entropy)
+        loss.backward()
+        zero = torch.zeros
+        return float(loss.detach()), x, [zero(len(t)) if t.grad is None else t.grad for t in h], metrics
+    loss, x, h, own = run(own_loss)
+    peer, y, peer_h, metrics = run(trl_loss)
+    assert abs(loss - peer) < 1e-12 * max(1, abs(loss)), (name, loss, peer)
+    for a, b in zip([t.grad for t in x] + h, [t.grad for t in y] + peer_h):
+        assert torch.allclose(a, b, rtol=1e-12, atol=1e-15), name
+    for key in own:
+        assert key not in metrics or abs(own[key] - metrics[key]) < 1e-12, (name, key, own[key], metrics[key])
     record = {"id": name, "config": settings, "logps": lp, "advantages": adv}
     if not on_policy:
         record["old_logps"] = old
@@ -138,8 +189,15 @@ def policy_case(rng, name, settings, lengths, spread, masked=0.0, dead_row=False
         record["ref_logps"] = ref
     if masked or dead_row:
         record["mask"] = mask
-    record["expect"] = {"loss": float(loss), "grad": [g.grad.tolist() for g in x],
-                        "metrics": {k: v for k, v in metrics.items() if not math.isnan(v)}}
+    record["expect"] = {"loss": loss, "grad": [g.grad.tolist() for g in x]}
+    if entropies:
+        record["entropies"] = entropy
+        record["expect"]["grad_entropies"] = [g.tolist() for g in h]
+        if last_entropy < math.inf:
+            record["last_entropy"] = last_entropy
+    else:
+        del metrics["entropy"]
+    record["expect"]["metrics"] = {k: v for k, v in metrics.items() if not math.isnan(v)}
     return record
 
 
@@ -167,6 +225,35 @@ def policy_cases():
         records.append(policy_case(rng, f"{loss}-{level}-corrected", settings, [4, 5, 3], 0.4, 0.2))
     for loss in LOSSES:
         records.append(policy_case(rng, f"{loss}-on-policy", {"loss_type": loss}, [3, 4], 0.0, on_policy=True))
+    return records + option_cases()
+
+
+def option_cases():
+    """Everything that entropy and off-policy masks do, for each loss and level, in random company."""
+    rng = random.Random(19)
+    records = []
+    options = {
+        "quantile": lambda: {"top_entropy_quantile": rng.choice([0.0, 0.2, 0.3, 0.5, 0.8])},
+        "bonus": lambda: {"entropy_coef": rng.choice([0.001, 0.05, -0.02])},
+        "adaptive": lambda: {"use_adaptive_entropy": True, "entropy_coef": rng.choice([0.0, 0.01]),
+                             "entropy_target": rng.choice([0.2, 2.5])},
+        "off-policy": lambda: {"off_policy_mask_threshold": rng.choice([-0.1, 0.0, 0.1])},
+        "all": lambda: {"top_entropy_quantile": 0.4, "entropy_coef": 0.03, "off_policy_mask_threshold": 0.05},
+    }
+    for loss, level, option in itertools.product(LOSSES, ("token", "sequence"), options):
+        settings = {"loss_type": loss, "importance_sampling_level": level, "max_completion_length": 16}
+        settings |= options[option]()
+        if rng.random() < 0.5:
+            settings |= {"beta": 0.05, "use_bias_correction_kl": rng.random() < 0.5}
+        if rng.random() < 0.3 and loss not in ("cispo", "sapo", "vespo"):
+            settings |= {"delta": 1.4, "epsilon_high": 0.28}
+        if loss == "cispo":
+            settings |= {"epsilon_high": 1.3}
+        last = rng.choice([math.inf, 0.1, 1.5]) if option == "adaptive" else math.inf
+        lengths = [rng.randint(1, 7) for _ in range(rng.randint(2, 4))]
+        records.append(policy_case(rng, f"{loss}-{level}-{option}", settings, lengths, 0.15 if loss == "vespo" else 0.4,
+                                   rng.choice([0.0, 0.3]), dead_row=rng.random() < 0.2, entropies=True,
+                                   last_entropy=last))
     return records
 
 

@@ -9,6 +9,7 @@ metrics under several settings; the loss is written out again here, in double pr
 float32, padded rows and all).
 """
 import json
+import math
 import pathlib
 import random
 import sys
@@ -62,19 +63,34 @@ def make_rollouts(temperature):
     return groups
 
 
+def quantile(values, q):
+    values = sorted(values)
+    rank = q * (len(values) - 1)
+    low = math.floor(rank)
+    return values[low] + (rank - low) * (values[min(low + 1, len(values) - 1)] - values[low])
+
+
 def step(groups, temperature, loss_type="dapo", level="token", beta=0.0, low=0.2, high=0.2, mask_truncated=False,
-         micro=12):
+         micro=12, top=1.0, bonus=0.0, drift=math.inf):
     model.zero_grad()
     rows = [(tokenizer(PROMPTS[g["prompt"]])["input_ids"], c) for g in groups for c in g["completions"]]
-    parts, kls, entropies, counts, clipped = [], [], [], [], []
-    for prompt, c in rows:
-        logp, entropy = forward(prompt, c["ids"], temperature)
-        mask = torch.full_like(logp, 0.0 if mask_truncated and c["truncated"] else 1.0)
+    parts, kls, entropies, counts, clipped, kept, dropped = [], [], [], [], [], [], 0
+    passes = [forward(prompt, c["ids"], temperature) for prompt, c in rows]
+    masks = [torch.full_like(logp, 0.0 if mask_truncated and c["truncated"] else 1.0)
+             for (_, c), (logp, _) in zip(rows, passes)]
+    least = quantile([float(h) for (_, entropy), m in zip(passes, masks) for h, k in zip(entropy.detach(), m) if k],
+                     1 - top)
+    for (prompt, c), (logp, entropy), mask in zip(rows, passes, masks):
         n = float(mask.sum())
         d = logp - torch.tensor(c["logps"], dtype=torch.float64)
         log_ratio = d if level == "token" else ((d * mask).sum() / max(n, 1.0)).expand_as(d)
         rho, a = log_ratio.exp(), c["advantage"]
         piece = -torch.minimum(rho * a, rho.clamp(1 - low, 1 + high) * a)
+        keep = mask * (entropy.detach() >= least) if top < 1 else mask
+        off = a < 0 and float((-d * mask).sum().detach()) / max(n, 1.0) > drift
+        dropped += off
+        piece = piece * keep * (0.0 if off else 1.0)
+        kept.append((float(keep.sum()), (entropy * keep).sum()))
         gap = torch.tensor(c["ref"], dtype=torch.float64) - logp
         kl = gap.exp() - gap - 1
         if beta:
@@ -97,10 +113,22 @@ def step(groups, temperature, loss_type="dapo", level="token", beta=0.0, low=0.2
             loss = loss + sum(p) / (micro * L) / steps
         else:
             loss = loss + sum(p) / total
+    hidden = 0
+    for at in range(0, len(rows), micro):
+        some = kept[at:at + micro]
+        hidden = hidden + sum(h for _, h in some) / max(sum(n for n, _ in some), 1) / steps
+    policy_loss = float(loss.detach())
+    loss = loss - bonus * hidden
     loss.backward()
     norm = torch.sqrt(sum((q.grad.double() ** 2).sum() for q in model.parameters()))
     metrics = {"loss": float(loss.detach()), "grad_norm": float(norm), "entropy": sum(entropies) / total,
                "clip_ratio/region_mean": sum(clipped) / (total if level == "token" else len(rows))}
+    if bonus:
+        metrics |= {"policy_loss": policy_loss, "entropy_coef": bonus}
+    if top < 1:
+        metrics["entropy_kept_ratio"] = sum(n for n, _ in kept) / total
+    if drift < math.inf:
+        metrics["off_policy_masked_ratio"] = dropped / len(rows)
     if beta:
         metrics["kl"] = sum(kls) / total
     return metrics
@@ -121,6 +149,14 @@ cases = [
     ("loss_type dr_grpo epsilon_high 0.28 mask_truncated_completions true beta 0.04",
      dict(loss_type="dr_grpo", high=0.28, mask_truncated=True, beta=0.04)),
     ("loss_type dapo mask_truncated_completions true beta 0.01", dict(mask_truncated=True, beta=0.01)),
+    ("loss_type dapo entropy_coef 0.1 beta 0", dict(bonus=0.1)),
+    ("loss_type grpo entropy_coef 0.05 per_device_train_batch_size 4 gradient_accumulation_steps 3",
+     dict(loss_type="grpo", bonus=0.05, micro=4)),
+    ("loss_type dapo top_entropy_quantile 0.35 beta 0.02", dict(top=0.35, beta=0.02)),
+    ("loss_type dapo off_policy_mask_threshold 0.05 beta 0.02", dict(drift=0.05, beta=0.02)),
+    ("loss_type dapo top_entropy_quantile 0.5 entropy_coef 0.03 mask_truncated_completions true "
+     "per_device_train_batch_size 6 gradient_accumulation_steps 2",
+     dict(top=0.5, bonus=0.03, mask_truncated=True, micro=6)),
 ]
 OUT.joinpath("step.json").write_text(json.dumps(
     [{"words": words, "expect": step(groups, 0.8, **settings)} for words, settings in cases], indent=0) + "\n")
