@@ -19,15 +19,15 @@
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/hash_path.h"
 #include "base/json.h"
 #include "base/pool.h"
+#include "base/records.h"
 #include "base/str.h"
 #include "base/tfevents.h"
 #include "base/version.h"
 
-#define EVENTS_NAME    "events.out.tfevents.0000000001.openr1" /* one name, so that a resumed run finds it */
-#define ZERO_HASH      "0000000000000000000000000000000000000000000000000000000000000000"
-#define TREE_DEPTH_MAX 16
+#define EVENTS_NAME "events.out.tfevents.0000000001.openr1" /* one name, so that a resumed run finds it */
 
 struct runlog {
     char *dir;
@@ -96,6 +96,9 @@ static int manifest_open(struct runlog *r, bool fresh, struct err *e)
             json_decref(r->manifest);
             r->manifest = NULL;
         }
+        if (!r->manifest)
+            err_wrap(e, "the run's manifest cannot be read (remove %s: it is written anew from this run)",
+                     path);
     } else {
         r->manifest =
             json_pack("{s:s, s:s, s:s, s:o, s:{}, s:{}}", "program", "openr1", "version", openr1_version,
@@ -190,7 +193,7 @@ struct runlog *runlog_open(const char *dir, long resume_step, struct err *e)
     struct runlog *r = alloc_zero(1, sizeof *r);
     r->dir = alloc_str(dir);
     r->events.fd = -1;
-    memcpy(r->head, ZERO_HASH, HASH_HEX);
+    memcpy(r->head, RECORDS_BEGIN, HASH_HEX);
     char *metrics = inside(r, "metrics.jsonl"), *timings = inside(r, "timings.jsonl");
     char *events = inside(r, "tensorboard/" EVENTS_NAME);
     int rc = folders_make(r, e);
@@ -237,75 +240,35 @@ int runlog_config(struct runlog *r, const char *yaml, struct err *e)
     return rc ? rc : runlog_note(r, "config_sha256", json_string(hex), e);
 }
 
-static int tree_hash(const char *path, const char *shown, int depth, struct hash *h, struct err *e);
-
-/* One name of a folder into h: "hash  path\n", or what is below it. */
-static int name_hash(const char *dir, const char *shown, const char *name, int depth, struct hash *h,
-                     struct err *e)
-{
-    char hex[HASH_HEX], *path = path_join(dir, name), *below = path_join(shown, name);
-    int rc;
-    if (file_is_dir(path)) {
-        rc = tree_hash(path, below, depth, h, e);
-    } else {
-        rc = hash_file(path, hex, e);
-        struct str line;
-        str_init(&line, 0);
-        str_addf(&line, "%s  %s\n", hex, below);
-        if (!rc) hash_add(h, line.p, line.len);
-        str_release(&line);
-    }
-    free(path);
-    free(below);
-    return rc;
-}
-
-/* As `sha256sum` would list the folder, files in bytewise order of names, depth bounded. */
-static int tree_hash(const char *path, const char *shown, int depth, struct hash *h, struct err *e) // NOLINT
-{
-    char **names;
-    size_t n;
-    if (depth == 0) return err_set(e, "%s: folders nest deeper than %d", path, TREE_DEPTH_MAX);
-    int rc = dir_list(path, &names, &n, e);
-    for (size_t i = 0; i < n; i++) {
-        if (!rc) rc = name_hash(path, shown, names[i], depth - 1, h, e);
-        free(names[i]);
-    }
-    free(names);
-    return rc;
-}
-
-static int parent_add(struct runlog *r, const char *list, const char *name, const char *path, struct err *e)
+/* A file or folder with its hashes into one of the manifest's lists. */
+static int parent_add(struct runlog *r, const char *list, const char *name, json_t *entry, const char *path,
+                      struct err *e)
 {
     char hex[HASH_HEX];
-    int rc = 0;
-    if (file_is_dir(path)) {
-        struct hash *h = hash_new();
-        rc = tree_hash(path, "", TREE_DEPTH_MAX, h, e);
-        hash_end(h, hex);
-    } else {
-        rc = hash_file(path, hex, e);
+    json_t *files = json_object(), *all = json_object_get(r->manifest, list);
+    int rc = entry ? hash_path(path, hex, files, e) : err_set(e, "the path of %s is not UTF-8", name);
+    if (!rc) {
+        json_object_set_new(entry, "sha256", json_string(hex));
+        if (json_object_size(files)) json_object_set(entry, "files", files);
+        if (!json_is_object(all)) {
+            json_object_set_new(r->manifest, list, json_object());
+            all = json_object_get(r->manifest, list);
+        }
+        json_object_set(all, name, entry);
     }
-    if (rc) return rc;
-    json_t *all = json_object_get(r->manifest, list);
-    if (!json_is_object(all)) {
-        json_object_set_new(r->manifest, list, json_object());
-        all = json_object_get(r->manifest, list);
-    }
-    json_t *entry = json_pack("{s:s, s:s}", "path", path, "sha256", hex);
-    if (!entry) return err_set(e, "the path of %s is not UTF-8", name);
-    json_object_set_new(all, name, entry);
-    return manifest_write(r, e);
+    json_decref(files);
+    json_decref(entry);
+    return rc ? rc : manifest_write(r, e);
 }
 
-int runlog_input(struct runlog *r, const char *name, const char *path, struct err *e)
+int runlog_input(struct runlog *r, const char *name, const char *given, const char *path, struct err *e)
 {
-    return parent_add(r, "inputs", name, path, e);
+    return parent_add(r, "inputs", name, json_pack("{s:s}", "path", given), path, e);
 }
 
 int runlog_output(struct runlog *r, const char *name, const char *path, struct err *e)
 {
-    return parent_add(r, "outputs", name, path, e);
+    return parent_add(r, "outputs", name, json_pack("{s:s}", "path", path_base(path)), path, e);
 }
 
 int runlog_note(struct runlog *r, const char *key, json_t *value_stolen, struct err *e)

@@ -29,9 +29,10 @@ void runlog_close(struct runlog *r);
 const char *runlog_dir(const struct runlog *r);
 
 int runlog_config(struct runlog *r, const char *yaml, struct err *e);
-/* The manifest is rewritten atomically at each call. Borrowed values are copied. */
-int runlog_input(struct runlog *r, const char *name, const char *path,
-                 struct err *e); /* hashes file or folder */
+/* The manifest is rewritten atomically at each call. Borrowed values are copied. Inputs and outputs are noted
+ * with their hash, folders with that of each file too: an input as the user gave it (a hub's name, say) and
+ * where it lies, an output by its name within DIR. */
+int runlog_input(struct runlog *r, const char *name, const char *given, const char *path, struct err *e);
 int runlog_output(struct runlog *r, const char *name, const char *path, struct err *e);
 int runlog_note(struct runlog *r, const char *key, json_t *value_stolen, struct err *e);
 

@@ -1,8 +1,12 @@
 /* checkpoint.c: all that a run needs to go on as if it had never stopped.
  *
- *   checkpoint-N/  the model in Hugging Face layout, float32     optimizer.safetensors  AdamW's moments
- *                  trainer_state.json  step, counters, hashes    what the algorithm adds (GRPO: rollouts in
- * use) The folder is made under another name, synced, and renamed: one that is called checkpoint-N is whole.
+ *   checkpoint-N/  the model in Hugging Face layout, float32
+ *                  optimizer.safetensors   AdamW's moments
+ *                  resume.json             step, counters, hashes of weights, moments and log
+ *                  rollouts.jsonl          what the algorithm adds (GRPO: the window in use)
+ *                  trainer_state.json      for people and tools that know transformers; not read here
+ *
+ * The folder is made under another name, synced, and renamed: one that is called checkpoint-N is whole.
  * The order of the data and every random number are functions of the step, so no generator state is kept.
  * Loading checks the hash of the weights.
  */
@@ -79,6 +83,54 @@ static int remove_step(const char *dir, long step, struct err *e)
     return failed ? -1 : 0;
 }
 
+/* What a kill left half written or half removed. */
+static void sweep(const char *dir)
+{
+    char **names = NULL;
+    size_t n = 0;
+    if (!file_is_dir(dir) || dir_list(dir, &names, &n, NULL)) return;
+    for (size_t i = 0; i < n; i++) {
+        char *path = path_join(dir, names[i]);
+        if (str_starts(names[i], PREFIX) && (str_ends(names[i], ".new") || str_ends(names[i], ".old")))
+            file_remove_tree(path, NULL);
+        free(path);
+        free(names[i]);
+    }
+    free(names);
+}
+
+int checkpoint_cut(const char *dir, long step, struct err *e)
+{
+    size_t n;
+    int failed = 0;
+    sweep(dir);
+    long *steps = list_steps(dir, &n);
+    for (size_t i = 0; i < n && !failed; i++)
+        if (steps[i] > step) failed = remove_step(dir, steps[i], e);
+    free(steps);
+    return failed;
+}
+
+char *checkpoint_before(const char *dir, long step, long *at)
+{
+    size_t n;
+    char *found = NULL;
+    long *steps = list_steps(dir, &n);
+    for (size_t i = n; i-- > 0 && !found;) {
+        if (steps[i] > step) continue;
+        char *path = step_path(dir, steps[i], ""), *moments = path_join(path, "optimizer.safetensors");
+        if (file_exists(moments)) {
+            found = path;
+            *at = steps[i];
+        } else {
+            free(path);
+        }
+        free(moments);
+    }
+    free(steps);
+    return found;
+}
+
 int checkpoint_prune(const char *dir, int keep, long best, struct err *e)
 {
     size_t n;
@@ -112,7 +164,7 @@ static int write_state(struct trainer *t, const char *dir, struct err *e)
 {
     char head[HASH_HEX], moments[HASH_HEX];
     if (moments_hash(dir, moments, e)) return -1;
-    char *path = path_join(dir, "trainer_state.json");
+    char *path = path_join(dir, "resume.json");
     runlog_head(t->log, head);
     if (!t->last_hash[0]) model_hash(t->model, t->last_hash);
     json_t *state =
@@ -142,6 +194,7 @@ static int write_parts(struct trainer *t, const char *dir, struct err *e)
     if (!failed && !conf_bool(t->conf, "save_only_model")) failed = optimiser_save(t->opt, moments, e);
     if (!failed && t->learner->save) failed = t->learner->save(t->self, dir, e);
     if (!failed) failed = write_state(t, dir, e);
+    if (!failed) failed = trainer_state_write(t, dir, e);
     free(moments);
     return failed;
 }
@@ -196,8 +249,7 @@ static int read_pending(struct trainer *t, const json_t *state, const char *path
     json_t *metrics = json_object_get(pending, "metrics"), *hashes = json_object_get(pending, "hashes");
     if (!pending) return 0;
     if (!json_is_object(metrics) || !json_is_object(hashes))
-        return err_set(e, "%s: 'pending' in trainer_state.json must hold the objects metrics and hashes",
-                       path);
+        return err_set(e, "%s: 'pending' in resume.json must hold the objects metrics and hashes", path);
     step_out_init(&t->pending);
     json_object_update(t->pending.metrics, metrics);
     json_object_update(t->pending.hashes, hashes);
@@ -219,14 +271,14 @@ static int read_state(struct trainer *t, const json_t *state, const char *path, 
         return err_set(e, "%s: is at step %ld, this run has %ld", path, t->step, t->total_steps);
     if (strcmp(start, t->start_hash) != 0)
         return err_kind_set(e, ERR_MISMATCH,
-                            "%s: the run began from weights %.12s..., the model given now has %.12s...: "
+                            "%s: the run began from weights %s, the model given now has %s: "
                             "model_name_or_path (or seed) is not what it was",
                             path, start, t->start_hash);
     model_hash(t->model, t->last_hash);
     if (strcmp(t->last_hash, weights) != 0)
         return err_kind_set(
             e, ERR_MISMATCH,
-            "%s: the weights' hash is %.12s..., trainer_state.json says %.12s...: the checkpoint was "
+            "%s: the weights' hash is %s, resume.json says %s: the checkpoint was "
             "changed or damaged; remove it, and the same command goes on from the one before it",
             path, t->last_hash, weights);
     return 0;
@@ -240,7 +292,7 @@ static int check_moments(const json_t *state, const char *path, struct err *e)
     if (strcmp(want, have) == 0) return 0;
     return err_kind_set(
         e, ERR_MISMATCH,
-        "%s: the hash of optimizer.safetensors is %.12s..., trainer_state.json says %.12s...: the "
+        "%s: the hash of optimizer.safetensors is %s, resume.json says %s: the "
         "checkpoint was changed or damaged; remove it, and the same command goes on from the one "
         "before it",
         path, have, want);
@@ -248,8 +300,7 @@ static int check_moments(const json_t *state, const char *path, struct err *e)
 
 int checkpoint_load(struct trainer *t, const char *path, struct err *e)
 {
-    char *state_path = path_join(path, "trainer_state.json"),
-         *moments = path_join(path, "optimizer.safetensors");
+    char *state_path = path_join(path, "resume.json"), *moments = path_join(path, "optimizer.safetensors");
     json_t *state = json_read_file(state_path, e);
     int failed = state ? 0 : -1;
     if (!failed) failed = checkpoint_read_weights(t->model, path, e);
@@ -273,7 +324,7 @@ int checkpoint_load(struct trainer *t, const char *path, struct err *e)
 
 int checkpoint_weights(struct trainer *t, long step, struct err *e)
 {
-    char *path = step_path(t->dir, step, ""), *state_path = path_join(path, "trainer_state.json");
+    char *path = step_path(t->dir, step, ""), *state_path = path_join(path, "resume.json");
     json_t *state = json_read_file(state_path, e);
     int failed = state ? checkpoint_read_weights(t->model, path, e) : -1;
     if (!failed) {

@@ -9,7 +9,7 @@
 
 #include "base/json.h"
 
-static bool is_newest(const char *key)
+bool console_is_newest(const char *key)
 {
     static const char *const newest[] = {"grad_norm", "learning_rate", "epoch", "num_tokens"};
     for (size_t i = 0; i < sizeof newest / sizeof *newest; i++)
@@ -43,10 +43,10 @@ void console_collect(struct trainer *t, const json_t *metrics)
     }
 }
 
-bool console_due(const struct trainer *t)
+bool console_due(const struct trainer *t, long step)
 {
-    if (t->step == 1 && conf_bool(t->conf, "logging_first_step")) return true;
-    return t->log_every > 0 && t->step % t->log_every == 0;
+    if (step == 1 && conf_bool(t->conf, "logging_first_step")) return true;
+    return t->log_every > 0 && step % t->log_every == 0;
 }
 
 void console_line(struct trainer *t)
@@ -56,7 +56,7 @@ void console_line(struct trainer *t)
     for (int i = 0; i < t->n_averages; i++) {
         const struct average *a = &t->averages[i];
         if (a->n == 0) continue;
-        double x = is_newest(a->key) ? a->last : a->sum / (double)a->n;
+        double x = console_is_newest(a->key) ? a->last : a->sum / (double)a->n;
         bool whole = x == floor(x) && fabs(x) < 1e15 && strcmp(a->key, "num_tokens") == 0;
         str_addf(&line, whole ? "%s'%s': %.0f" : "%s'%s': %.4g", line.len ? ", " : "", a->key, x);
     }

@@ -43,6 +43,18 @@ static int whole_groups(const struct grpo_layout *l, struct err *e)
     return -1;
 }
 
+/* The resolved configuration says what was worked out, so that it can be given back. */
+static int resolve(const struct grpo_layout *l, struct conf *c, struct err *e)
+{
+    char micro[32], steps[32];
+    snprintf(micro, sizeof micro, "%d", l->micro);
+    snprintf(steps, sizeof steps, "%d", l->micro_steps);
+    return conf_set(c, "per_device_train_batch_size", micro, e) ||
+                   conf_set(c, "gradient_accumulation_steps", steps, e)
+               ? -1
+               : 0;
+}
+
 static int from_prompts(struct grpo_layout *l, struct conf *c, struct err *e)
 {
     long prompts = conf_int(c, "prompts_per_step"), step = prompts * l->group;
@@ -53,7 +65,7 @@ static int from_prompts(struct grpo_layout *l, struct conf *c, struct err *e)
     if (!batch && !steps) l->micro_steps = 1;
     if (!batch && step % l->micro_steps == 0) l->micro = (int)(step / l->micro_steps);
     if (batch && !steps && step % l->micro == 0) l->micro_steps = (int)(step / l->micro);
-    if ((long)l->micro * l->micro_steps == step) return 0;
+    if ((long)l->micro * l->micro_steps == step) return resolve(l, c, e);
     return err_usage(
         e,
         "prompts_per_step %ld x num_generations %d = %ld completions a step, but "

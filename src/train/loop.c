@@ -44,7 +44,8 @@ static int stopped(struct trainer *t, struct err *e)
 {
     int signal = stop_signal();
     if (checkpoint_save(t, e)) return -1;
-    if (run_status_write(t->dir, RUN_STOPPED, t->config_hash, t->step, e)) return -1;
+    struct run_state state = {.status = RUN_STOPPED, .step = t->step};
+    if (run_state_write(t->dir, &state, t->config_hash, e)) return -1;
     return err_kind_set(e, ERR_STOPPED,
                         "%s: step %ld of %ld is safe in %s/checkpoint-%ld; run the same command again "
                         "to go on",
@@ -91,7 +92,10 @@ static int record(struct trainer *t, struct step_out *out, struct err *e)
         model_hash(t->model, t->last_hash);
         json_object_set_new(out->hashes, "weights", json_string(t->last_hash));
     }
-    return runlog_step(t->log, t->step, out->metrics, out->hashes, out->timings, e);
+    if (runlog_step(t->log, t->step, out->metrics, out->hashes, out->timings, e)) return -1;
+    const struct train_hooks *hooks = t->hooks;
+    if (hooks && hooks->recorded) t->ended = !hooks->recorded(hooks->ctx, t->step, out->metrics, out->hashes);
+    return 0;
 }
 
 static bool save_due(const struct trainer *t)
@@ -109,7 +113,7 @@ static int settle(struct trainer *t, struct err *e)
     if (evaluate && evaluation_run(t, out->metrics, out->timings, e)) return broken(t, t->step, e);
     if (record(t, out, e)) return told(t, t->step, e);
     console_collect(t, out->metrics);
-    if (t->step > 0 && console_due(t)) {
+    if (t->step > 0 && console_due(t, t->step)) {
         console_line(t);
         if (t->learner->show) t->learner->show(t->self, t);
     }
@@ -163,7 +167,8 @@ int trainer_run(struct trainer *t, struct err *e)
     progress_start(&t->bar, t->learner->name, t->total_steps);
     progress_update(&t->bar, t->step, NULL);
     if (t->pending.metrics) failed = settle(t, e);
-    while (t->step < t->total_steps && !failed) failed = stop_signal() ? stopped(t, e) : one_step(t, e);
+    while (t->step < t->total_steps && !failed && !t->ended)
+        failed = stop_signal() ? stopped(t, e) : one_step(t, e);
     progress_end(&t->bar);
     return failed;
 }

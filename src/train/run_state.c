@@ -1,6 +1,6 @@
 /* run_state.c: what a folder says about the run that was there before.
  *
- * output_dir/trainer_state.json holds the status (running, stopped by a signal, finished) and a hash of the
+ * output_dir/run_state.json holds the status (running, stopped by a signal, finished) and a hash of the
  * resolved configuration, keys that cannot change the result left out. The same command given again
  * therefore goes on where it was, or says that it is done; another configuration in the same folder is never
  * mixed in silently.
@@ -100,27 +100,37 @@ void run_config_diff(const char *dir, struct conf *c, struct str *out)
     str_release(&yaml);
 }
 
-enum run_status run_status_read(const char *dir, const char *config_hash)
+int run_state_read(const char *dir, const char *config_hash, struct run_state *s, struct err *e)
 {
-    enum run_status status = RUN_NONE;
-    char *path = path_join(dir, "trainer_state.json");
-    json_t *state = file_exists(path) ? json_read_file(path, NULL) : NULL;
+    char *path = path_join(dir, "run_state.json");
+    *s = (struct run_state){.status = RUN_NONE};
+    json_t *state = file_exists(path) ? json_read_file(path, e) : NULL;
+    int failed = file_exists(path) && !state;
+    if (failed)
+        err_wrap(
+            e,
+            "what is known of the run in %s cannot be read (remove the file; resume_from_checkpoint: true "
+            "then goes on from the newest checkpoint)",
+            dir);
     const char *name = json_str_or(state, "status", ""), *config = json_str_or(state, "config", "");
     for (int i = RUN_UNFINISHED; i <= RUN_FINISHED; i++)
-        if (strcmp(name, status_names[i]) == 0) status = (enum run_status)i;
-    if (status != RUN_NONE && strcmp(config, config_hash) != 0) status = RUN_OTHER;
+        if (strcmp(name, status_names[i]) == 0) s->status = (enum run_status)i;
+    if (s->status != RUN_NONE && strcmp(config, config_hash) != 0) s->status = RUN_OTHER;
+    s->step = (long)json_integer_value(json_object_get(state, "global_step"));
+    snprintf(s->weights, sizeof s->weights, "%s", json_str_or(state, "weights", ""));
+    snprintf(s->log_head, sizeof s->log_head, "%s", json_str_or(state, "log_head", ""));
     json_decref(state);
     free(path);
-    return status;
+    return failed ? -1 : 0;
 }
 
-int run_status_write(const char *dir, enum run_status status, const char *config_hash, long step,
-                     struct err *e)
+int run_state_write(const char *dir, const struct run_state *s, const char *config_hash, struct err *e)
 {
-    char *path = path_join(dir, "trainer_state.json");
-    json_t *state = json_pack("{s:s, s:s, s:I}", "status", status_names[status], "config", config_hash,
-                              "global_step", (json_int_t)step);
-    CHECK(state, "status %d", (int)status);
+    char *path = path_join(dir, "run_state.json");
+    json_t *state =
+        json_pack("{s:s, s:s, s:I, s:s, s:s}", "status", status_names[s->status], "config", config_hash,
+                  "global_step", (json_int_t)s->step, "weights", s->weights, "log_head", s->log_head);
+    CHECK(state, "status %d", (int)s->status);
     int failed = json_write_file(state, path, e);
     json_decref(state);
     free(path);

@@ -17,6 +17,9 @@
 
 struct train_hooks {
     char *(*card)(const json_t *facts); /* text of a model card (report.h); NULL: none is written */
+    /* Called with each step's record when it is written; false ends the run there, without a final model. */
+    bool (*recorded)(void *ctx, long step, const json_t *metrics, const json_t *hashes);
+    void *ctx;
 };
 struct algo {
     const char *name, *help;
@@ -25,6 +28,9 @@ struct algo {
     int (*run)(struct conf *c, const struct train_hooks *hooks, struct str *out, struct err *e);
 };
 const struct algo *algo_find(const char *name); /* it must exist */
+/* checkpoint.c: the newest checkpoint in a run's folder at or before `step` that can be gone on from, and its
+ * step; NULL if there is none. Caller frees. */
+char *checkpoint_before(const char *dir, long step, long *at);
 extern const struct opt sft_options[], grpo_options[];
 extern const struct opt train_options[]; /* TrainingArguments' keys (spec: names and defaults of TRL) */
 extern const struct opt model_options[]; /* ModelConfig's keys */

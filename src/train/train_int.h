@@ -176,6 +176,14 @@ struct learner {
     int (*load)(void *self, const char *dir, struct err *e);
 };
 
+/* run_state.c: what output_dir says about an earlier run. */
+enum run_status { RUN_NONE, RUN_OTHER, RUN_UNFINISHED, RUN_STOPPED, RUN_FINISHED };
+struct run_state {
+    enum run_status status;
+    long step;
+    char weights[HASH_HEX], log_head[HASH_HEX]; /* of a finished run */
+};
+
 struct average { /* of a metric, over the steps since the last console line */
     char key[64];
     double sum, last;
@@ -223,6 +231,8 @@ struct trainer {
     char start_hash[HASH_HEX];   /* of the weights before the first step */
     char resumed_head[HASH_HEX]; /* of the log, as the checkpoint has it */
     json_t *last_metrics;        /* of the newest step, for the model card */
+    struct run_state before;     /* what output_dir said at the start */
+    bool ended;                  /* a hook has seen enough: no more steps, no final model */
     const struct train_hooks *hooks;
     struct average averages[AVERAGES_MAX];
     int n_averages;
@@ -266,14 +276,16 @@ void step_out_init(struct step_out *o);
 void step_out_release(struct step_out *o);
 double trainer_epoch(const struct trainer *t); /* epochs done, as logged */
 
-/* run_state.c: what output_dir says about an earlier run. */
-enum run_status { RUN_NONE, RUN_OTHER, RUN_UNFINISHED, RUN_STOPPED, RUN_FINISHED };
+/* run_state.c */
 void run_config_hash(struct conf *c, char hex[HASH_HEX]);
-enum run_status run_status_read(const char *dir, const char *config_hash);
-int run_status_write(const char *dir, enum run_status status, const char *config_hash, long step,
-                     struct err *e);
+/* -1 and e: there is a run_state.json, but it cannot be read. */
+int run_state_read(const char *dir, const char *config_hash, struct run_state *s, struct err *e);
+int run_state_write(const char *dir, const struct run_state *s, const char *config_hash, struct err *e);
 /* Say which keys differ between the stored config.yaml and this one. */
 void run_config_diff(const char *dir, struct conf *c, struct str *out);
+
+/* trainer_state.c: DIR/trainer_state.json as transformers' TrainerState writes and reads it. */
+int trainer_state_write(const struct trainer *t, const char *dir, struct err *e);
 
 /* checkpoint.c: DIR/checkpoint-N, whole or absent. */
 int checkpoint_save(struct trainer *t, struct err *e);
@@ -287,11 +299,14 @@ char *checkpoint_newest(const char *dir);
 int checkpoint_prune(const char *dir, int keep, long best, struct err *e);
 /* The weights of DIR/checkpoint-STEP, checked, into the model. */
 int checkpoint_weights(struct trainer *t, long step, struct err *e);
+/* Remove those of later steps, and what a kill left of others: the run goes on from `step`. */
+int checkpoint_cut(const char *dir, long step, struct err *e);
 
 /* console.c: the line every logging_steps and what it averages. */
 void console_collect(struct trainer *t, const json_t *metrics);
 void console_line(struct trainer *t);
-bool console_due(const struct trainer *t);
+bool console_due(const struct trainer *t, long step); /* is there one after this step? */
+bool console_is_newest(const char *key);              /* shown as it is, not averaged */
 void console_evaluation(const json_t *metrics, const json_t *timings);
 
 /* A number for a record: NaN and infinities become null. */

@@ -18,7 +18,9 @@
 #include "base/check.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/records.h"
 #include "base/version.h"
+#include "net/hub.h"
 #include "text/text.h"
 
 /* ---- opening --------------------------------------------------------------------------------------- */
@@ -167,51 +169,81 @@ static void dry_text(struct trainer *t, struct str *out)
 
 /* ---- starting -------------------------------------------------------------------------------------- */
 
+static bool model_is_there(const char *dir)
+{
+    char *path = path_join(dir, "model");
+    bool there = file_is_dir(path);
+    free(path);
+    return there;
+}
+
+/* The user says where to go on: at a checkpoint, or (true) at the newest. */
+static int decide_asked(struct trainer *t, const char *asked, enum run_status status, char **from,
+                        struct err *e)
+{
+    *from = strcmp(asked, "true") == 0 ? checkpoint_newest(t->dir) : alloc_str(asked);
+    if (!*from) return err_usage(e, "resume_from_checkpoint: %s holds no checkpoint", t->dir);
+    if (status == RUN_OTHER) {
+        struct str keys;
+        str_init(&keys, 1024);
+        run_config_diff(t->dir, t->conf, &keys);
+        log_warn("resuming with another configuration; changed: %s", keys.p);
+        str_release(&keys);
+    }
+    return 0;
+}
+
+static int refuse_other(struct trainer *t, struct err *e)
+{
+    struct str keys;
+    str_init(&keys, 1024);
+    run_config_diff(t->dir, t->conf, &keys);
+    err_usage(e,
+              "%s holds a run with another configuration (changed: %s); give another output_dir, or "
+              "overwrite_output_dir: true to start anew, or resume_from_checkpoint: true to go on regardless",
+              t->dir, keys.p);
+    str_release(&keys);
+    return -1;
+}
+
+/* A run that was finished, whose result has been taken away since. */
+static int decide_remake(struct trainer *t, char **from, struct err *e)
+{
+    *from = checkpoint_newest(t->dir);
+    if (!*from)
+        return err_set(
+            e,
+            "%s: this run was finished at step %ld, but its model/ is gone and no checkpoint is left "
+            "to make it from; overwrite_output_dir: true trains it again, to the same bits",
+            t->dir, t->before.step);
+    log_warn("%s: this run was finished, but its model/ is gone: it is made again from %s", t->dir, *from);
+    return 0;
+}
+
 /* The checkpoint to go on from (free() it) into *from, NULL: begin. Returns 1 when there is nothing left to
  * do. */
 static int decide(struct trainer *t, char **from, struct err *e)
 {
     const char *asked = conf_str(t->conf, "resume_from_checkpoint");
-    enum run_status status = run_status_read(t->dir, t->config_hash);
+    bool is_asked = asked && *asked && strcmp(asked, "false") != 0;
+    struct run_state *before = &t->before;
     *from = NULL;
-    if (asked && *asked && strcmp(asked, "false") != 0) {
-        *from = strcmp(asked, "true") == 0 ? checkpoint_newest(t->dir) : alloc_str(asked);
-        if (!*from) return err_usage(e, "resume_from_checkpoint: %s holds no checkpoint", t->dir);
-        if (status == RUN_OTHER) {
-            struct str keys;
-            str_init(&keys, 1024);
-            run_config_diff(t->dir, t->conf, &keys);
-            log_warn("resuming with another configuration; changed: %s", keys.p);
-            str_release(&keys);
-        }
-        return 0;
-    }
-    if (conf_bool(t->conf, "overwrite_output_dir") && status != RUN_STOPPED) return 0;
-    if (status == RUN_FINISHED) return 1;
-    if (status == RUN_OTHER) {
-        struct str keys;
-        str_init(&keys, 1024);
-        run_config_diff(t->dir, t->conf, &keys);
-        err_usage(
-            e,
-            "%s holds a run with another configuration (changed: %s); give another output_dir, or "
-            "overwrite_output_dir: true to start anew, or resume_from_checkpoint: true to go on regardless",
-            t->dir, keys.p);
-        str_release(&keys);
+    if (run_state_read(t->dir, t->config_hash, before, e) && !conf_bool(t->conf, "overwrite_output_dir"))
         return -1;
-    }
+    if (is_asked) return decide_asked(t, asked, before->status, from, e);
+    if (conf_bool(t->conf, "overwrite_output_dir") && before->status != RUN_STOPPED) return 0;
+    if (before->status == RUN_FINISHED) return model_is_there(t->dir) ? 1 : decide_remake(t, from, e);
+    if (before->status == RUN_OTHER) return refuse_other(t, e);
     char *newest = checkpoint_newest(t->dir);
-    if (status != RUN_NONE || !newest) {
+    if (before->status != RUN_NONE || !newest) {
         *from = newest;
         return 0;
     }
-    err_usage(e,
-              "%s holds checkpoints of a run that is not known here (no trainer_state.json); give another "
-              "output_dir, "
-              "resume_from_checkpoint, or overwrite_output_dir: true to remove them",
-              t->dir);
     free(newest);
-    return -1;
+    return err_usage(e,
+                     "%s holds checkpoints of a run that is not known here (no run_state.json); give another "
+                     "output_dir, resume_from_checkpoint, or overwrite_output_dir: true to remove them",
+                     t->dir);
 }
 
 /* Two processes in one folder would spoil each other's files. The lock goes with the process, however it
@@ -227,6 +259,47 @@ static int lock_folder(struct trainer *t, struct err *e)
     return failed;
 }
 
+/* The newest step's numbers, from its record. */
+static int take_last(struct trainer *t, struct err *e)
+{
+    struct records r;
+    if (t->step == 0) return 0;
+    if (records_read(&r, t->dir, e)) return -1;
+    if (r.n) t->last_metrics = record_metrics(&r.list[r.n - 1]);
+    records_release(&r);
+    return 0;
+}
+
+/* An input under the name that the configuration gives it; a hub's name stands for what was pulled. */
+static int note_input(struct trainer *t, const char *name, enum hub_type type, const char *given,
+                      struct err *e)
+{
+    char *path = hub_resolve(type, given, e);
+    int failed = path ? runlog_input(t->log, name, given, path, e) : -1;
+    free(path);
+    return failed;
+}
+
+/* What the run is made from: model, datasets, and rewards that are files of the user's. */
+static int note_inputs(struct trainer *t, const struct rows *data, struct err *e)
+{
+    char name[32];
+    const char *const *funcs;
+    int failed = note_input(t, "model", HUB_MODEL, conf_str(t->conf, "model_name_or_path"), e);
+    for (int i = 0; i < data->n_paths && !failed; i++) {
+        snprintf(name, sizeof name, i ? "dataset_%d" : "dataset", i + 1);
+        failed = note_input(t, name, HUB_DATASET, data->paths[i], e);
+    }
+    size_t n = conf_knows(t->conf, "reward_funcs") ? conf_list(t->conf, "reward_funcs", &funcs) : 0;
+    for (size_t i = 0; i < n && !failed; i++) {
+        char *file = alloc_strn(funcs[i], strcspn(funcs[i], ":")); /* FILE.py:FUNCTION, or a program */
+        snprintf(name, sizeof name, "reward_%zu", i + 1);
+        if (strchr(file, '/') && file_exists(file)) failed = runlog_input(t->log, name, file, file, e);
+        free(file);
+    }
+    return failed;
+}
+
 static int open_log(struct trainer *t, bool resumed, const struct rows *data, struct err *e)
 {
     char head[HASH_HEX];
@@ -238,20 +311,17 @@ static int open_log(struct trainer *t, bool resumed, const struct rows *data, st
     if (resumed && strcmp(head, t->resumed_head) != 0)
         return err_kind_set(
             e, ERR_MISMATCH,
-            "%s/metrics.jsonl up to step %ld is not the log that the checkpoint belongs to (hash "
-            "%.12s..., expected %.12s...); restore it, or begin anew with overwrite_output_dir: true",
+            "%s/metrics.jsonl up to step %ld is not the log that the checkpoint belongs to (hash %s, "
+            "expected %s); restore it, or begin anew with overwrite_output_dir: true",
             t->dir, t->step, head, t->resumed_head);
+    if (resumed && take_last(t, e)) return -1;
     str_init(&yaml, 0);
     conf_yaml(t->conf, &yaml);
     int failed = runlog_config(t->log, yaml.p, e);
     str_release(&yaml);
-    if (!failed) failed = runlog_input(t->log, "model", conf_str(t->conf, "model_name_or_path"), e);
-    for (int i = 0; i < data->n_paths && !failed; i++) {
-        char name[32];
-        snprintf(name, sizeof name, i ? "dataset_%d" : "dataset", i + 1);
-        failed = runlog_input(t->log, name, data->paths[i], e);
-    }
+    if (!failed) failed = note_inputs(t, data, e);
     if (!failed) failed = runlog_note(t->log, "algorithm", json_string(t->learner->name), e);
+    if (!failed) failed = runlog_note(t->log, "start_weights", json_string(t->start_hash), e);
     if (!failed) failed = runlog_note(t->log, "seed", json_integer((json_int_t)t->seed), e);
     if (!failed && conf_str(t->conf, "run_name"))
         failed = runlog_note(t->log, "run_name", json_string(conf_str(t->conf, "run_name")), e);
@@ -288,12 +358,16 @@ static int start(struct trainer *t, const struct rows *data, struct err *e)
     if (!failed) failed = lock_folder(t, e);
     if (!failed && from) {
         failed = checkpoint_load(t, from, e);
+        if (!failed) failed = checkpoint_cut(t->dir, t->step, e);
+        if (!failed && t->save_limit > 0)
+            failed = checkpoint_prune(t->dir, t->save_limit, t->evaluation.best_step, e);
         if (!failed) log_info("resumed from %s at step %ld of %ld", from, t->step, t->total_steps);
     } else if (!failed) {
         failed = checkpoint_prune(t->dir, 0, -1, e);
         if (t->evaluation.on_start) step_out_init(&t->pending);
     }
-    if (!failed) failed = run_status_write(t->dir, RUN_UNFINISHED, t->config_hash, t->step, e);
+    struct run_state running = {.status = RUN_UNFINISHED, .step = t->step};
+    if (!failed) failed = run_state_write(t->dir, &running, t->config_hash, e);
     if (!failed) failed = open_log(t, from, data, e);
     free(from);
     return failed ? -1 : 0;
@@ -383,25 +457,34 @@ static int take_best(struct trainer *t, struct err *e)
     return v->best_step == t->step ? 0 : checkpoint_weights(t, v->best_step, e);
 }
 
-static int finish(struct trainer *t, const struct rows *data, struct str *out, struct err *e)
+/* The one JSON object about the run that goes to standard output. */
+static void add_summary(const struct trainer *t, const struct run_state *s, struct str *out)
 {
-    char head[HASH_HEX];
-    if (take_best(t, e)) return -1;
-    if (!t->last_hash[0]) model_hash(t->model, t->last_hash);
-    if (save_model(t, data, e)) return -1;
-    if (runlog_note(t->log, "weights", json_string(t->last_hash), e)) return -1;
-    if (run_status_write(t->dir, RUN_FINISHED, t->config_hash, t->step, e)) return -1;
-    runlog_head(t->log, head);
-    double seconds = clock_s() - t->started_s, steps = (double)(t->steps_here > 0 ? t->steps_here : 1);
-    log_info("{'train_runtime': %.1f, 'train_steps_per_second': %.3f, 'train_loss': %.4g}", seconds,
-             (double)t->steps_here / (seconds > 0 ? seconds : 1), t->loss_sum / steps);
     json_t *summary = json_pack("{s:s, s:I, s:s, s:s}", "output_dir", t->dir, "global_step",
-                                (json_int_t)t->step, "weights", t->last_hash, "log_head", head);
+                                (json_int_t)s->step, "weights", s->weights, "log_head", s->log_head);
     CHECK(summary, "summary of %s", t->dir);
     char *text = json_text(summary);
     str_addf(out, "%s\n", text);
     free(text);
     json_decref(summary);
+}
+
+static int finish(struct trainer *t, const struct rows *data, struct str *out, struct err *e)
+{
+    struct run_state done = {.status = RUN_FINISHED, .step = t->step};
+    if (take_best(t, e)) return -1;
+    if (!t->last_hash[0]) model_hash(t->model, t->last_hash);
+    memcpy(done.weights, t->last_hash, HASH_HEX);
+    runlog_head(t->log, done.log_head);
+    if (save_model(t, data, e) || trainer_state_write(t, t->dir, e)) return -1;
+    if (runlog_note(t->log, "steps", json_integer((json_int_t)t->step), e)) return -1;
+    if (runlog_note(t->log, "weights", json_string(t->last_hash), e)) return -1;
+    if (runlog_note(t->log, "log_head", json_string(done.log_head), e)) return -1;
+    if (run_state_write(t->dir, &done, t->config_hash, e)) return -1;
+    double seconds = clock_s() - t->started_s, steps = (double)(t->steps_here > 0 ? t->steps_here : 1);
+    log_info("{'train_runtime': %.1f, 'train_steps_per_second': %.3f, 'train_loss': %.4g}", seconds,
+             (double)t->steps_here / (seconds > 0 ? seconds : 1), t->loss_sum / steps);
+    add_summary(t, &done, out);
     return 0;
 }
 
@@ -432,7 +515,10 @@ int trainer_go(struct trainer *t, const struct rows *data, struct str *out, stru
     if (started > 0) {
         touch_keys(t);
         log_info("%s: this run is finished; overwrite_output_dir: true would start it anew", t->dir);
+        add_summary(t, &t->before, out);
         return 0;
     }
-    return trainer_run(t, e) || finish(t, data, out, e) ? -1 : 0;
+    if (trainer_run(t, e)) return -1;
+    if (!t->steps_here) touch_keys(t);
+    return t->ended ? 0 : finish(t, data, out, e);
 }

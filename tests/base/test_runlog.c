@@ -156,10 +156,10 @@ static void the_manifest_names_inputs_and_outputs_by_hash(void **state)
     file_write(scratch("model/sub/b"), "", 0, NULL);
     struct runlog *r = opened(dir, -1);
     assert_int_equal(runlog_config(r, "beta: 0\n", &e), 0);
-    assert_int_equal(runlog_input(r, "data", scratch("model/a"), &e), 0);
+    assert_int_equal(runlog_input(r, "data", "org/data", scratch("model/a"), &e), 0);
     assert_int_equal(runlog_output(r, "model", scratch("model"), &e), 0);
     assert_int_equal(runlog_note(r, "seed", json_integer(42), &e), 0);
-    assert_int_equal(runlog_input(r, "none", scratch("absent"), &e), -1);
+    assert_int_equal(runlog_input(r, "none", "x", scratch("absent"), &e), -1);
     runlog_close(r);
     r = opened(dir, 0);
     runlog_note(r, "again", json_true(), &e);
@@ -170,6 +170,7 @@ static void the_manifest_names_inputs_and_outputs_by_hash(void **state)
     assert_int_equal(json_integer_value(json_object_get(m, "seed")), 42);
     assert_true(json_is_true(json_object_get(m, "again")));
     json_t *data = json_object_get(json_object_get(m, "inputs"), "data");
+    assert_string_equal(json_str_or(data, "path", ""), "org/data");
     assert_string_equal(json_str_or(data, "sha256", ""),
                         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     static const char listing[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  a\n"
@@ -177,6 +178,10 @@ static void the_manifest_names_inputs_and_outputs_by_hash(void **state)
     hash_bytes(listing, sizeof listing - 1, hex);
     json_t *model = json_object_get(json_object_get(m, "outputs"), "model");
     assert_string_equal(json_str_or(model, "sha256", ""), hex);
+    assert_string_equal(json_str_or(model, "path", ""), "model");
+    assert_string_equal(json_str_or(json_object_get(model, "files"), "sub/b", ""),
+                        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    assert_int_equal(json_object_size(json_object_get(model, "files")), 2);
     hash_bytes("beta: 0\n", 8, hex);
     assert_string_equal(json_str_or(m, "config_sha256", ""), hex);
     json_decref(m);

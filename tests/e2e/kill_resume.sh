@@ -1,7 +1,9 @@
 #!/bin/sh
-# Nothing is lost: a GRPO run and an SFT run are killed with SIGKILL at random moments, twenty times and more,
-# and started again each time; final weights, log and completions equal those of a run that nobody touched,
-# byte for byte. SIGTERM leaves a checkpoint and status 75, SIGINT status 130, and the same command goes on.
+# Nothing is lost: a GRPO run and an SFT run are killed with SIGKILL at random moments, twenty times and more
+# (KILLS=50 for more), and started again each time on another number of threads; final weights, log, state
+# and completions equal those of a run that nobody touched, byte for byte. SIGTERM leaves a checkpoint and
+# status 75, SIGINT status 130, and the same command goes on. A finished run says so again; one whose model
+# was taken away makes it again.
 set -eu
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -27,18 +29,22 @@ sft() { # OUTPUT_DIR; in a subshell
   exec "$OPENR1" sft --model_name_or_path base --from_scratch true --dataset_name sums.jsonl \
     --output_dir "$1" --learning_rate 1e-2 --per_device_train_batch_size 8 \
     --gradient_accumulation_steps 3 --max_steps 60 --save_steps 4 --save_total_limit 2 \
-    --lr_scheduler_type cosine
+    --lr_scheduler_type cosine --logging_steps 5 --threads "$threads"
 }
 grpo() {
   exec "$OPENR1" grpo --model_name_or_path whole-sft/model --dataset_name sums.jsonl \
     --output_dir "$1" --reward_funcs exact --learning_rate 1e-3 --prompts_per_step 3 --num_generations 4 \
     --num_iterations 2 --steps_per_generation 2 --max_completion_length 4 --max_steps 60 \
     --save_steps 3 --save_total_limit 2 --beta 0.02 --log_completions true \
-    --num_completions_to_print 0 --logging_steps 4
+    --num_completions_to_print 0 --logging_steps 4 --threads "$threads"
 }
+threads=2
 same() { # KIND DIR
   cmp "whole-$1/metrics.jsonl" "$2/metrics.jsonl" || fail "$1: the logs differ"
   cmp "whole-$1/model/model.safetensors" "$2/model/model.safetensors" || fail "$1: the weights differ"
+  cmp "whole-$1/trainer_state.json" "$2/trainer_state.json" || fail "$1: the states differ"
+  [ "$(ls -d whole-"$1"/checkpoint-*)" = "$(ls -d "$2"/checkpoint-* | sed "s|^$2|whole-$1|")" ] ||
+    fail "$1: other checkpoints"
   for f in whole-"$1"/completions/*; do
     [ -f "$f" ] || continue
     cmp "$f" "$2/completions/${f##*/}" || fail "$1: the completions differ"
@@ -48,6 +54,7 @@ kills=0
 seed=7
 torture() { # KIND: kill after a random while, twelve times at most, and let the last one reach the end
   for i in 1 2 3 4 5 6 7 8 9 10 11 12 13; do
+    threads=$((seed / 65536 % 3 + 1))
     "$1" "killed-$1" >/dev/null &
     pid=$!
     seed=$(((seed * 1103515245 + 12345) % 2147483648))
@@ -80,11 +87,38 @@ stopped() { # KIND SIGNAL STATUS
 (grpo whole-grpo >/dev/null) || fail "grpo"
 torture sft
 torture grpo
-while [ "$kills" -lt 20 ]; do # a fast machine is through before the twelfth
-  rm -rf killed-grpo
+while [ "$kills" -lt "${KILLS:-20}" ]; do # a fast machine is through before the twelfth
+  rm -rf killed-grpo killed-sft
   torture grpo
+  [ "$kills" -ge "${KILLS:-20}" ] || torture sft
 done
+threads=2
 stopped sft TERM 75
 stopped grpo USR1 75
 stopped grpo INT 130
+# A finished run given again prints its object again; without its model it makes that again; without anything
+# to make it from it says so.
+(grpo whole-grpo >again 2>log) || fail "a finished run: $(tail -3 log)"
+hash='"[0-9a-f]\{64\}"'
+grep -q "\"global_step\":60,\"weights\":$hash,\"log_head\":$hash}" again || fail "again: $(cat again)"
+mv whole-grpo/model model
+(grpo whole-grpo >again 2>log) || fail "a run without its model: $(tail -3 log)"
+grep -q 'its model/ is gone: it is made again from whole-grpo/checkpoint-60' log || fail "$(tail -3 log)"
+diff -r model whole-grpo/model || fail "the model made again differs"
+cp -r whole-grpo taken
+rm -r taken/model taken/checkpoint-*
+if (grpo taken >again 2>log); then fail "a finished run that has nothing left"; fi
+grep -q 'no checkpoint is left to make it from; overwrite_output_dir' log || fail "$(tail -3 log)"
+head -c 40 whole-grpo/run_state.json >taken/run_state.json
+if (grpo taken >again 2>log); then fail "half a run_state.json"; fi
+grep -q 'cannot be read (remove the file; .*taken/run_state.json: .*cut short' log || fail "$(tail -3 log)"
+# Going on from an early checkpoint takes the later ones away with the log behind it.
+cp -r whole-grpo early
+early() {
+  "$OPENR1" grpo --config early/config.yaml --output_dir early --resume_from_checkpoint early/checkpoint-57 \
+    --learning_rate 2e-3 --save_steps 2 >/dev/null 2>log
+}
+early || fail "from an early checkpoint: $(tail -3 log)"
+[ -d early/checkpoint-58 ] && [ "$(ls -d early/checkpoint-* | wc -l)" = 2 ] || fail "$(ls early)"
+cmp -s early/metrics.jsonl whole-grpo/metrics.jsonl && fail "another learning rate, the same log"
 echo "$kills kills survived"

@@ -53,10 +53,10 @@ for file in model.safetensors tokenizer.json config.json; do
 done
 
 # Checkpoints: an unfinished run whose newest one is damaged.
-for file in model.safetensors optimizer.safetensors trainer_state.json; do
+for file in model.safetensors optimizer.safetensors resume.json; do
   rm -rf half
   cp -r run half
-  sed -i 's/finished/running/' half/trainer_state.json
+  sed -i 's/finished/running/' half/run_state.json
   rm -rf half/checkpoint-3
   head -c 150 "run/checkpoint-2/$file" >"half/checkpoint-2/$file"
   expect 1 "remove half/checkpoint-2, .*$file: .*cut short?" sft --config half/config.yaml --output_dir half
@@ -67,7 +67,7 @@ done
 # One changed byte of the optimiser's moments.
 rm -rf half
 cp -r run half
-sed -i 's/finished/running/' half/trainer_state.json
+sed -i 's/finished/running/' half/run_state.json
 rm -rf half/checkpoint-3
 moments=half/checkpoint-2/optimizer.safetensors
 printf 'x' | dd of=$moments bs=1 seek=$(($(wc -c <$moments) - 99)) conv=notrunc 2>/dev/null
@@ -79,7 +79,7 @@ expect 0 'train_runtime' sft --config run/config.yaml --output_dir half
 printf '%s\n' "$text" | grep -q 'not used' && { echo "FAILED: $text"; bad=1; }
 rm -rf half
 cp -r run half
-sed -i 's/finished/running/' half/trainer_state.json
+sed -i 's/finished/running/' half/run_state.json
 sed -i '2s/"loss"/"lost"/' half/metrics.jsonl
 expect 3 'metrics.jsonl: .*restore it, or begin' sft --config half/config.yaml --output_dir half
 

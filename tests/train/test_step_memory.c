@@ -64,10 +64,12 @@ static void check(const char *algo, const char *words)
 
 static const char sft_words[] =
     "model_name_or_path @base from_scratch true dataset_name @data.jsonl output_dir @out save_strategy no "
-    "overwrite_output_dir true per_device_train_batch_size 7 gradient_accumulation_steps 3";
+    "overwrite_output_dir true logging_strategy no per_device_train_batch_size 7 gradient_accumulation_steps "
+    "3";
 static const char grpo_words[] =
     "model_name_or_path @base from_scratch true dataset_name @data.jsonl output_dir @out save_strategy no "
-    "overwrite_output_dir true prompts_per_step 5 num_generations 4 reward_funcs exact num_iterations 2 "
+    "overwrite_output_dir true logging_strategy no prompts_per_step 5 num_generations 4 reward_funcs exact "
+    "num_iterations 2 "
     "max_completion_length 20 beta 0.1 learning_rate 1e-2";
 
 static void sft_takes_its_memory_once(void **state)
