@@ -5,6 +5,7 @@
  * = value with different names. Remarks such as "n in Z" are taken off and their letter is renamed, for it
  * is only a bound one.
  */
+#include <ctype.h>
 #include <string.h>
 
 #include "verify/compare_int.h"
@@ -71,8 +72,7 @@ static struct node *value_of(struct node *rel)
     return rel->arg[last];
 }
 
-/* NAME = ... = value; with `loose` a closed left side too (5 + 6 = 11). */
-static bool is_assignment(const struct node *n, bool loose)
+bool is_assignment(const struct node *n, bool loose)
 {
     if (!is_equality(n)) return false;
     const struct node *left = n->arg[0];
@@ -161,10 +161,19 @@ static struct node *tuple_spread(struct judge *j, struct node *n)
     return list_of(j, items, left->n, like);
 }
 
+/* 5 = x as x = 5. */
+static struct node *name_first(struct judge *j, struct node *n)
+{
+    bool turned = n->n == 2 && n->name[0] == R_EQ && is_closed(n->arg[0]) && !is_name(n->arg[0]) &&
+                  (n->arg[1]->kind == K_SYM || n->arg[1]->kind == K_APPLY);
+    return turned ? assigned(j, n->arg[1], n->arg[0]) : n;
+}
+
 static struct node *tidy(struct judge *j, struct node *n)
 {
     if (n && n->kind == K_SEQ && n->op == 0) n = without_conditions(j, n);
     if (n && n->kind == K_SEQ && (n->op == 0 || n->op == '{')) n = one_name(j, n);
+    if (n && n->kind == K_REL) n = name_first(j, n);
     if (n && n->kind == K_REL) n = tuple_spread(j, n);
     return n;
 }
@@ -202,15 +211,48 @@ static enum truth named_same(struct judge *j, struct node *g, struct node *a)
     return t;
 }
 
-/* x = 2, y = 3 against a tuple or list: in the order written. */
+/* Does name b follow name a: y behind x, x_2 behind x_1? */
+static bool follows(const struct node *a, const struct node *b)
+{
+    if (a->kind != K_SYM || b->kind != K_SYM) return false;
+    size_t n = strlen(a->name), last = n - 1;
+    if (n == 0 || strlen(b->name) != n || memcmp(a->name, b->name, last) != 0) return false;
+    return b->name[last] == a->name[last] + 1 && isalnum((unsigned char)b->name[last]);
+}
+
+/* Places of the names in their own order where they follow one another (x, y, z; a_1, a_2), whatever the
+ * order in which they are written; else as written. */
+static void names_order(const struct node *named, int *place)
+{
+    int first = 0;
+    for (int i = 0; i < named->n; i++) {
+        bool led = false;
+        for (int k = 0; k < named->n; k++) led = led || follows(named->arg[k]->arg[0], named->arg[i]->arg[0]);
+        if (!led) first = i;
+    }
+    place[0] = first;
+    for (int i = 1; i < named->n; i++) {
+        int next = 0;
+        while (next < named->n && !follows(named->arg[place[i - 1]]->arg[0], named->arg[next]->arg[0]))
+            next++;
+        place[i] = next;
+        if (next < named->n) continue;
+        for (int k = 0; k < named->n; k++) place[k] = k;
+        return;
+    }
+}
+
+/* x = 2, y = 3 against a tuple or list. */
 static enum truth named_against(struct judge *j, struct node *named, struct node *values, bool named_is_gold)
 {
     struct node *plain[LIST_MAX];
+    int place[LIST_MAX];
     if (values->kind != K_SEQ || values->n != named->n || named->n > LIST_MAX) {
         judge_say(j, "named values against another number of values");
         return NO;
     }
-    for (int i = 0; i < named->n; i++) plain[i] = value_of(named->arg[i]);
+    names_order(named, place);
+    for (int i = 0; i < named->n; i++) plain[i] = value_of(named->arg[place[i]]);
     return named_is_gold ? ordered_same(j, plain, values->arg, named->n)
                          : ordered_same(j, values->arg, plain, named->n);
 }
@@ -264,7 +306,7 @@ static enum truth both_relations(struct judge *j, struct node *g, struct node *a
         judge_say(j, "values of different names");
         return NO;
     }
-    /* 5 = x */
+    /* 2a = x */
     if (name_g && !name_a && a->n == 2 && a->name[0] == R_EQ && node_same(a->arg[1], g->arg[0]))
         return compare_values(j, value_of(g), a->arg[0]);
     if (name_a && !name_g && g->n == 2 && g->name[0] == R_EQ && node_same(g->arg[1], a->arg[0]))
@@ -306,15 +348,38 @@ static enum truth gold_relation(struct judge *j, struct node *g, struct node *a)
     return NO;
 }
 
+/* 5 + 6 = 11, of numbers alone: is it false? (73 = 74 answers neither.) */
+static bool is_false_equation(struct judge *j, const struct node *n)
+{
+    if (is_name(n->arg[0])) return false;
+    for (int i = 0; i + 1 < n->n; i++)
+        if (n->name[i] == R_EQ && is_closed(n->arg[i]) && is_closed(n->arg[i + 1]) &&
+            equal_expression(j, n->arg[i], n->arg[i + 1]) == NO)
+            return true;
+    return false;
+}
+
 static enum truth answer_relation(struct judge *j, struct node *g, struct node *a)
 {
-    if (is_assignment(a, true)) return compare_nodes(j, g, value_of(a));
+    if (is_assignment(a, true)) {
+        if (!is_false_equation(j, a)) return compare_nodes(j, g, value_of(a));
+        judge_say(j, "an equation that is false");
+        return NO;
+    }
     if (is_relation_list(a) && j->w->p->allow_set_relation_comp) {
         enum truth t = region_same(j, a, g);
         if (t != UNKNOWN) return t;
     }
     judge_say(j, "an equation or inequality instead of a value");
     return NO;
+}
+
+/* Inequalities side by side against a set in brackets, (2, 5) or {1}. */
+static enum truth listed_region(struct judge *j, struct node *g, struct node *a)
+{
+    if (is_relation_list(g) == is_relation_list(a)) return UNKNOWN;
+    if (is_relation_list(g)) return region_same(j, g, a);
+    return j->w->p->allow_set_relation_comp ? region_same(j, a, g) : UNKNOWN;
 }
 
 enum truth compare_nodes(struct judge *j, struct node *g, struct node *a)
@@ -330,7 +395,10 @@ enum truth compare_nodes(struct judge *j, struct node *g, struct node *a)
     bool list_g = g->kind == K_SEQ, list_a = a->kind == K_SEQ, rel_g = g->kind == K_REL,
          rel_a = a->kind == K_REL;
     enum truth t;
-    if (rel_g && rel_a) {
+    if (repeats_question(g, a)) {
+        judge_say(j, "a relation that is not solved, as the gold is");
+        t = NO;
+    } else if (rel_g && rel_a) {
         t = both_relations(j, g, a);
     } else if (list_g && list_a && names_differ(g) && names_differ(a)) {
         t = named_same(j, g, a);
@@ -348,7 +416,8 @@ enum truth compare_nodes(struct judge *j, struct node *g, struct node *a)
     } else if (rel_a || (list_a && is_relation_list(a) && !list_g)) {
         t = answer_relation(j, g, a);
     } else {
-        t = compare_values(j, g, a);
+        t = list_g && list_a ? listed_region(j, g, a) : UNKNOWN;
+        if (t == UNKNOWN) t = compare_values(j, g, a);
     }
     j->depth--;
     return t;

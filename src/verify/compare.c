@@ -2,6 +2,7 @@
  * units, lists and sets, matrices, intervals, words; what is left are expressions, for equal.c.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "verify/compare_int.h"
 
@@ -82,17 +83,18 @@ static enum truth residue_same(struct judge *j, struct node *g, struct node *a)
     return rest ? equal_expression(j, rest, node_int(j->w, 0)) : UNKNOWN;
 }
 
-/* 204_5: by value against another base; its digits alone when the base is left out. */
+/* 204_5: by value against another base; a gold with a base is also met by its digits alone, for then the
+ * question names the base. */
 static enum truth based_same(struct judge *j, struct node *g, struct node *a)
 {
     bool both_based = g->kind == K_BASED && a->kind == K_BASED;
     if (both_based && (g->op || a->op))
         return both(compare_values(j, g->arg[1], a->arg[1]), compare_values(j, g->arg[2], a->arg[2]));
     if (both_based) return compare_values(j, g->arg[0], a->arg[0]);
-    struct node *based = g->kind == K_BASED ? g : a, *bare = g->kind == K_BASED ? a : g;
-    enum truth t = compare_values(j, based->arg[1], bare);
+    if (a->kind == K_BASED) return a->op ? NO : compare_values(j, g, a->arg[0]);
+    enum truth t = compare_values(j, g->arg[1], a);
     if (t == YES) judge_say(j, "the same digits, the base left out");
-    return t == YES || g->kind == K_BASED || based->op ? t : compare_values(j, bare, based->arg[0]);
+    return t;
 }
 
 static enum truth ratio_same(struct judge *j, struct node *g, struct node *a)
@@ -362,9 +364,25 @@ static enum truth signs_same(struct judge *j, struct node *g, struct node *a)
     return unordered_same(j, p, n, q, m);
 }
 
+static bool is_empty_set(const struct node *n)
+{
+    return (n->kind == K_NUMSET && n->op == 'E') || (n->kind == K_SEQ && n->op == '{' && n->n == 0);
+}
+
+/* A set of one is its element; but what holds the empty set is not empty. */
 static struct node *single(struct node *n)
 {
-    while (n->kind == K_SEQ && n->n == 1 && n->op == '{') n = n->arg[0];
+    while (n->kind == K_SEQ && n->n == 1 && n->op == '{' && !is_empty_set(n->arg[0])) n = n->arg[0];
+    return n;
+}
+
+/* Words that name a set of numbers. */
+static struct node *named_set(struct judge *j, struct node *n)
+{
+    static const char *const line[] = {"all real numbers", "all reals", "real numbers", "the real numbers"};
+    if (n->kind != K_TEXT) return n;
+    for (size_t i = 0; i < sizeof line / sizeof *line; i++)
+        if (strcasecmp(n->name, line[i]) == 0) return node_of(j->w, K_NUMSET, 'R', NULL, 0);
     return n;
 }
 
@@ -380,6 +398,11 @@ static enum truth by_kind(struct judge *j, struct node *g, struct node *a)
     if (either(g, a, K_DEGREE)) return degree_same(j, g, a);
     if (either(g, a, K_MOD)) return residue_same(j, g, a);
     if (either(g, a, K_BASED)) return based_same(j, g, a);
+    if (g->kind != a->kind && either(g, a, K_TEXT)) {
+        g = named_set(j, g);
+        a = named_set(j, a);
+        if (!g || !a) return UNKNOWN;
+    }
     if (either(g, a, K_TEXT)) return words_same(j, g, a);
     if (either(g, a, K_MATRIX)) return matrix_same(j, g, a);
     if (is_set(g) || is_set(a)) return set_same(j, g, a);

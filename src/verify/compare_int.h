@@ -14,5 +14,17 @@ struct node *spread_signs(struct judge *j, struct node *n);
 /* x = v1 or ... or vn: exactly the roots of the equation? (relation.c) */
 enum truth roots_same(struct judge *j, const char *var, struct node *const *value, int n,
                       const struct node *equation);
+/* NAME = ... = value; with `loose` a closed left side too (5 + 6 = 11). (assign.c) */
+bool is_assignment(const struct node *n, bool loose);
+/* The relations in one unknown in n, the worst of them. (solved.c) */
+enum form {
+    FORM_NONE,   /* there are none */
+    FORM_SOLVED, /* x = 3, 1 < x < 2, x in [1, 2] */
+    FORM_NEAR,   /* 2x > 10, |x| < 1, x^2 = 4 */
+    FORM_OPEN    /* 2x + 1 = 7, |x - 2| < 5 */
+};
+enum form form_of(const struct node *n);
+/* Is the gold solved and the answer not? Near forms answer a gold that is a relation itself. */
+bool repeats_question(const struct node *gold, const struct node *answer);
 
 #endif

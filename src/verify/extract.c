@@ -394,7 +394,8 @@ static void anchored(struct finder *f, const char *s, size_t n)
     if (at == 0 || at >= n) return;
     size_t end = line_end(s, n, at), digit = at;
     while (digit < end && !isdigit((unsigned char)s[digit])) digit++;
-    bool far = digit == end || digit > at + 4;
+    bool alone, letter = f->want == WANT_CHOICE && choice_at(s + at, end - at, &alone) != 0;
+    bool far = !letter && (digit == end || digit > at + 4);
     size_t is = far ? is_behind(s, n, at) : 0;
     if (is && is < end) {
         at = is;
@@ -474,35 +475,6 @@ static void last_of_all(struct finder *f, const char *s, size_t n)
 }
 
 /* ---- choices ------------------------------------------------------------------------------------------ */
-
-unsigned choice_at(const char *s, size_t n, bool *alone)
-{
-    static const char *const macros[] = {"\\textbf", "\\textrm", "\\text", "\\mathrm", "\\mathbf", "\\mbox"};
-    char text[80];
-    size_t k = 0;
-    unsigned set;
-    *alone = false;
-    for (size_t i = 0; i < n && k + 2 < sizeof text; i++) {
-        bool macro = false;
-        for (int m = 0; m < 6 && !macro; m++) {
-            size_t length = strlen(macros[m]);
-            macro = n - i > length && strncmp(s + i, macros[m], length) == 0;
-            if (macro) i += length - 1;
-        }
-        if (!macro && !strchr("{}$*_[]\n", s[i]) && !(k == 0 && s[i] == ' ')) text[k++] = s[i];
-    }
-    while (k && strchr(". ", text[k - 1])) k--;
-    text[k] = 0;
-    *alone = k + 2 < sizeof text && choice_letters(text, &set);
-    for (size_t i = 1; i < k && *alone;
-         i++) /* letters side by side are a product of points rather than choices */
-        *alone = !(isalpha((unsigned char)text[i]) && isalpha((unsigned char)text[i - 1]));
-    if (*alone) return set;
-    if (k > 1 && choice_letters(text, &set)) return set;
-    const char *p = text + strspn(text, "( ");
-    bool article = p[0] == 'A' && p[1] == ' ' && islower((unsigned char)p[2]);
-    return *p >= 'A' && *p <= 'J' && !isalnum((unsigned char)p[1]) && !article ? 1u << (*p - 'A') : 0;
-}
 
 /* A letter that stands alone in running text: the last in brackets, else the last one. */
 static void choice_in_text(struct finder *f, const char *s, size_t n)

@@ -140,10 +140,10 @@ static int add_rules(scmp_filter_ctx f)
             if (families[i] == family) allowed = true;
         if (!allowed)
             rc |= seccomp_rule_add(f, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-                                   SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family));
+                                   SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family, 0));
     }
     rc |= seccomp_rule_add(f, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-                           SCMP_A0(SCMP_CMP_GT, (scmp_datum_t)highest));
+                           SCMP_A0(SCMP_CMP_GT, (scmp_datum_t)highest, 0));
     /* Typing into the terminal of whoever started us. */
     rc |= seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
                            SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff, TIOCSTI));

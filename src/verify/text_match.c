@@ -83,24 +83,6 @@ static const char *canonical(const struct words *w)
     return NULL;
 }
 
-bool choice_letters(const char *s, unsigned *set)
-{
-    int letters = 0;
-    *set = 0;
-    for (; *s; s++) {
-        if (strncmp(s, "and ", 4) == 0 || strncmp(s, "or ", 3) == 0) {
-            s += s[0] == 'a' ? 3 : 2;
-        } else if (*s >= 'A' && *s <= 'J') {
-            if (letters && isalpha((unsigned char)s[-1]) && *set & (1u << (*s - 'A'))) return false;
-            *set |= 1u << (*s - 'A');
-            letters++;
-        } else if (isalnum((unsigned char)*s)) {
-            return false;
-        }
-    }
-    return letters > 0;
-}
-
 enum truth text_same(struct judge *j, const char *g, const char *a)
 {
     struct words x, y;

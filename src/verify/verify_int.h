@@ -247,7 +247,7 @@ void env_pop(struct env *e);
 /* log2 of a number below which |n| is zero if it is algebraic and n is built as here; false if not known. */
 bool zero_bound(struct work *w, const struct node *n, double *log2_bound);
 
-/* ---- judging: equal.c, realset.c, relation.c, text_match.c, compare.c --------------------------------- */
+/* ---- judging: equal.c, realset.c, relation.c, text_match.c, choice.c, compare.c ----------------------- */
 
 struct judge {
     struct work *w;

@@ -18,7 +18,7 @@
 static const char *const otherwise[] = {
     /* expects 1 - 1/e = 1 + 1/e, a fault that a later version mended */
     "mv-test_yujianll-string_extraction-010",
-    "mv-test_timeout-001",                    /* about a parser that sleeps; 1+1 equals 1+1 */
+    "mv-test_timeout-001", /* about a parser that sleeps; 1+1 equals 1+1 */
 };
 
 static bool is_otherwise(const char *id)
@@ -84,6 +84,12 @@ static void neighbours_of_known_cases(void **state)
     cases_are_judged("tests/golden/verify/neighbours.jsonl");
 }
 
+static void attacks_and_their_harmless_twins(void **state)
+{
+    (void)state;
+    cases_are_judged("tests/golden/verify/adversarial.jsonl");
+}
+
 static void dollars(const char *formula, char *out, size_t size)
 {
     size_t n = strlen(formula);
@@ -144,8 +150,11 @@ static void parameters_are_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(math_verify_cases),         cmocka_unit_test(hard_cases),
-        cmocka_unit_test(neighbours_of_known_cases), cmocka_unit_test(latex_is_read_as_its_tests_say),
+        cmocka_unit_test(math_verify_cases),
+        cmocka_unit_test(hard_cases),
+        cmocka_unit_test(neighbours_of_known_cases),
+        cmocka_unit_test(attacks_and_their_harmless_twins),
+        cmocka_unit_test(latex_is_read_as_its_tests_say),
         cmocka_unit_test(parameters_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
