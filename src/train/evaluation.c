@@ -48,6 +48,7 @@ int evaluation_read(struct trainer *t, struct err *e)
 {
     struct conf *c = t->conf;
     struct evaluation *v = &t->evaluation;
+    conf_is_set(c, "per_device_eval_batch_size"); /* recipes set it where they evaluate nothing */
     double steps = conf_is_set(c, "eval_steps") ? conf_real(c, "eval_steps") : conf_real(c, "logging_steps");
     v->by_epoch = by(c, "epoch");
     v->every = v->by_epoch ? t->steps_per_epoch : by(c, "steps") ? trainer_steps(steps, t->total_steps) : 0;

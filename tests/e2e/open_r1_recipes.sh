@@ -1,6 +1,8 @@
 #!/bin/sh
-# Open-R1's recipe files run unchanged: every key of them is known, and what is not honoured is said. Only the
-# model, the data and rewards that need them are put in from outside.
+# Open-R1's recipe files run unchanged: two steps of each, on a tiny random model and rows of the recipe's own
+# kind. Set from outside are the model, the data, the folder to write to, and what is too large for a test:
+# max_steps, max_completion_length, and 16 completions a prompt where a recipe has 14 (it counts on seven
+# processes: 14 do not divide the batch of one).
 set -eu
 recipes=$OPENR1_SOURCE/../shared/recipes
 [ -d "$recipes" ] || {
@@ -10,34 +12,117 @@ recipes=$OPENR1_SOURCE/../shared/recipes
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp"
-alphabet=$(awk 'BEGIN { print ""; for (i = 32; i < 127; i++) printf "%c", i }')
-"$OPENR1" init --out base --alphabet "$alphabet" --special '<|im_end|>' \
-  --chat_template '<|im_start|>{{ messages }}<|im_end|>' --model_config '{"model_type": "qwen2",
-  "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1,
-  "intermediate_size": 32, "max_position_embeddings": 64, "rms_norm_eps": 1e-6, "rope_theta": 10000.0,
-  "tie_word_embeddings": true, "initializer_range": 0.1}' >log 2>&1 || { cat log; exit 1; }
-awk 'BEGIN { for (i = 0; i < 640; i++)
-  printf "{\"text\":\"%d=%d\",\"prompt\":\"%d=\",\"solution\":\"%d\"}\n", i, i, i, i }' >data.jsonl
+fail() { echo "$1"; cat log; exit 1; }
+
+# ---- a model with the tokens that the recipes' templates write, and weights ------------------------------
+alphabet=$(awk 'BEGIN { printf "\n"; for (i = 32; i < 127; i++) printf "%c", i }')
+"$OPENR1" init --out base --random_weights float32 --alphabet "$alphabet" --special '<|im_end|>,<|im_start|>' \
+  --added '<｜User｜>,<｜Assistant｜>,<｜end▁of▁sentence｜>' \
+  --chat_template '{% for m in messages %}<|im_start|>{{ m.role }}
+{{ m.content }}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% endif %}' --model_config '{"model_type": "qwen2", "hidden_size": 16, "num_hidden_layers": 1,
+  "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 32,
+  "max_position_embeddings": 4096, "rms_norm_eps": 1e-6, "rope_theta": 10000.0,
+  "tie_word_embeddings": true, "initializer_range": 0.1}' >log 2>&1 || fail init
+
+# ---- rows as the recipes' datasets have them ---------------------------------------------------------------
+rows() { # NAME CONFIG ROW: 70 rows in which N is a number, as the split train
+  mkdir -p "data/$1/$2"
+  awk -v row="$(echo "$3" | tr -d '\n')" 'BEGIN { for (i = 0; i < 70; i++) { r = row; gsub(/N/, i, r); print r } }' \
+    >"data/$1/$2/train.jsonl"
+}
+talk='[{"role":"user","content":"What is N plus 0?"},{"role":"assistant","content":"<think>N</think> N"}]'
+rows Mixture-of-Thoughts all "{\"messages\":$talk,\"num_tokens\":9,\"source\":\"x\"}"
+rows codeforces-cots solutions_decontaminated "{\"id\":\"N\",\"title\":\"t\",\"messages\":$talk}"
+rows OpenR1-Math-220k . '{"problem":"What is N plus 0?","solution":"$N$","answer":"N","uuid":"N"}'
+rows verifiable-coding-problems-python . '{"problem_statement":"Print N.","verification_info":{
+"language":"python","test_cases":[{"input":"","output":"N","type":"stdin_stdout"}]},"source":"x"}'
+rows codeforces verifiable-prompts '{"id":"N/A","prompt":"Print N.","language":"python",
+"official_tests":[{"input":"1","output":"N"}],"time_limit":1,"memory_limit":64,"input_mode":"stdio",
+"generated_checker":null}'
+
+# ---- each recipe --------------------------------------------------------------------------------------------
 n=0
 for file in "$recipes"/*/sft/*.yaml "$recipes"/*/grpo/*.yaml; do
+  data=data/$(sed -n 's|^dataset_name: open-r1/||p' "$file")
   case ${file#"$recipes"} in
-  */sft/*) set -- sft --dataset_text_field text --chat_template '' ;;
-  *) set -- grpo --reward_funcs exact --reward_weights 1 --apply_chat_template false --chat_template '' \
-    --dataset_prompt_column prompt ;;
+  */sft/*) set -- sft ;;
+  *) set -- grpo --max_completion_length 8 ;;
   esac
-  # These count on seven processes: 14 completions a prompt do not divide the batch of one.
   grep -q 'num_generations: 14' "$file" && set -- "$@" --num_generations 16
-  "$OPENR1" "$@" --config "$file" --model_name_or_path base --from_scratch true --dataset_name data.jsonl \
-    --dataset_config '' --output_dir out --dry_run true >plan 2>log || {
-    echo "$file"
-    cat log
-    exit 1
-  }
-  grep -q '^lr_scheduler_type: "*co[ns]' plan
-  grep -q 'memory plan' plan
-  grep -q 'accepted without effect: .*push_to_hub' log
-  ! grep -q 'set but not used' log
+  out=out$n
+  "$OPENR1" "$@" --config "$file" --model_name_or_path base --dataset_name "$data" --output_dir $out \
+    --max_steps 2 >said 2>log || fail "$file"
+  [ "$(grep -c '"grad_norm"' $out/metrics.jsonl)" = 2 ] || fail "$file: steps"
+  [ -s $out/model/model.safetensors ] || fail "$file: no model"
+  grep -q 'accepted without effect: .*push_to_hub' log || fail "$file: what has no effect is not said"
+  ! grep -q 'set but not used' log || fail "$file: an unused key"
   n=$((n + 1))
 done
-[ "$n" -ge 6 ]
+[ "$n" -ge 6 ] || fail "$n recipes"
+grep -q 'You are Open-R1' out*/model/tokenizer_config.json || fail "the recipe's chat template is not the model's"
+grep -q '"<|im_end|>"' out*/model/tokenizer_config.json || fail "eos_token"
+
+# ---- keys that these files do not use, as Open-R1's and TRL's pages show them -------------------------------
+cat >mixture.yaml <<END
+dataset_mixture:
+  datasets:
+  - id: data/Mixture-of-Thoughts
+    config: all
+    split: train
+    columns: [messages]
+    weight: 0.5
+  - id: data/codeforces-cots
+    config: solutions_decontaminated
+    columns: [messages]
+  seed: 7
+  test_split_size: 0.2
+bf16: true
+packing: true
+max_length: 256
+eos_token: <|im_end|>
+use_liger_kernel: true
+eval_strategy: steps
+eval_steps: 1
+gradient_checkpointing: true
+wandb_project: x
+wandb_run_group: y
+hub_model_revision: v1
+overwrite_hub_revision: false
+push_to_hub_revision: true
+trackio_space_id: null
+END
+"$OPENR1" sft --config mixture.yaml --model_name_or_path base --output_dir mixed --max_steps 2 >said 2>log ||
+  fail mixture
+[ "$(grep -c '"eval_loss"' mixed/metrics.jsonl)" = 2 ] || fail "mixture: evaluations"
+! grep -q 'set but not used' log || fail "mixture: an unused key"
+cat >keys.yaml <<END
+dataset_name: data/OpenR1-Math-220k
+dataset_prompt_column: problem
+system_prompt: Think.
+reward_funcs: [accuracy, cosine, repetition_penalty, soft_overlong_punishment, reasoning_steps, length]
+cosine_min_value_wrong: 0.0
+cosine_max_len: 100
+repetition_n_grams: 2
+repetition_max_penalty: -0.5
+max_completion_len: 8
+soft_punish_cache: 4
+code_provider: local
+provider_type: e2b
+ioi_provider: piston
+e2b_router_url: localhost:8000
+morph_router_url: localhost:8001
+parallel_code_exec_per_proc: 2
+num_generations: 4
+per_device_train_batch_size: 8
+vllm_mode: colocate
+wandb_log_unique_prompts: true
+END
+"$OPENR1" grpo --config keys.yaml --model_name_or_path base --output_dir keys --max_steps 2 \
+  --max_completion_length 8 >said 2>log || fail keys
+! grep -q 'set but not used' log || fail "keys: an unused key"
+sed 's/^packing:/pakcing:/' mixture.yaml >wrong.yaml
+! "$OPENR1" sft --config wrong.yaml --model_name_or_path base --output_dir wrong 2>log || fail "a wrong key"
+grep -q 'wrong.yaml:.*pakcing.*packing' log || fail "the nearest key is not named"
 echo "$n recipes"
