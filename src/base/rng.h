@@ -17,7 +17,8 @@ enum rng_purpose {
     RNG_DATA,      /* generated problems: sequence = index */
     RNG_BOOTSTRAP, /* intervals */
     RNG_DROPOUT,
-    RNG_TEST
+    RNG_TEST,
+    RNG_NOISE /* on embeddings: step, sequence, position and column */
 };
 
 struct rng_at {

@@ -41,7 +41,7 @@ static int logits_of_list(struct model *m, const int *ids, int n, float *out, st
     for (int i = 0; i < n; i++) rows[i] = i;
     struct logits_pass p = {.model = m, .span = {0, n, 0, -1, NULL}, .rows = rows};
     p.out = out;
-    p.batch = (struct batch){n, ids, 1, &p.span, NULL, NULL};
+    p.batch = (struct batch){.n_rows = n, .tokens = ids, .n_spans = 1, .spans = &p.span};
     int result = model_pass_run(logits_pass, &p, false, e);
     free(rows);
     return result;

@@ -79,7 +79,7 @@ static size_t step_bytes(struct model *m, const struct engine_limits *l, int len
     struct span *spans = alloc_zero((size_t)n_spans, sizeof *spans);
     for (int i = 0, row = 0; i < n_spans; i++, row += len)
         spans[i] = (struct span){row, min_int(len, l->max_rows - row), 0, -1, zeros};
-    struct batch b = {l->max_rows, zeros, n_spans, spans, &cache, NULL};
+    struct batch b = {l->max_rows, zeros, n_spans, spans, &cache, NULL, NULL};
     struct arena arena;
     arena_init_plan(&arena);
     struct tape *t = tape_new(&arena);
@@ -351,7 +351,7 @@ static void pass_forward(struct run *r)
     while (end < e->n_entries && e->entries[end].head < 0) end++;
     pass_draw(r, entry, end, 0); /* before kept_logits may be needed for another prompt */
     if (!e->n_rows) return;
-    struct batch b = {e->n_rows, e->tokens, e->n_spans, e->spans, e->cache, NULL};
+    struct batch b = {e->n_rows, e->tokens, e->n_spans, e->spans, e->cache, NULL, NULL};
     tape_start(e->tape, false);
     struct tensor *x = model_forward(e->model, e->tape, &b, true);
     for (int head = 0; head < e->n_heads; head += e->logits_rows) {

@@ -4,6 +4,8 @@
  *   z = x W^T, y = z / T, lse = log sum_v exp y_v, logp = y_target - lse, H = lse - sum_v p_v y_v
  *   dz_v = (1/T) (dlogp (1[v = target] - p_v) - dH p_v (log p_v + H));  dx += dz W;  dW += dz^T x
  *
+ * and where the mean m = (1/V) sum_v y_v - lse of all log-probs is wanted, dz_v += (1/T) dm (1/V - p_v).
+ *
  * With the matrix's cap c, z is c tanh(z/c) wherever it is used, and dz gets the factor 1 - (z/c)^2.
  *
  * Forward goes by pieces of rows, since the sums over a row need all of it. Backward goes by pieces of the
@@ -24,7 +26,8 @@ enum {
     HEAD_FORWARD_FLOATS = 1 << 24, /* logits at a time, about */
     HEAD_BACKWARD_FLOATS = 1 << 22,
     HEAD_COLUMNS_MAX = 4096,
-    HEAD_ROW_COST = 24 /* steps for one logit of a row */
+    HEAD_ROW_COST = 24, /* steps for one logit of a row */
+    HEAD_LANES = 8
 };
 
 struct head_run {
@@ -32,8 +35,8 @@ struct head_run {
     struct weight *w;
     struct head_rows rows;
     float inv_t;
-    struct tensor *logp, *entropy;
-    float *lse; /* [n] */
+    struct tensor *logp, *entropy, *mean; /* mean: NULL if it is not wanted */
+    float *lse;                           /* [n] */
     int *argmax, *bad;
     /* the piece at hand */
     int first, n_active;
@@ -108,6 +111,16 @@ static void head_logits(const struct factor *f, const float *xs, int n, float *z
 
 /* ---- forward ------------------------------------------------------------------------------------------ */
 
+/* In double, HEAD_LANES partial sums added in pairs. */
+static double head_sum(const float *z, int n)
+{
+    double s[HEAD_LANES] = {0};
+    for (int i = 0; i < n; i++) s[i % HEAD_LANES] += (double)z[i];
+    for (int width = HEAD_LANES / 2; width > 0; width /= 2)
+        for (int i = 0; i < width; i++) s[i] += s[i + width];
+    return s[0];
+}
+
 static void head_forward_rows(void *ctx, struct range r)
 {
     const struct head_run *h = ctx;
@@ -120,6 +133,8 @@ static void head_forward_rows(void *ctx, struct range r)
         kern()->logits(&l);
         h->logp->data[at] = l.z[target] * h->inv_t - l.lse;
         h->entropy->data[at] = l.entropy;
+        if (h->mean)
+            h->mean->data[at] = (float)(head_sum(l.z, vocab) * (double)h->inv_t / vocab - (double)l.lse);
         h->lse[at] = l.lse;
         h->argmax[at] = l.argmax;
         h->bad[at] = l.bad;
@@ -150,8 +165,13 @@ static void head_backward_row(const struct head_run *h, int at, float *z, int n,
 {
     struct kern_logits l = {
         .z = z, .n = n, .inv_t = h->inv_t, .lse = h->lse[at], .entropy = h->entropy->data[at]};
-    kern()->logits_back(z, &l, target, h->logp->grad ? h->logp->grad[at] : 0,
-                        h->entropy->grad ? h->entropy->grad[at] : 0);
+    float g_logp = h->logp->grad ? h->logp->grad[at] : 0;
+    float g_mean = h->mean && h->mean->grad ? h->mean->grad[at] : 0;
+    kern()->logits_back(z, &l, target, g_logp + g_mean, h->entropy->grad ? h->entropy->grad[at] : 0);
+    if (g_mean == 0) return;
+    float share = g_mean * h->inv_t / (float)h->w->rows;
+    if (target < n) z[target] -= g_mean * h->inv_t;
+    for (int i = 0; i < n; i++) z[i] += share;
 }
 
 /* The same with a cap, in pieces. */
@@ -192,6 +212,11 @@ static void head_backward_scatter(void *ctx, struct range c)
     }
 }
 
+static bool head_has_grad(const struct tensor *y, int i)
+{
+    return y && y->grad && y->grad[i] != 0;
+}
+
 /* Selected rows with a gradient; when planning, all may have one. */
 static void head_backward_active(struct tape *t, struct head_run *h)
 {
@@ -199,7 +224,7 @@ static void head_backward_active(struct tape *t, struct head_run *h)
     h->active = active;
     h->n_active = 0;
     for (int i = 0; !tape_planning(t) && i < h->rows.n; i++)
-        if ((h->logp->grad && h->logp->grad[i] != 0) || (h->entropy->grad && h->entropy->grad[i] != 0))
+        if (head_has_grad(h->logp, i) || head_has_grad(h->entropy, i) || head_has_grad(h->mean, i))
             active[h->n_active++] = i;
 }
 
@@ -262,7 +287,7 @@ static void head_backward_run(struct tape *t, struct head_run *h)
 static void head_backward(struct tape *t, struct node *node)
 {
     struct head_run *h = &((struct head_node *)node)->run;
-    if (h->logp->grad || h->entropy->grad) {
+    if (h->logp->grad || h->entropy->grad || (h->mean && h->mean->grad)) {
         tape_grad_zeroed(t, h->x);
         struct arena_mark mark = arena_here(tape_arena(t));
         head_backward_active(t, h);
@@ -271,6 +296,7 @@ static void head_backward(struct tape *t, struct node *node)
     }
     tape_grad_drop(t, h->logp);
     tape_grad_drop(t, h->entropy);
+    if (h->mean) tape_grad_drop(t, h->mean);
 }
 
 /* ---- the ops ------------------------------------------------------------------------------------------ */
@@ -284,9 +310,10 @@ struct head_out op_head_run(struct tape *t, struct tensor *x, struct weight *w, 
     bool wants = x->wants_grad || w->grad;
     h.logp = tape_result(t, rows->n, 1, wants);
     h.entropy = tape_result(t, rows->n, 1, wants);
+    h.mean = rows->mean ? tape_result(t, rows->n, 1, wants) : NULL;
     h.lse = tape_floats(t, (size_t)rows->n);
     h.argmax = arena_alloc(tape_arena(t), (size_t)rows->n * sizeof(int));
-    struct head_out out = {h.logp, h.entropy, h.argmax, -1};
+    struct head_out out = {h.logp, h.entropy, h.mean, h.argmax, -1};
     struct arena_mark mark = arena_here(tape_arena(t));
     h.bad = arena_alloc(tape_arena(t), (size_t)rows->n * sizeof(int));
     head_forward(t, &h);
@@ -316,20 +343,25 @@ static struct tensor *head_case(struct tape *t, int c)
 {
     /* Row 4 is selected twice; case 2 has more of the vocabulary than one contraction block, case 3 more than
      * a piece of capped logits. */
-    static const int vocab[] = {7, 7, 270, 520}, width[] = {6, 6, 6, 2};
+    static const int vocab[] = {7, 7, 270, 520, 520}, width[] = {6, 6, 6, 2, 2};
     static const int select[] = {4, 0, 2, 4}, targets[] = {1, 6, 0, 3};
-    static const struct head_rows rows[] = {
-        {4, select, targets, 1}, {4, select, targets, 0.7F}, {4, select, targets, 1.5F}};
+    static const struct head_rows rows[] = {{4, select, targets, 1, false},
+                                            {4, select, targets, 0.7F, false},
+                                            {4, select, targets, 1.5F, false},
+                                            {4, select, targets, 1, false},
+                                            {4, select, targets, 0.7F, true}};
     struct tensor *x = op_case_input(t, 5, width[c], 1);
     struct weight *w = op_case_weight(t, vocab[c], width[c], 1);
-    w->cap = c == 3 ? 3 : 0;
-    struct head_out out = op_head_run(t, x, w, &rows[c % 3]);
+    w->cap = c >= 3 ? 3 : 0;
+    struct head_out out = op_head_run(t, x, w, &rows[c]);
+    if (c == 4) return op_add_run(t, out.mean_logp, out.logp);
     return c == 0 ? out.logp : c == 1 ? out.entropy : op_add_run(t, out.logp, out.entropy);
 }
 
 const struct op op_head = {
     .name = "head",
-    .formula = "logp = z_target / T - lse(z / T), entropy = lse - sum p z / T, z = x W^T",
-    .n_cases = 4,
+    .formula = "logp = z_target / T - lse(z / T), entropy = lse - sum p z / T, mean = sum z / (V T) - lse, z "
+               "= x W^T",
+    .n_cases = 5,
     .build_case = head_case,
 };

@@ -19,6 +19,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/rng.h"
 
 /* ---- tensors ------------------------------------------------------------------------------------------- */
 
@@ -81,13 +82,19 @@ struct span {
 };
 struct kv_cache;
 struct moe_record;
+struct noise {                 /* on the embeddings of a batch: noise.c */
+    struct rng_at at;          /* seed, purpose, step */
+    const uint32_t *sequences; /* [n_spans] */
+    const float *widths;       /* [n_spans] */
+};
 struct batch {
     int n_rows;
     const int *tokens; /* [n_rows] */
     int n_spans;
-    const struct span *spans; /* in row order, covering all rows */
-    struct kv_cache *cache;   /* NULL: attention reads keys from the batch itself */
-    struct moe_record *moe;   /* model.h; NULL: none */
+    const struct span *spans;  /* in row order, covering all rows */
+    struct kv_cache *cache;    /* NULL: attention reads keys from the batch itself */
+    struct moe_record *moe;    /* model.h; NULL: none */
+    const struct noise *noise; /* NULL: none */
 };
 /* Shape and index checks; aborts on a broken batch (a programming error). */
 void batch_check(const struct batch *b);
@@ -137,6 +144,8 @@ struct tensor *tape_checkpoint(struct tape *t, tape_block f, struct tensor *x, v
 /* ---- ops ----------------------------------------------------------------------------------------------- */
 
 struct tensor *op_embed_run(struct tape *t, struct weight *table, const int *ids, int n);
+/* x with the batch's noise added. */
+struct tensor *op_noise_run(struct tape *t, struct tensor *x, const struct batch *b);
 /* y = x W^T + bias. bias [1, out] may be NULL. */
 struct tensor *op_linear_run(struct tape *t, struct tensor *x, struct weight *w, struct weight *bias);
 /* w [1, D]. x may be [N, D], or [N, heads*D]: then each head is normalised for itself. */
@@ -221,19 +230,22 @@ struct tensor *op_balance_run(struct tape *t, struct tensor *z, const struct bat
 struct tensor *op_balance_tie(struct tape *t, struct tensor *x, struct tensor *term, float factor);
 
 /* Output head fused with log-softmax: for each selected row i of x, logits z = x_row W^T, never all at once.
- * logp_i = z_target/T - lse(z/T), entropy_i of softmax(z/T), and argmax. W is [V, D]; with W's cap, z is
- * cap * tanh(z / cap) from there on. */
+ * logp_i = z_target/T - lse(z/T), entropy_i of softmax(z/T), and argmax; if it is asked for, also the mean of
+ * the log-probs of all V tokens, (1/V) sum z/T - lse. W is [V, D]; with W's cap, z is cap * tanh(z / cap)
+ * from there on. */
 struct head_rows {
     int n;
     const int *rows;    /* [n] rows of x */
     const int *targets; /* [n] */
     float temperature;
+    bool mean; /* want mean_logp */
 };
 struct head_out {
-    struct tensor *logp;    /* [n, 1], differentiable */
-    struct tensor *entropy; /* [n, 1], differentiable */
-    int *argmax;            /* [n] */
-    int bad_row;            /* first i whose logits hold NaN or inf, or -1 */
+    struct tensor *logp;      /* [n, 1], differentiable */
+    struct tensor *entropy;   /* [n, 1], differentiable */
+    struct tensor *mean_logp; /* [n, 1], differentiable; NULL unless asked for */
+    int *argmax;              /* [n] */
+    int bad_row;              /* first i whose logits hold NaN or inf, or -1 */
 };
 struct head_out op_head_run(struct tape *t, struct tensor *x, struct weight *w, const struct head_rows *rows);
 /* Plain logits of chosen rows, out [n, V]; no gradient. For the sampler and `logits`. In a plan out may be

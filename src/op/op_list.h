@@ -1,5 +1,6 @@
 /* op_list.h: every op, in the order of a transformer's forward pass. A new op is one file and one row. */
 OP(embedding)
+OP(noise)
 OP(linear)
 OP(rmsnorm)
 OP(rope)

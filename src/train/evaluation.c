@@ -70,7 +70,7 @@ bool evaluation_due(const struct trainer *t)
     bool last = t->step == t->total_steps;
     if (last && v->at_end) return true;
     if (v->every == 0 || (v->by_epoch ? trainer_epoch(t) : (double)t->step) < v->delay) return false;
-    return t->step % v->every == 0 || (last && v->by_epoch);
+    return last || t->step % v->every == 0;
 }
 
 int evaluation_watch(struct trainer *t, long done, long total, struct err *e)

@@ -221,6 +221,8 @@ static const struct learner grpo_learner = {.name = "grpo",
 /* ---- set-up ---------------------------------------------------------------------------------------- */
 
 static const struct refusal grpo_refused[] = {
+    {"label_smoothing_factor", OPT_REAL, 0, "it belongs to supervised fine-tuning"},
+    {"neftune_noise_alpha", OPT_REAL, 0, "log-probs of noisy embeddings are not the sampler's"},
     {"max_tool_calling_iterations", OPT_INT, 0, "tools are not built"},
     {"generation_kwargs", OPT_MAP, 0, "set temperature, top_p, top_k, min_p, repetition_penalty instead"},
     {"chat_template_kwargs", OPT_MAP, 0, "templates take no extra values here"},

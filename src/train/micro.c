@@ -23,6 +23,8 @@ void micro_release(struct micro *b)
     free(b->spans);
     free(b->rows);
     free(b->targets);
+    free(b->sequences);
+    free(b->widths);
     free(b->next);
     free(b->further_rows);
     free(b->further_targets);
@@ -53,6 +55,20 @@ void micro_head(struct micro *b, int row, int target)
           b->n_rows, b->n_heads, b->max_heads);
     b->rows[b->n_heads] = row;
     b->targets[b->n_heads++] = target;
+}
+
+void micro_noise(struct micro *b, uint64_t seed)
+{
+    b->sequences = alloc_zero((size_t)b->max_spans, sizeof *b->sequences);
+    b->widths = alloc_zero((size_t)b->max_spans, sizeof *b->widths);
+    b->noise = (struct noise){{.seed = seed, .purpose = RNG_NOISE}, b->sequences, b->widths};
+}
+
+void micro_span_noise(struct micro *b, int span, uint32_t sequence, float width)
+{
+    CHECK(b->widths && span >= 0 && span < b->n_spans, "span %d of %d", span, b->n_spans);
+    b->sequences[span] = sequence;
+    b->widths[span] = width;
 }
 
 void micro_further(struct micro *b, int n)
@@ -91,7 +107,7 @@ static void forward_further(const struct micro *b, struct model *m, struct tape 
         int *targets = b->further_targets + (size_t)k * (size_t)b->max_heads;
         int n = shift(b, k, next, rows, targets);
         f->further[k].module = (struct further){&f->batch, x, next, k};
-        f->further[k].rows = (struct head_rows){n, rows, targets, f->rows.temperature};
+        f->further[k].rows = (struct head_rows){n, rows, targets, f->rows.temperature, false};
         x = model_forward_further(m, t, &f->further[k].module, checkpoint);
         if (n) f->further[k].out = op_head_run(t, x, model_head(m), &f->further[k].rows);
     }
@@ -99,11 +115,16 @@ static void forward_further(const struct micro *b, struct model *m, struct tape 
 
 void micro_forward(const struct micro *b, struct model *m, struct tape *t, bool checkpoint, struct forward *f)
 {
-    f->batch = (struct batch){
-        .n_rows = b->n_rows, .tokens = b->tokens, .n_spans = b->n_spans, .spans = b->spans, .moe = b->moe};
+    f->batch = (struct batch){.n_rows = b->n_rows,
+                              .tokens = b->tokens,
+                              .n_spans = b->n_spans,
+                              .spans = b->spans,
+                              .moe = b->moe,
+                              .noise = b->widths ? &b->noise : NULL};
     f->rows.n = b->n_heads;
     f->rows.rows = b->rows;
     f->rows.targets = b->targets;
+    f->rows.mean = b->mean_logp;
     struct tensor *x = model_forward(m, t, &f->batch, checkpoint);
     f->out = op_head_run(t, x, model_head(m), &f->rows);
     forward_further(b, m, t, checkpoint, f, x);

@@ -415,8 +415,6 @@ const struct opt model_options[] = {
 };
 
 static const struct refusal shared[] = {
-    {"label_smoothing_factor", OPT_REAL, 0, "label smoothing is not built"},
-    {"neftune_noise_alpha", OPT_REAL, 0, "NEFTune is not built"},
     {"auto_find_batch_size", OPT_BOOL, 0, "memory is planned before the first step; see --dry_run"},
     {"do_predict", OPT_BOOL, 0, "use openr1 generate on the saved model"},
     {"optim_args", OPT_STR, 0, "set adam_beta1, adam_beta2, adam_epsilon and weight_decay instead"},

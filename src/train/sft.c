@@ -3,8 +3,13 @@
  *     L = - (1/N) sum_t log p(y_t | y_<t),   N = tokens with loss in the whole optimiser step,
  *
  * so that the split into micro-steps changes nothing but the order of sums. loss_type dft weighs each term
- * with the probability itself, held fixed (Wu et al. 2025). Documents lie side by side, each a span of its
- * own: packed or not, no document sees another. The output head works only where the next token has loss.
+ * with the probability itself, held fixed (Wu et al. 2025). label_smoothing_factor s makes the target of a
+ * term (1 - s) the token and s the uniform distribution over the vocabulary. neftune_noise_alpha adds noise
+ * to the embeddings, uniform up to alpha / sqrt(L D), L tokens of the example, D hidden size (Jain et al.
+ * 2023); it is there in training alone, not in evaluation.
+ *
+ * Documents lie side by side, each a span of its own: packed or not, no document sees another. The output
+ * head works only where the next token has loss.
  */
 #include "train/sft_int.h"
 
@@ -29,7 +34,8 @@ struct sft {
     uint32_t *order;       /* [n_bins] of the epoch at hand */
     long epoch;            /* of `order`; -1: none */
     bool shuffled, dft;
-    double further; /* mtp_loss_weight */
+    double smoothing; /* label_smoothing_factor */
+    double further;   /* mtp_loss_weight */
 };
 
 struct sums {
@@ -98,18 +104,29 @@ static long row_of_head(const struct sft *s, long j, int head)
     return examples_row(&s->data, from, to, s->order, head);
 }
 
-/* Adds up the loss over n tokens and its metrics, and gives the gradient with respect to the log-probs
- * unless grad is NULL. */
-static void add_loss(const struct sft *s, const struct forward *f, double n, struct sums *sums, float *grad)
+/* Adds up the loss over n tokens and its metrics. */
+static void add_loss(const struct sft *s, const struct forward *f, double n, struct sums *sums)
 {
     for (int i = 0; i < f->rows.n; i++) {
         double logp = (double)f->out.logp->data[i], weight = s->dft ? fm_exp(logp) / n : 1 / n;
-        if (grad) grad[i] = (float)-weight;
-        sums->loss -= weight * logp;
+        double mean = s->smoothing > 0 ? (double)f->out.mean_logp->data[i] : 0;
+        sums->loss -= weight * ((1 - s->smoothing) * logp + s->smoothing * mean);
         sums->entropy += (double)f->out.entropy->data[i];
         sums->correct += f->out.argmax[i] == f->rows.targets[i];
     }
     sums->targets += f->rows.n;
+}
+
+/* Its gradient with respect to the log-probs. */
+static void seed_loss(const struct sft *s, struct tape *t, const struct forward *f, double n)
+{
+    float *grad = tape_seed(t, f->out.logp);
+    float *mean = s->smoothing > 0 ? tape_seed(t, f->out.mean_logp) : NULL;
+    for (int i = 0; i < f->rows.n; i++) {
+        double weight = s->dft ? fm_exp((double)f->out.logp->data[i]) / n : 1 / n;
+        grad[i] = (float)(-weight * (1 - s->smoothing));
+        if (mean) mean[i] = (float)(-weight * s->smoothing);
+    }
 }
 
 /* + mtp_loss_weight / D * sum over the D modules of - (1/N) sum log p */
@@ -136,7 +153,8 @@ static int run_micro(struct sft *s, struct trainer *t, long j, double n, struct 
     micro_forward(&s->micro, t->model, t->tape, t->checkpointing, &f);
     if (f.out.bad_row >= 0)
         return err_set(e, "the logits for dataset row %ld are not finite", row_of_head(s, j, f.out.bad_row));
-    add_loss(s, &f, n, sums, tape_seed(t->tape, f.out.logp));
+    add_loss(s, &f, n, sums);
+    seed_loss(s, t->tape, &f, n);
     seed_further(s, t->tape, &f, n, sums);
     moe_end_micro(&t->moe);
     tape_backward(t->tape);
@@ -162,6 +180,7 @@ static int sft_step(void *self, struct trainer *t, struct step_out *out, struct 
     double n = window_targets(s, first, count);
     struct hash *h = hash_new();
     int failed = 0;
+    s->micro.noise.at.step = (uint32_t)t->step;
     grad_tree_begin(&t->tree, count);
     moe_begin_step(&t->moe);
     for (long j = first; j < first + count && !failed; j++) {
@@ -197,7 +216,7 @@ static int evaluate_batch(struct sft *s, struct trainer *t, long j, struct sums 
     if (f.out.bad_row >= 0)
         return err_set(e, "the logits for held-out row %ld are not finite",
                        examples_row(x, from, to, NULL, f.out.bad_row));
-    add_loss(s, &f, (double)x->n_loss, sums, NULL);
+    add_loss(s, &f, (double)x->n_loss, sums);
     return 0;
 }
 
@@ -282,6 +301,8 @@ static void size_up(struct sft *s, struct trainer *t)
     for (int i = 0; i < batch; i++) rows += list[i].rows;
     micro_init(&s->micro, rows, docs * batch, rows);
     s->micro.moe = moe_record(&t->moe);
+    s->micro.mean_logp = s->smoothing > 0;
+    if (x->noise > 0) micro_noise(&s->micro, t->seed);
     if (s->further > 0) micro_further(&s->micro, model_config(t->model)->mtp);
     for (int i = 0; i < batch; i++) examples_add(x, list[i].bin, &s->micro);
     trainer_plan_micro(t, &s->micro);
@@ -304,19 +325,31 @@ static void size_up_evaluation(struct sft *s, struct trainer *t)
     }
     if (!n) return;
     micro_init(&s->eval_micro, most, most_docs, most);
+    s->eval_micro.mean_logp = s->smoothing > 0;
     batch_range(largest, s->eval_batch, x->n_bins, &from, &to);
     for (int bin = from; bin < to; bin++) examples_add(x, bin, &s->eval_micro);
     trainer_plan_evaluation(t, plan_micro(&s->eval_micro, t->model, false, false));
 }
 
+static int read_loss(struct sft *s, struct trainer *t, struct err *e)
+{
+    struct conf *c = t->conf;
+    double alpha = conf_is_set(c, "neftune_noise_alpha") ? conf_real(c, "neftune_noise_alpha") : 0;
+    s->dft = strcmp(conf_str(c, "loss_type"), "dft") == 0;
+    s->smoothing = conf_real(c, "label_smoothing_factor");
+    if (s->dft && s->smoothing > 0)
+        return err_usage(e, "label_smoothing_factor goes with loss_type nll, not with dft");
+    s->data.noise = alpha / fm_sqrt(model_config(t->model)->hidden);
+    return 0;
+}
+
 static int set_up(struct sft *s, struct trainer *t, struct err *e)
 {
     struct conf *c = t->conf;
-    if (read_data(s, t, e)) return -1;
+    if (read_loss(s, t, e) || read_data(s, t, e)) return -1;
     s->batch = (int)conf_int(c, "per_device_train_batch_size");
     s->eval_batch = (int)conf_int(c, "per_device_eval_batch_size");
     s->shuffled = strcmp(conf_str(c, "train_sampling_strategy"), "random") == 0;
-    s->dft = strcmp(conf_str(c, "loss_type"), "dft") == 0;
     s->epoch = -1;
     s->further = conf_real(c, "mtp_loss_weight");
     if (s->further > 0 && model_config(t->model)->mtp == 0)

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/fmath.h"
 
 void examples_release(struct examples *x)
 {
@@ -202,7 +203,9 @@ void examples_add(const struct examples *x, int bin, struct micro *b)
         const int *ids = x->ids + ex->at;
         const unsigned char *mask = x->mask + ex->at;
         int row = b->n_rows;
-        micro_span(b, ids, ex->n_rows, -1);
+        int span = micro_span(b, ids, ex->n_rows, -1);
+        if (b->widths)
+            micro_span_noise(b, span, (uint32_t)x->docs[i], (float)(x->noise / fm_sqrt((double)ex->n)));
         for (int p = 1; p <= ex->n_rows; p++)
             if (mask[p]) micro_head(b, row + p - 1, ids[p]);
     }

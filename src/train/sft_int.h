@@ -19,6 +19,7 @@ struct examples {
     long n_seen, n_truncated, n_dropped, n_ending; /* n_ending: train a stop token at the end */
     int n_bins;                                    /* rows as batches count them */
     int *first, *docs;                             /* bin b holds examples docs[first[b] .. first[b+1]-1] */
+    double noise; /* on embeddings: times sqrt(tokens of the example); 0: none */
 };
 struct example_opts {
     struct form_opts form;
@@ -34,6 +35,7 @@ void examples_release(struct examples *x);
 /* The dataset row of prediction `head` among those of bins order[from..to-1] (order NULL: from..to-1). */
 long examples_row(const struct examples *x, int from, int to, const uint32_t *order, int head);
 int examples_bin_rows(const struct examples *x, int bin);
+/* Append a bin's examples, with noise on them if b has it. */
 void examples_add(const struct examples *x, int bin, struct micro *b);
 
 #endif

@@ -35,6 +35,11 @@ struct micro {
     int *tokens;         /* [max_rows] */
     struct span *spans;  /* [max_spans] */
     int *rows, *targets; /* [max_heads]: predictions that are wanted */
+    bool mean_logp;      /* the mean of all log-probs is wanted too */
+    /* Noise on the embeddings: widths NULL: none. */
+    struct noise noise;
+    uint32_t *sequences; /* [max_spans] */
+    float *widths;       /* [max_spans] */
     /* Of a mixture of experts, and of layers that predict further: set once, for every microbatch. */
     struct moe_record *moe;                     /* NULL: nobody asks */
     int n_further;                              /* modules that are trained too; 0: none */
@@ -46,6 +51,10 @@ void micro_clear(struct micro *b);
 /* Append a span of n tokens whose positions follow those of `parent` (-1: start at 0). Returns its index. */
 int micro_span(struct micro *b, const int *ids, int n, int parent);
 void micro_head(struct micro *b, int row, int target);
+/* There will be noise on embeddings, keyed by seed (and noise.at.step, which the caller keeps up to date);
+ * after micro_init. Each span is then given the number of its sequence and the noise's width. */
+void micro_noise(struct micro *b, uint64_t seed);
+void micro_span_noise(struct micro *b, int span, uint32_t sequence, float width);
 /* The first n modules behind the last layer are run too: module k predicts the same targets from k + 1 rows
  * earlier. After micro_init. */
 void micro_further(struct micro *b, int n);

@@ -16,8 +16,8 @@ fail() { echo "$1"; cat log; exit 1; }
 
 # ---- a model with the tokens that the recipes' templates write, and weights ------------------------------
 alphabet=$(awk 'BEGIN { printf "\n"; for (i = 32; i < 127; i++) printf "%c", i }')
-"$OPENR1" init --out base --random_weights float32 --alphabet "$alphabet" --special '<|im_end|>,<|im_start|>' \
-  --added '<｜User｜>,<｜Assistant｜>,<｜end▁of▁sentence｜>' \
+"$OPENR1" init --out base --random_weights float32 --alphabet "$alphabet" \
+  --special '<|im_end|>,<|im_start|>' --added '<｜User｜>,<｜Assistant｜>,<｜end▁of▁sentence｜>' \
   --chat_template '{% for m in messages %}<|im_start|>{{ m.role }}
 {{ m.content }}<|im_end|>
 {% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
@@ -29,8 +29,8 @@ alphabet=$(awk 'BEGIN { printf "\n"; for (i = 32; i < 127; i++) printf "%c", i }
 # ---- rows as the recipes' datasets have them ---------------------------------------------------------------
 rows() { # NAME CONFIG ROW: 70 rows in which N is a number, as the split train
   mkdir -p "data/$1/$2"
-  awk -v row="$(echo "$3" | tr -d '\n')" 'BEGIN { for (i = 0; i < 70; i++) { r = row; gsub(/N/, i, r); print r } }' \
-    >"data/$1/$2/train.jsonl"
+  awk -v row="$(echo "$3" | tr -d '\n')" \
+    'BEGIN { for (i = 0; i < 70; i++) { r = row; gsub(/N/, i, r); print r } }' >"data/$1/$2/train.jsonl"
 }
 talk='[{"role":"user","content":"What is N plus 0?"},{"role":"assistant","content":"<think>N</think> N"}]'
 rows Mixture-of-Thoughts all "{\"messages\":$talk,\"num_tokens\":9,\"source\":\"x\"}"
@@ -42,7 +42,7 @@ rows codeforces verifiable-prompts '{"id":"N/A","prompt":"Print N.","language":"
 "official_tests":[{"input":"1","output":"N"}],"time_limit":1,"memory_limit":64,"input_mode":"stdio",
 "generated_checker":null}'
 
-# ---- each recipe --------------------------------------------------------------------------------------------
+# ---- each recipe ------------------------------------------------------------------------------------------
 n=0
 for file in "$recipes"/*/sft/*.yaml "$recipes"/*/grpo/*.yaml; do
   data=data/$(sed -n 's|^dataset_name: open-r1/||p' "$file")
@@ -61,10 +61,10 @@ for file in "$recipes"/*/sft/*.yaml "$recipes"/*/grpo/*.yaml; do
   n=$((n + 1))
 done
 [ "$n" -ge 6 ] || fail "$n recipes"
-grep -q 'You are Open-R1' out*/model/tokenizer_config.json || fail "the recipe's chat template is not the model's"
+grep -q 'You are Open-R1' out*/model/tokenizer_config.json || fail "chat_template is not the model's"
 grep -q '"<|im_end|>"' out*/model/tokenizer_config.json || fail "eos_token"
 
-# ---- keys that these files do not use, as Open-R1's and TRL's pages show them -------------------------------
+# ---- keys that these files do not use, as Open-R1's and TRL's pages show them ----------------------------
 cat >mixture.yaml <<END
 dataset_mixture:
   datasets:

@@ -78,6 +78,31 @@ static void a_run_repeats_and_a_seed_matters(void **state)
     assert_string_not_equal(x, y);
 }
 
+static void noise_on_embeddings_depends_on_the_example_alone(void **state)
+{
+    (void)state;
+    double plain, noisy, norm;
+    first_step(ONE_STEP "per_device_train_batch_size 40", &plain, &norm);
+    first_step(ONE_STEP "per_device_train_batch_size 40 neftune_noise_alpha 5", &noisy, &norm);
+    assert_true(plain != noisy);
+    /* Neither the micro-steps nor the packing change what an example gets. */
+    same_step(ONE_STEP "per_device_train_batch_size 40 neftune_noise_alpha 5",
+              ONE_STEP "per_device_train_batch_size 7 gradient_accumulation_steps 6 neftune_noise_alpha 5");
+    same_step(ONE_STEP "per_device_train_batch_size 40 neftune_noise_alpha 5",
+              ONE_STEP "per_device_train_batch_size 40 neftune_noise_alpha 5 packing true max_length 30");
+    same_hash(FEW_STEPS "neftune_noise_alpha 5 gradient_checkpointing true",
+              FEW_STEPS "neftune_noise_alpha 5 gradient_checkpointing false");
+    same_hash(FEW_STEPS, FEW_STEPS "neftune_noise_alpha 0");
+}
+
+static void label_smoothing_is_the_same_however_a_step_is_split(void **state)
+{
+    (void)state;
+    same_step(ONE_STEP "per_device_train_batch_size 40 label_smoothing_factor 0.1", ONE_STEP
+              "per_device_train_batch_size 8 gradient_accumulation_steps 5 label_smoothing_factor 0.1");
+    same_hash(FEW_STEPS, FEW_STEPS "label_smoothing_factor 0");
+}
+
 static void training_learns(void **state)
 {
     (void)state;
@@ -140,6 +165,28 @@ static void the_end_token_has_loss_even_where_padding_has_its_id(void **state)
     tokenizer_free(tok);
 }
 
+static void noise_is_as_wide_as_neftune_has_it(void **state)
+{
+    (void)state;
+    struct tokenizer *tok = base_tokenizer();
+    struct example_opts o = {.form = {.tok = tok, .text_field = "text", .completion_only = -1}, .eos = -1};
+    struct examples x =
+        read_examples("[{\"prompt\":\"1+2=\",\"completion\":\"3\"},{\"text\":\"4+5=9\"}]", &o);
+    struct micro b;
+    micro_init(&b, 16, 2, 16);
+    micro_noise(&b, 1);
+    x.noise = 5 / sqrt(16); /* alpha 5, hidden size 16 */
+    examples_add(&x, 0, &b);
+    examples_add(&x, 1, &b);
+    for (int i = 0; i < 2; i++) { /* six tokens each, though the last needs no row of the model */
+        assert_true(b.widths[i] == (float)(5 / sqrt(6.0 * 16)));
+        assert_int_equal(b.sequences[i], i);
+    }
+    micro_release(&b);
+    examples_release(&x);
+    tokenizer_free(tok);
+}
+
 static void truncation_and_packing_count_what_they_do(void **state)
 {
     (void)state;
@@ -179,7 +226,7 @@ static void what_cannot_be_done_is_refused(void **state)
         const char *words, *part;
     } cases[] = {
         {"use_peft true", "use_peft"},
-        {"label_smoothing_factor 0.1", "label_smoothing_factor"},
+        {"label_smoothing_factor 0.1 loss_type dft", "label_smoothing_factor"},
         {"optim sgd", "AdamW"},
         {"eos_token <none>", "vocabulary"},
         {"max_memory_gb 0.0001 gradient_checkpointing false", "gradient_checkpointing: true"},
@@ -330,8 +377,11 @@ int main(void)
         cmocka_unit_test(packed_documents_do_not_see_each_other),
         cmocka_unit_test(gradient_checkpointing_changes_no_bit),
         cmocka_unit_test(a_run_repeats_and_a_seed_matters),
+        cmocka_unit_test(noise_on_embeddings_depends_on_the_example_alone),
+        cmocka_unit_test(label_smoothing_is_the_same_however_a_step_is_split),
         cmocka_unit_test(training_learns),
         cmocka_unit_test(the_end_token_has_loss_even_where_padding_has_its_id),
+        cmocka_unit_test(noise_is_as_wide_as_neftune_has_it),
         cmocka_unit_test(truncation_and_packing_count_what_they_do),
         cmocka_unit_test(what_cannot_be_done_is_refused),
         cmocka_unit_test(another_configuration_is_not_mixed_in),

@@ -4,7 +4,8 @@
 Made with torch 2.13.0, transformers 5.23.0 and trl 1.16.0. Run from the source folder: python tools/golden/sft_curve.py
 Writes tests/golden/sft/: a model of some thousand weights with a tokenizer of characters, the data, and what the
 trainer logged at each of 14 steps (loss, grad_norm, learning_rate, mean_token_accuracy, entropy, num_tokens), for
-prompt-completion rows with accumulation and an incomplete last batch, and for plain text.
+prompt-completion rows with accumulation and an incomplete last batch, and for plain text; the same for loss_type dft and
+for label smoothing, and two evaluations on other rows (one batch: TRL takes means of batches' means).
 """
 import json
 import pathlib
@@ -53,29 +54,42 @@ def rows():
     return pairs, texts
 
 
-def train(name, data, **settings):
-    path = OUT / f"{name}.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in data))
+def write(name, data):
+    (OUT / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in data))
+
+
+def train(data, held_out=None, **settings):
     config = SFTConfig(output_dir="/tmp/sft-curve", use_cpu=True, bf16=False, logging_steps=1, save_strategy="no",
                        report_to="none", train_sampling_strategy="sequential", seed=1, max_length=12, max_steps=14,
                        gradient_checkpointing=False, disable_tqdm=True, **settings)
     trainer = SFTTrainer(model=AutoModelForCausalLM.from_pretrained(OUT / "model", dtype=torch.float32), args=config,
                          train_dataset=Dataset.from_list(data),
+                         eval_dataset=Dataset.from_list(held_out) if held_out else None,
                          processing_class=PreTrainedTokenizerFast.from_pretrained(OUT / "model"))
     trainer.train()
     keys = ("loss", "grad_norm", "learning_rate", "mean_token_accuracy", "entropy", "num_tokens", "epoch")
     steps = [{k: float(entry[k]) for k in keys} for entry in trainer.state.log_history if "loss" in entry]
     assert len(steps) == 14
-    return {"settings": settings, "steps": steps}
+    keys = ("step", "eval_loss", "eval_mean_token_accuracy", "eval_entropy", "eval_num_tokens", "epoch")
+    evaluations = [{k: float(entry[k]) for k in keys} for entry in trainer.state.log_history if "eval_loss" in entry]
+    return {"settings": settings, "steps": steps, "evaluations": evaluations}
 
 
 make_model()
 pairs, texts = rows()
+held_out = [{"text": f"{i}-{i % 7}={i - i % 7}"[: 4 + i % 5]} for i in range(11, 20)]
+write("pairs", pairs)
+write("texts", texts)
+write("held_out", held_out)
+accumulated = dict(per_device_train_batch_size=4, gradient_accumulation_steps=3, learning_rate=5e-3, max_grad_norm=0.5)
 curves = {
-    "pairs": train("pairs", pairs, per_device_train_batch_size=4, gradient_accumulation_steps=3, learning_rate=5e-3,
-                   lr_scheduler_type="cosine_with_min_lr", lr_scheduler_kwargs={"min_lr_rate": 0.1}, warmup_steps=3,
-                   weight_decay=0.1, max_grad_norm=0.5),
-    "texts": train("texts", texts, per_device_train_batch_size=8, gradient_accumulation_steps=1, learning_rate=2e-3,
+    "pairs": train(pairs, **accumulated, lr_scheduler_type="cosine_with_min_lr",
+                   lr_scheduler_kwargs={"min_lr_rate": 0.1}, warmup_steps=3, weight_decay=0.1),
+    "texts": train(texts, per_device_train_batch_size=8, gradient_accumulation_steps=1, learning_rate=2e-3,
                    lr_scheduler_type="linear", adam_beta2=0.95),
+    "dft": train(pairs, **accumulated, loss_type="dft"),
+    "smoothed": train(pairs, **accumulated, label_smoothing_factor=0.2),
+    "evaluated": train(texts, held_out, per_device_train_batch_size=8, learning_rate=2e-3, eval_strategy="steps",
+                       eval_steps=5, eval_on_start=True, per_device_eval_batch_size=16),
 }
 (OUT / "curves.json").write_text(json.dumps(curves, indent=0) + "\n")
