@@ -130,9 +130,10 @@ static int train_run(int i, int repeats, struct err *e)
     b.model = steps_model(b.work->config, e);
     if (!b.model) return -1;
     model_train(b.model, true);
-    b.opt = optimiser_new(
-        b.model,
-        &(struct adamw_opts){.b1 = 0.9, .b2 = 0.999, .eps = 1e-8, .weight_decay = 0, .max_grad_norm = 1});
+    struct optim_opts adamw;
+    optim_defaults(&adamw);
+    b.opt = optimiser_new(b.model, &adamw, e);
+    if (!b.opt) return -1;
     fill(&b);
     size_t bytes = plan_micro(&b.micro, b.model, b.work->checkpoint, true);
     arena_init(&b.arena, bytes + bytes / 8 + ((size_t)1 << 20));

@@ -151,6 +151,31 @@ void file_map_close(struct file_map *m)
     *m = (struct file_map){0};
 }
 
+void *file_memory(const char *dir, size_t bytes, struct err *e)
+{
+    char *path = path_join(dir, ".pages-XXXXXX");
+    int fd = mkostemp(path, O_CLOEXEC);
+    void *p = MAP_FAILED;
+    if (fd < 0) {
+        err_errno(e, "cannot make a file in %s", dir);
+    } else {
+        unlink(path);
+        errno = posix_fallocate(fd, 0, (off_t)bytes);
+        if (errno)
+            err_errno(e, "cannot set %zu MB aside in %s", bytes / 1000000, dir);
+        else if ((p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)) == MAP_FAILED)
+            err_errno(e, "cannot map %zu MB in %s", bytes / 1000000, dir);
+        close(fd);
+    }
+    free(path);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+void file_memory_free(void *p, size_t bytes)
+{
+    if (p) munmap(p, bytes);
+}
+
 /* Where to write for `path`: behind a link, what it points to. *special: a device, pipe or socket, which
  * takes the bytes themselves and must never be replaced. malloc; NULL and e. */
 static char *out_target(const char *path, bool *special, struct err *e)

@@ -23,6 +23,11 @@ struct file_map {
 int file_map_open(struct file_map *m, const char *path, struct err *e);
 void file_map_close(struct file_map *m);
 
+/* Zeroed memory that lies in a file without a name in this folder: the system may write its pages out and read
+ * them back. The space is taken at once, so that a full disk is an error here and not a crash later. */
+void *file_memory(const char *dir, size_t bytes, struct err *e);
+void file_memory_free(void *p, size_t bytes);
+
 /* Atomic writer; folders on the way are made. After any failed call, abort and report; nothing under `path`
  * has changed. A link is followed; a device, pipe or socket takes the bytes as they come. */
 struct file_out {
@@ -48,7 +53,7 @@ int file_mkdirs(const char *path, struct err *e);
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);
 bool file_same(const char *a, const char *b); /* both are there, and are one file or folder */
-long long file_size(const char *path); /* -1 if absent */
+long long file_size(const char *path);        /* -1 if absent */
 int file_copy(const char *from, const char *to, struct err *e);
 int file_remove_tree(const char *path, struct err *e); /* refuses "/" and "" ; does not follow links */
 int file_rename(const char *from, const char *to, struct err *e); /* rename and sync the folder */

@@ -18,7 +18,8 @@ enum rng_purpose {
     RNG_BOOTSTRAP, /* intervals */
     RNG_DROPOUT,
     RNG_TEST,
-    RNG_NOISE /* on embeddings: step, sequence, position and column */
+    RNG_NOISE, /* on embeddings: step, sequence, position and column */
+    RNG_ROUND  /* moments: step, 2 weight + part, element / 8 */
 };
 
 struct rng_at {

@@ -64,7 +64,7 @@ static int logits_write(struct model *m, const struct token_lists *l, const char
             result = err_set(e, "no memory for the logits of list %d: %d tokens", i, l->lengths[i]);
             break;
         }
-        entries[i] = (struct safetensors_entry){names[i], DT_F32, 2, {l->lengths[i], vocab}, outs[i]};
+        entries[i] = (struct safetensors_entry){names[i], DT_F32, 2, {l->lengths[i], vocab}, outs[i], NULL};
         result = logits_of_list(m, l->ids[i], l->lengths[i], outs[i], e);
     }
     if (!result) result = safetensors_write(path, entries, l->n, e);

@@ -187,6 +187,9 @@ const struct tensor_info *tensor_file_find(const struct tensor_file *f, const ch
 /* Rows row..row+n-1 of a tensor (seen as [product of leading dims, last dim]) as float32. */
 int tensor_file_rows(struct tensor_file *f, const struct tensor_info *t, int64_t row, int64_t n, float *out,
                      struct err *e);
+/* Its bytes as they lie in the file: t->bytes of them, not aligned. */
+const uint8_t *tensor_file_bytes(const struct tensor_file *f, const struct tensor_info *t);
+int64_t tensor_info_count(const struct tensor_info *t); /* of its numbers */
 /* The tensors that a checkpoint of this model has, by its config.json alone: names, types, shapes, in order;
  * with fp8 matrices their scales, and the copies that layers behind the last hold. f(ctx, t) for each. */
 void model_on_paper(const struct model *m, void (*f)(void *ctx, const struct tensor_info *t), void *ctx);
@@ -196,10 +199,11 @@ const json_t *tensor_file_meta(const struct tensor_file *f);
 /* Writer of one safetensors file: declare all, then give the data in the same order. Atomic. */
 struct safetensors_entry {
     const char *name;
-    enum dtype dtype; /* F32, F16 or BF16 */
+    enum dtype dtype; /* of data: F32, F16 or BF16; of bytes: any that safetensors has */
     int n_dims;
     int64_t shape[4];
     const float *data;
+    const void *bytes; /* instead of data: as the file is to hold them */
 };
 int safetensors_write(const char *path, const struct safetensors_entry *t, int n, struct err *e);
 

@@ -331,6 +331,7 @@ struct tensor_source {
     int row, head_dim;
     bool plus_one;           /* a weight's numbers are written 1 more than they are */
     const float *fp8_scales; /* of a weight that is written as F8_E4M3 */
+    const void *bytes;       /* instead of numbers: as they are to lie in the file */
 };
 /* A tensor to be written, in a type that is written. */
 struct tensor_out {

@@ -258,8 +258,8 @@ int safetensors_write(const char *path, const struct safetensors_entry *t, int n
     for (int i = 0; i < n; i++) {
         all[i] = (struct tensor_out){.name = t[i].name, .dtype = t[i].dtype, .n_dims = t[i].n_dims};
         memcpy(all[i].shape, t[i].shape, sizeof all[i].shape);
-        all[i].source =
-            (struct tensor_source){.n = (size_t)shape_count(t[i].shape, t[i].n_dims), .data = t[i].data};
+        all[i].source = (struct tensor_source){
+            .n = (size_t)shape_count(t[i].shape, t[i].n_dims), .data = t[i].data, .bytes = t[i].bytes};
     }
     int result = safetensors_write_all(path, all, n, e);
     free(all);

@@ -212,3 +212,13 @@ const json_t *tensor_file_meta(const struct tensor_file *f)
 {
     return f->meta;
 }
+
+const uint8_t *tensor_file_bytes(const struct tensor_file *f, const struct tensor_info *t)
+{
+    return f->maps[t->file].p + t->offset;
+}
+
+int64_t tensor_info_count(const struct tensor_info *t)
+{
+    return shape_count(t->shape, t->n_dims);
+}

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "kern/kern.h"
 #include "base/err.h"
 #include "base/rng.h"
 
@@ -283,5 +284,15 @@ struct op_probe {
 };
 void op_case_probe(struct tape *t, struct op_probe *p);
 const struct op *const *op_all(void); /* NULL at the end */
+
+/* ---- matmul.c: products on all threads ---------------------------------------------------------------- */
+
+/* C = A * B, split in tiles of C. `after` (or NULL) is called with each finished tile, from the thread that
+ * made it: row and col say where in C it begins; it may change the tile's elements. */
+typedef void (*matmul_after)(void *ctx, const struct kern_gemm *tile, int row, int col);
+void matmul_run(const struct kern_gemm *g, matmul_after after, void *ctx);
+/* Pack rows of a [n, k] matrix, or a [k, n] matrix as it is; ld is its row stride. */
+void matmul_pack_rows(float *panels, const float *b, ptrdiff_t ld, int n, int k);
+void matmul_pack_cols(float *panels, const float *b, ptrdiff_t ld, int n, int k);
 
 #endif

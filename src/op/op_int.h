@@ -70,16 +70,6 @@ void work_add(float *y, const float *a, const float *b, size_t n);
 void work_zero(float *y, size_t n);
 void work_copy(float *y, const float *x, size_t n);
 
-/* ---- matmul.c: products on all threads ---------------------------------------------------------------- */
-
-/* C = A * B, split in tiles of C. `after` (or NULL) is called with each finished tile, from the thread that
- * made it: row and col say where in C it begins; it may change the tile's elements. */
-typedef void (*matmul_after)(void *ctx, const struct kern_gemm *tile, int row, int col);
-void matmul_run(const struct kern_gemm *g, matmul_after after, void *ctx);
-/* Pack rows of a [n, k] matrix, or a [k, n] matrix as it is; ld is its row stride. */
-void matmul_pack_rows(float *panels, const float *b, ptrdiff_t ld, int n, int k);
-void matmul_pack_cols(float *panels, const float *b, ptrdiff_t ld, int n, int k);
-
 /* ---- factor.c: products with a weight, in whatever form it is ------------------------------------------ */
 
 /* B of C = A B, from rows row..row+n-1 of a weight. A rank or an expert may take a part of the rows. */

@@ -1,102 +1,230 @@
-/* optimiser.c: AdamW (Loshchilov & Hutter 2019) with clipping by the global norm.
+/* optimiser.c: clipping by the global norm, then the rule's step for every weight.
  *
  *   norm = sqrt(sum over weights of sum g^2), in double;  g <- g min(1, max_grad_norm / (norm + 1e-6))
- *   w <- w - lr wd w;  m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2
- *   w <- w - (lr / (1 - b1^t)) m / (sqrt(v / (1 - b2^t)) + eps)
- * Weight decay spares biases and norms. The weights are cut into chunks of a fixed size; the pool runs over
- * chunks, each sum is formed inside one chunk and the chunks' sums are added in order, so the result is the
- * same on any number of threads. A gradient that is not finite changes nothing and is reported by the
- * weight's name.
+ *
+ * The weights are cut into chunks of a fixed size; the pool runs over chunks, each sum is formed inside one
+ * chunk and the chunks' sums are added in order, so the result is the same on any number of threads. A
+ * gradient that is not finite changes nothing and is reported by the weight's name.
+ *
+ * The state of all weights is one block, in memory or (paged) in a file without a name, whose pages the system
+ * writes out when it needs the room.
  */
-#include "train/train.h"
+#include "train/optim_int.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
+#include "base/file.h"
 #include "base/fmath.h"
 #include "base/pool.h"
-#include "kern/kern.h"
+#include "base/str.h"
 
-enum { CHUNK = 16384, STEP_MAX = 1 << 24 /* steps that a float can count exactly */ };
+enum { STEP_MAX = 1 << 24 /* steps that a float can count exactly */, ALIGN = 64 };
 
-struct chunk {
-    int weight;        /* index in the model */
-    size_t at, offset; /* first element in the weight; in the moments */
-    size_t n;
+struct place {                     /* of a weight's state */
+    const struct optim_rule *rule; /* NULL: the weight is frozen */
+    size_t parts[OPTIM_PARTS];     /* offsets of bytes */
 };
 
 struct optimiser {
     struct model *model;
-    struct adamw_opts opts;
+    struct optim_opts opts;
+    const struct optim_rule *rule;
     long step;
-    size_t n_floats;
-    float *m, *v;    /* [n_floats] */
-    size_t *offsets; /* [n_weights] where a weight's moments begin */
+    struct place *places; /* [n_weights] */
+    uint8_t *state;
+    size_t n_bytes;
+    bool paged;
     struct chunk *chunks;
     int n_chunks;
-    double *sums;     /* [n_chunks] */
-    double lr, scale; /* of the step under way */
+    double *sums; /* [n_chunks] */
+    struct update update;
 };
 
-static size_t weight_floats(const struct weight *w)
+/* ---- rules --------------------------------------------------------------------------------------------- */
+
+#define RULE(x, names) extern const struct optim_rule optim_##x;
+#include "train/optim_list.h"
+#undef RULE
+
+static const struct named {
+    const struct optim_rule *rule;
+    const char *names; /* besides its own, with a space between */
+} rules[] = {
+#define RULE(x, names) {&optim_##x, names},
+#include "train/optim_list.h"
+#undef RULE
+};
+enum { N_RULES = sizeof rules / sizeof *rules };
+
+static bool has_word(const char *words, const char *word)
 {
-    return (size_t)w->rows * (size_t)w->cols;
+    size_t n = strlen(word);
+    for (const char *p = words; n && (p = strstr(p, word)); p += n)
+        if ((p == words || p[-1] == ' ') && (p[n] == ' ' || !p[n])) return true;
+    return false;
 }
 
-static bool decays(const struct weight *w)
+const struct optim_rule *optim_rule_find(const char *name, struct err *e)
 {
-    size_t n = strlen(w->name);
-    return !strstr(w->name, "norm") && !(n >= 5 && strcmp(w->name + n - 5, ".bias") == 0);
+    for (int i = 0; i < N_RULES; i++)
+        if (strcmp(name, rules[i].rule->name) == 0 || has_word(rules[i].names, name)) return rules[i].rule;
+    struct str list;
+    str_init(&list, 0);
+    for (int i = 0; i < N_RULES; i++)
+        str_addf(&list, "\n  %s (%s)%s%s", rules[i].rule->name, rules[i].rule->help,
+                 *rules[i].names ? "; also " : "", rules[i].names);
+    err_usage(e, "optim is '%s'; there are:%s", name, list.p);
+    str_release(&list);
+    return NULL;
 }
 
-/* Trainable weights are those with a gradient; the others get neither moments nor chunks. */
-static int cut(struct optimiser *o, struct chunk *out)
+/* The one that weight w follows. */
+static const struct optim_rule *rule_for(const struct optim_rule *rule, const struct weight *w)
 {
-    size_t offset = 0;
+    if (!w->grad) return NULL;
+    return rule->takes && !rule->takes(w) ? &optim_adamw : rule;
+}
+
+void optim_shape_whole(const struct weight *w, int64_t shape[2])
+{
+    shape[0] = w->rows;
+    shape[1] = w->cols;
+}
+
+static size_t part_floats(const struct optim_part *p, const struct weight *w)
+{
+    int64_t shape[2];
+    p->shape(w, shape);
+    return (size_t)shape[0] * (size_t)shape[1];
+}
+
+static size_t part_bytes(const struct optim_part *p, const struct weight *w)
+{
+    size_t size = p->dtype == DT_F32 ? 4 : p->dtype == DT_BF16 ? 2 : 1;
+    return (part_floats(p, w) * size + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+static int n_parts(const struct optim_rule *r)
+{
     int n = 0;
-    for (int i = 0; i < model_n_weights(o->model); i++) {
-        const struct weight *w = model_weight(o->model, i);
-        size_t total = w->grad ? weight_floats(w) : 0;
-        o->offsets[i] = offset;
-        for (size_t at = 0; at < total; at += CHUNK, n++) {
-            size_t size = total - at < CHUNK ? total - at : CHUNK;
-            if (out) out[n] = (struct chunk){i, at, offset + at, size};
-        }
-        offset += total;
-    }
-    o->n_floats = offset;
+    while (r && n < OPTIM_PARTS && r->parts[n].name) n++;
     return n;
 }
 
-struct optimiser *optimiser_new(struct model *m, const struct adamw_opts *opts)
+/* ---- what a rule asks for ------------------------------------------------------------------------------ */
+
+struct weight *update_weight(const struct update *u, int weight)
 {
+    return model_weight(u->o->model, weight);
+}
+
+void *update_state(const struct update *u, int weight, int part)
+{
+    return u->o->state + u->o->places[weight].parts[part];
+}
+
+double update_decay(const struct update *u, int weight)
+{
+    const char *name = update_weight(u, weight)->name;
+    size_t n = strlen(name);
+    bool spared = strstr(name, "norm") || (n >= 5 && strcmp(name + n - 5, ".bias") == 0);
+    return spared ? 0 : u->opts->weight_decay;
+}
+
+/* ---- memory -------------------------------------------------------------------------------------------- */
+
+/* Floats of scratch that the largest weight needs. */
+static size_t scratch_floats(struct model *m, const struct optim_rule *rule)
+{
+    size_t most = 0;
+    for (int i = 0; i < model_n_weights(m); i++) {
+        const struct weight *w = model_weight(m, i);
+        const struct optim_rule *r = rule_for(rule, w);
+        size_t n = r && r->scratch ? r->scratch(w) : 0;
+        if (n > most) most = n;
+    }
+    return most;
+}
+
+/* Bytes of all state; places are filled when there are any. */
+static size_t lay_out(struct model *m, const struct optim_rule *rule, struct place *places)
+{
+    size_t total = 0;
+    for (int i = 0; i < model_n_weights(m); i++) {
+        const struct weight *w = model_weight(m, i);
+        struct place p = {.rule = rule_for(rule, w)};
+        for (int k = 0; k < n_parts(p.rule); k++) {
+            p.parts[k] = total;
+            total += part_bytes(&p.rule->parts[k], w);
+        }
+        if (places) places[i] = p;
+    }
+    return total;
+}
+
+struct optim_bytes optimiser_bytes(struct model *m, const struct optim_opts *o)
+{
+    struct err e;
+    const struct optim_rule *rule = optim_rule_find(o->name, &e);
+    if (!rule) return (struct optim_bytes){0};
+    size_t state = lay_out(m, rule, NULL), scratch = scratch_floats(m, rule) * sizeof(float);
+    return o->paged_in ? (struct optim_bytes){scratch, state} : (struct optim_bytes){state + scratch, 0};
+}
+
+static int cut(struct optimiser *o, struct chunk *out)
+{
+    int n = 0;
+    for (int i = 0; i < model_n_weights(o->model); i++) {
+        const struct weight *w = model_weight(o->model, i);
+        size_t total = w->grad ? (size_t)w->rows * (size_t)w->cols : 0;
+        for (size_t at = 0; at < total; at += OPTIM_CHUNK, n++)
+            if (out) out[n] = (struct chunk){i, at, total - at < OPTIM_CHUNK ? total - at : OPTIM_CHUNK};
+    }
+    return n;
+}
+
+struct optimiser *optimiser_new(struct model *m, const struct optim_opts *opts, struct err *e)
+{
+    const struct optim_rule *rule = optim_rule_find(opts->name, e);
+    if (!rule) return NULL;
     struct optimiser *o = alloc_zero(1, sizeof *o);
-    o->model = m;
-    o->opts = *opts;
-    o->offsets = alloc_zero((size_t)model_n_weights(m), sizeof *o->offsets);
+    *o = (struct optimiser){.model = m, .opts = *opts, .rule = rule, .paged = opts->paged_in};
+    o->places = alloc_zero((size_t)model_n_weights(m), sizeof *o->places);
+    o->n_bytes = lay_out(m, rule, o->places);
     o->n_chunks = cut(o, NULL);
     CHECK(o->n_chunks > 0, "no weight has a gradient: model_train first");
     o->chunks = alloc_zero((size_t)o->n_chunks, sizeof *o->chunks);
     o->sums = alloc_zero((size_t)o->n_chunks, sizeof *o->sums);
     cut(o, o->chunks);
-    o->m = alloc_floats(o->n_floats);
-    o->v = alloc_floats(o->n_floats);
+    size_t scratch = scratch_floats(m, rule);
+    o->update = (struct update){.o = o, .opts = &o->opts, .scratch = scratch ? alloc_floats(scratch) : NULL};
+    if (!o->paged) {
+        o->state = alloc_floats(o->n_bytes / sizeof(float));
+    } else if (!(o->state = file_memory(opts->paged_in, o->n_bytes, e))) {
+        optimiser_free(o);
+        return NULL;
+    }
     return o;
 }
 
 void optimiser_free(struct optimiser *o)
 {
     if (!o) return;
-    free(o->offsets);
+    if (o->paged)
+        file_memory_free(o->state, o->n_bytes);
+    else
+        free(o->state);
+    free(o->places);
     free(o->chunks);
     free(o->sums);
-    free(o->m);
-    free(o->v);
+    free(o->update.scratch);
     free(o);
 }
+
+/* ---- a step -------------------------------------------------------------------------------------------- */
 
 static void sum_chunk(void *ctx, int item)
 {
@@ -130,24 +258,10 @@ static double int_power(double base, long exponent)
 
 static void update_chunk(void *ctx, int item)
 {
-    struct optimiser *o = ctx;
+    const struct optimiser *o = ctx;
     const struct chunk *c = &o->chunks[item];
-    struct weight *w = model_weight(o->model, c->weight);
-    double c1 = 1 - int_power(o->opts.b1, o->step), c2 = 1 - int_power(o->opts.b2, o->step);
-    struct kern_adamw a = {.w = w->data + c->at,
-                           .m = o->m + c->offset,
-                           .v = o->v + c->offset,
-                           .g = w->grad + c->at,
-                           .n = c->n,
-                           .g_scale = (float)o->scale,
-                           .lr = (float)o->lr,
-                           .b1 = (float)o->opts.b1,
-                           .b2 = (float)o->opts.b2,
-                           .eps = (float)o->opts.eps,
-                           .wd = decays(w) ? (float)o->opts.weight_decay : 0,
-                           .step_size = (float)(o->lr / c1),
-                           .inv_sqrt_c2 = (float)(1 / fm_sqrt(c2))};
-    kern()->adamw(&a);
+    const struct optim_rule *rule = o->places[c->weight].rule;
+    if (rule->elements) rule->elements(&o->update, c);
 }
 
 double optimiser_step(struct optimiser *o, double lr, const char **bad)
@@ -158,87 +272,130 @@ double optimiser_step(struct optimiser *o, double lr, const char **bad)
     double max = o->opts.max_grad_norm, scale = max / (norm + 1e-6);
     o->step++;
     CHECK(o->step < STEP_MAX, "step %ld", o->step);
-    o->lr = lr;
-    o->scale = max > 0 && scale < 1 ? scale : 1;
+    struct update *u = &o->update;
+    u->step = o->step;
+    u->lr = lr;
+    u->g_scale = max > 0 && scale < 1 ? scale : 1;
+    u->c1 = 1 - int_power(o->opts.b1, o->step);
+    u->c2 = 1 - int_power(o->opts.b2, o->step);
     pool_for(o->n_chunks, update_chunk, o);
-    for (int i = 0; i < model_n_weights(o->model); i++)
-        if (model_weight(o->model, i)->grad) model_weight(o->model, i)->panels_fresh = false;
+    for (int i = 0; i < model_n_weights(o->model); i++) {
+        const struct optim_rule *rule = o->places[i].rule;
+        if (rule && rule->whole) rule->whole(u, i);
+        if (rule) model_weight(o->model, i)->panels_fresh = false;
+    }
     return norm;
 }
 
-/* ---- the moments as a file: "exp_avg.NAME", "exp_avg_sq.NAME" and "step" ----------------------------------
- */
+/* ---- the state as a file: every part under its own name and the weight's, and "step" --------------------- */
 
-static const char *const prefixes[2] = {"exp_avg", "exp_avg_sq"};
-
-static char *moment_name(int which, const char *weight)
+static char *part_name(const struct optim_part *p, const struct weight *w)
 {
-    size_t size = strlen(prefixes[which]) + strlen(weight) + 2;
+    size_t size = strlen(p->name) + strlen(w->name) + 2;
     char *name = alloc_or_die(size);
-    snprintf(name, size, "%s.%s", prefixes[which], weight);
+    snprintf(name, size, "%s.%s", p->name, w->name);
     return name;
+}
+
+/* f for every part of every weight, until one fails. */
+struct part_at {
+    const struct optim_part *part;
+    const struct weight *w;
+    uint8_t *p;
+    char *name;
+};
+static int each_part(const struct optimiser *o, int (*f)(void *ctx, const struct part_at *x, struct err *e),
+                     void *ctx, struct err *e)
+{
+    for (int i = 0; i < model_n_weights(o->model); i++)
+        for (int k = 0; k < n_parts(o->places[i].rule); k++) {
+            struct part_at x = {.part = &o->places[i].rule->parts[k], .w = model_weight(o->model, i)};
+            if (part_floats(x.part, x.w) == 0) continue;
+            x.p = o->state + o->places[i].parts[k];
+            x.name = part_name(x.part, x.w);
+            int failed = f(ctx, &x, e);
+            free(x.name);
+            if (failed) return -1;
+        }
+    return 0;
+}
+
+struct saving {
+    struct safetensors_entry *list;
+    int n;
+};
+
+static int save_part(void *ctx, const struct part_at *x, struct err *e)
+{
+    (void)e;
+    struct saving *s = ctx;
+    struct safetensors_entry *t = &s->list[s->n++];
+    *t = (struct safetensors_entry){.name = alloc_str(x->name), .dtype = x->part->dtype, .n_dims = 2};
+    x->part->shape(x->w, t->shape);
+    t->bytes = x->p;
+    return 0;
 }
 
 int optimiser_save(const struct optimiser *o, const char *path, struct err *e)
 {
-    int n_weights = model_n_weights(o->model), n = 0;
     float step = (float)o->step;
-    struct safetensors_entry *list = alloc_zero((size_t)n_weights * 2 + 1, sizeof *list);
-    for (int which = 0; which < 2; which++)
-        for (int i = 0; i < n_weights; i++) {
-            const struct weight *w = model_weight(o->model, i);
-            if (!w->grad) continue;
-            list[n++] = (struct safetensors_entry){.name = moment_name(which, w->name),
-                                                   .dtype = DT_F32,
-                                                   .n_dims = 2,
-                                                   .shape = {w->rows, w->cols},
-                                                   .data = (which ? o->v : o->m) + o->offsets[i]};
-        }
-    list[n] =
+    struct saving s = {.list =
+                           alloc_zero((size_t)model_n_weights(o->model) * OPTIM_PARTS + 1, sizeof *s.list)};
+    each_part(o, save_part, &s, e);
+    s.list[s.n] =
         (struct safetensors_entry){.name = "step", .dtype = DT_F32, .n_dims = 1, .shape = {1}, .data = &step};
-    int status = safetensors_write(path, list, n + 1, e);
-    for (int i = 0; i < n; i++) free((char *)list[i].name);
-    free(list);
+    int status = safetensors_write(path, s.list, s.n + 1, e);
+    for (int i = 0; i < s.n; i++) free((char *)s.list[i].name);
+    free(s.list);
     return status;
 }
 
-struct wanted {
-    const char *name;
-    int rows, cols;
-    float *out;
+struct loading {
+    struct tensor_file *file;
+    const char *path;
 };
 
-static int load_one(struct tensor_file *f, const char *path, const struct wanted *x, struct err *e)
+static int load_part(void *ctx, const struct part_at *x, struct err *e)
 {
-    const struct tensor_info *t = tensor_file_find(f, x->name);
-    if (!t) return err_set(e, "%s: no tensor '%s'; the checkpoint belongs to another model", path, x->name);
-    int64_t total = 1;
-    for (int d = 0; d < t->n_dims; d++) total *= t->shape[d];
-    int64_t last = t->n_dims ? t->shape[t->n_dims - 1] : 1;
-    if (last != x->cols || total != (int64_t)x->rows * x->cols)
-        return err_set(e, "%s: tensor '%s' holds %lld numbers in rows of %lld, expected %d rows of %d", path,
-                       x->name, (long long)total, (long long)last, x->rows, x->cols);
-    return tensor_file_rows(f, t, 0, x->rows, x->out, e);
+    const struct loading *l = ctx;
+    const struct tensor_info *t = tensor_file_find(l->file, x->name);
+    int64_t shape[2];
+    x->part->shape(x->w, shape);
+    if (!t)
+        return err_set(e, "%s: no tensor '%s'; the checkpoint belongs to another model or another optim",
+                       l->path, x->name);
+    if (t->dtype != x->part->dtype || t->n_dims != 2 || t->shape[0] != shape[0] || t->shape[1] != shape[1])
+        return err_set(
+            e,
+            "%s: tensor '%s' is %s with %d dimensions, %lld numbers; expected %s [%lld, %lld]: the "
+            "checkpoint belongs to another model or another optim",
+            l->path, x->name, dtype_name(t->dtype), t->n_dims, (long long)tensor_info_count(t),
+            dtype_name(x->part->dtype), (long long)shape[0], (long long)shape[1]);
+    memcpy(x->p, tensor_file_bytes(l->file, t), t->bytes);
+    return 0;
+}
+
+static int load_step(struct loading *l, long *step, struct err *e)
+{
+    float x = -1;
+    const struct tensor_info *t = tensor_file_find(l->file, "step");
+    if (!t || t->dtype != DT_F32 || tensor_info_count(t) != 1)
+        return err_set(e, "%s: no tensor 'step' with one F32", l->path);
+    if (tensor_file_rows(l->file, t, 0, 1, &x, e)) return -1;
+    if (!(x >= 0 && x < STEP_MAX))
+        return err_set(e, "%s: step is %g, expected 0 to %d", l->path, (double)x, STEP_MAX);
+    *step = (long)x;
+    return 0;
 }
 
 int optimiser_load(struct optimiser *o, const char *path, struct err *e)
 {
-    float step = 0;
-    struct tensor_file *f = tensor_file_open(path, e);
-    if (!f) return -1;
-    int status = load_one(f, path, &(struct wanted){"step", 1, 1, &step}, e);
-    for (int which = 0; which < 2 && status == 0; which++)
-        for (int i = 0; i < model_n_weights(o->model) && status == 0; i++) {
-            const struct weight *w = model_weight(o->model, i);
-            if (!w->grad) continue;
-            char *name = moment_name(which, w->name);
-            struct wanted x = {name, w->rows, w->cols, (which ? o->v : o->m) + o->offsets[i]};
-            status = load_one(f, path, &x, e);
-            free(name);
-        }
-    if (status == 0 && !(step >= 0 && step < STEP_MAX))
-        status = err_set(e, "%s: step is %g, expected 0 to %d", path, (double)step, STEP_MAX);
-    if (status == 0) o->step = (long)step;
-    tensor_file_close(f);
+    long step = 0;
+    struct loading l = {tensor_file_open(path, e), path};
+    if (!l.file) return -1;
+    int status = each_part(o, load_part, &l, e);
+    if (status == 0) status = load_step(&l, &step, e);
+    if (status == 0) o->step = step;
+    tensor_file_close(l.file);
     return status;
 }

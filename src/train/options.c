@@ -103,7 +103,8 @@ const struct opt train_options[] = {
     {.key = "optim",
      .type = OPT_STR,
      .fallback = "adamw_torch_fused",
-     .help = "any AdamW; all run as AdamW with 32-bit moments"},
+     .help = "adamw, adamw_bf16, adamw_8bit, adafactor, muon, or transformers' names for them; paged_ before "
+             "an AdamW keeps its moments on disk, in output_dir"},
     {.key = "weight_decay",
      .type = OPT_REAL,
      .fallback = "0",
@@ -251,7 +252,9 @@ const struct opt train_options[] = {
      .fallback = "false",
      .help = "refused: memory is planned"},
     {.key = "do_predict", .type = OPT_BOOL, .fallback = "false", .help = "refused: use openr1 generate"},
-    {.key = "optim_args", .type = OPT_STR, .help = "refused: AdamW's settings have keys of their own"},
+    {.key = "optim_args",
+     .type = OPT_STR,
+     .help = "for muon: momentum=0.95,nesterov=true,adjust_lr_fn=match_rms_adamw (or original)"},
     {.key = "optim_target_modules", .type = OPT_LIST, .help = "refused: all weights are trained"},
     {.key = "group_by_length",
      .type = OPT_BOOL,
@@ -417,7 +420,6 @@ const struct opt model_options[] = {
 static const struct refusal shared[] = {
     {"auto_find_batch_size", OPT_BOOL, 0, "memory is planned before the first step; see --dry_run"},
     {"do_predict", OPT_BOOL, 0, "use openr1 generate on the saved model"},
-    {"optim_args", OPT_STR, 0, "set adam_beta1, adam_beta2, adam_epsilon and weight_decay instead"},
     {"optim_target_modules", OPT_LIST, 0, "all weights are trained"},
     {"group_by_length", OPT_BOOL, 0, "rows are never padded, so grouping would only change their order"},
     {"use_peft", OPT_BOOL, 0, "adapters are not built yet: leave it out to train all weights"},
@@ -454,11 +456,7 @@ int train_refuse(struct conf *c, const struct refusal *list, struct err *e)
 
 int train_check_shared(struct conf *c, struct err *e)
 {
-    const char *optim = conf_str(c, "optim");
+    struct optim_opts optim;
     if (train_refuse(c, shared, e)) return -1;
-    if (!strstr(optim, "adamw"))
-        return err_usage(e, "optim is '%s'; only AdamW is built (any name that contains adamw)", optim);
-    if (strcmp(optim, "adamw_torch_fused") != 0 && strcmp(optim, "adamw_torch") != 0)
-        log_warn("optim: %s runs as AdamW with 32-bit moments", optim);
-    return 0;
+    return optim_from_conf(&optim, c, e);
 }

@@ -43,6 +43,7 @@ void plan_text(const struct plan *p, size_t limit, struct str *out)
         if (p->rows[i].bytes) add_row(out, p->rows[i].what, p->rows[i].bytes);
     add_row(out, "total", plan_total(p));
     add_row(out, "may be used", limit);
+    if (p->disk) add_row(out, "optimiser state, on disk", p->disk);
 }
 
 size_t plan_micro(const struct micro *b, struct model *m, bool checkpoint, bool learn)

@@ -52,16 +52,32 @@ struct schedule {
 int schedule_init(struct schedule *s, const char *type, const json_t *kwargs, struct err *e);
 double schedule_at(const struct schedule *s, long done); /* multiplier */
 
-/* ---- optimiser.c: AdamW over a model's weights ------------------------------------------------------------
+/* ---- optimiser.c: a gradient becomes a change of the weights (rules: optim_list.h) ---------------------------
  */
 
-struct adamw_opts {
-    double b1, b2, eps, weight_decay,
-        max_grad_norm; /* weight decay spares biases and norms; 0 norm: no clipping */
+struct optim_opts {
+    const char *name; /* as the key `optim` has it */
+    double b1, b2, eps;
+    double weight_decay;  /* spares biases and norms */
+    double max_grad_norm; /* 0: no clipping */
+    struct muon_opts {
+        double momentum;
+        bool nesterov;
+        bool match_rms; /* updates as large as AdamW's; false: the original's size */
+    } muon;
+    uint64_t seed;        /* of stochastic rounding */
+    const char *paged_in; /* keep the state in an unnamed file in this folder; NULL: in memory */
 };
+/* AdamW, and transformers' defaults. */
+void optim_defaults(struct optim_opts *o);
 struct optimiser;
-struct optimiser *optimiser_new(struct model *m, const struct adamw_opts *o);
+/* State for the weights that have a gradient. Fails on an unknown name, and for want of space in the folder. */
+struct optimiser *optimiser_new(struct model *m, const struct optim_opts *o, struct err *e);
 void optimiser_free(struct optimiser *o);
+struct optim_bytes {
+    size_t memory, disk;
+};
+struct optim_bytes optimiser_bytes(struct model *m, const struct optim_opts *o); /* for the memory plan */
 /* One step from the gradients in the model. Returns the gradient norm before clipping; NaN or infinite:
  * nothing was changed and *bad names the first bad tensor. */
 double optimiser_step(struct optimiser *o, double lr, const char **bad);

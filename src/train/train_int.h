@@ -26,6 +26,8 @@ struct refusal { /* a key that must stay at its neutral value */
 };
 int train_refuse(struct conf *c, const struct refusal *list, struct err *e);
 int train_check_shared(struct conf *c, struct err *e);
+/* optim_options.c. Strings are the configuration's. */
+int optim_from_conf(struct optim_opts *o, struct conf *c, struct err *e);
 
 /* ---- micro.c: a microbatch, laid out as the model reads it ----------------------------------------- */
 
@@ -132,6 +134,7 @@ struct plan {
         size_t bytes;
     } rows[PLAN_ROWS];
     int n;
+    size_t disk; /* of optimiser state that is kept there */
 };
 void plan_add(struct plan *p, const char *what, size_t bytes);
 size_t plan_total(const struct plan *p);

@@ -57,7 +57,11 @@ int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *ho
     size_t weights = (size_t)model_n_params(t->model) * sizeof(float);
     plan_add(&t->plan, "weights", weights);
     plan_add(&t->plan, "gradients", weights);
-    plan_add(&t->plan, "optimiser moments", 2 * weights);
+    struct optim_opts optim;
+    if (optim_from_conf(&optim, c, e)) return -1;
+    struct optim_bytes state = optimiser_bytes(t->model, &optim);
+    plan_add(&t->plan, "optimiser state", state.memory);
+    t->plan.disk = state.disk;
     return 0;
 }
 
@@ -328,14 +332,12 @@ static int open_log(struct trainer *t, bool resumed, const struct rows *data, st
     return failed;
 }
 
-static void take_memory(struct trainer *t)
+static int take_memory(struct trainer *t, struct err *e)
 {
-    struct adamw_opts o = {.b1 = conf_real(t->conf, "adam_beta1"),
-                           .b2 = conf_real(t->conf, "adam_beta2"),
-                           .eps = conf_real(t->conf, "adam_epsilon"),
-                           .weight_decay = conf_real(t->conf, "weight_decay"),
-                           .max_grad_norm = conf_real(t->conf, "max_grad_norm")};
-    t->opt = optimiser_new(t->model, &o);
+    struct optim_opts o;
+    if (optim_from_conf(&o, t->conf, e)) return -1;
+    t->opt = optimiser_new(t->model, &o, e);
+    if (!t->opt) return -1;
     grad_tree_init(&t->tree, t->model, t->max_micro);
     /* One chunk as large as the largest step: later steps take no more. Pages are the system's until
      * touched. */
@@ -343,6 +345,7 @@ static void take_memory(struct trainer *t)
     arena_alloc(&t->arena, t->step_bytes + t->step_bytes / 8);
     arena_reset(&t->arena);
     t->tape = tape_new(&t->arena);
+    return 0;
 }
 
 /* 0: go on; 1: finished before. */
@@ -353,9 +356,9 @@ static int start(struct trainer *t, const struct rows *data, struct err *e)
     int decided = decide(t, &from, e);
     if (decided) return decided;
     model_hash(t->model, t->start_hash);
-    take_memory(t);
     int failed = file_mkdirs(t->dir, e);
     if (!failed) failed = lock_folder(t, e);
+    if (!failed) failed = take_memory(t, e);
     if (!failed && from) {
         failed = checkpoint_load(t, from, e);
         if (!failed) failed = checkpoint_cut(t->dir, t->step, e);

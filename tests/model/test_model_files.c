@@ -379,13 +379,13 @@ static void a_checkpoint_must_hold_exactly_its_weights(void **state)
         struct safetensors_entry change;
         const char *says;
     } cases[] = {
-        {0, {NULL, DT_F32, 0, {0}, NULL}, "embed_tokens.weight is missing"},
-        {0, {w->name, DT_F32, 2, {w->cols, w->rows}, zero}, "config.json asks for [33,16]"},
-        {0, {w->name, DT_F32, 1, {w->rows * w->cols}, zero}, "config.json asks for [33,16]"},
-        {0, {w->name, DT_F32, 2, {w->rows, w->cols}, bad + 600 - 33 * 16}, "row 32"},
-        {n, {"model.layers.0.extra", DT_F32, 1, {1}, zero}, "extra is not part"},
-        {n, {"model.layers.3.self_attn.rotary_emb.inv_freq", DT_F32, 1, {1}, zero}, NULL},
-        {n, {"lm_head.weight", DT_F32, 1, {1}, zero}, NULL},
+        {0, {NULL, DT_F32, 0, {0}, NULL, NULL}, "embed_tokens.weight is missing"},
+        {0, {w->name, DT_F32, 2, {w->cols, w->rows}, zero, NULL}, "config.json asks for [33,16]"},
+        {0, {w->name, DT_F32, 1, {w->rows * w->cols}, zero, NULL}, "config.json asks for [33,16]"},
+        {0, {w->name, DT_F32, 2, {w->rows, w->cols}, bad + 600 - 33 * 16, NULL}, "row 32"},
+        {n, {"model.layers.0.extra", DT_F32, 1, {1}, zero, NULL}, "extra is not part"},
+        {n, {"model.layers.3.self_attn.rotary_emb.inv_freq", DT_F32, 1, {1}, zero, NULL}, NULL},
+        {n, {"lm_head.weight", DT_F32, 1, {1}, zero, NULL}, NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct err e = {0};

@@ -36,8 +36,9 @@ static void what_is_written_is_read(void **state)
     (void)state;
     float a[6] = {0, 1, -2.5F, 3e30F, 1e-40F, -0.0F}, b[3] = {1, 0.333333F, 70000}, s[1] = {42};
     struct safetensors_entry entries[] = {
-        {"half", DT_F16, 1, {3}, b},   {"full", DT_F32, 2, {2, 3}, a},  {"brain", DT_BF16, 2, {1, 3}, b},
-        {"scalar", DT_F32, 0, {0}, s}, {"empty", DT_F32, 2, {0, 5}, a},
+        {"half", DT_F16, 1, {3}, b, NULL},      {"full", DT_F32, 2, {2, 3}, a, NULL},
+        {"brain", DT_BF16, 2, {1, 3}, b, NULL}, {"scalar", DT_F32, 0, {0}, s, NULL},
+        {"empty", DT_F32, 2, {0, 5}, a, NULL},
     };
     struct err e = {0};
     const char *path = scratch("round.safetensors");
@@ -146,7 +147,7 @@ static void broken_rules_are_named(void **state)
 
 static void write_shard(const char *name, const char *tensor, float value)
 {
-    struct safetensors_entry t = {tensor, DT_F32, 1, {1}, &value};
+    struct safetensors_entry t = {tensor, DT_F32, 1, {1}, &value, NULL};
     assert_int_equal(safetensors_write(scratch(name), &t, 1, NULL), 0);
 }
 

@@ -1,0 +1,86 @@
+/* optim_int.h: what optimiser.c and the rules of adamw.c, adafactor.c and muon.c share.
+ *
+ * A rule is one const struct optim_rule and one row in optim_list.h: which arrays a weight's state has, and
+ * how a gradient changes the weight. optimiser.c owns the memory of the state, clips, and writes and reads
+ * it; it knows no rule.
+ */
+#ifndef TRAIN_OPTIM_INT_H
+#define TRAIN_OPTIM_INT_H
+
+#include "base/check.h"
+#include "kern/kern.h"
+#include "train/train.h"
+
+enum {
+    OPTIM_CHUNK = 16384, /* elements of a weight that a thread takes at a time */
+    OPTIM_PARTS = 4
+};
+
+struct chunk { /* a run of elements of one weight */
+    int weight;
+    size_t at, n;
+};
+
+/* An array of a weight's state, zero at first; a shape of 0 by 0 is none. In files it is
+ * "NAME.weight's name". */
+struct optim_part {
+    const char *name;
+    enum dtype dtype; /* DT_F32, DT_BF16 or DT_U8 */
+    void (*shape)(const struct weight *w, int64_t shape[2]);
+};
+void optim_shape_whole(const struct weight *w, int64_t shape[2]); /* the weight's own */
+
+/* One step, as a rule sees it. */
+struct update {
+    struct optimiser *o;
+    const struct optim_opts *opts;
+    long step; /* from 1 */
+    double lr;
+    double g_scale; /* of every gradient: clipping */
+    double c1, c2;  /* 1 - b1^step, 1 - b2^step */
+    float *scratch; /* what the rule asked for */
+};
+struct weight *update_weight(const struct update *u, int weight);
+/* Part number `part` of a weight's state. */
+void *update_state(const struct update *u, int weight, int part);
+/* The weight's own weight_decay: 0 for biases and norms. */
+double update_decay(const struct update *u, int weight);
+
+struct optim_rule {
+    const char *name; /* of the key `optim`; others by which it is known are in optim_list.h */
+    const char *help;
+    struct optim_part parts[OPTIM_PARTS]; /* ends with a NULL name, or is full */
+    /* One of the two. elements: on any thread, each chunk by itself. whole: one weight after the other, and
+     * it shares itself out over the threads. */
+    void (*elements)(const struct update *u, const struct chunk *c);
+    void (*whole)(const struct update *u, int weight);
+    size_t (*scratch)(const struct weight *w); /* floats that `whole` needs; NULL: none */
+    bool (*takes)(const struct weight *w);     /* NULL: every weight; what is not taken follows AdamW */
+};
+/* The rule of a name, or NULL and e, which lists what there is. */
+const struct optim_rule *optim_rule_find(const char *name, struct err *e);
+extern const struct optim_rule optim_adamw;
+
+/* ---- moments.c: moments of Adam in fewer bits ----------------------------------------------------------- */
+
+/* bfloat16 with stochastic rounding: up with the probability that makes the mean right, so that changes
+ * smaller than a bit are not lost. */
+struct moment_place { /* what the random numbers are for */
+    uint64_t seed;
+    uint32_t step, weight, part;
+    size_t at; /* first element's number in the weight: a multiple of 8 */
+};
+void moment16_store(const struct moment_place *p, const float *from, size_t n, uint16_t *to);
+
+/* 8 bits by blocks of 256 with one factor each (Dettmers et al. 2022, "8-bit Optimizers via Block-wise
+ * Quantization"): a code stands for a number of the dynamic map times the block's largest absolute value. */
+enum { MOMENT_BLOCK = 256 };
+struct moment_map {
+    float value[256]; /* ascending, the last is 1 */
+};
+const struct moment_map *moment_map(bool is_signed);
+void moment8_load(const struct moment_map *map, const uint8_t *codes, const float *absmax, size_t n,
+                  float *to);
+void moment8_store(const struct moment_map *map, const float *from, size_t n, uint8_t *codes, float *absmax);
+
+#endif
