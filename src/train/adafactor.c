@@ -168,6 +168,7 @@ static size_t scratch(const struct weight *w)
 
 const struct optim_rule optim_adafactor = {
     .name = "adafactor",
+    .also = "",
     .help = "a number for each row and column of a matrix, no moments",
     .parts = {{"exp_avg_sq_row", DT_F32, shape_rows},
               {"exp_avg_sq_col", DT_F32, shape_cols},

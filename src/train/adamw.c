@@ -87,6 +87,8 @@ static bool is_large(const struct weight *w)
 
 const struct optim_rule optim_adamw = {
     .name = "adamw",
+    .also = "adamw_torch adamw_torch_fused adamw_torch_xla adamw_torch_npu_fused adamw_apex_fused adamw_hf "
+            "paged_adamw paged_adamw_32bit",
     .help = "moments in float32: 8 bytes a parameter",
     .parts = {{"exp_avg", DT_F32, optim_shape_whole}, {"exp_avg_sq", DT_F32, optim_shape_whole}},
     .elements = adamw_32,
@@ -94,6 +96,7 @@ const struct optim_rule optim_adamw = {
 
 const struct optim_rule optim_adamw_bf16 = {
     .name = "adamw_bf16",
+    .also = "adamw_anyprecision paged_adamw_bf16",
     .help = "AdamW, moments in bfloat16 with stochastic rounding: 4 bytes a parameter",
     .parts = {{"exp_avg", DT_BF16, optim_shape_whole}, {"exp_avg_sq", DT_BF16, optim_shape_whole}},
     .elements = adamw_16,
@@ -101,6 +104,7 @@ const struct optim_rule optim_adamw_bf16 = {
 
 const struct optim_rule optim_adamw_8bit = {
     .name = "adamw_8bit",
+    .also = "adamw_bnb_8bit adamw_torch_8bit paged_adamw_8bit",
     .help = "AdamW, moments in 8 bits by blocks of 256: 2 bytes a parameter",
     .parts = {{"exp_avg", DT_U8, optim_shape_whole},
               {"exp_avg_absmax", DT_F32, shape_blocks},

@@ -163,6 +163,7 @@ static bool is_of_a_layer(const struct weight *w)
 
 const struct optim_rule optim_muon = {
     .name = "muon",
+    .also = "",
     .help = "matrices of the layers by orthogonalised momentum (4 bytes a parameter), the rest by AdamW",
     .parts = {{"momentum_buffer", DT_F32, optim_shape_whole}},
     .whole = muon,

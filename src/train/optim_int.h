@@ -47,7 +47,8 @@ void *update_state(const struct update *u, int weight, int part);
 double update_decay(const struct update *u, int weight);
 
 struct optim_rule {
-    const char *name; /* of the key `optim`; others by which it is known are in optim_list.h */
+    const char *name; /* of the key `optim` */
+    const char *also; /* other names that mean it, transformers' among them, with blanks between */
     const char *help;
     struct optim_part parts[OPTIM_PARTS]; /* ends with a NULL name, or is full */
     /* One of the two. elements: on any thread, each chunk by itself. whole: one weight after the other, and

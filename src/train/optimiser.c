@@ -6,8 +6,8 @@
  * chunk and the chunks' sums are added in order, so the result is the same on any number of threads. A
  * gradient that is not finite changes nothing and is reported by the weight's name.
  *
- * The state of all weights is one block, in memory or (paged) in a file without a name, whose pages the system
- * writes out when it needs the room.
+ * The state of all weights is one block, in memory or (paged) in a file without a name, whose pages the
+ * system writes out when it needs the room.
  */
 #include "train/optim_int.h"
 
@@ -45,15 +45,12 @@ struct optimiser {
 
 /* ---- rules --------------------------------------------------------------------------------------------- */
 
-#define RULE(x, names) extern const struct optim_rule optim_##x;
+#define RULE(name) extern const struct optim_rule optim_##name;
 #include "train/optim_list.h"
 #undef RULE
 
-static const struct named {
-    const struct optim_rule *rule;
-    const char *names; /* besides its own, with a space between */
-} rules[] = {
-#define RULE(x, names) {&optim_##x, names},
+static const struct optim_rule *const rules[] = {
+#define RULE(name) &optim_##name,
 #include "train/optim_list.h"
 #undef RULE
 };
@@ -70,12 +67,12 @@ static bool has_word(const char *words, const char *word)
 const struct optim_rule *optim_rule_find(const char *name, struct err *e)
 {
     for (int i = 0; i < N_RULES; i++)
-        if (strcmp(name, rules[i].rule->name) == 0 || has_word(rules[i].names, name)) return rules[i].rule;
+        if (strcmp(name, rules[i]->name) == 0 || has_word(rules[i]->also, name)) return rules[i];
     struct str list;
     str_init(&list, 0);
     for (int i = 0; i < N_RULES; i++)
-        str_addf(&list, "\n  %s (%s)%s%s", rules[i].rule->name, rules[i].rule->help,
-                 *rules[i].names ? "; also " : "", rules[i].names);
+        str_addf(&list, "\n  %s (%s)%s%s", rules[i]->name, rules[i]->help, *rules[i]->also ? "; also " : "",
+                 rules[i]->also);
     err_usage(e, "optim is '%s'; there are:%s", name, list.p);
     str_release(&list);
     return NULL;
@@ -287,7 +284,7 @@ double optimiser_step(struct optimiser *o, double lr, const char **bad)
     return norm;
 }
 
-/* ---- the state as a file: every part under its own name and the weight's, and "step" --------------------- */
+/* ---- the state as a file: every part under its own name and the weight's, and "step" ------------------ */
 
 static char *part_name(const struct optim_part *p, const struct weight *w)
 {

@@ -52,7 +52,7 @@ struct schedule {
 int schedule_init(struct schedule *s, const char *type, const json_t *kwargs, struct err *e);
 double schedule_at(const struct schedule *s, long done); /* multiplier */
 
-/* ---- optimiser.c: a gradient becomes a change of the weights (rules: optim_list.h) ---------------------------
+/* ---- optimiser.c: a gradient becomes a change of the weights, by the rules of optim_list.h ---------------
  */
 
 struct optim_opts {
@@ -71,7 +71,7 @@ struct optim_opts {
 /* AdamW, and transformers' defaults. */
 void optim_defaults(struct optim_opts *o);
 struct optimiser;
-/* State for the weights that have a gradient. Fails on an unknown name, and for want of space in the folder. */
+/* State for the weights that have a gradient. Fails on an unknown name, and for want of space on disk. */
 struct optimiser *optimiser_new(struct model *m, const struct optim_opts *o, struct err *e);
 void optimiser_free(struct optimiser *o);
 struct optim_bytes {
