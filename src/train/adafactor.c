@@ -1,5 +1,5 @@
-/* adafactor.c: Adafactor (Shazeer & Stern 2018) as transformers runs it for optim "adafactor": no first moment,
- * the schedule's learning rate, neither relative steps nor scaling by the weight's size.
+/* adafactor.c: Adafactor (Shazeer & Stern 2018) as transformers runs it for optim "adafactor": no first
+ * moment, the schedule's learning rate, neither relative steps nor scaling by the weight's size.
  *
  *   b = 1 - t^-0.8;   R <- b R + (1 - b) mean over columns of (g^2 + 1e-30);   C likewise over rows
  *   u = g / sqrt(R C / mean R);   a norm or bias keeps the whole average of g^2 instead

@@ -1,17 +1,12 @@
-/* adamw.c: AdamW (Loshchilov & Hutter 2019), with moments of 32, 16 or 8 bits.
+/* adamw.c: AdamW (Loshchilov & Hutter 2019), and the step that its forms with smaller moments share.
  *
  *   w <- w - lr wd w;  m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2
  *   w <- w - (lr / (1 - b1^t)) m / (sqrt(v / (1 - b2^t)) + eps)
- *
- * The arithmetic is always that of float32: smaller moments are widened, used, and rounded again.
  */
 #include "base/fmath.h"
 #include "train/optim_int.h"
 
-enum { PIECE = 2048 /* elements whose moments are widened at a time */ };
-_Static_assert(OPTIM_CHUNK % PIECE == 0 && PIECE % MOMENT_BLOCK == 0, "whole blocks");
-
-static void adamw(const struct update *u, const struct chunk *c, float *m, float *v)
+void optim_adamw_chunk(const struct update *u, const struct chunk *c, float *m, float *v)
 {
     const struct optim_opts *o = u->opts;
     struct weight *w = update_weight(u, c->weight);
@@ -34,55 +29,7 @@ static void adamw(const struct update *u, const struct chunk *c, float *m, float
 static void adamw_32(const struct update *u, const struct chunk *c)
 {
     float *m = update_state(u, c->weight, 0), *v = update_state(u, c->weight, 1);
-    adamw(u, c, m + c->at, v + c->at);
-}
-
-static void adamw_16(const struct update *u, const struct chunk *c)
-{
-    float x[2][PIECE];
-    for (size_t done = 0; done < c->n; done += PIECE) {
-        struct chunk piece = {c->weight, c->at + done, c->n - done < PIECE ? c->n - done : PIECE};
-        uint16_t *state[2];
-        for (int part = 0; part < 2; part++) {
-            state[part] = (uint16_t *)update_state(u, c->weight, part) + piece.at;
-            kern()->bf16_to_f32(x[part], state[part], piece.n);
-        }
-        adamw(u, &piece, x[0], x[1]);
-        for (int part = 0; part < 2; part++) {
-            struct moment_place p = {u->opts->seed, (uint32_t)u->step, (uint32_t)c->weight, (uint32_t)part,
-                                     piece.at};
-            moment16_store(&p, x[part], piece.n, state[part]);
-        }
-    }
-}
-
-static void adamw_8(const struct update *u, const struct chunk *c)
-{
-    float x[2][PIECE];
-    for (size_t done = 0; done < c->n; done += PIECE) {
-        struct chunk piece = {c->weight, c->at + done, c->n - done < PIECE ? c->n - done : PIECE};
-        for (int k = 0; k < 2; k++)
-            moment8_load(moment_map(k == 0), (uint8_t *)update_state(u, c->weight, 2 * k) + piece.at,
-                         (float *)update_state(u, c->weight, 2 * k + 1) + piece.at / MOMENT_BLOCK, piece.n,
-                         x[k]);
-        adamw(u, &piece, x[0], x[1]);
-        for (int k = 0; k < 2; k++)
-            moment8_store(moment_map(k == 0), x[k], piece.n,
-                          (uint8_t *)update_state(u, c->weight, 2 * k) + piece.at,
-                          (float *)update_state(u, c->weight, 2 * k + 1) + piece.at / MOMENT_BLOCK);
-    }
-}
-
-static void shape_blocks(const struct weight *w, int64_t shape[2])
-{
-    shape[0] = ((int64_t)w->rows * w->cols + MOMENT_BLOCK - 1) / MOMENT_BLOCK;
-    shape[1] = 1;
-}
-
-/* Small ones, norms and biases among them, keep 32 bits, as in bitsandbytes. */
-static bool is_large(const struct weight *w)
-{
-    return (int64_t)w->rows * w->cols >= 4096;
+    optim_adamw_chunk(u, c, m + c->at, v + c->at);
 }
 
 const struct optim_rule optim_adamw = {
@@ -92,24 +39,4 @@ const struct optim_rule optim_adamw = {
     .help = "moments in float32: 8 bytes a parameter",
     .parts = {{"exp_avg", DT_F32, optim_shape_whole}, {"exp_avg_sq", DT_F32, optim_shape_whole}},
     .elements = adamw_32,
-};
-
-const struct optim_rule optim_adamw_bf16 = {
-    .name = "adamw_bf16",
-    .also = "adamw_anyprecision paged_adamw_bf16",
-    .help = "AdamW, moments in bfloat16 with stochastic rounding: 4 bytes a parameter",
-    .parts = {{"exp_avg", DT_BF16, optim_shape_whole}, {"exp_avg_sq", DT_BF16, optim_shape_whole}},
-    .elements = adamw_16,
-};
-
-const struct optim_rule optim_adamw_8bit = {
-    .name = "adamw_8bit",
-    .also = "adamw_bnb_8bit adamw_torch_8bit paged_adamw_8bit",
-    .help = "AdamW, moments in 8 bits by blocks of 256: 2 bytes a parameter",
-    .parts = {{"exp_avg", DT_U8, optim_shape_whole},
-              {"exp_avg_absmax", DT_F32, shape_blocks},
-              {"exp_avg_sq", DT_U8, optim_shape_whole},
-              {"exp_avg_sq_absmax", DT_F32, shape_blocks}},
-    .elements = adamw_8,
-    .takes = is_large,
 };

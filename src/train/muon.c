@@ -1,5 +1,5 @@
-/* muon.c: Muon (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"), as torch.optim
- * has it but in float32; the matrices of the layers follow it, everything else AdamW.
+/* muon.c: Muon (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"), as
+ * torch.optim has it but in float32; the matrices of the layers follow it, everything else AdamW.
  *
  *   m <- m + (1 - mu)(g - m);   u = g + mu (m - g)   (Nesterov; else u = m)
  *   O = the orthogonal matrix nearest to u, roughly: X = u / |u|, five times X <- a X + (b A + c A A) X,

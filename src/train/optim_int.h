@@ -13,8 +13,10 @@
 
 enum {
     OPTIM_CHUNK = 16384, /* elements of a weight that a thread takes at a time */
+    OPTIM_PIECE = 2048,  /* whose moments are widened at a time */
     OPTIM_PARTS = 4
 };
+_Static_assert(OPTIM_CHUNK % OPTIM_PIECE == 0, "whole pieces");
 
 struct chunk { /* a run of elements of one weight */
     int weight;
@@ -62,26 +64,15 @@ struct optim_rule {
 const struct optim_rule *optim_rule_find(const char *name, struct err *e);
 extern const struct optim_rule optim_adamw;
 
-/* ---- moments.c: moments of Adam in fewer bits ----------------------------------------------------------- */
+/* AdamW's step for a chunk, with its moments in float32 (adamw.c). */
+void optim_adamw_chunk(const struct update *u, const struct chunk *c, float *m, float *v);
 
-/* bfloat16 with stochastic rounding: up with the probability that makes the mean right, so that changes
- * smaller than a bit are not lost. */
+/* bfloat16 with stochastic rounding (adamw_bf16.c). */
 struct moment_place { /* what the random numbers are for */
     uint64_t seed;
     uint32_t step, weight, part;
     size_t at; /* first element's number in the weight: a multiple of 8 */
 };
-void moment16_store(const struct moment_place *p, const float *from, size_t n, uint16_t *to);
-
-/* 8 bits by blocks of 256 with one factor each (Dettmers et al. 2022, "8-bit Optimizers via Block-wise
- * Quantization"): a code stands for a number of the dynamic map times the block's largest absolute value. */
-enum { MOMENT_BLOCK = 256 };
-struct moment_map {
-    float value[256]; /* ascending, the last is 1 */
-};
-const struct moment_map *moment_map(bool is_signed);
-void moment8_load(const struct moment_map *map, const uint8_t *codes, const float *absmax, size_t n,
-                  float *to);
-void moment8_store(const struct moment_map *map, const float *from, size_t n, uint8_t *codes, float *absmax);
+void optim_round16(const struct moment_place *p, const float *from, size_t n, uint16_t *to);
 
 #endif

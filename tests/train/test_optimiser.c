@@ -250,12 +250,12 @@ static void rounding_to_16_bits_is_right_in_the_mean(void **state)
     double mean = 0;
     for (int i = 0; i < N; i++) x[i] = 1;
     struct moment_place place = {.seed = 1, .weight = 3};
-    moment16_store(&place, x, N, stored);
+    optim_round16(&place, x, N, stored);
     for (uint32_t step = 1; step <= STEPS; step++) {
         kern()->bf16_to_f32(x, stored, N);
         for (int i = 0; i < N; i++) x[i] += 0.0005F; /* a bit is worth 0.0078 */
         place.step = step;
-        moment16_store(&place, x, N, stored);
+        optim_round16(&place, x, N, stored);
     }
     kern()->bf16_to_f32(x, stored, N);
     for (int i = 0; i < N; i++) mean += (double)x[i] / N;
