@@ -21,6 +21,7 @@
 #include "base/file.h"
 #include "base/hash_path.h"
 #include "base/json.h"
+#include "base/parquet.h"
 #include "base/pool.h"
 #include "base/records.h"
 #include "base/str.h"
@@ -163,7 +164,8 @@ static int completions_cut(const struct runlog *r, long last_step, struct err *e
     int rc = dir_list(dir, &names, &n, e);
     for (size_t i = 0; i < n; i++) {
         const char *digits = names[i] + strlen("completions_");
-        bool ours = str_starts(names[i], "completions_") && str_ends(names[i], ".jsonl");
+        bool ours = str_starts(names[i], "completions_") &&
+                    (str_ends(names[i], ".jsonl") || str_ends(names[i], ".parquet"));
         if (!rc && ours && strtol(digits, NULL, 10) > last_step) {
             char *path = path_join(dir, names[i]);
             if (unlink(path)) rc = err_errno(e, "cannot remove %s", path);
@@ -341,5 +343,15 @@ int runlog_completions(struct runlog *r, long step, const json_t *records, struc
                        : file_write(name.p, text.p, text.len, e);
     str_release(&name);
     str_release(&text);
+    return rc;
+}
+
+int runlog_table(struct runlog *r, long step, const json_t *rows, struct err *e)
+{
+    struct str name;
+    str_init(&name, 0);
+    str_addf(&name, "%s/completions/completions_%05ld.parquet", r->dir, step);
+    int rc = parquet_write(rows, name.p, e);
+    str_release(&name);
     return rc;
 }

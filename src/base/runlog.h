@@ -1,11 +1,12 @@
 /* runlog.h: a run is a folder.
  *
  *   DIR/config.yaml     resolved configuration, every default
- *   DIR/manifest.json   program version and commit, command, seed, machine, hashes of inputs and outputs
+ *   DIR/manifest.json   program version and commit, seed, machine, hashes of inputs and outputs; at the end
+ *                       that of the last record
  *   DIR/metrics.jsonl   one record a step: TRL's metric names, and the hash chain (see below)
  *   DIR/timings.jsonl   one record a step: the clock, step_time, rates
  *   DIR/tensorboard/    events.out.tfevents.*
- *   DIR/completions/    completions_00010.jsonl, one record a completion
+ *   DIR/completions/    completions_00010.jsonl, one record a completion, and TRL's table as .parquet
  *
  * Chain: each record of metrics.jsonl ends with a "hashes" object for the step (batch, rollouts, rewards,
  * weights) and "prev" (hash of the previous record's line without newline; 64 zeros for the first).
@@ -40,6 +41,8 @@ int runlog_note(struct runlog *r, const char *key, json_t *value_stolen, struct 
 int runlog_step(struct runlog *r, long step, const json_t *metrics, const json_t *hashes,
                 const json_t *timings, struct err *e);
 int runlog_completions(struct runlog *r, long step, const json_t *records, struct err *e); /* array */
+/* The same in the columns that TRL logs, as completions_00010.parquet (parquet.h says how rows become it). */
+int runlog_table(struct runlog *r, long step, const json_t *rows, struct err *e);
 /* Hash of the last record, for the final line of a run and for checkpoints. */
 void runlog_head(const struct runlog *r, char hex[HASH_HEX]);
 

@@ -22,18 +22,11 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/str.h"
+#include "base/wire.h"
 
 #define FILE_MAX    ((size_t)1 << 30)
 #define FRAME_FRONT 12
 #define FRAME_BACK  4
-
-static void little_put(struct str *s, uint64_t value, int bytes)
-{
-    for (int i = 0; i < bytes; i++) {
-        char byte = (char)(value >> (8 * i));
-        str_add(s, &byte, 1);
-    }
-}
 
 static uint64_t little_get(const char *p, int bytes)
 {
@@ -42,25 +35,17 @@ static uint64_t little_get(const char *p, int bytes)
     return value;
 }
 
-static void varint_put(struct str *s, uint64_t value)
-{
-    for (; value >= 128; value >>= 7) little_put(s, (value & 127) | 128, 1);
-    little_put(s, value, 1);
-}
-
 static void bytes_put(struct str *s, int field, const char *bytes, size_t n)
 {
-    varint_put(s, (uint64_t)field << 3 | 2);
-    varint_put(s, n);
+    wire_varint(s, (uint64_t)field << 3 | 2);
+    wire_varint(s, n);
     str_add(s, bytes, n);
 }
 
 static void double_put(struct str *s, int field, double x)
 {
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    varint_put(s, (uint64_t)field << 3 | 1);
-    little_put(s, bits, 8);
+    wire_varint(s, (uint64_t)field << 3 | 1);
+    wire_double(s, x);
 }
 
 static uint32_t masked_crc(const char *p, size_t n)
@@ -74,10 +59,10 @@ static int record_write(struct tfevents *t, const struct str *event, struct err 
     struct str s;
     int rc = 0;
     str_init(&s, 0);
-    little_put(&s, event->len, 8);
-    little_put(&s, masked_crc(s.p, 8), 4);
+    wire_little(&s, event->len, 8);
+    wire_little(&s, masked_crc(s.p, 8), 4);
     str_add(&s, event->p, event->len);
-    little_put(&s, masked_crc(event->p, event->len), 4);
+    wire_little(&s, masked_crc(event->p, event->len), 4);
     for (size_t at = 0; at < s.len;) {
         ssize_t done = write(t->fd, s.p + at, s.len - at);
         if (done < 0 && errno == EINTR) continue;
@@ -175,8 +160,8 @@ static void value_put(struct str *summary, const char *key, double x)
     float f = (float)x;
     uint32_t bits;
     memcpy(&bits, &f, sizeof bits);
-    varint_put(&value, 2 << 3 | 5);
-    little_put(&value, bits, 4);
+    wire_varint(&value, 2 << 3 | 5);
+    wire_little(&value, bits, 4);
     bytes_put(summary, 1, value.p, value.len);
     str_release(&tag);
     str_release(&value);
@@ -194,8 +179,8 @@ int tfevents_scalars(struct tfevents *t, long step, double wall_time_s, const js
         if (json_is_number(v) && strcmp(key, "step")) value_put(&summary, key, json_number_value(v));
     }
     double_put(&event, 1, wall_time_s);
-    varint_put(&event, 2 << 3);
-    varint_put(&event, (uint64_t)step);
+    wire_varint(&event, 2 << 3);
+    wire_varint(&event, (uint64_t)step);
     bytes_put(&event, 5, summary.p, summary.len);
     int rc = record_write(t, &event, e);
     str_release(&event);

@@ -318,6 +318,24 @@ static json_t *completion_record(struct grpo *g, int i)
     return o;
 }
 
+/* TRL's columns: step, prompt, completion, a column a reward, advantage. */
+static json_t *table_rows(const json_t *records)
+{
+    json_t *rows = json_array(), *record;
+    size_t i;
+    json_array_foreach(records, i, record)
+    {
+        json_t *row = json_object();
+        json_object_set(row, "step", json_object_get(record, "step"));
+        json_object_set(row, "prompt", json_object_get(record, "prompt"));
+        json_object_set(row, "completion", json_object_get(record, "completion"));
+        json_object_update(row, json_object_get(record, "rewards"));
+        json_object_set(row, "advantage", json_object_get(record, "advantage"));
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
 void grpo_show(void *self, struct trainer *t)
 {
     struct grpo *g = self;
@@ -326,7 +344,10 @@ void grpo_show(void *self, struct trainer *t)
     if (!conf_bool(t->conf, "log_completions") || g->now.window < 0) return;
     json_t *records = json_array();
     for (int i = 0; i < n; i++) json_array_append_new(records, completion_record(g, i));
-    if (runlog_completions(t->log, t->step, records, &e)) log_warn("%s", e.msg);
+    json_t *rows = table_rows(records);
+    if (runlog_completions(t->log, t->step, records, &e) || runlog_table(t->log, t->step, rows, &e))
+        log_warn("%s", e.msg);
+    json_decref(rows);
     json_decref(records);
     int most = conf_is_set(t->conf, "num_completions_to_print")
                    ? (int)conf_int(t->conf, "num_completions_to_print")

@@ -331,7 +331,9 @@ const struct opt grpo_options[] = {
     {.key = "log_completions",
      .type = OPT_BOOL,
      .fallback = "false",
-     .help = "write completions with their rewards and receipts, and show a table of some"},
+     .help = "write completions with their rewards and receipts (JSON lines, and TRL's table as Parquet), "
+             "and show "
+             "a table of some"},
     {.key = "num_completions_to_print",
      .type = OPT_INT,
      .fallback = "4",
