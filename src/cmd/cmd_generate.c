@@ -1,7 +1,9 @@
 /* cmd_generate.c: `openr1 generate`: prompts from JSONL (or one from the line), completions to JSONL.
  *
  * Completion i of record r draws with sequence number r * num_generations + i at step 0, so what a record
- * gets depends on its place, its prompt and the options alone. The output is written whole or not at all.
+ * gets depends on its place, its prompt and the options alone. Records are written as they are finished, in
+ * order (generate_out.h): what an interruption leaves, the same command goes on with. A record that cannot be
+ * read costs itself alone.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -9,20 +11,25 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/file.h"
+#include "base/hash_path.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
-#include "cmd/cmd_lines.h"
+#include "cmd/generate_out.h"
 #include "cmd/model_run.h"
 #include "data/data.h"
 #include "infer/infer.h"
+#include "net/hub.h"
 
 static const struct opt generate_options[] = {
     {.key = "model",
      .type = OPT_STR,
      .help = "folder in Hugging Face layout, .gguf file, or llama2.c .bin",
      .flags = OPT_REQUIRED},
-    {.key = "jsonl", .type = OPT_STR, .help = "records {\"id\", \"prompt\" or \"messages\"}, one a line"},
+    {.key = "jsonl",
+     .type = OPT_STR,
+     .help = "records {\"id\", \"prompt\" or \"messages\"}, one a line; - is standard input"},
     {.key = "prompt",
      .type = OPT_STR,
      .help = "a single prompt; its completion is shown as it comes, unless --out is given"},
@@ -99,15 +106,20 @@ static const struct opt *const generate_tables[] = {generate_options, model_run_
 struct record {
     json_t *id;
     struct ids prompt;
+    char *error; /* what is wrong with it; NULL: nothing */
 };
 
 struct job {
     struct conf *c;
     struct model *model;
     struct record *records;
-    struct request *requests;
+    struct request *requests; /* [n_requests], of the sound records that are to be done */
     struct group *groups;
-    size_t n, cap;
+    size_t n, cap, n_requests;
+    size_t n_written; /* records */
+    size_t n_taken;   /* requests whose groups are written */
+    struct generate_out out;
+    struct err written; /* why writing failed */
     int n_each;
     struct sampling sampling;
     struct prompt_opts prompts;
@@ -123,8 +135,10 @@ static void job_release(struct job *j)
     for (size_t i = 0; i < j->n; i++) {
         json_decref(j->records[i].id);
         ids_release(&j->records[i].prompt);
-        if (j->groups) group_release(&j->groups[i]);
+        free(j->records[i].error);
     }
+    for (size_t i = 0; j->groups && i < j->n_requests; i++) group_release(&j->groups[i]);
+    generate_out_close(&j->out);
     free(j->records);
     free(j->requests);
     free(j->groups);
@@ -184,11 +198,11 @@ static int read_limits(struct job *j, struct engine_limits *l, struct err *e)
 {
     *l = (struct engine_limits){.max_running = (int)conf_int(j->c, "max_running"),
                                 .max_rows = (int)conf_int(j->c, "max_rows")};
-    long completions = (long)j->n * j->n_each;
+    long completions = (long)j->n_requests * j->n_each;
     if (completions < l->max_running) l->max_running = completions ? (int)completions : 1;
     size_t longest = 1;
-    for (size_t i = 0; i < j->n; i++)
-        if (j->records[i].prompt.n > longest) longest = j->records[i].prompt.n;
+    for (size_t i = 0; i < j->n_requests; i++)
+        if ((size_t)j->requests[i].n_prompt > longest) longest = (size_t)j->requests[i].n_prompt;
     if (longest > 1 << 24) return err_set(e, "a prompt of %zu tokens is too long", longest);
     l->max_tokens = (int)longest + j->sampling.max_new_tokens;
     int positions = model_config(j->model)->max_positions;
@@ -204,42 +218,62 @@ static int read_limits(struct job *j, struct engine_limits *l, struct err *e)
 
 /* ---- records ------------------------------------------------------------------------------------------- */
 
-static int record_add(struct job *j, const json_t *row, struct err *e)
+static int record_fill(struct record *r, const json_t *row, const struct prompt_opts *how, struct err *e)
 {
     if (!json_is_object(row)) return err_set(e, "a record must be an object with \"prompt\" or \"messages\"");
-    if (j->n == j->cap) {
-        j->cap = j->cap ? 2 * j->cap : 64;
-        j->records = alloc_again(j->records, j->cap * sizeof *j->records);
-    }
-    struct record *r = &j->records[j->n];
     json_t *id = json_object_get(row, "id");
-    *r = (struct record){.id = id ? json_incref(id) : json_integer((json_int_t)j->n)};
-    j->n++;
-    if (prompt_encode(row, &j->prompts, &r->prompt, e)) return -1;
+    if (id) {
+        json_decref(r->id);
+        r->id = json_incref(id);
+    }
+    if (prompt_encode(row, how, &r->prompt, e)) return -1;
+    if (r->prompt.n > 1 << 24) return err_set(e, "a prompt of %zu tokens is too long", r->prompt.n);
     if (r->prompt.n) return 0;
     /* Nothing at all: begin as every text begins. */
-    int bos = tokenizer_bos(j->prompts.tok);
+    int bos = tokenizer_bos(how->tok);
     if (bos < 0) return err_set(e, "the prompt is empty, and this model has no token that begins a text");
     ids_push(&r->prompt, bos);
     return 0;
 }
 
+/* row NULL: e says why there is none. A record that is wrong keeps its place, with what is wrong. */
+static int record_add(struct job *j, const json_t *row, struct err *e)
+{
+    if (j->n == j->cap) {
+        j->cap = j->cap ? 2 * j->cap : 64;
+        j->records = alloc_again(j->records, j->cap * sizeof *j->records);
+    }
+    struct record *r = &j->records[j->n];
+    *r = (struct record){.id = json_integer((json_int_t)j->n)};
+    j->n++;
+    if (row && !record_fill(r, row, &j->prompts, e)) return 0;
+    r->error = alloc_str(e->msg);
+    return -1;
+}
+
 static int read_jsonl(struct job *j, const char *path, struct err *e)
 {
     struct jsonl in;
-    json_t *row;
-    int more;
     if (jsonl_open(&in, path, e)) return -1;
-    while ((more = jsonl_next(&in, &row, e)) > 0) {
-        int failed = record_add(j, row, e);
+    for (;;) {
+        json_t *row;
+        struct err wrong = {0};
+        long line = in.line;
+        int more = jsonl_next(&in, &row, &wrong);
+        bool unreadable = more < 0 && in.line == line; /* the file, not this line */
+        if (unreadable) *e = wrong;
+        if (more == 0 || unreadable) {
+            jsonl_close(&in);
+            return more;
+        }
+        if (more > 0 && record_add(j, row, &wrong))
+            log_line(LOG_ERROR, "%s:%ld: %s", path, in.line, wrong.msg);
+        if (more < 0) {
+            record_add(j, NULL, &wrong);
+            log_line(LOG_ERROR, "%s", wrong.msg);
+        }
         json_decref(row);
-        if (!failed) continue;
-        err_wrap(e, "%s:%ld", path, in.line);
-        more = -1;
-        break;
     }
-    jsonl_close(&in);
-    return more;
 }
 
 static int read_records(struct job *j, struct err *e)
@@ -255,67 +289,6 @@ static int read_records(struct job *j, struct err *e)
     if (!row) return err_usage(e, "the prompt is not UTF-8");
     int failed = record_add(j, row, e);
     json_decref(row);
-    return failed;
-}
-
-/* ---- the run ------------------------------------------------------------------------------------------- */
-
-static bool watch(void *ctx, const struct engine_progress *p)
-{
-    struct job *j = ctx;
-    double seconds = clock_s() - j->t_start_s;
-    char note[96];
-    snprintf(note, sizeof note, "%.0f tokens/s, %ld running", seconds > 0 ? (double)p->tokens / seconds : 0,
-             p->running);
-    if (!j->streams) progress_update(&j->bar, p->done_sequences, note);
-    return stop_signal() != 0;
-}
-
-static void show_certain(struct job *j)
-{
-    fwrite(j->text.text.p + j->shown, 1, j->text.certain - j->shown, stdout);
-    fflush(stdout);
-    j->shown = j->text.certain;
-}
-
-static void show_token(void *ctx, int request, int index, int id)
-{
-    struct job *j = ctx;
-    (void)request, (void)index;
-    text_stream_push(&j->text, j->prompts.tok, &j->sampling, id);
-    show_certain(j);
-}
-
-static int run(struct job *j, struct engine *engine, struct err *e)
-{
-    struct engine_hooks hooks = {.watch = watch, .token = j->streams ? show_token : NULL, .ctx = j};
-    j->t_start_s = clock_s();
-    if (!j->streams) progress_start(&j->bar, "generate", (long)j->n * j->n_each);
-    int failed = engine_run(engine, j->requests, (int)j->n, j->groups, &hooks, e);
-    if (!j->streams && !failed) {
-        j->bar.done = (long)j->n * j->n_each;
-        progress_end(&j->bar);
-    }
-    return failed;
-}
-
-static int generate(struct job *j, struct err *e)
-{
-    struct engine_limits limits;
-    if (read_limits(j, &limits, e)) return -1;
-    j->requests = alloc_zero(j->n + 1, sizeof *j->requests);
-    j->groups = alloc_zero(j->n + 1, sizeof *j->groups);
-    for (size_t i = 0; i < j->n; i++)
-        j->requests[i] = (struct request){.prompt = j->records[i].prompt.p,
-                                          .n_prompt = (int)j->records[i].prompt.n,
-                                          .n = j->n_each,
-                                          .sampling = j->sampling,
-                                          .seed = (uint64_t)conf_int(j->c, "seed"),
-                                          .first_sequence = (uint32_t)(i * (size_t)j->n_each)};
-    struct engine *engine = engine_new(j->model, &limits, e);
-    if (!engine) return -1;
-    int failed = run(j, engine, e);
-    engine_free(engine);
     return failed;
 }
 
@@ -337,20 +310,109 @@ static json_t *completion_json(const struct completion *c)
     return v;
 }
 
-static int write_results(const struct job *j, struct lines *out, struct err *e)
+static bool is_ready(const struct group *g)
 {
-    for (size_t i = 0; i < j->n; i++) {
-        json_t *list = json_array();
-        for (int k = 0; k < j->groups[i].n; k++)
-            json_array_append_new(list, completion_json(&j->groups[i].c[k]));
-        json_t *record = json_pack("{s:O, s:o}", "id", j->records[i].id, "completions", list);
-        if (lines_put(out, record, e)) return -1;
+    for (int i = 0; i < g->n; i++)
+        if (!g->c[i].text) return false;
+    return true;
+}
+
+/* Write the records that are finished, in order, and give their memory back. */
+static int write_ready(struct job *j, struct err *e)
+{
+    for (; j->n_written < j->n; j->n_written++) {
+        const struct record *r = &j->records[j->n_written];
+        json_t *line = json_pack("{s:O}", "id", r->id), *list;
+        if (r->error) {
+            json_object_set_new(line, "error", json_string(r->error));
+        } else {
+            struct group *g = &j->groups[j->n_taken];
+            if (!is_ready(g)) {
+                json_decref(line);
+                return 0;
+            }
+            json_object_set_new(line, "completions", list = json_array());
+            for (int k = 0; k < g->n; k++) json_array_append_new(list, completion_json(&g->c[k]));
+            group_release(g);
+            j->n_taken++;
+        }
+        if (generate_out_put(&j->out, line, e)) return -1;
     }
     return 0;
 }
 
+/* ---- the run ------------------------------------------------------------------------------------------- */
+
+static bool watch(void *ctx, const struct engine_progress *p)
+{
+    struct job *j = ctx;
+    double seconds = clock_s() - j->t_start_s;
+    char note[96];
+    snprintf(note, sizeof note, "%.0f tokens/s, %ld running", seconds > 0 ? (double)p->tokens / seconds : 0,
+             p->running);
+    if (!j->streams) progress_update(&j->bar, p->done_sequences, note);
+    bool failed = !j->streams && write_ready(j, &j->written);
+    return failed || stop_signal() != 0;
+}
+
+static void show_certain(struct job *j)
+{
+    fwrite(j->text.text.p + j->shown, 1, j->text.certain - j->shown, stdout);
+    fflush(stdout);
+    j->shown = j->text.certain;
+}
+
+static void show_token(void *ctx, int request, int index, int id)
+{
+    struct job *j = ctx;
+    (void)request, (void)index;
+    text_stream_push(&j->text, j->prompts.tok, &j->sampling, id);
+    show_certain(j);
+}
+
+static int run(struct job *j, struct engine *engine, struct err *e)
+{
+    struct engine_hooks hooks = {.watch = watch, .token = j->streams ? show_token : NULL, .ctx = j};
+    j->t_start_s = clock_s();
+    if (!j->streams) progress_start(&j->bar, "generate", (long)j->n_requests * j->n_each);
+    int failed = engine_run(engine, j->requests, (int)j->n_requests, j->groups, &hooks, e);
+    if (!j->streams && !failed) {
+        j->bar.done = (long)j->n_requests * j->n_each;
+        progress_end(&j->bar);
+    }
+    return failed;
+}
+
+/* A request for each sound record from `first` on. Draws depend on a record's place, not on who is left. */
+static void make_requests(struct job *j, size_t first)
+{
+    j->requests = alloc_zero(j->n + 1, sizeof *j->requests);
+    j->groups = alloc_zero(j->n + 1, sizeof *j->groups);
+    for (size_t i = first; i < j->n; i++) {
+        if (j->records[i].error) continue;
+        j->requests[j->n_requests++] = (struct request){.prompt = j->records[i].prompt.p,
+                                                        .n_prompt = (int)j->records[i].prompt.n,
+                                                        .n = j->n_each,
+                                                        .sampling = j->sampling,
+                                                        .seed = (uint64_t)conf_int(j->c, "seed"),
+                                                        .first_sequence = (uint32_t)(i * (size_t)j->n_each)};
+    }
+}
+
+static int generate(struct job *j, struct err *e)
+{
+    struct engine_limits limits;
+    if (read_limits(j, &limits, e)) return -1;
+    struct engine *engine = engine_new(j->model, &limits, e);
+    if (!engine) return -1;
+    int failed = run(j, engine, e);
+    engine_free(engine);
+    return failed;
+}
+
 static int run_and_show(struct job *j, struct err *e)
 {
+    make_requests(j, 0);
     if (generate(j, e)) return -1;
     text_stream_end(&j->text);
     show_certain(j);
@@ -358,13 +420,68 @@ static int run_and_show(struct job *j, struct err *e)
     return 0;
 }
 
+/* Everything that decides the lines: model, prompts, options; not threads and limits. */
+static int hash_job(struct job *j, char key[HASH_HEX], struct err *e)
+{
+    static const char *const options[] = {"num_generations",    "temperature",    "top_p", "top_k", "min_p",
+                                          "repetition_penalty", "max_new_tokens", "stop",  "seed"};
+    struct str yaml;
+    char *path = hub_resolve(HUB_MODEL, conf_str(j->c, "model"), e);
+    int rc = path ? hash_path(path, key, NULL, e) : -1;
+    free(path);
+    if (rc) return rc;
+    struct hash *h = hash_new();
+    hash_add(h, key, HASH_HEX);
+    str_init(&yaml, 0);
+    conf_yaml(j->c, &yaml);
+    for (const char *line = yaml.p; *line; line += strcspn(line, "\n"), line += *line == '\n')
+        for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+            if (str_starts(line, options[i]) && line[strlen(options[i])] == ':')
+                hash_add(h, line, strcspn(line, "\n") + 1);
+    str_release(&yaml);
+    for (size_t i = 0; i < j->n; i++) {
+        const struct record *r = &j->records[i];
+        char *id = json_text(r->id);
+        hash_add(h, id, strlen(id) + 1);
+        hash_add(h, r->prompt.p, r->prompt.n * sizeof *r->prompt.p);
+        hash_add(h, r->error ? r->error : "", r->error ? strlen(r->error) : 1);
+        free(id);
+    }
+    hash_end(h, key);
+    return 0;
+}
+
+/* What became of records that could not be read. */
+static int count_errors(const struct job *j, struct err *e)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < j->n; i++) n += j->records[i].error != NULL;
+    if (!n) return 0;
+    return err_set(e, "%zu of %zu records could not be used and have \"error\" for completions", n, j->n);
+}
+
+static int told_stop(const struct job *j, struct err *e)
+{
+    if (j->out.partial)
+        err_kind_set(e, ERR_STOPPED,
+                     "stopped: %zu of %zu records are in %s; the same command goes on from there",
+                     j->n_written, j->n, j->out.partial);
+    return -1;
+}
+
 static int run_and_write(struct job *j, struct err *e)
 {
-    struct lines out;
-    if (lines_open(&out, conf_str(j->c, "out"), e)) return -1; /* before the work, not after it */
+    const char *path = conf_str(j->c, "out");
+    char key[HASH_HEX] = "";
+    if (path && hash_job(j, key, e)) return -1;
+    if (generate_out_open(&j->out, path, key, e)) return -1; /* before the work, not after it */
+    j->n_written = (size_t)j->out.done < j->n ? (size_t)j->out.done : j->n;
+    make_requests(j, j->n_written);
     int rc = generate(j, e);
-    if (!rc) rc = write_results(j, &out, e);
-    return lines_close(&out, rc, e);
+    if (rc && j->written.kind) *e = j->written;
+    if (rc) return e->kind == ERR_STOPPED ? told_stop(j, e) : rc;
+    if (write_ready(j, e) || generate_out_finish(&j->out, e)) return -1;
+    return count_errors(j, e);
 }
 
 static int generate_command(struct conf *c, struct err *e)
@@ -393,7 +510,10 @@ const struct cmd cmd_generate = {
         "{\"id\", \"completions\": [{\"text\", \"ids\", \"logprobs\", \"finish_reason\"}]}. A "
         "log-probability is that of the\n"
         "token under the model at the temperature asked for (at 1 when greedy), before top-p and the like.\n"
-        "The same seed gives the same completions on any machine, with any number of threads.\n\n"
+        "The same seed gives the same completions on any machine, with any number of threads. Records are\n"
+        "written as they are finished, into OUT.partial; stopped, the same command goes on from there. A "
+        "record\n"
+        "that cannot be read gets {\"id\", \"error\"}, and the status is 1 at the end.\n\n"
         "  openr1 generate --model SmolLM2-135M-Instruct --prompt \"The capital of France is\" --temperature "
         "0\n"
         "  openr1 generate --model runs/x/model --jsonl prompts.jsonl --num_generations 8 --out "

@@ -100,7 +100,8 @@ struct engine_progress {
     long tokens, done_sequences, total_sequences, running;
     long prompt_tokens, prompt_reused; /* positions of prompts worked out, and found in the cache */
 };
-/* Called after each forward pass; return true to stop early (then engine_run fails with ERR_STOPPED). */
+/* Called after each forward pass; return true to stop early (then engine_run fails with ERR_STOPPED). A
+ * completion whose text is there is done: it can be read, and a group of such released. */
 typedef bool (*engine_watch)(void *ctx, const struct engine_progress *p);
 /* Called on each new token, in a fixed order within a pass; for streaming. NULL: none. */
 typedef void (*engine_token)(void *ctx, int request, int index, int id);

@@ -117,6 +117,7 @@ echo old >disk/completions.jsonl
 room 100
 refused "disk/completions.jsonl.*$full" for_all limited
 [ "$(cat disk/completions.jsonl)" = old ] || fail "generate has lost the old file"
+mv disk/completions.jsonl.partial kept # what was done by then; it comes back below
 nothing_in disk
 refused "disk/model.*$full" limited "$OPENR1" convert --model $model --out disk/model
 nothing_in disk
@@ -129,5 +130,7 @@ refused "disk/report.html.*$full" limited "$OPENR1" report whole-grpo --out disk
 [ ! -e disk/report.html ] || fail "half a report"
 nothing_in disk
 room 100000
+mv kept disk/completions.jsonl.partial
 for_all env >out 2>log || fail "generate with room"
+grep -q 'records of this; they are kept' log || fail "generate began anew"
 [ "$(wc -l <disk/completions.jsonl)" = 60 ] || fail "generate: $(wc -l <disk/completions.jsonl) records"

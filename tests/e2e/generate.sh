@@ -1,6 +1,7 @@
 #!/bin/sh
 # `openr1 generate` from outside, on a tiny model: records keep order and id, the same keys give the same
-# draws whatever the limits, the output is whole or absent, mistakes are told.
+# draws whatever the limits, mistakes are told and cost their own record, and what an interruption leaves is
+# gone on with, to the same bytes.
 set -u
 bad=0
 tmp=$(mktemp -d)
@@ -75,11 +76,60 @@ expect 1 'give it at least' --model "$tmp/model" --prompt x --kv_memory 1K
 expect 1 'no tokenizer' --model "$golden" --prompt x
 expect 1 'absent' --model "$tmp/absent" --prompt x
 expect 1 'absent' --model "$tmp/model" --jsonl "$tmp/absent"
-printf '{"prompt": "x"}\n{"prompt": 5}\n' >"$tmp/wrong"
-expect 1 'wrong:2: ' --model "$tmp/model" --jsonl "$tmp/wrong" --out "$tmp/none"
-printf '[1]\n' >"$tmp/wrong"
-expect 1 'wrong:1: ' --model "$tmp/model" --jsonl "$tmp/wrong" --out "$tmp/none"
-[ ! -e "$tmp/none" ] || say "a failed run has left an output"
+# A bad record is named with its line, keeps its place, and costs the others nothing.
+{
+  sed -n 1p "$tmp/in.jsonl"
+  printf '%s\n' '{"prompt": 5, "id": "five"}' '{"prompt": "x' '[1]'
+} >"$tmp/wrong"
+# shellcheck disable=SC2086
+expect 1 '3 of 4 records could not be used' --model "$tmp/model" $sampled --jsonl "$tmp/wrong" \
+  --out "$tmp/some"
+for line in 2 3 4; do
+  printf '%s\n' "$text" | grep -q "wrong:$line: " || say "line $line is not named: $text"
+done
+[ "$(sed -n 1p "$tmp/some")" = "$(sed -n 1p "$tmp/a")" ] || say "a bad record changes another"
+heads=$(sed 's/,"\(completions\|error\)".*/ \1/' "$tmp/some" | tr '\n' ' ')
+[ "$heads" = '{"id":"first" completions {"id":"five" error {"id":2 error {"id":3 error ' ] ||
+  say "errors: $heads"
+# shellcheck disable=SC2086
+"$OPENR1" generate --model "$tmp/model" $sampled --jsonl - <"$tmp/in.jsonl" >"$tmp/h" 2>/dev/null
+cmp "$tmp/a" "$tmp/h" || say "standard input differs from a file"
+
+# Stopped and started again, however often: the same bytes; a partial file of other keys is not taken up.
+awk 'BEGIN { for (i = 0; i < 60; i++)
+  printf "{\"id\": %d, \"prompt\": \"%d + %d = \"}\n", i, i, i * 7 % 10 }' >"$tmp/many.jsonl"
+many="--model $tmp/model --jsonl $tmp/many.jsonl --num_generations 2 --max_new_tokens 60 --max_running 4"
+# shellcheck disable=SC2086
+{
+  "$OPENR1" generate $many --out "$tmp/whole" 2>"$tmp/text" || say "$(cat "$tmp/text")"
+  for signal in INT TERM KILL; do
+    "$OPENR1" generate $many --out "$tmp/parts" 2>"$tmp/text" &
+    pid=$!
+    tries=0
+    before=$(cat "$tmp/parts.partial" 2>/dev/null | wc -l)
+    until [ "$(cat "$tmp/parts.partial" 2>/dev/null | wc -l)" -ge $((before + 4)) ] || [ $tries = 500 ]; do
+      sleep 0.01
+      tries=$((tries + 1))
+    done
+    kill -$signal $pid 2>/dev/null
+    wait $pid
+    status=$?
+    case $signal$status in INT130 | TERM75 | KILL137 | INT0 | TERM0 | KILL0) ;;
+    *) say "status $status after SIG$signal: $(cat "$tmp/text")" ;; esac
+  done
+  kept=$(cat "$tmp/parts.partial" 2>/dev/null | wc -l)
+  [ -e "$tmp/parts" ] || [ "$kept" -gt 4 ] || say "nothing was kept: $kept lines"
+  printf '{"id":59,"compl' >>"$tmp/parts.partial"
+  "$OPENR1" generate $many --out "$tmp/parts" --threads 1 2>"$tmp/text" || say "$(cat "$tmp/text")"
+  grep -q "parts.partial holds $((kept - 1)) records of this; they are kept" "$tmp/text" ||
+    say "$(cat "$tmp/text")"
+  cmp "$tmp/whole" "$tmp/parts" || say "going on gives other bytes"
+  [ ! -e "$tmp/parts.partial" ] || say "the partial file stays"
+  { echo '{"key":"of another"}'; echo '{"id":0,"completions":[]}'; } >"$tmp/parts.partial"
+  "$OPENR1" generate $many --out "$tmp/parts" 2>"$tmp/text" || say "$(cat "$tmp/text")"
+  grep -q 'is of another command or other inputs; it is begun anew' "$tmp/text" || say "$(cat "$tmp/text")"
+  cmp "$tmp/whole" "$tmp/parts" || say "another command's lines were taken up"
+}
 : >"$tmp/empty"
 run --jsonl "$tmp/empty" --out "$tmp/g"
 [ -f "$tmp/g" ] && [ ! -s "$tmp/g" ] || say "no records in, no records out"
