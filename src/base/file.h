@@ -23,8 +23,8 @@ struct file_map {
 int file_map_open(struct file_map *m, const char *path, struct err *e);
 void file_map_close(struct file_map *m);
 
-/* Zeroed memory that lies in a file without a name in this folder: the system may write its pages out and read
- * them back. The space is taken at once, so that a full disk is an error here and not a crash later. */
+/* Zeroed memory that lies in a file without a name in this folder: the system may write its pages out and
+ * read them back. The space is taken at once, so that a full disk is an error here and not a crash later. */
 void *file_memory(const char *dir, size_t bytes, struct err *e);
 void file_memory_free(void *p, size_t bytes);
 

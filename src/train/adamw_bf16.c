@@ -1,6 +1,6 @@
 /* adamw_bf16.c: AdamW whose moments are kept in bfloat16. The arithmetic is that of float32: they are
- * widened, used, and rounded again, up with the probability that makes the mean right, so that changes smaller than
- * the last bit are not lost.
+ * widened, used, and rounded again, up with the probability that makes the mean right, so that changes
+ * smaller than the last bit are not lost.
  */
 #include "base/rng.h"
 #include "train/optim_int.h"
