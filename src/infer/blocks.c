@@ -7,7 +7,8 @@
  *
  * A full block may be known by what it holds: its tokens and the name of the block before it, so a name
  * stands for all tokens from the start of the sequence. Another sequence that begins with the same tokens
- * takes such a block instead of working it out again (the bits would be the same). Known blocks that nobody
+ * takes such a block instead of working it out again (the bits would be the same). Where a module that
+ * predicts further has its share of a block, the tokens just behind count too. Known blocks that nobody
  * holds are free, but stay known until they are taken: blocks that hold nothing known are taken first, then
  * those that were given back longest ago, a sequence's last blocks before its first. Names are never used
  * twice, so what is known behind a block that is no more can never be found. Which block is used never shows
@@ -48,15 +49,16 @@ static void free_unlink(struct blocks *b, int block)
 static int *bucket_of(const struct blocks *b, uint64_t before, const int *tokens)
 {
     uint64_t h = 14695981039346656037U ^ before;
-    for (int i = 0; i < KERN_KEYS; i++) h = (h ^ (uint32_t)tokens[i]) * 1099511628211U;
+    for (int i = 0; i < KERN_KEYS + b->ahead; i++) h = (h ^ (uint32_t)tokens[i]) * 1099511628211U;
     return &b->buckets[(h ^ h >> 32) % (uint64_t)b->n];
 }
 
 static int known_find(const struct blocks *b, uint64_t before, const int *tokens)
 {
     int at = *bucket_of(b, before, tokens);
-    while (at != NOWHERE && (b->block[at].name_before != before ||
-                             memcmp(b->block[at].tokens, tokens, sizeof b->block[at].tokens)))
+    size_t bytes = (size_t)(KERN_KEYS + b->ahead) * sizeof *tokens;
+    while (at != NOWHERE &&
+           (b->block[at].name_before != before || memcmp(b->block[at].tokens, tokens, bytes)))
         at = b->block[at].in_bucket;
     return at;
 }
@@ -92,7 +94,7 @@ void blocks_know(struct blocks *b, const struct table *t, int i, const int *toke
     }
     k->name = ++b->last_name;
     k->name_before = before;
-    memcpy(k->tokens, tokens, sizeof k->tokens);
+    memcpy(k->tokens, tokens, (size_t)(KERN_KEYS + b->ahead) * sizeof *tokens);
     int *bucket = bucket_of(b, before, tokens);
     k->in_bucket = *bucket;
     *bucket = t->block[i];
@@ -187,6 +189,7 @@ void blocks_write(struct blocks *b, struct table *t, int pos)
     } else if (b->block[t->block[i]].refs > 1) {
         int copy = block_take(b, t);
         if (b->cache) kv_cache_copy(b->cache, t->block[i], copy);
+        if (b->beside) kv_cache_copy(b->beside, t->block[i], copy);
         block_drop(b, t->block[i]);
         t->block[i] = copy;
     }

@@ -75,6 +75,7 @@ struct request {
     uint32_t step, first_sequence; /* completion i draws with sequence = first_sequence + i */
 };
 
+struct drafter; /* draft_list.h */
 struct engine_limits {
     int max_running; /* sequences decoded together; at most max_rows are */
     int max_rows;    /* rows of one forward pass (prefill is cut into pieces that fit) */
@@ -85,7 +86,15 @@ struct engine_limits {
      * (turns of a conversation). Then engine_reset must be called when the weights have changed. Within one
      * run prompts share their common beginnings always. */
     bool keep_prompts;
+    /* Speculative decoding: a drafter guesses tokens, and the next pass works out all of them at once and
+     * keeps those that would have been drawn anyway. Completions are the same to the last bit; only the
+     * number of passes changes. Then max_rows / (1 + n_draft) sequences are decoded together at most. */
+    const struct drafter *drafter; /* NULL: none */
+    int n_draft;                   /* tokens guessed at a time; 0: what the drafter is good for */
+    struct model *draft_model;     /* for the drafter that asks a smaller model; borrowed */
 };
+/* By name: "lookup", "mtp", "draft"; an error lists what there is. NULL: none. */
+const struct drafter *drafter_find(const char *name, struct err *e);
 struct engine;
 /* Takes all the memory it will ever need, but for results. Weights are packed (model_pack) unless they are
  * packed and fresh already; engine_run packs again when they have changed. Memory is for the number of
@@ -99,6 +108,8 @@ void engine_reset(struct engine *e);
 struct engine_progress {
     long tokens, done_sequences, total_sequences, running;
     long prompt_tokens, prompt_reused; /* positions of prompts worked out, and found in the cache */
+    /* Tokens came in so many draws of a sequence in a pass; more than one each where drafts were right. */
+    long turns, drafted, accepted;
 };
 /* Called after each forward pass; return true to stop early (then engine_run fails with ERR_STOPPED). A
  * completion whose text is there is done: it can be read, and a group of such released. */

@@ -4,7 +4,9 @@
  *   sampler.c   one logits row to one token and its log-probability      select.c  the kept set
  *   stop.c      stop ids, stop strings, text that grows
  *   lane.c      prompts and sequences: admission, start, end
- *   engine.c    the forward passes
+ *   pass.c      one forward pass: who is in it, draws, what becomes of them
+ *   engine.c    memory, and runs of passes
+ *   draft_*.c   drafters, one each: guesses at the next tokens     draft_list.h, draft_table.c  their rows
  */
 #ifndef INFER_INFER_INT_H
 #define INFER_INFER_INT_H
@@ -18,23 +20,28 @@
 
 /* ---- blocks.c ------------------------------------------------------------------------------------------ */
 
+enum {
+    BLOCK_START = 1, /* the name before a sequence's first block */
+    AHEAD_MAX = 16   /* tokens behind a block on which what it holds may depend */
+};
 struct block {
     int refs;          /* tables that hold it */
     int before, after; /* in the list of free blocks */
-    /* A name stands for the tokens of this block and all before it; 0: none. */
+    /* A name stands for the tokens of this block, all before it and `ahead` behind it; 0: none. */
     uint64_t name, name_before;
     bool known; /* can be found by name_before and tokens */
-    int tokens[KERN_KEYS];
+    int tokens[KERN_KEYS + AHEAD_MAX];
     int in_bucket; /* the next one */
 };
-enum { BLOCK_START = 1 }; /* the name before a sequence's first block */
 struct blocks {
     int n, n_free, n_promised;
     struct block *block;       /* [n] */
     int first_free, last_free; /* taken from the front */
     int *buckets;              /* [n] */
     uint64_t last_name;
-    struct kv_cache *cache; /* borrowed; where copies are made. NULL: only count (tests) */
+    int ahead; /* what a cache holds of a position depends on so many tokens behind it */
+    /* Borrowed; where copies are made. NULL: only count (tests); a second one where there is one. */
+    struct kv_cache *cache, *beside;
 };
 /* The blocks of one sequence: block[i] holds positions i*KERN_KEYS .. (i+1)*KERN_KEYS-1. */
 struct table {
@@ -54,9 +61,11 @@ void blocks_write(struct blocks *b, struct table *t, int pos);
 void blocks_share(struct blocks *b, struct table *t, const struct table *from);
 /* Give back everything, promises too. */
 void blocks_drop(struct blocks *b, struct table *t);
-/* Block i of t is full with these KERN_KEYS tokens, and will not be written to again. */
+/* Block i of t is full with these KERN_KEYS tokens, `ahead` more follow, and it will not be written to again.
+ */
 void blocks_know(struct blocks *b, const struct table *t, int i, const int *tokens);
-/* If a block is known that continues t with these KERN_KEYS tokens, add it in place of a promised one. */
+/* If a block is known that continues t with these KERN_KEYS + ahead tokens, add it in place of a promised
+ * one. */
 bool blocks_reuse(struct blocks *b, struct table *t, const int *tokens);
 void blocks_forget(struct blocks *b);
 
@@ -145,6 +154,7 @@ struct prompt {
     int n_started; /* completions that have been admitted */
     int n_waiting; /* of these, those without their first token */
     bool complete; /* n_done is all of it */
+    int span;      /* of its piece in the pass at hand; -1: none */
 };
 
 /* One completion that is being made. */
@@ -152,12 +162,20 @@ struct sequence {
     int request, index;
     struct prompt *prompt; /* what it waits for; NULL once it has a first token */
     struct table table;
-    int n_pos;                 /* positions that are in the cache */
-    struct completion *out;    /* in the caller's group */
-    int cap;                   /* of out->ids and out->logps */
+    struct completion *out; /* in the caller's group; out->ids holds the drafts too, behind its n tokens */
+    int cap;                /* of out->ids and out->logps */
+    int n_drafts;
+    int n_settled;             /* positions of which a drafter's keys and values are there to stay */
     struct text_stream stream; /* used when there are stop strings */
     bool ended;
-};
+    /* of the pass at hand */
+    struct prompt *began; /* whose last row the first token came from; NULL: has had one */
+    int row, n_taken;     /* first row, if not begun just now; tokens drawn and kept */
+};                        /* Positions that are in the cache: of all tokens but the last. */
+static inline int sequence_positions(const struct request *q, const struct sequence *s)
+{
+    return q->n_prompt + s->out->n - 1;
+}
 
 struct engine {
     struct model *model;
@@ -176,20 +194,25 @@ struct engine {
     int *tokens;        /* [max_rows] */
     struct span *spans; /* [max_rows] */
     int n_rows, n_spans;
-    int *heads; /* [max_running] rows whose logits are wanted */
+    /* Draws of one pass, [max_running * (1 + n_draft)]: each sequence's, and one more for each draft. */
+    int *heads; /* rows whose logits are wanted */
     int n_heads, head_to_keep;
-    struct entry *entries; /* [max_running] who draws from which */
-    struct draw *draws;    /* [max_running] */
+    struct entry *entries; /* who draws from which */
+    struct draw *draws;
     int n_entries;
     float *logits; /* [logits_rows, vocab] */
     int logits_rows;
-    float *kept_logits; /* [vocab]: of the last row of the prompt that has completions yet to start */
+    float *kept_logits;      /* [vocab]: of the last row of the prompt that has completions yet to start */
+    struct tensor *hidden;   /* [n_rows, D], until the tape starts anew */
+    struct kv_cache *beside; /* a draft model's, in the same blocks; or NULL */
+    void *drafting;          /* what the drafter has made for itself */
 };
 
-/* Sequence s draws its next token from the logits of heads[head]; head -1: from kept_logits. */
+/* Sequence s draws the token behind `drafts` of its drafts from the logits of heads[head]; head -1: from
+ * kept_logits. */
 struct entry {
     struct sequence *s;
-    int head;
+    int head, drafts;
 };
 
 /* One call of engine_run. */
@@ -219,5 +242,55 @@ void sequence_take(struct run *r, struct sequence *s, const struct draw *d);
 void run_drop_ended(struct run *r);
 /* After a failure: everything is given back, groups are released. */
 void run_abandon(struct run *r);
+
+/* ---- pass.c -------------------------------------------------------------------------------------------- */
+
+void pass_build(struct run *r);
+void pass_forward(struct run *r);
+/* Tokens from the draws, of each sequence until one is not what was drafted. Fails on bad logits. */
+int pass_take(struct run *r, struct err *err);
+/* Draw for all entries, in their order (by head, -1 first): logits are head * the rows of x that e->heads
+ * names. Results are in e->draws. */
+struct drawing {
+    struct tensor *x;
+    struct weight *head;
+    struct sampler *sampler;
+};
+void pass_draw(struct run *r, const struct drawing *from);
+void pass_clear_draws(struct engine *e); /* no heads, no entries */
+
+/* ---- drafters: draft_list.h, draft_table.c, draft_*.c -------------------------------------------------- */
+
+/* A guess that the next pass verifies. Drafts are tokens behind those of a completion; the pass feeds them
+ * too, and so has the logits of each next position, which draws its token with its own random number. While
+ * the draw is the draft, the next draw counts: its row has seen just what it would have seen without drafts.
+ * Hence a drafter can only change how many passes there are.
+ *
+ * In every function but check and bytes, limits are resolved. NULL: nothing to do. */
+struct drafter {
+    const char *name;
+    int n_draft;  /* how many, if the limits do not say */
+    bool modules; /* runs modules of the model that predict further, one for each token; their caches are
+                   * further layers of the engine's, and depend on as many tokens ahead */
+    bool model;   /* runs limits.draft_model, whose cache is e->beside */
+    int (*check)(struct model *m, const struct engine_limits *l, struct err *e);
+    size_t (*bytes)(const struct model *m, const struct engine_limits *l); /* besides caches and steps */
+    void (*start)(struct engine *e);
+    void (*stop)(struct engine *e);
+    /* What it does on the tape behind a pass of spans of `len` rows. */
+    void (*plan)(struct tape *t, struct model *m, const struct engine_limits *l, int len);
+    /* After the draws of a pass: the pieces of prompts in it (struct prompt: span). */
+    void (*prompts)(struct run *r);
+    /* After the pass: give running sequences drafts, draft_room at most. */
+    void (*propose)(struct run *r);
+};
+/* Tokens that may be drafted for s: the last one that it can have is drawn, not drafted. 0: s has no token
+ * yet, or needs no more. It never grows. */
+int draft_room(const struct run *r, const struct sequence *s);
+/* Rows whose logits are worked out at a time. */
+int logits_rows(const struct model *m, const struct engine_limits *l);
+/* For planning: `rows` rows in spans of `len`, of which nothing is ever read; in one piece, to be freed. */
+struct batch *plan_batch(int rows, int len, struct kv_cache *shape);
+bool weights_packed(struct model *m);
 
 #endif

@@ -9,7 +9,9 @@
  * Room: a sequence that ends with P + L tokens has written P + L - 1 positions (the last token is never fed
  * back). It may take blocks_for(P + L - 1) blocks less the P / 32 full ones of the prompt; the last
  * completion of a request also inherits the prompt's last, partly filled block. That much is promised before
- * it starts.
+ * it starts. Where what a cache holds of a position depends on `ahead` tokens behind it (modules that predict
+ * further), the last `ahead` positions of a prompt are each completion's own: (P - ahead) / 32 are shared.
+ * Drafts take no room of their own, as a draft is never the last token.
  */
 #include "infer/infer_int.h"
 
@@ -78,11 +80,12 @@ void group_release(struct group *g)
     *g = (struct group){0};
 }
 
-static void completion_add(struct sequence *s, int id, float logp)
+/* With room for n_draft tokens behind it. */
+static void completion_add(struct sequence *s, int id, float logp, int n_draft)
 {
     struct completion *c = s->out;
-    if (c->n == s->cap) {
-        s->cap = s->cap ? 2 * s->cap : COMPLETION_CAP_FIRST;
+    if (c->n + n_draft >= s->cap) {
+        while (c->n + n_draft >= s->cap) s->cap = s->cap ? 2 * s->cap : COMPLETION_CAP_FIRST;
         c->ids = alloc_again(c->ids, (size_t)s->cap * sizeof *c->ids);
         c->logps = alloc_again(c->logps, (size_t)s->cap * sizeof *c->logps);
     }
@@ -105,10 +108,17 @@ static void completion_text(const struct run *r, struct sequence *s)
 
 /* ---- letting in ---------------------------------------------------------------------------------------- */
 
-static int sequence_blocks(const struct request *q, bool last)
+/* Positions of a prompt whose keys and values are the same whatever follows. */
+static int prompt_settled(const struct run *r, const struct request *q)
+{
+    int ahead = r->e->blocks.ahead;
+    return q->n_prompt > ahead ? q->n_prompt - ahead : 0;
+}
+
+static int sequence_blocks(const struct run *r, const struct request *q, bool last)
 {
     if (q->sampling.max_new_tokens == 1) return 0;
-    int inherited = last ? blocks_for(q->n_prompt) : q->n_prompt / KERN_KEYS;
+    int inherited = last ? blocks_for(q->n_prompt) : prompt_settled(r, q) / KERN_KEYS;
     return blocks_for(q->n_prompt + q->sampling.max_new_tokens - 1) - inherited;
 }
 
@@ -134,8 +144,9 @@ static void sequence_admit(struct run *r, int n_blocks)
     s->index = p->n_started++;
     s->prompt = p;
     p->n_waiting++;
-    s->n_pos = s->cap = 0;
+    s->cap = s->n_drafts = 0;
     s->ended = false;
+    s->began = NULL;
     s->out = &r->groups[r->next].c[s->index];
     text_stream_clear(&s->stream);
     CHECK(blocks_promise(&e->blocks, &s->table, n_blocks), "%d blocks for a sequence", n_blocks);
@@ -151,7 +162,7 @@ void run_admit(struct run *r)
             continue;
         }
         bool last = (r->open ? r->open->n_started : 0) + 1 == q->n;
-        int own = sequence_blocks(q, last), shared = r->open ? 0 : blocks_for(q->n_prompt);
+        int own = sequence_blocks(r, q, last), shared = r->open ? 0 : blocks_for(q->n_prompt);
         if (own + shared > e->blocks.n_free - e->blocks.n_promised) break;
         if (!r->open) r->open = prompt_admit(r, shared);
         sequence_admit(r, own);
@@ -168,7 +179,8 @@ void sequence_start(struct run *r, struct sequence *s)
     struct prompt *p = s->prompt;
     CHECK(p && p->complete, "completion %d of request %d starts without its prompt", s->index, s->request);
     blocks_share(&r->e->blocks, &s->table, &p->table);
-    s->n_pos = p->n_done;
+    s->n_settled = prompt_settled(r, &r->requests[s->request]);
+    s->began = p;
     s->prompt = NULL;
     p->n_waiting--;
 }
@@ -194,9 +206,11 @@ static void sequence_know(struct run *r, const struct sequence *s)
 {
     if (!r->e->limits.keep_prompts) return;
     const struct request *q = &r->requests[s->request];
-    int tokens[KERN_KEYS];
-    for (int i = q->n_prompt / KERN_KEYS; (i + 1) * KERN_KEYS <= s->n_pos; i++) {
-        for (int j = 0; j < KERN_KEYS; j++) {
+    const struct drafter *d = r->e->limits.drafter;
+    int tokens[KERN_KEYS + AHEAD_MAX], n = sequence_positions(q, s);
+    if (d && (d->modules || d->model) && s->n_settled < n) n = s->n_settled;
+    for (int i = prompt_settled(r, q) / KERN_KEYS; (i + 1) * KERN_KEYS <= n; i++) {
+        for (int j = 0; j < KERN_KEYS + r->e->blocks.ahead; j++) {
             int pos = i * KERN_KEYS + j;
             tokens[j] = pos < q->n_prompt ? q->prompt[pos] : s->out->ids[pos - q->n_prompt];
         }
@@ -206,7 +220,8 @@ static void sequence_know(struct run *r, const struct sequence *s)
 
 void sequence_take(struct run *r, struct sequence *s, const struct draw *d)
 {
-    completion_add(s, d->id, d->logp);
+    completion_add(s, d->id, d->logp, r->e->limits.n_draft);
+    s->n_taken++;
     r->progress.tokens++;
     s->ended = sequence_ends(r, s, d->id);
     if (r->hooks && r->hooks->token) r->hooks->token(r->hooks->ctx, s->request, s->index, d->id);
