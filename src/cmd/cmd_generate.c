@@ -18,6 +18,7 @@
 #include "cmd/cmd.h"
 #include "cmd/generate_out.h"
 #include "cmd/model_run.h"
+#include "cmd/speculate.h"
 #include "data/data.h"
 #include "infer/infer.h"
 #include "net/hub.h"
@@ -101,7 +102,8 @@ static const struct opt generate_options[] = {
      .help = "most memory for keys and values, such as 500M or 4G (default: half of the machine's); changes "
              "speed only"},
     {0}};
-static const struct opt *const generate_tables[] = {generate_options, model_run_options, NULL};
+static const struct opt *const generate_tables[] = {generate_options, speculate_options, model_run_options,
+                                                    NULL};
 
 struct record {
     json_t *id;
@@ -122,9 +124,11 @@ struct job {
     struct err written; /* why writing failed */
     int n_each;
     struct sampling sampling;
+    struct speculation draft; /* its model is ours */
     struct prompt_opts prompts;
     struct progress bar;
     double t_start_s;
+    struct engine_progress last;
     bool streams; /* one completion, shown while it grows */
     struct text_stream text;
     size_t shown;
@@ -143,6 +147,7 @@ static void job_release(struct job *j)
     free(j->requests);
     free(j->groups);
     text_stream_release(&j->text);
+    model_free(j->draft.model);
     model_free(j->model);
 }
 
@@ -197,7 +202,8 @@ static int read_bytes(const char *text, size_t *bytes, struct err *e)
 static int read_limits(struct job *j, struct engine_limits *l, struct err *e)
 {
     *l = (struct engine_limits){.max_running = (int)conf_int(j->c, "max_running"),
-                                .max_rows = (int)conf_int(j->c, "max_rows")};
+                                .max_rows = (int)conf_int(j->c, "max_rows"),
+                                .draft = j->draft};
     long completions = (long)j->n_requests * j->n_each;
     if (completions < l->max_running) l->max_running = completions ? (int)completions : 1;
     size_t longest = 1;
@@ -347,9 +353,11 @@ static bool watch(void *ctx, const struct engine_progress *p)
 {
     struct job *j = ctx;
     double seconds = clock_s() - j->t_start_s;
-    char note[96];
-    snprintf(note, sizeof note, "%.0f tokens/s, %ld running", seconds > 0 ? (double)p->tokens / seconds : 0,
-             p->running);
+    char note[160], drafts[96];
+    speculate_note(p, drafts, sizeof drafts);
+    snprintf(note, sizeof note, "%.0f tokens/s, %ld running%s%s",
+             seconds > 0 ? (double)p->tokens / seconds : 0, p->running, *drafts ? ", " : "", drafts);
+    j->last = *p;
     if (!j->streams) progress_update(&j->bar, p->done_sequences, note);
     bool failed = !j->streams && write_ready(j, &j->written);
     return failed || stop_signal() != 0;
@@ -380,6 +388,9 @@ static int run(struct job *j, struct engine *engine, struct err *e)
         j->bar.done = (long)j->n_requests * j->n_each;
         progress_end(&j->bar);
     }
+    char drafts[96];
+    speculate_note(&j->last, drafts, sizeof drafts);
+    if (!failed && *drafts) log_info("%s", drafts);
     return failed;
 }
 
@@ -493,7 +504,7 @@ static int generate_command(struct conf *c, struct err *e)
     const char *out = conf_str(c, "out");
     if (out && file_place_check(out, e)) goto out;
     j.model = model_open(c, e);
-    if (!j.model || read_prompt_options(&j, e)) goto out;
+    if (!j.model || speculate_read(c, &j.draft, e) || read_prompt_options(&j, e)) goto out;
     read_sampling(&j);
     if (sampling_check(&j.sampling, e) || read_records(&j, e)) goto out;
     rc = j.streams ? run_and_show(&j, e) : run_and_write(&j, e);

@@ -55,4 +55,4 @@ static void propose(struct run *r)
     }
 }
 
-const struct drafter draft_lookup = {.name = "lookup", .n_draft = 10, .propose = propose};
+const struct drafter draft_lookup = {.name = "lookup", .n = 10, .propose = propose};

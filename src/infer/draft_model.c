@@ -25,12 +25,12 @@ struct second {
 
 static int check(struct model *m, const struct engine_limits *l, struct err *e)
 {
-    if (!l->draft_model) return err_usage(e, "a draft model is wanted, and none is given");
-    const struct tokenizer *a = model_tokenizer(m), *b = model_tokenizer(l->draft_model);
+    if (!l->draft.model) return err_usage(e, "a draft model is wanted, and none is given");
+    const struct tokenizer *a = model_tokenizer(m), *b = model_tokenizer(l->draft.model);
     if (!a != !b)
         return err_set(e, "the %s has no tokenizer, the other one has", a ? "draft model" : "model");
     int n = a ? tokenizer_size(a) : model_config(m)->vocab;
-    int other = a ? tokenizer_size(b) : model_config(l->draft_model)->vocab;
+    int other = a ? tokenizer_size(b) : model_config(l->draft.model)->vocab;
     if (n != other)
         return err_set(e,
                        "the draft model has another vocabulary: %d tokens, not %d; it must have the same "
@@ -48,7 +48,7 @@ static int check(struct model *m, const struct engine_limits *l, struct err *e)
 static size_t bytes(const struct model *m, const struct engine_limits *l)
 {
     (void)m;
-    return sizeof(struct second) + sampler_bytes(model_config(l->draft_model)->vocab, pool_threads()) +
+    return sizeof(struct second) + sampler_bytes(model_config(l->draft.model)->vocab, pool_threads()) +
            (size_t)l->max_rows * (sizeof(int) + sizeof(struct span));
 }
 
@@ -56,7 +56,7 @@ static void start(struct engine *e)
 {
     size_t rows = (size_t)e->limits.max_rows;
     struct second *d = e->drafting = alloc_zero(1, sizeof *d);
-    sampler_init(&d->sampler, model_config(e->limits.draft_model)->vocab, pool_threads());
+    sampler_init(&d->sampler, model_config(e->limits.draft.model)->vocab, pool_threads());
     d->tokens = alloc_zero(rows, sizeof *d->tokens);
     d->spans = alloc_zero(rows, sizeof *d->spans);
 }
@@ -72,7 +72,7 @@ static void stop(struct engine *e)
 
 static void plan(struct tape *t, struct model *m, const struct engine_limits *l, int len)
 {
-    struct model *own = l->draft_model;
+    struct model *own = l->draft.model;
     struct kv_cache shape = model_cache_shape(own, l->n_blocks);
     struct batch *b = plan_batch(l->max_rows, len, &shape);
     int rows = logits_rows(m, l);
@@ -102,7 +102,7 @@ static struct tensor *rows_run(struct engine *e, struct second *d)
 {
     struct batch b = {d->n_rows, d->tokens, d->n_spans, d->spans, e->beside, NULL, NULL};
     tape_start(e->tape, false);
-    return model_forward(e->limits.draft_model, e->tape, &b, true);
+    return model_forward(e->limits.draft.model, e->tape, &b, true);
 }
 
 static void prompts(struct run *r)
@@ -142,7 +142,7 @@ static void propose(struct run *r)
         int n = sequence_positions(&r->requests[s->request], s);
         if (s->out->n && s->n_settled > n) s->n_settled = n;
     }
-    for (int k = 0; k < e->limits.n_draft; k++) {
+    for (int k = 0; k < e->limits.draft.n; k++) {
         rows_clear(d);
         pass_clear_draws(e);
         for (int i = 0; i < e->n_running; i++) {
@@ -151,7 +151,7 @@ static void propose(struct run *r)
         }
         if (!d->n_rows) return;
         struct tensor *x = rows_run(e, d);
-        pass_draw(r, &(struct drawing){x, model_head(e->limits.draft_model), &d->sampler});
+        pass_draw(r, &(struct drawing){x, model_head(e->limits.draft.model), &d->sampler});
         for (int i = 0; i < e->n_entries; i++) {
             struct sequence *s = e->entries[i].s;
             if (e->draws[i].bad || e->draws[i].id >= e->sampler.vocab) continue;
@@ -161,7 +161,7 @@ static void propose(struct run *r)
 }
 
 const struct drafter draft_model = {.name = "draft",
-                                    .n_draft = 4,
+                                    .n = 4,
                                     .model = true,
                                     .check = check,
                                     .bytes = bytes,

@@ -48,7 +48,7 @@ static int prompt_rows(const struct engine_limits *l)
 
 static int draft_rows(const struct engine_limits *l)
 {
-    return l->max_running * 2 * l->n_draft;
+    return l->max_running * 2 * l->draft.n;
 }
 
 /* ---- memory -------------------------------------------------------------------------------------------- */
@@ -59,11 +59,11 @@ static int check(struct model *m, const struct engine_limits *l, struct err *e)
     if (!modules)
         return err_usage(e, "the model has no modules that predict further (num_nextn_predict_layers), so "
                             "it cannot draft for itself");
-    if (l->n_draft <= modules) return 0;
+    if (l->draft.n <= modules) return 0;
     return err_usage(e,
                      "%d tokens to draft, but each takes a module that predicts further, and the model "
                      "has %d",
-                     l->n_draft, modules);
+                     l->draft.n, modules);
 }
 
 static size_t slots(const struct engine_limits *l)
@@ -73,7 +73,7 @@ static size_t slots(const struct engine_limits *l)
 
 static size_t kept_floats(const struct model *m, const struct engine_limits *l)
 {
-    return slots(l) * (size_t)l->n_draft * (size_t)model_config(m)->hidden;
+    return slots(l) * (size_t)l->draft.n * (size_t)model_config(m)->hidden;
 }
 
 static size_t bytes(const struct model *m, const struct engine_limits *l)
@@ -81,7 +81,7 @@ static size_t bytes(const struct model *m, const struct engine_limits *l)
     size_t rows = (size_t)prompt_rows(l) + (size_t)draft_rows(l);
     size_t course = rows * sizeof(int) + slots(l) * sizeof(struct span);
     return sizeof(struct mtp) + kept_floats(m, l) * sizeof(float) + slots(l) * sizeof(int) +
-           (size_t)l->n_draft * course;
+           (size_t)l->draft.n * course;
 }
 
 static void course_init(struct course *c, int rows, int spans)
@@ -94,7 +94,7 @@ static void start(struct engine *e)
 {
     const struct engine_limits *l = &e->limits;
     struct mtp *m = e->drafting = alloc_zero(1, sizeof *m);
-    m->n = l->n_draft;
+    m->n = l->draft.n;
     m->hidden = model_config(e->model)->hidden;
     m->kept = alloc_floats(kept_floats(e->model, l));
     m->rows = alloc_zero((size_t)l->max_running + 1, sizeof *m->rows);
@@ -129,15 +129,15 @@ static void plan(struct tape *t, struct model *m, const struct engine_limits *l,
 {
     struct kv_cache shape = model_cache_shape(m, l->n_blocks);
     struct batch *batches[2 * AHEAD_MAX];
-    shape.n_layers += l->n_draft;
+    shape.n_layers += l->draft.n;
     int n = draft_rows(l) < len ? draft_rows(l) : len;
-    for (int k = 0; k < l->n_draft; k++)
+    for (int k = 0; k < l->draft.n; k++)
         plan_course(t, m, batches[k] = plan_batch(prompt_rows(l), len, &shape), k);
-    for (int k = 0; k < l->n_draft; k++) {
-        struct batch *b = batches[l->n_draft + k] = plan_batch(draft_rows(l), n, &shape);
+    for (int k = 0; k < l->draft.n; k++) {
+        struct batch *b = batches[l->draft.n + k] = plan_batch(draft_rows(l), n, &shape);
         plan_course(t, m, b, k);
     }
-    for (int k = 0; k < 2 * l->n_draft; k++) free(batches[k]);
+    for (int k = 0; k < 2 * l->draft.n; k++) free(batches[k]);
 }
 
 /* ---- one module ---------------------------------------------------------------------------------------- */

@@ -33,6 +33,6 @@ const struct drafter *drafter_find(const char *name, struct err *e)
 int draft_room(const struct run *r, const struct sequence *s)
 {
     int left = r->requests[s->request].sampling.max_new_tokens - 1 - s->out->n;
-    int n = r->e->limits.n_draft;
+    int n = r->e->limits.draft.n;
     return s->out->n == 0 || left < 0 ? 0 : left < n ? left : n;
 }

@@ -24,7 +24,7 @@ static int min_int(int a, int b)
 static struct kv_cache cache_shape(const struct model *m, const struct engine_limits *l)
 {
     struct kv_cache c = model_cache_shape(m, l->n_blocks);
-    if (l->drafter && l->drafter->modules) c.n_layers += l->n_draft;
+    if (l->draft.by && l->draft.by->modules) c.n_layers += l->draft.n;
     return c;
 }
 
@@ -33,14 +33,14 @@ static size_t block_bytes(const struct model *m, const struct engine_limits *l)
 {
     struct kv_cache c = cache_shape(m, l);
     size_t bytes = kv_cache_bytes(c.n_layers, c.n_kv, c.width, 1);
-    if (!l->drafter || !l->drafter->model) return bytes;
-    c = model_cache_shape(l->draft_model, 1);
+    if (!l->draft.by || !l->draft.by->model) return bytes;
+    c = model_cache_shape(l->draft.model, 1);
     return bytes + kv_cache_bytes(c.n_layers, c.n_kv, c.width, 1);
 }
 
 static int tokens_ahead(const struct engine_limits *l)
 {
-    return l->drafter && l->drafter->modules ? l->n_draft : 0;
+    return l->draft.by && l->draft.by->modules ? l->draft.n : 0;
 }
 
 /* Blocks of a prompt that its completions copy: the partly filled one, and those whose last positions depend
@@ -53,11 +53,11 @@ static int blocks_copied(const struct engine_limits *l)
 static struct engine_limits limits_resolve(const struct model *m, const struct engine_limits *given)
 {
     struct engine_limits l = *given;
-    if (!l.drafter)
-        l.n_draft = 0;
-    else if (!l.n_draft)
-        l.n_draft = l.drafter->modules ? model_config(m)->mtp : l.drafter->n_draft;
-    l.max_running = min_int(l.max_running, l.max_rows / (1 + l.n_draft));
+    if (!l.draft.by)
+        l.draft.n = 0;
+    else if (!l.draft.n)
+        l.draft.n = l.draft.by->modules ? model_config(m)->mtp : l.draft.by->n;
+    l.max_running = min_int(l.max_running, l.max_rows / (1 + l.draft.n));
     if (l.n_blocks) return l;
     l.n_blocks = l.max_running * blocks_for(l.max_tokens) + blocks_copied(&l);
     size_t fit = l.kv_bytes / block_bytes(m, &l);
@@ -67,12 +67,12 @@ static struct engine_limits limits_resolve(const struct model *m, const struct e
 
 static int limits_check_drafter(struct model *m, const struct engine_limits *l, struct err *e)
 {
-    if (!l->drafter) return 0;
-    if (l->n_draft < 0) return err_set(e, "%d tokens to draft; expected at least 1", l->n_draft);
-    if (l->drafter->check && l->drafter->check(m, l, e)) return -1;
+    if (!l->draft.by) return 0;
+    if (l->draft.n < 0) return err_set(e, "%d tokens to draft; expected at least 1", l->draft.n);
+    if (l->draft.by->check && l->draft.by->check(m, l, e)) return -1;
     if (limits_resolve(m, l).max_running) return 0;
     return err_set(e, "max_rows is %d; a sequence with %d drafted tokens needs %d", l->max_rows,
-                   limits_resolve(m, l).n_draft, limits_resolve(m, l).n_draft + 1);
+                   limits_resolve(m, l).draft.n, limits_resolve(m, l).draft.n + 1);
 }
 
 static int limits_check(struct model *m, const struct engine_limits *l, struct err *e)
@@ -97,14 +97,14 @@ static int limits_check(struct model *m, const struct engine_limits *l, struct e
 
 static size_t places(const struct engine_limits *l)
 {
-    return (size_t)l->max_running * (size_t)(1 + l->n_draft);
+    return (size_t)l->max_running * (size_t)(1 + l->draft.n);
 }
 
 /* The larger one, if there is a draft model. */
 static int vocab_max(const struct model *m, const struct engine_limits *l)
 {
     int own = model_config(m)->vocab;
-    int other = l->drafter && l->drafter->model ? model_config(l->draft_model)->vocab : 0;
+    int other = l->draft.by && l->draft.by->model ? model_config(l->draft.model)->vocab : 0;
     return own > other ? own : other;
 }
 
@@ -138,7 +138,7 @@ static size_t step_bytes(struct model *m, const struct engine_limits *l, int len
     tape_start(t, false);
     struct tensor *x = model_forward(m, t, b, true);
     op_logits_run(t, x, model_head(m), b->tokens, min_int(l->max_rows, logits_rows(m, l)), NULL);
-    if (l->drafter && l->drafter->plan) l->drafter->plan(t, m, l, len);
+    if (l->draft.by && l->draft.by->plan) l->draft.by->plan(t, m, l, len);
     size_t bytes = arena.peak;
     tape_free(t);
     arena_release(&arena);
@@ -183,8 +183,9 @@ size_t engine_bytes(const struct model *model, const struct engine_limits *limit
     bytes += rows * (sizeof(int) + sizeof(struct span)) + blocks_bytes(l.n_blocks);
     bytes += (2 * running + 1) * (size_t)blocks_for(l.max_tokens) * sizeof(int);
     bytes += places(&l) * (sizeof(struct entry) + sizeof(struct draw) + sizeof(int));
-    if (l.drafter && l.drafter->model && !weights_packed(l.draft_model)) bytes += panels_bytes(l.draft_model);
-    if (l.drafter && l.drafter->bytes) bytes += l.drafter->bytes(m, &l);
+    if (l.draft.by && l.draft.by->model && !weights_packed(l.draft.model))
+        bytes += panels_bytes(l.draft.model);
+    if (l.draft.by && l.draft.by->bytes) bytes += l.draft.by->bytes(m, &l);
     return bytes + running * (sizeof(struct sequence) + sizeof(struct prompt));
 }
 
@@ -226,13 +227,13 @@ static void engine_pass_memory(struct engine *e)
 static bool all_packed(const struct engine *e)
 {
     const struct engine_limits *l = &e->limits;
-    return weights_packed(e->model) && (!e->beside || weights_packed(l->draft_model));
+    return weights_packed(e->model) && (!e->beside || weights_packed(l->draft.model));
 }
 
 static void pack_all(struct engine *e)
 {
     if (!weights_packed(e->model)) model_pack(e->model);
-    if (e->beside && !weights_packed(e->limits.draft_model)) model_pack(e->limits.draft_model);
+    if (e->beside && !weights_packed(e->limits.draft.model)) model_pack(e->limits.draft.model);
 }
 
 static int engine_caches(struct engine *e, struct err *err)
@@ -241,8 +242,8 @@ static int engine_caches(struct engine *e, struct err *err)
     struct kv_cache c = cache_shape(e->model, l);
     e->cache = kv_cache_new(c.n_layers, c.n_kv, c.width, c.n_blocks, err);
     if (!e->cache) return -1;
-    if (l->drafter && l->drafter->model) {
-        c = model_cache_shape(l->draft_model, l->n_blocks);
+    if (l->draft.by && l->draft.by->model) {
+        c = model_cache_shape(l->draft.model, l->n_blocks);
         e->beside = kv_cache_new(c.n_layers, c.n_kv, c.width, c.n_blocks, err);
         if (!e->beside) return -1;
     }
@@ -267,7 +268,7 @@ struct engine *engine_new(struct model *m, const struct engine_limits *limits, s
     sampler_init(&e->sampler, model_config(m)->vocab, pool_threads());
     engine_slots(e);
     engine_pass_memory(e);
-    if (e->limits.drafter && e->limits.drafter->start) e->limits.drafter->start(e);
+    if (e->limits.draft.by && e->limits.draft.by->start) e->limits.draft.by->start(e);
     size_t bytes = step_bytes_max(m, &e->limits);
     arena_init(&e->arena, bytes);
     arena_alloc(&e->arena, bytes); /* one chunk for all steps; each begins with a reset */
@@ -278,7 +279,7 @@ struct engine *engine_new(struct model *m, const struct engine_limits *limits, s
 void engine_free(struct engine *e)
 {
     if (!e) return;
-    if (e->limits.drafter && e->limits.drafter->stop) e->limits.drafter->stop(e);
+    if (e->limits.draft.by && e->limits.draft.by->stop) e->limits.draft.by->stop(e);
     tape_free(e->tape);
     arena_release(&e->arena);
     for (int i = 0; i < e->limits.max_running; i++) text_stream_release(&e->sequence_memory[i].stream);
@@ -311,7 +312,7 @@ static int run_passes(struct run *r, struct err *err)
         if (pass_take(r, err)) return -1;
         run_drop_ended(r);
         run_drop_prompts(r);
-        const struct drafter *d = e->limits.drafter;
+        const struct drafter *d = e->limits.draft.by;
         if (d) d->propose(r);
         r->progress.running = e->n_running;
         if (r->hooks && r->hooks->watch && r->hooks->watch(r->hooks->ctx, &r->progress))

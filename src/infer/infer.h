@@ -75,7 +75,18 @@ struct request {
     uint32_t step, first_sequence; /* completion i draws with sequence = first_sequence + i */
 };
 
+/* Speculative decoding: a drafter guesses tokens, and the next pass works out all of them at once and keeps
+ * those that would have been drawn anyway. Completions are the same to the last bit; only the number of
+ * passes changes. At most max_rows / (1 + n) sequences are then decoded together. */
 struct drafter; /* draft_list.h */
+struct speculation {
+    const struct drafter *by; /* NULL: none */
+    int n;                    /* tokens guessed at a time; 0: what the drafter is good for */
+    struct model *model;      /* for the drafter that asks a smaller model; borrowed */
+};
+/* By name: "lookup", "mtp", "draft"; an error lists what there is. */
+const struct drafter *drafter_find(const char *name, struct err *e);
+
 struct engine_limits {
     int max_running; /* sequences decoded together; at most max_rows are */
     int max_rows;    /* rows of one forward pass (prefill is cut into pieces that fit) */
@@ -86,15 +97,8 @@ struct engine_limits {
      * (turns of a conversation). Then engine_reset must be called when the weights have changed. Within one
      * run prompts share their common beginnings always. */
     bool keep_prompts;
-    /* Speculative decoding: a drafter guesses tokens, and the next pass works out all of them at once and
-     * keeps those that would have been drawn anyway. Completions are the same to the last bit; only the
-     * number of passes changes. Then max_rows / (1 + n_draft) sequences are decoded together at most. */
-    const struct drafter *drafter; /* NULL: none */
-    int n_draft;                   /* tokens guessed at a time; 0: what the drafter is good for */
-    struct model *draft_model;     /* for the drafter that asks a smaller model; borrowed */
+    struct speculation draft;
 };
-/* By name: "lookup", "mtp", "draft"; an error lists what there is. NULL: none. */
-const struct drafter *drafter_find(const char *name, struct err *e);
 struct engine;
 /* Takes all the memory it will ever need, but for results. Weights are packed (model_pack) unless they are
  * packed and fresh already; engine_run packs again when they have changed. Memory is for the number of

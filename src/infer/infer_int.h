@@ -194,7 +194,7 @@ struct engine {
     int *tokens;        /* [max_rows] */
     struct span *spans; /* [max_rows] */
     int n_rows, n_spans;
-    /* Draws of one pass, [max_running * (1 + n_draft)]: each sequence's, and one more for each draft. */
+    /* Draws of one pass, [max_running * (1 + draft.n)]: each sequence's, and one more for each draft. */
     int *heads; /* rows whose logits are wanted */
     int n_heads, head_to_keep;
     struct entry *entries; /* who draws from which */
@@ -269,10 +269,10 @@ void pass_clear_draws(struct engine *e); /* no heads, no entries */
  * In every function but check and bytes, limits are resolved. NULL: nothing to do. */
 struct drafter {
     const char *name;
-    int n_draft;  /* how many, if the limits do not say */
+    int n;        /* how many, if the limits do not say */
     bool modules; /* runs modules of the model that predict further, one for each token; their caches are
                    * further layers of the engine's, and depend on as many tokens ahead */
-    bool model;   /* runs limits.draft_model, whose cache is e->beside */
+    bool model;   /* runs limits.draft.model, whose cache is e->beside */
     int (*check)(struct model *m, const struct engine_limits *l, struct err *e);
     size_t (*bytes)(const struct model *m, const struct engine_limits *l); /* besides caches and steps */
     void (*start)(struct engine *e);

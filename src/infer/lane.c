@@ -80,12 +80,12 @@ void group_release(struct group *g)
     *g = (struct group){0};
 }
 
-/* With room for n_draft tokens behind it. */
-static void completion_add(struct sequence *s, int id, float logp, int n_draft)
+/* With room for `ahead` tokens behind it. */
+static void completion_add(struct sequence *s, int id, float logp, int ahead)
 {
     struct completion *c = s->out;
-    if (c->n + n_draft >= s->cap) {
-        while (c->n + n_draft >= s->cap) s->cap = s->cap ? 2 * s->cap : COMPLETION_CAP_FIRST;
+    if (c->n + ahead >= s->cap) {
+        while (c->n + ahead >= s->cap) s->cap = s->cap ? 2 * s->cap : COMPLETION_CAP_FIRST;
         c->ids = alloc_again(c->ids, (size_t)s->cap * sizeof *c->ids);
         c->logps = alloc_again(c->logps, (size_t)s->cap * sizeof *c->logps);
     }
@@ -206,7 +206,7 @@ static void sequence_know(struct run *r, const struct sequence *s)
 {
     if (!r->e->limits.keep_prompts) return;
     const struct request *q = &r->requests[s->request];
-    const struct drafter *d = r->e->limits.drafter;
+    const struct drafter *d = r->e->limits.draft.by;
     int tokens[KERN_KEYS + AHEAD_MAX], n = sequence_positions(q, s);
     if (d && (d->modules || d->model) && s->n_settled < n) n = s->n_settled;
     for (int i = prompt_settled(r, q) / KERN_KEYS; (i + 1) * KERN_KEYS <= n; i++) {
@@ -220,7 +220,7 @@ static void sequence_know(struct run *r, const struct sequence *s)
 
 void sequence_take(struct run *r, struct sequence *s, const struct draw *d)
 {
-    completion_add(s, d->id, d->logp, r->e->limits.n_draft);
+    completion_add(s, d->id, d->logp, r->e->limits.draft.n);
     s->n_taken++;
     r->progress.tokens++;
     s->ended = sequence_ends(r, s, d->id);

@@ -197,7 +197,7 @@ void pass_forward(struct run *r)
     tape_start(e->tape, false);
     e->hidden = e->n_rows ? model_forward(e->model, e->tape, &b, true) : NULL;
     pass_draw(r, &(struct drawing){e->hidden, model_head(e->model), &e->sampler});
-    const struct drafter *d = e->limits.drafter;
+    const struct drafter *d = e->limits.draft.by;
     if (d && d->prompts) d->prompts(r);
 }
 

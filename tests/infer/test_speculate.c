@@ -67,9 +67,9 @@ static struct engine_limits limits_with(const char *name, int n_draft, struct mo
                                         uint32_t trial)
 {
     struct engine_limits l = random_limits(trial);
-    l.drafter = drafter(name);
-    l.n_draft = n_draft;
-    l.draft_model = draft_model;
+    l.draft.by = drafter(name);
+    l.draft.n = n_draft;
+    l.draft.model = draft_model;
     if (l.max_rows <= n_draft) l.max_rows = n_draft + 1;
     if (l.n_blocks) l.n_blocks++;
     return l;
@@ -115,7 +115,7 @@ static void test_modules_that_predict_further_change_no_bit(void **state)
         run(m, &wide, &w, plain);
         for (uint32_t trial = 0; trial < 16; trial++) {
             struct engine_limits l = limits_with("mtp", (int)(trial % (s + 2)), NULL, 100 * s + trial);
-            if (!l.n_draft && l.max_rows < MODULES_MAX + 1) l.max_rows = MODULES_MAX + 1;
+            if (!l.draft.n && l.max_rows < MODULES_MAX + 1) l.max_rows = MODULES_MAX + 1;
             pool_stop();
             pool_start(1 + (int)(trial % 3));
             accepted += run(m, &l, &w, g).accepted;
@@ -156,9 +156,9 @@ static void test_drafts_change_no_bit_of_any_architecture(void **state)
         assert_int_equal(engine_run(engine, q, 3, plain, NULL, &e), 0);
         engine_free(engine);
         for (int d = 0; d < 2; d++) {
-            l.drafter = drafter(d ? "draft" : "lookup");
-            l.n_draft = 3;
-            l.draft_model = golden.model;
+            l.draft.by = drafter(d ? "draft" : "lookup");
+            l.draft.n = 3;
+            l.draft.model = golden.model;
             engine = engine_new(golden.model, &l, &e);
             assert_int_equal(engine_run(engine, q, 3, g, NULL, &e), 0);
             assert_same_groups(plain, g, 3);
@@ -188,15 +188,15 @@ static void test_a_model_that_drafts_for_itself_is_always_right(void **state)
         struct group g[REQUESTS];
         work_to_the_end(&w, shapes[s].vocab, s);
         struct engine_limits l = wide;
-        l.drafter = drafter("draft");
-        l.n_draft = 1 + (int)s;
-        l.draft_model = s % 2 ? m : copy;
+        l.draft.by = drafter("draft");
+        l.draft.n = 1 + (int)s;
+        l.draft.model = s % 2 ? m : copy;
         struct engine_progress p = run(m, &l, &w, g);
         assert_int_equal(p.accepted, p.drafted);
         assert_int_equal(p.tokens, p.turns + p.accepted);
         long turns = 0;
         for (int i = 0; i < REQUESTS; i++)
-            turns += g[i].n * (1 + (w.requests[i].sampling.max_new_tokens - 1 + l.n_draft) / (l.n_draft + 1));
+            turns += g[i].n * (1 + (w.requests[i].sampling.max_new_tokens - 1 + l.draft.n) / (l.draft.n + 1));
         assert_int_equal(p.turns, turns);
         release(g);
         model_free(copy);
@@ -219,7 +219,7 @@ static void test_text_that_repeats_itself_is_looked_up(void **state)
     q.sampling.temperature = 0;
     q.sampling.max_new_tokens = 200; /* greedy decoding of a small model ends in a circle */
     struct engine_limits l = {.max_running = 1, .max_rows = 64, .max_tokens = 300};
-    l.drafter = drafter("lookup");
+    l.draft.by = drafter("lookup");
     struct engine *engine = engine_new(m, &l, &e);
     assert_non_null(engine);
     assert_int_equal(engine_run(engine, &q, 1, &g, &hooks, &e), 0);
@@ -284,7 +284,7 @@ static bool look_at_drafts(void *ctx, const struct engine_progress *p)
         if (!s->out->n) continue;
         memcpy(tokens, q->prompt, (size_t)q->n_prompt * sizeof(int));
         memcpy(tokens + q->n_prompt, s->out->ids, (size_t)s->out->n * sizeof(int));
-        assert_int_equal(s->n_drafts, left < d->engine->limits.n_draft ? left : d->engine->limits.n_draft);
+        assert_int_equal(s->n_drafts, left < d->engine->limits.draft.n ? left : d->engine->limits.draft.n);
         if (d->looks++ % 3 == 0) expect_drafts(d, s, tokens, q->n_prompt + s->out->n);
     }
     return false;
@@ -334,7 +334,7 @@ static void test_kept_prompts_hold_the_modules_share_too(void **state)
         struct engine_limits l = {.max_running = 4, .max_rows = 40, .max_tokens = PROMPT_MAX + NEW_MAX};
         struct err e = {0};
         l.keep_prompts = true;
-        l.drafter = drafter("mtp");
+        l.draft.by = drafter("mtp");
         struct engine *engine = engine_new(m, &l, &e);
         struct arena arena;
         struct drafts_seen d;
@@ -391,9 +391,9 @@ static void test_a_stop_string_within_an_accepted_draft_ends_the_completion_ther
     struct model *m = tiny_model(&spelling, 1);
     struct engine_limits l = {.max_running = 4, .max_rows = 40, .max_tokens = 100};
     struct engine *plain = engine_new(m, &l, &e);
-    l.drafter = drafter("draft");
-    l.draft_model = m;
-    l.n_draft = 5;
+    l.draft.by = drafter("draft");
+    l.draft.model = m;
+    l.draft.n = 5;
     struct engine *engine = engine_new(m, &l, &e);
     struct request q = {.prompt = prompt, .n_prompt = 4, .n = 4, .seed = 17};
     struct group whole, a, b;
@@ -446,8 +446,8 @@ static void test_bad_logits_are_an_error_only_where_plain_decoding_would_come(vo
     struct model *m = tiny_model(&untied, 8), *good = tiny_model(&untied, 8);
     struct engine_limits l = {.max_running = 1, .max_rows = 20, .max_tokens = 100};
     struct engine *plain = engine_new(m, &l, &e);
-    l.drafter = drafter("draft");
-    l.draft_model = good; /* drafts on as if nothing were damaged */
+    l.draft.by = drafter("draft");
+    l.draft.model = good; /* drafts on as if nothing were damaged */
     struct engine *engine = engine_new(m, &l, &e);
     struct weight *w = model_find(m, "model.embed_tokens.weight");
     struct request q = damage_request(prompt);
@@ -491,8 +491,8 @@ static void test_a_damaged_drafter_only_makes_no_drafts(void **state)
         if (modules) model_find(deep, "model.layers.3.shared_head.norm.weight")->data[0] = NAN;
         struct engine *plain = engine_new(own, &l, &e);
         assert_int_equal(engine_run(plain, &q, 1, &a, NULL, &e), 0);
-        l.drafter = drafter(modules ? "mtp" : "draft");
-        l.draft_model = bad;
+        l.draft.by = drafter(modules ? "mtp" : "draft");
+        l.draft.model = bad;
         struct engine *engine = engine_new(own, &l, &e);
         assert_int_equal(engine_run(engine, &q, 1, &b, &hooks, &e), 0);
         assert_same_groups(&a, &b, 1);
@@ -531,28 +531,28 @@ static void test_drafters_that_cannot_serve_a_model_are_refused(void **state)
     struct model *m = tiny_model(&shapes[0], 3), *other = tiny_model(&shapes[1], 3);
     struct model *deep = tiny_model(&further[1], 3);
     struct engine_limits l = wide;
-    l.drafter = drafter("mtp");
+    l.draft.by = drafter("mtp");
     assert_refused(m, &l, "no modules");
-    l.n_draft = 3;
+    l.draft.n = 3;
     assert_refused(deep, &l, "the model has 2");
-    l.n_draft = 2;
+    l.draft.n = 2;
     l.max_rows = 2;
     assert_refused(deep, &l, "needs 3");
     l = wide;
-    l.drafter = drafter("draft");
+    l.draft.by = drafter("draft");
     assert_refused(m, &l, "none is given");
-    l.draft_model = other;
+    l.draft.model = other;
     assert_refused(m, &l, "300 tokens, not 25");
     assert_null(drafter_find("guess", &e));
     assert_non_null(strstr(e.msg, "lookup, mtp, draft"));
     model_free(other);
     tiny_tokenizer("abcdefghijklmnopqrstuvw");
     other = tiny_model(&shapes[0], 3);
-    l.draft_model = other;
+    l.draft.model = other;
     assert_refused(m, &l, "no tokenizer");
     tiny_tokenizer("bacdefghijklmnopqrstuvw");
     struct model *third = tiny_model(&shapes[0], 3);
-    l.draft_model = third;
+    l.draft.model = third;
     assert_refused(other, &l, "token 2 is \"b\", not \"a\"");
     model_free(third);
     model_free(other);
@@ -566,12 +566,12 @@ static void test_engine_bytes_covers_the_caches_of_drafters(void **state)
     struct model *m = tiny_model(&shapes[0], 3), *deep = tiny_model(&further[1], 3);
     struct engine_limits l = {.max_running = 4, .max_rows = 64, .max_tokens = 96, .n_blocks = 30};
     size_t plain = engine_bytes(m, &l), deep_plain = engine_bytes(deep, &l);
-    l.n_draft = 2;
-    l.drafter = drafter("draft");
-    l.draft_model = m;
+    l.draft.n = 2;
+    l.draft.by = drafter("draft");
+    l.draft.model = m;
     struct kv_cache c = model_cache_shape(m, 30);
     assert_true(engine_bytes(m, &l) >= plain + kv_cache_bytes(c.n_layers, c.n_kv, c.width, 30));
-    l.drafter = drafter("mtp");
+    l.draft.by = drafter("mtp");
     c = model_cache_shape(deep, 30);
     assert_true(engine_bytes(deep, &l) >= deep_plain + kv_cache_bytes(2, c.n_kv, c.width, 30));
     model_free(m);
@@ -600,9 +600,9 @@ static void test_drafting_allocates_nothing(void **state)
         struct err e = {0};
         struct model *m = tiny_model(&further[1], 3);
         struct engine_limits l = {.max_running = 8, .max_rows = 64, .max_tokens = 96};
-        l.drafter = drafter(names[i]);
-        l.n_draft = 2;
-        l.draft_model = m;
+        l.draft.by = drafter(names[i]);
+        l.draft.n = 2;
+        l.draft.model = m;
         struct engine *engine = engine_new(m, &l, &e);
         struct request q = {.prompt = prompt, .n_prompt = 4, .n = 8};
         struct memory use = {.n = 0};
