@@ -14,6 +14,7 @@
 #include "cmd/cmd.h"
 #include "cmd/cmd_lines.h"
 #include "cmd/model_run.h"
+#include "cmd/speculate.h"
 #include "eval/eval.h"
 
 static const struct opt eval_options[] = {
@@ -73,7 +74,7 @@ static const struct opt eval_options[] = {
     {.key = "params", .type = OPT_MAP, .help = "settings of the task"},
     {.key = "out", .type = OPT_STR, .help = "folder for results.json and samples.jsonl"},
     {0}};
-static const struct opt *const eval_tables[] = {eval_options, model_run_options, NULL};
+static const struct opt *const eval_tables[] = {eval_options, speculate_options, model_run_options, NULL};
 
 /* As asked for; else greedy, or for several samples DeepSeek-R1's 0.6 (its report of 2025, section 3). */
 static double temperature_of(struct conf *c)
@@ -103,7 +104,7 @@ static int options_read(struct conf *c, struct model *m, struct eval_opts *o, st
     if (o->num_samples > 1 && s->temperature == 0)
         return err_usage(e, "%d samples at temperature 0 would all be the same; set --temperature",
                          o->num_samples);
-    return 0;
+    return speculate_read(c, &o->draft, e);
 }
 
 /* What the numbers rest on, beside the weights: the settings, no paths. */
@@ -205,6 +206,7 @@ static int eval_run(struct conf *c, struct err *e)
     if (!rc) table_print(results);
     json_decref(params);
     json_decref(results);
+    model_free(o.draft.model);
     model_free(m);
     return rc;
 }

@@ -33,6 +33,7 @@ struct eval_opts {
     const json_t *params;
     int max_running; /* sequences decoded together; changes speed and memory only */
     size_t kv_bytes; /* most memory for keys and values; 0: no bound */
+    struct speculation draft;
 };
 /* result: {"pass@1","stderr","pass@k" for k = powers of two up to n and n,"maj@n","n_items","n_samples" (an
  * item), "mean_length","clipped_ratio","reasoning_ratio","undecided" (completions)}; other metrics have

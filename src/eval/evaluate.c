@@ -114,7 +114,8 @@ static int items_sample(struct run *r, struct model *m, int max_tokens, struct e
     struct engine_limits limits = {.max_running = total < r->o->max_running ? (int)total : r->o->max_running,
                                    .max_rows = FORWARD_ROWS,
                                    .max_tokens = max_tokens,
-                                   .kv_bytes = r->o->kv_bytes};
+                                   .kv_bytes = r->o->kv_bytes,
+                                   .draft = r->o->draft};
     struct engine_hooks hooks = {.watch = watch, .ctx = r};
     struct engine *engine = engine_new(m, &limits, e);
     if (!engine) return -1;

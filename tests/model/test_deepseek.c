@@ -1,5 +1,5 @@
 /* What DeepSeek has beyond other architectures: the layer that predicts further and the balance loss equal
- * PyTorch's, with every gradient; absorbed attention equals the expanded one; routers are noted, corrected;
+ * PyTorch's, with every gradient, and that layer decodes from a cache with the same bits; absorbed attention equals the expanded one; routers are noted, corrected;
  * and the published model has on paper the size that it has. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -153,6 +153,51 @@ static void logits_of_the_module_behind_equal_pytorch(void **state)
         free(want);
         free(got);
     }
+    tape_free(t);
+    arena_release(&arena);
+    golden_close(&g);
+}
+
+/* Rows at..at+len-1 of the first list through model and module, with or without a cache. */
+static void run_rows(struct tape *t, const struct golden *g, struct batch *b, const int *next, float *out)
+{
+    size_t hidden = (size_t)model_config(g->model)->hidden;
+    tape_start(t, false);
+    struct further f = {b, model_forward(g->model, t, b, true), next, 0};
+    struct tensor *h = model_forward_further(g->model, t, &f, true);
+    memcpy(out, h->data, (size_t)b->n_rows * hidden * sizeof *out);
+}
+
+static void the_module_behind_decoded_with_a_cache_has_the_bits_of_the_whole(void **state)
+{
+    (void)state;
+    static const int pieces[] = {1, 7, 32, 69};
+    struct golden g;
+    struct arena arena;
+    struct err e = {0};
+    int blocks[] = {4, 0, 3};
+    golden_open(&g, "deepseek_v3_further");
+    arena_init(&arena, (size_t)1 << 28);
+    struct tape *t = tape_new(&arena);
+    int n = g.n_ids[0] - 1, hidden = model_config(g.model)->hidden;
+    assert_true(n > 64 && n < ROWS_MAX);
+    struct kv_cache shape = model_cache_shape(g.model, 5);
+    struct kv_cache *cache = kv_cache_new(shape.n_layers + 1, shape.n_kv, shape.width, 5, &e);
+    struct span span = {0, n, 0, -1, NULL};
+    struct batch b = {n, g.ids[0], 1, &span, NULL, NULL};
+    float whole[ROWS_MAX * 20], parts[ROWS_MAX * 20];
+    assert_true(cache && hidden == 20);
+    run_rows(t, &g, &b, g.ids[0] + 1, whole);
+    for (size_t p = 0; p < sizeof pieces / sizeof *pieces; p++) {
+        for (int at = 0; at < n; at += pieces[p]) {
+            int len = n - at < pieces[p] ? n - at : pieces[p];
+            span = (struct span){0, len, at, -1, blocks};
+            b = (struct batch){len, g.ids[0] + at, 1, &span, cache, NULL};
+            run_rows(t, &g, &b, g.ids[0] + at + 1, parts + (size_t)at * 20);
+        }
+        assert_memory_equal(whole, parts, (size_t)n * 20 * sizeof *whole);
+    }
+    kv_cache_free(cache);
     tape_free(t);
     arena_release(&arena);
     golden_close(&g);
@@ -376,6 +421,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_whole_training_loss_and_its_gradients_equal_pytorch),
         cmocka_unit_test(logits_of_the_module_behind_equal_pytorch),
+        cmocka_unit_test(the_module_behind_decoded_with_a_cache_has_the_bits_of_the_whole),
         cmocka_unit_test(routers_are_noted_once_also_when_layers_run_twice),
         cmocka_unit_test(corrections_move_against_the_load),
         cmocka_unit_test(absorbed_attention_equals_the_expanded_one),
