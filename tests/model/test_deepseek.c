@@ -1,6 +1,7 @@
 /* What DeepSeek has beyond other architectures: the layer that predicts further and the balance loss equal
- * PyTorch's, with every gradient, and that layer decodes from a cache with the same bits; absorbed attention equals the expanded one; routers are noted, corrected;
- * and the published model has on paper the size that it has. */
+ * PyTorch's, with every gradient, and that layer decodes from a cache with the same bits; absorbed attention
+ * equals the expanded one; routers are noted, corrected; and the published model has on paper the size that
+ * it has. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
