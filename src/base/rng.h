@@ -18,8 +18,10 @@ enum rng_purpose {
     RNG_BOOTSTRAP, /* intervals */
     RNG_DROPOUT,
     RNG_TEST,
-    RNG_NOISE, /* on embeddings: step, sequence, position and column */
-    RNG_ROUND  /* moments: step, 2 weight + part, element / 8 */
+    RNG_NOISE,     /* on embeddings: step, sequence, position and column */
+    RNG_ROUND,     /* moments: step, 2 weight + part, element / 8 */
+    RNG_EVALUATE,  /* seed of the samples of an evaluation while training */
+    RNG_PREFLIGHT, /* seed of the samples before the first step, and which prompts they are of */
 };
 
 struct rng_at {

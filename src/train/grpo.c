@@ -21,66 +21,6 @@
 #include "base/file.h"
 #include "base/json.h"
 
-/* ---- generation ------------------------------------------------------------------------------------ */
-
-static bool watch(void *ctx, const struct engine_progress *p)
-{
-    struct trainer *t = ctx;
-    char note[64];
-    snprintf(note, sizeof note, "sampling %ld/%ld", p->done_sequences, p->total_sequences);
-    progress_update(&t->bar, t->step, note);
-    return stop_signal() != 0;
-}
-
-/* Prompts of window w: its place in the permutation of its epoch. */
-static void choose_prompts(struct grpo *g, long w)
-{
-    long windows = g->prompts.n / g->layout.groups, epoch = w / windows,
-         first = w % windows * g->layout.groups;
-    if (g->epoch != epoch) {
-        struct rng_at at = {.seed = g->t->data_seed, .purpose = RNG_SHUFFLE, .step = (uint32_t)epoch};
-        if (g->shuffled)
-            rng_permutation(&at, g->order, (uint32_t)g->prompts.n);
-        else
-            for (int i = 0; i < g->prompts.n; i++) g->order[i] = (uint32_t)i;
-        g->epoch = epoch;
-    }
-    for (int i = 0; i < g->layout.groups; i++) g->now.prompts[i] = (int)g->order[first + i];
-}
-
-static int sample(struct grpo *g, long w, struct err *e)
-{
-    struct engine_hooks hooks = {.watch = watch, .ctx = g->t};
-    for (int i = 0; i < g->layout.groups; i++) {
-        const struct prompt *p = &g->prompts.list[g->now.prompts[i]];
-        g->requests[i] = (struct request){.prompt = g->prompts.ids + p->at,
-                                          .n_prompt = p->n,
-                                          .n = g->layout.group,
-                                          .sampling = g->sampling,
-                                          .seed = g->t->seed,
-                                          .step = (uint32_t)w,
-                                          .first_sequence = (uint32_t)(i * g->layout.group)};
-    }
-    engine_reset(g->engine);
-    if (engine_run(g->engine, g->requests, g->layout.groups, g->now.out, &hooks, e)) return -1;
-    return stop_signal() ? err_kind_set(e, ERR_STOPPED, "stopped") : 0;
-}
-
-static int new_window(struct grpo *g, long w, struct err *e)
-{
-    double start = clock_s();
-    rollouts_clear(&g->now);
-    choose_prompts(g, w);
-    if (sample(g, w, e)) return -1;
-    g->now.generate_s = clock_s() - start;
-    g->scorer.step = g->t->step;
-    if (scorer_run(&g->scorer, g->rows.rows, &g->prompts, &g->now, e)) return -1;
-    g->now.score_s = clock_s() - start - g->now.generate_s;
-    if (g->ref && grpo_reference(g, e)) return -1;
-    g->now.window = w;
-    return 0;
-}
-
 /* ---- one optimiser step ---------------------------------------------------------------------------- */
 
 static void hash_step(struct grpo *g, int first_group, json_t *hashes)
@@ -112,7 +52,7 @@ static void put_metrics(struct grpo *g, const struct grpo_sums *p, bool fresh, s
         json_object_set_new(out->metrics, "sampling/sampling_logp_difference/max", number_json(p->gap_max));
     }
     if (fresh) {
-        rollouts_metrics(&g->now, &g->scorer, out->metrics);
+        grpo_window_metrics(g, out->metrics);
         json_object_set_new(out->timings, "generate_time", number_json(g->now.generate_s));
         json_object_set_new(out->timings, "reward_time", number_json(g->now.score_s));
     }
@@ -126,6 +66,7 @@ static void count_tokens(struct grpo *g)
         int prompt = g->now.prompts[i / g->layout.group];
         g->t->num_tokens += g->prompts.list[prompt].n + rollouts_at(&g->now, i)->n;
     }
+    g->t->num_tokens += g->now.extra_tokens;
 }
 
 static int grpo_step(void *self, struct trainer *t, struct step_out *out, struct err *e)
@@ -135,7 +76,7 @@ static int grpo_step(void *self, struct trainer *t, struct step_out *out, struct
     long window = t->step / l->window_steps, at = t->step % l->window_steps;
     int first_group = (int)(at % l->slices) * l->step_groups;
     bool fresh = at == 0;
-    if (g->now.window != window && new_window(g, window, e)) return -1;
+    if (g->now.window != window && grpo_window(g, window, e)) return -1;
     if (grpo_pass(g, first_group, fresh, e)) return -1;
     hash_step(g, first_group, out->hashes);
     put_metrics(g, &g->sums, fresh, out);
@@ -159,12 +100,18 @@ static void grpo_updated(void *self, struct trainer *t, json_t *metrics)
 #define STATE "grpo_state.json"
 
 /* What is more than a function of the step: only there when some option asks for it. */
+static bool has_state(const struct grpo *g)
+{
+    return g->control.adaptive || g->course.streams || g->course.by_pass_rate;
+}
+
 static int state_save(struct grpo *g, const char *dir, struct err *e)
 {
-    if (!g->control.adaptive) return 0;
+    if (!has_state(g)) return 0;
     char *path = path_join(dir, STATE);
     json_t *o = json_pack("{s:f, s:o}", "entropy_coef", g->control.coef, "last_entropy",
                           number_json(g->control.last));
+    course_save(&g->course, o);
     int failed = json_write_file(o, path, e);
     json_decref(o);
     free(path);
@@ -173,11 +120,12 @@ static int state_save(struct grpo *g, const char *dir, struct err *e)
 
 static int state_load(struct grpo *g, const char *dir, struct err *e)
 {
-    if (!g->control.adaptive) return 0;
+    if (!has_state(g)) return 0;
     char *path = path_join(dir, STATE);
     json_t *o = json_read_file(path, e);
     int failed = o ? json_get_real_or(o, "entropy_coef", g->control.coef, &g->control.coef, e) : -1;
     if (!failed) failed = json_get_real_or(o, "last_entropy", INFINITY, &g->control.last, e);
+    if (!failed) failed = course_load(&g->course, o, e);
     json_decref(o);
     free(path);
     return failed;
@@ -215,6 +163,7 @@ static const struct learner grpo_learner = {.name = "grpo",
                                             .step = grpo_step,
                                             .updated = grpo_updated,
                                             .show = grpo_show,
+                                            .evaluate = grpo_evaluate,
                                             .save = grpo_save,
                                             .load = grpo_load};
 
@@ -224,14 +173,12 @@ static const struct refusal grpo_refused[] = {
     {"label_smoothing_factor", OPT_REAL, 0, "it belongs to supervised fine-tuning"},
     {"neftune_noise_alpha", OPT_REAL, 0, "log-probs of noisy embeddings are not the sampler's"},
     {"max_tool_calling_iterations", OPT_INT, 0, "tools are not built"},
-    {"generation_kwargs", OPT_MAP, 0, "set temperature, top_p, top_k, min_p, repetition_penalty instead"},
-    {"chat_template_kwargs", OPT_MAP, 0, "templates take no extra values here"},
     {NULL, OPT_BOOL, 0, NULL},
 };
 
 static int grpo_run(struct conf *c, const struct train_hooks *hooks, struct str *out, struct err *e)
 {
-    struct grpo g = {.epoch = -1};
+    struct grpo g = {0};
     struct trainer t = {.learner = &grpo_learner, .self = &g};
     g.t = &t;
     int failed = train_refuse(c, grpo_refused, e);

@@ -46,8 +46,8 @@ struct prompts {
 int prompts_read(struct prompts *p, json_t *rows, struct trainer *t, struct err *e);
 void prompts_release(struct prompts *p);
 
-struct rollouts {
-    long window; /* number of the window; -1: none */
+struct rollouts { /* completions of some prompts: a window, or what is looked at beside it */
+    long window;  /* number of the window; -1: none */
     int groups, group, n_funcs;
     int *prompts;                /* [groups] index in struct prompts */
     struct group *out;           /* [groups] */
@@ -56,10 +56,12 @@ struct rollouts {
     double *totals, *advantages; /* [groups*group] */
     double **ref;                /* [groups*group] reference log-probs, or NULL each */
     struct advantage_out stats;
+    int sampled, rounds; /* groups sampled for this window in all; rounds of further prompts */
+    double extra_tokens; /* of groups that made room for others */
     double generate_s, score_s;
 };
 enum { REASON_MAX = 320 };
-void rollouts_init(struct rollouts *r, const struct grpo_layout *l, int n_funcs);
+void rollouts_init(struct rollouts *r, int n_groups, int group, int n_funcs);
 void rollouts_release(struct rollouts *r);
 void rollouts_clear(struct rollouts *r); /* forget the window */
 int rollouts_save(const struct rollouts *r, const char *path, struct err *e);
@@ -69,27 +71,87 @@ double *rollouts_ref(struct rollouts *r, int i);
 /* Completion i of the window. */
 const struct completion *rollouts_at(const struct rollouts *r, int i);
 void rollouts_hash(const struct rollouts *r, int first, int n, char ids[HASH_HEX], char rewards[HASH_HEX]);
-/* TRL's metrics of a fresh window. */
+/* TRL's metrics of completions that were just made. */
 struct scorer;
 void rollouts_metrics(const struct rollouts *r, const struct scorer *s, json_t *metrics);
 
+/* Can nothing be learned from the group, every completion having got the same? Reward by reward where each
+ * is normalised for itself. */
+bool rollouts_flat(const struct rollouts *r, const struct scorer *s, int slot);
+struct tally {             /* of completions that are scored, with their advantages */
+    double pass_1, pass_k; /* share of completions that pass; of groups in which one does */
+    double varied, cut;    /* share of groups that are not flat; of completions that were cut off */
+    double length;         /* mean, in tokens */
+};
+struct tally rollouts_tally(const struct rollouts *r, const struct scorer *s);
+
+/* ---- grpo_sample.c: completions from the weights as they are, scored ---------------------------------- */
+
+struct sample_call {
+    const json_t *rows;
+    const struct prompts *prompts;
+    struct rollouts *to; /* prompts[slot] says which prompt; completions and rewards are filled in */
+    const int *slots;    /* groups to fill [n_slots] */
+    int n_slots;
+    uint64_t seed;
+    uint32_t step, first_sequence; /* completion k of group s draws with first_sequence + s * group + k */
+    const char *what;              /* for the progress bar */
+    const struct ids *behind; /* put behind each prompt, and its text in front of the completion's; or NULL */
+    const char *behind_text;
+};
+struct grpo;
+int grpo_sample(struct grpo *g, const struct sample_call *c, struct err *e);
+
+/* ---- scorer.c: the rewards of a run ------------------------------------------------------------------ */
+
 struct sight;
-struct scorer { /* the rewards of a run; all windows are of one size */
+struct scorer {
     struct reward_use *funcs[FUNCS_MAX];
     json_t *params[FUNCS_MAX];
     double weights[FUNCS_MAX];
     int n;
     const char *scale;
     bool normalize_then_sum;
-    long step; /* at which is scored, for programs that ask (trainer_state) */
+    double pass; /* a completion passes when the first reward gives at least this */
+    long step;   /* at which is scored, for programs that ask (trainer_state) */
     struct sight *sight;
 };
 int scorer_read(struct scorer *s, struct conf *c, struct err *e);
 void scorer_release(struct scorer *s);
-int scorer_run(struct scorer *s, const json_t *rows, const struct prompts *p, struct rollouts *r,
-               struct err *e);
+/* Rewards of the groups of a call; then, when all groups are scored, what they make together. */
+int scorer_run(struct scorer *s, const struct sample_call *c, struct err *e);
+int scorer_advantages(const struct scorer *s, struct rollouts *r, struct err *e);
+bool scorer_passes(const struct scorer *s, const struct rollouts *r, int i); /* completion i */
 const char *scorer_metric(const struct scorer *s, int k);
 const char *scorer_name(const struct scorer *s, int k);
+
+/* ---- course.c: which prompts come next --------------------------------------------------------------- */
+
+struct course_key {
+    double key;
+    uint32_t prompt;
+};
+struct course {
+    int n;             /* prompts */
+    int window_groups; /* prompts of a window */
+    bool shuffled, by_pass_rate;
+    bool streams; /* windows take as many prompts as they need */
+    uint64_t seed;
+    uint32_t *order; /* [n] of the epoch or window at hand */
+    long epoch, next;
+    double *prior, *passed, *seen; /* [n], by pass rate */
+    double prior_weight;           /* completions that the prior counts for */
+    struct course_key *keys;
+};
+int course_open(struct course *c, const json_t *rows, const struct prompts *p, struct trainer *t,
+                struct err *e);
+void course_release(struct course *c);
+void course_begin(struct course *c, long window);
+int course_next(struct course *c); /* index of a prompt; -1: this window has had them all */
+void course_note(struct course *c, int prompt, int passed, int n); /* of n completions */
+double course_rate(const struct course *c, int prompt);
+void course_save(const struct course *c, json_t *state);
+int course_load(struct course *c, const json_t *state, struct err *e);
 
 /* ---- reference.c: the model that the KL is taken to, and how it follows the policy ------------------ */
 
@@ -126,14 +188,15 @@ struct grpo {
     struct entropy_control control;
     struct sampling sampling;
     struct engine *engine;
-    struct request *requests; /* [groups] */
-    struct model *ref;        /* NULL: beta is 0 */
+    struct model *ref; /* NULL: beta is 0 */
     struct reference reference;
     struct rollouts now;
     struct micro micro;
-    bool mask_truncated, shuffled;
-    uint32_t *order; /* of the prompts in the epoch at hand */
-    long epoch;
+    bool mask_truncated;
+    struct course course;
+    int rounds;              /* dynamic_sampling_rounds; 0: no dynamic sampling */
+    struct prompts held_out; /* evaluation; n 0: none */
+    int eval_group;          /* num_generations_eval */
     /* of one optimiser step: completions in order */
     int first_group;
     int *lengths;                                              /* [step_groups*G] */
@@ -152,6 +215,12 @@ struct grpo {
 int grpo_pass(struct grpo *g, int first_group, bool fresh, struct err *e); /* fills g->sums */
 /* Log-probs of the window under the reference model. */
 int grpo_reference(struct grpo *g, struct err *e);
+
+/* grpo_window.c: window w into g->now, and its metrics. */
+int grpo_window(struct grpo *g, long w, struct err *e);
+void grpo_window_metrics(const struct grpo *g, json_t *metrics);
+/* grpo_evaluate.c: rewards on held-out prompts. */
+int grpo_evaluate(void *self, struct trainer *t, struct evaluation_out *out, struct err *e);
 
 /* grpo_setup.c: options, data, engine, buffers and the plan, once the model is there. */
 int grpo_set_up(struct grpo *g, struct err *e);

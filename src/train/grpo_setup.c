@@ -43,8 +43,50 @@ static int read_policy(struct grpo *g, struct conf *c, struct err *e)
                                           .last = INFINITY};
     policy_say(o);
     g->mask_truncated = conf_bool(c, "mask_truncated_completions");
-    g->shuffled = conf_bool(c, "shuffle_dataset");
+    g->rounds = conf_bool(c, "dynamic_sampling") ? (int)conf_int(c, "dynamic_sampling_rounds") : 0;
     return reference_read(&g->reference, c, e);
+}
+
+/* generation_kwargs: the same settings by the names of transformers, which win. */
+static int read_kwargs(struct sampling *s, struct conf *c, struct err *e)
+{
+    const struct {
+        const char *key;
+        float *real;
+        int *whole;
+    } known[] = {{"temperature", &s->temperature, NULL},
+                 {"top_p", &s->top_p, NULL},
+                 {"top_k", NULL, &s->top_k},
+                 {"min_p", &s->min_p, NULL},
+                 {"repetition_penalty", &s->repetition_penalty, NULL},
+                 {"max_new_tokens", NULL, &s->max_new_tokens}};
+    json_t *map = conf_map(c, "generation_kwargs"), *value;
+    const char *key;
+    int failed = 0;
+    json_object_foreach(map, key, value)
+    {
+        size_t i = 0, n = sizeof known / sizeof *known;
+        if (failed || (strcmp(key, "do_sample") == 0 && json_is_true(value))) continue;
+        while (i < n && strcmp(key, known[i].key) != 0) i++;
+        if (i == n)
+            failed = err_usage(e,
+                               "generation_kwargs: %s is not known; known: temperature, top_p, top_k, min_p, "
+                               "repetition_penalty, max_new_tokens, do_sample: true",
+                               key);
+        else if (!json_is_number(value) || (known[i].whole && !json_is_integer(value)))
+            failed = err_usage(e, "generation_kwargs: %s must be a %s", key,
+                               known[i].whole ? "whole number" : "number");
+        else if (known[i].whole)
+            *known[i].whole = (int)json_integer_value(value);
+        else
+            *known[i].real = (float)json_number_value(value);
+    }
+    json_decref(map);
+    if (!failed && sampling_check(s, e)) failed = err_wrap(e, "generation_kwargs");
+    if (!failed && s->temperature == 0)
+        failed =
+            err_usage(e, "generation_kwargs: temperature 0 gives every completion of a group the same text");
+    return failed;
 }
 
 static int read_sampling(struct grpo *g, struct conf *c, struct err *e)
@@ -59,6 +101,7 @@ static int read_sampling(struct grpo *g, struct conf *c, struct err *e)
     s->min_p = conf_is_set(c, "min_p") ? (float)conf_real(c, "min_p") : 0;
     s->repetition_penalty = (float)conf_real(c, "repetition_penalty");
     s->max_new_tokens = (int)conf_int(c, "max_completion_length");
+    if (read_kwargs(s, c, e)) return -1;
     int n = model_eos(g->t->model, &ids);
     for (int i = 0; i < n && s->n_stop_ids < 63; i++) g->stop_ids[s->n_stop_ids++] = ids[i];
     int own = eos && *eos ? tokenizer_id(model_tokenizer(g->t->model), eos) : -1;
@@ -86,7 +129,8 @@ static struct engine_limits choose_limits(struct grpo *g, struct conf *c)
 {
     int total = g->layout.groups * g->layout.group;
     struct engine_limits l = {.max_running = total < 256 ? total : 256, .max_rows = 512};
-    l.max_tokens = g->prompts.longest + g->sampling.max_new_tokens;
+    int longest = g->prompts.longest > g->held_out.longest ? g->prompts.longest : g->held_out.longest;
+    l.max_tokens = longest + g->sampling.max_new_tokens;
     if (conf_is_set(c, "max_running"))
         l.max_running = (int)conf_int(c, "max_running");
     else
@@ -159,9 +203,7 @@ static int take_buffers(struct grpo *g, struct err *e)
     g->entropy = alloc_zero(most, sizeof *g->entropy);
     g->grad = alloc_zero(most, sizeof *g->grad);
     g->grad_entropy = alloc_zero(most, sizeof *g->grad_entropy);
-    g->requests = alloc_zero((size_t)g->layout.groups, sizeof *g->requests);
-    g->order = alloc_zero((size_t)g->prompts.n, sizeof *g->order);
-    rollouts_init(&g->now, &g->layout, g->scorer.n);
+    rollouts_init(&g->now, g->layout.groups, g->layout.group, g->scorer.n);
     return 0;
 }
 
@@ -198,12 +240,21 @@ int grpo_set_up(struct grpo *g, struct err *e)
         return -1;
     if (grpo_layout_read(&g->layout, t, e) || rows_open(&g->rows, t, e)) return -1;
     if (prompts_read(&g->prompts, g->rows.rows, t, e) || check_positions(g)) return -1;
+    if (g->rows.held_out && prompts_read(&g->held_out, g->rows.held_out, t, e))
+        return err_wrap(e, "rows to evaluate on");
+    g->eval_group = conf_is_set(t->conf, "num_generations_eval")
+                        ? (int)conf_int(t->conf, "num_generations_eval")
+                        : g->layout.group;
+    conf_int(t->conf, "per_device_eval_batch_size"); /* the engine decides how many run together */
     if (g->prompts.n < g->layout.groups)
         return err_usage(
             e,
             "the dataset has %d prompts, one generation needs %d; lower prompts_per_step (or the batch "
             "sizes), or use more data",
             g->prompts.n, g->layout.groups);
+    g->course.window_groups = g->layout.groups;
+    g->course.streams = g->rounds > 0 && strcmp(conf_str(t->conf, "curriculum"), "pass_rate") != 0;
+    if (course_open(&g->course, g->rows.rows, &g->prompts, t, e)) return -1;
     grpo_layout_say(&g->layout, g->prompts.n);
     t->steps_per_epoch = g->prompts.n / g->layout.groups * g->layout.window_steps;
     t->micro_per_epoch = t->steps_per_epoch * t->accumulation;
@@ -231,6 +282,6 @@ void grpo_release(struct grpo *g)
     free(g->lengths);
     free(g->starts);
     free(g->active);
-    free(g->requests);
-    free(g->order);
+    course_release(&g->course);
+    prompts_release(&g->held_out);
 }

@@ -1,5 +1,5 @@
-/* prompts.c: dataset rows become prompts. A prompt is never cut: a row whose prompt is too long is left out
- * and counted, because half a chat template teaches nothing.
+/* prompts.c: dataset rows become prompts. A prompt that is too long is left out and counted, because half a
+ * chat template teaches nothing; or, when told so, cut to its last tokens, or refused.
  */
 #include "train/grpo_int.h"
 
@@ -35,6 +35,50 @@ static bool chat_wanted(struct trainer *t)
     return told && tokenizer_template(model_tokenizer(t->model));
 }
 
+/* chat_template_kwargs: for every row that does not say otherwise itself. */
+static void add_variables(json_t *row, const json_t *variables)
+{
+    json_t *own = json_object_get(row, "chat_template_kwargs"), *all = json_copy((json_t *)variables);
+    if (json_is_object(own)) json_object_update(all, own);
+    json_object_set_new(row, "chat_template_kwargs", all);
+}
+
+struct length_rule {
+    size_t limit;
+    const char *longer; /* drop, cut or refuse */
+    size_t n;           /* rows that it met */
+};
+
+/* Is the prompt to be left out? */
+static int keep_length(struct length_rule *r, struct ids *ids, bool *out, struct err *e)
+{
+    *out = ids->n > r->limit;
+    if (!*out) return 0;
+    r->n++;
+    if (strcmp(r->longer, "refuse") == 0)
+        return err_set(
+            e,
+            "the prompt has %zu tokens, max_prompt_length is %zu (long_prompts: drop would leave it "
+            "out)",
+            ids->n, r->limit);
+    if (strcmp(r->longer, "cut") != 0) return 0;
+    memmove(ids->p, ids->p + ids->n - r->limit, r->limit * sizeof *ids->p);
+    ids->n = r->limit;
+    *out = false;
+    return 0;
+}
+
+static void say_lengths(const struct prompts *p, const struct length_rule *r, size_t n)
+{
+    bool cut = strcmp(r->longer, "cut") == 0;
+    if (r->n)
+        log_warn("%zu of %zu prompts are longer than max_prompt_length %zu and are %s", r->n, n, r->limit,
+                 cut ? "cut to their last tokens, which may cost them the head of a chat template"
+                     : "left out");
+    log_info("data: %d prompts, longest %d tokens%s", p->n, p->longest,
+             p->opts.apply_chat ? ", chat template applied" : "");
+}
+
 int prompts_read(struct prompts *p, json_t *rows, struct trainer *t, struct err *e)
 {
     struct conf *c = t->conf;
@@ -42,28 +86,27 @@ int prompts_read(struct prompts *p, json_t *rows, struct trainer *t, struct err 
                             .prompt_column = conf_str(c, "dataset_prompt_column"),
                             .system_prompt = conf_str(c, "system_prompt"),
                             .apply_chat = chat_wanted(t)};
-    size_t limit =
-        conf_is_set(c, "max_prompt_length") ? (size_t)conf_int(c, "max_prompt_length") : (size_t)1 << 28;
-    size_t n = json_array_size(rows), too_long = 0;
-    if (n >= (size_t)1 << 30) return err_set(e, "%zu rows", n);
+    struct length_rule rule = {.limit = (size_t)1 << 28, .longer = conf_str(c, "long_prompts")};
+    json_t *variables = conf_map(c, "chat_template_kwargs");
+    size_t n = json_array_size(rows);
+    int failed = n >= (size_t)1 << 30 ? err_set(e, "%zu rows", n) : 0;
+    if (conf_is_set(c, "max_prompt_length")) rule.limit = (size_t)conf_int(c, "max_prompt_length");
     p->opts = o;
     p->list = alloc_zero(n + 1, sizeof *p->list);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && !failed; i++) {
         struct ids ids = {0};
-        int failed = prompt_encode(json_array_get(rows, i), &o, &ids, e);
+        bool out = false;
+        if (json_object_size(variables)) add_variables(json_array_get(rows, i), variables);
+        failed = prompt_encode(json_array_get(rows, i), &o, &ids, e);
         if (!failed && ids.n == 0) failed = err_set(e, "the prompt has no tokens");
-        if (!failed && ids.n > limit)
-            too_long++;
-        else if (!failed)
-            add_prompt(p, &ids, (long)i);
+        if (!failed) failed = keep_length(&rule, &ids, &out, e);
+        if (!failed && !out) add_prompt(p, &ids, (long)i);
         ids_release(&ids);
-        if (failed) return err_wrap(e, "dataset row %zu", i);
+        if (failed) err_wrap(e, "dataset row %zu", i);
     }
-    if (p->n == 0) return err_set(e, "all %zu prompts are longer than max_prompt_length %zu", n, limit);
-    if (too_long)
-        log_warn("%zu of %zu prompts are longer than max_prompt_length %zu and are left out", too_long, n,
-                 limit);
-    log_info("data: %d prompts, longest %d tokens%s", p->n, p->longest,
-             o.apply_chat ? ", chat template applied" : "");
+    json_decref(variables);
+    if (failed) return -1;
+    if (p->n == 0) return err_set(e, "all %zu prompts are longer than max_prompt_length %zu", n, rule.limit);
+    say_lengths(p, &rule, n);
     return 0;
 }

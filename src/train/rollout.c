@@ -14,9 +14,9 @@
 #include "base/file.h"
 #include "base/json.h"
 
-void rollouts_init(struct rollouts *r, const struct grpo_layout *l, int n_funcs)
+void rollouts_init(struct rollouts *r, int n_groups, int group, int n_funcs)
 {
-    *r = (struct rollouts){.window = -1, .groups = l->groups, .group = l->group, .n_funcs = n_funcs};
+    *r = (struct rollouts){.window = -1, .groups = n_groups, .group = group, .n_funcs = n_funcs};
     size_t groups = (size_t)r->groups, n = groups * (size_t)r->group, cells = n * (size_t)n_funcs;
     r->prompts = alloc_zero(groups, sizeof *r->prompts);
     r->out = alloc_zero(groups, sizeof *r->out);
@@ -38,6 +38,8 @@ void rollouts_clear(struct rollouts *r)
         }
     }
     r->window = -1;
+    r->sampled = r->rounds = 0;
+    r->extra_tokens = r->generate_s = r->score_s = 0;
 }
 
 void rollouts_release(struct rollouts *r)
@@ -133,6 +135,34 @@ void rollouts_metrics(const struct rollouts *r, const struct scorer *s, json_t *
     put(m, "%s", "reward", r->stats.reward_mean);
     put(m, "%s", "reward_std", r->stats.reward_std);
     put(m, "%s", "frac_reward_zero_std", r->stats.frac_zero_std);
+}
+
+bool rollouts_flat(const struct rollouts *r, const struct scorer *s, int slot)
+{
+    size_t first = (size_t)slot * (size_t)r->group, n = (size_t)r->n_funcs;
+    if (!s->normalize_then_sum) return !(nan_stats(r->totals + first, r->group, 1).std > 0);
+    for (int k = 0; k < r->n_funcs; k++)
+        if (s->weights[k] != 0 && nan_stats(r->rewards + first * n + k, r->group, r->n_funcs).std > 0)
+            return false;
+    return true;
+}
+
+struct tally rollouts_tally(const struct rollouts *r, const struct scorer *s)
+{
+    struct tally out = {0};
+    double n = r->groups * r->group;
+    for (int slot = 0; slot < r->groups; slot++) {
+        int passed = 0;
+        for (int i = slot * r->group; i < (slot + 1) * r->group; i++) {
+            passed += scorer_passes(s, r, i);
+            out.cut += (rollouts_at(r, i)->finish == FINISH_LENGTH) / n;
+            out.length += rollouts_at(r, i)->n / n;
+        }
+        out.pass_1 += passed / n;
+        out.pass_k += (double)(passed > 0) / r->groups;
+        out.varied += (double)!rollouts_flat(r, s, slot) / r->groups;
+    }
+    return out;
 }
 
 /* ---- saving ---------------------------------------------------------------------------------------- */

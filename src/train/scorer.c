@@ -64,25 +64,25 @@ static int read_weights(struct scorer *s, struct conf *c, struct err *e)
     return 0;
 }
 
-/* The window as rewards see it: groups of completions, each with its row and prompt. Made once, for the
- * window's size never changes. */
+/* Completions as rewards see them: groups, each with its row and prompt. Made for the largest number of
+ * completions that was scored so far. */
 struct sight {
-    int n, n_groups;
+    int cap, n, n_groups; /* completions, at most and now; groups */
     struct reward_input *in;
     struct reward_result *out;
     struct reward_group *groups;
     json_t **prompts, **completions; /* of a group; of a completion where the prompt is a conversation */
 };
 
-static struct sight *sight_new(const struct rollouts *r)
+static struct sight *sight_new(int cap)
 {
-    size_t n = (size_t)r->groups * (size_t)r->group;
+    size_t n = (size_t)cap;
     struct sight *v = alloc_zero(1, sizeof *v);
-    *v = (struct sight){.n = (int)n, .n_groups = r->groups};
+    v->cap = cap;
     v->in = alloc_zero(n, sizeof *v->in);
     v->out = alloc_zero(n, sizeof *v->out);
-    v->groups = alloc_zero((size_t)r->groups, sizeof *v->groups);
-    v->prompts = alloc_zero((size_t)r->groups, sizeof *v->prompts);
+    v->groups = alloc_zero(n, sizeof *v->groups);
+    v->prompts = alloc_zero(n, sizeof *v->prompts);
     v->completions = alloc_zero(n, sizeof *v->completions);
     return v;
 }
@@ -91,6 +91,7 @@ static void sight_clear(struct sight *v)
 {
     for (int g = 0; g < v->n_groups; g++) json_decref(v->prompts[g]), v->prompts[g] = NULL;
     for (int i = 0; i < v->n; i++) json_decref(v->completions[i]), v->completions[i] = NULL;
+    v->n = v->n_groups = 0;
 }
 
 static void sight_free(struct sight *v)
@@ -105,25 +106,24 @@ static void sight_free(struct sight *v)
     free(v);
 }
 
-static int sight_fill(struct sight *v, const json_t *rows, const struct prompts *p, const struct rollouts *r,
-                      struct err *e)
+/* The completions of group `slot`, as the next group of v. */
+static int sight_add(struct sight *v, const struct sample_call *c, int slot, struct err *e)
 {
-    CHECK(v->n == r->groups * r->group && v->n_groups == r->groups, "a window of %d x %d, made for %d x %d",
-          r->groups, r->group, v->n_groups, v->n / v->n_groups);
-    for (int i = 0; i < v->n; i++) {
-        int g = i / r->group;
-        const struct completion *c = rollouts_at(r, i);
-        json_t *row = json_array_get(rows, (size_t)p->list[r->prompts[g]].row);
-        if (i % r->group == 0 && !(v->prompts[g] = prompt_json(row, &p->opts, e))) return -1;
+    int size = c->to->group, g = v->n_groups++;
+    json_t *row = json_array_get(c->rows, (size_t)c->prompts->list[c->to->prompts[slot]].row);
+    v->groups[g] = (struct reward_group){v->in + v->n, v->out + v->n, size};
+    if (!(v->prompts[g] = prompt_json(row, &c->prompts->opts, e))) return -1;
+    for (int k = 0; k < size; k++) {
+        const struct completion *done = rollouts_at(c->to, slot * size + k);
+        int i = v->n++;
         if (json_is_array(v->prompts[g]))
-            v->completions[i] = json_pack("[{s:s,s:s}]", "role", "assistant", "content", c->text);
-        v->in[i] = (struct reward_input){.text = c->text,
+            v->completions[i] = json_pack("[{s:s,s:s}]", "role", "assistant", "content", done->text);
+        v->in[i] = (struct reward_input){.text = done->text,
                                          .row = row,
-                                         .n_ids = c->n,
-                                         .ids = c->ids,
+                                         .n_ids = done->n,
+                                         .ids = done->ids,
                                          .prompt = v->prompts[g],
                                          .completion = v->completions[i]};
-        v->groups[g] = (struct reward_group){v->in + g * r->group, v->out + g * r->group, r->group};
     }
     return 0;
 }
@@ -144,6 +144,7 @@ int scorer_read(struct scorer *s, struct conf *c, struct err *e)
     }
     s->scale = strcmp(scale, "true") == 0 ? "group" : strcmp(scale, "false") == 0 ? "none" : scale;
     s->normalize_then_sum = strcmp(conf_str(c, "multi_objective_aggregation"), "normalize_then_sum") == 0;
+    s->pass = conf_real(c, "pass_threshold");
     return read_weights(s, c, e);
 }
 
@@ -168,33 +169,48 @@ const char *scorer_name(const struct scorer *s, int k)
     return w ? w->name : reward_metric(s->funcs[k]);
 }
 
-static int score_one(const struct scorer *s, int k, struct sight *v, struct rollouts *r, struct err *e)
+static int score_one(const struct scorer *s, int k, const struct sample_call *c, struct err *e)
 {
+    struct sight *v = s->sight;
+    struct rollouts *r = c->to;
     json_t *state = json_pack("{s:I}", "global_step", (json_int_t)s->step);
     for (int i = 0; i < v->n; i++) v->in[i].params = s->params[k];
     int rc = reward_groups(s->funcs[k], v->groups, v->n_groups, state, e);
     json_decref(state);
     for (int i = 0; i < v->n && !rc; i++) {
-        size_t cell = (size_t)i * (size_t)s->n + (size_t)k;
+        size_t at = (size_t)c->slots[i / r->group] * (size_t)r->group + (size_t)(i % r->group);
+        size_t cell = at * (size_t)s->n + (size_t)k;
         r->rewards[cell] = v->out[i].judged ? v->out[i].value : NAN;
         snprintf(r->reasons + cell * REASON_MAX, REASON_MAX, "%s", v->out[i].reason);
     }
     return rc;
 }
 
-int scorer_run(struct scorer *s, const json_t *rows, const struct prompts *p, struct rollouts *r,
-               struct err *e)
+int scorer_run(struct scorer *s, const struct sample_call *c, struct err *e)
 {
-    if (!s->sight) s->sight = sight_new(r);
-    int n = r->groups * r->group, rc = sight_fill(s->sight, rows, p, r, e);
-    for (int k = 0; k < s->n && !rc; k++) rc = score_one(s, k, s->sight, r, e);
+    int n = c->n_slots * c->to->group, rc = 0;
+    if (!s->sight || s->sight->cap < n) {
+        sight_free(s->sight);
+        s->sight = sight_new(n);
+    }
+    for (int i = 0; i < c->n_slots && !rc; i++) rc = sight_add(s->sight, c, c->slots[i], e);
+    for (int k = 0; k < s->n && !rc; k++) rc = score_one(s, k, c, e);
     sight_clear(s->sight);
-    if (rc) return -1;
-    struct advantage_opts o = {.n = n,
+    return rc ? -1 : 0;
+}
+
+int scorer_advantages(const struct scorer *s, struct rollouts *r, struct err *e)
+{
+    struct advantage_opts o = {.n = r->groups * r->group,
                                .n_funcs = s->n,
                                .group = r->group,
                                .weights = s->weights,
                                .scale = s->scale,
                                .normalize_then_sum = s->normalize_then_sum};
     return advantages(r->rewards, &o, r->totals, r->advantages, &r->stats, e);
+}
+
+bool scorer_passes(const struct scorer *s, const struct rollouts *r, int i)
+{
+    return r->rewards[(size_t)i * (size_t)s->n] >= s->pass;
 }

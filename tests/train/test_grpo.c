@@ -23,6 +23,11 @@ static int setup(void **state)
     str_clear(&s);
     for (int i = 0; i < 30; i++) str_addf(&s, "{\"prompt\":\"%d=\",\"solution\":\"never\"}\n", i);
     tiny_write("never.jsonl", s.p);
+    str_clear(&s);
+    for (int i = 0; i < 30; i++)
+        str_addf(&s, "{\"prompt\":\"%d+%d=\",\"solution\":\"%d\"}\n", i % 5, i / 6,
+                 i % 3 ? 99 : i % 5 + i / 6);
+    tiny_write("mixed.jsonl", s.p);
     str_release(&s);
     json_decref(tiny_run(
         "sft", "model_name_or_path @base from_scratch true dataset_name @sums.jsonl output_dir @begun "
@@ -255,6 +260,112 @@ static void resuming_within_a_window_ends_in_the_same_bits(void **state)
     json_decref(log);
 }
 
+#define DYNAMIC                                                                                              \
+    "model_name_or_path @begun/model seed 3 dataset_name @mixed.jsonl reward_funcs exact "                   \
+    "max_completion_length 4 output_dir @dynamic prompts_per_step 4 num_generations 8 learning_rate 1e-2 "   \
+    "dynamic_sampling true dynamic_sampling_rounds 2 num_iterations 2 max_steps 8 save_steps 1 "
+
+static void dynamic_sampling_looks_for_variance_within_its_bound(void **state)
+{
+    (void)state;
+    char whole[65], resumed[65], words[640];
+    tiny_hash("grpo", DYNAMIC, whole);
+    json_t *m = tiny_metrics("dynamic");
+    int more = 0;
+    for (size_t i = 0; i < 8; i += 2) {
+        double rounds = tiny_metric(m, i, "dynamic_sampling/rounds"),
+               sampled = tiny_metric(m, i, "dynamic_sampling/groups_sampled"),
+               flat = tiny_metric(m, i, "dynamic_sampling/groups_flat");
+        assert_true(rounds <= 2 && sampled >= 4 && sampled <= 12);
+        assert_true(rounds == 0 ? sampled == 4 : sampled > 4);
+        if (rounds < 2) assert_true(flat == 0);
+        assert_true(flat / 4 == tiny_metric(m, i, "frac_reward_zero_std"));
+        more += sampled > 4;
+    }
+    assert_true(more > 0);
+    for (int step = 1; step < 8; step++) {
+        snprintf(words, sizeof words, DYNAMIC "resume_from_checkpoint @dynamic/checkpoint-%d", step);
+        tiny_hash("grpo", words, resumed);
+        assert_string_equal(whole, resumed);
+        json_t *again = tiny_metrics("dynamic");
+        assert_true(json_equal(m, again));
+        json_decref(again);
+    }
+    json_decref(m);
+    /* Nothing ever varies: the bound is reached, and the run goes on. */
+    m = run_metrics(RUN
+                    "dataset_name @never.jsonl dynamic_sampling true dynamic_sampling_rounds 1 max_steps 1");
+    assert_true(tiny_metric(m, 0, "dynamic_sampling/groups_sampled") == 8);
+    assert_true(tiny_metric(m, 0, "dynamic_sampling/groups_flat") == 4);
+    json_decref(m);
+}
+
+static void a_curriculum_by_pass_rate_resumes_to_the_same_bits(void **state)
+{
+    (void)state;
+#define CURRICULUM                                                                                           \
+    "model_name_or_path @begun/model seed 3 dataset_name @mixed.jsonl reward_funcs exact output_dir "        \
+    "@course "                                                                                               \
+    "max_completion_length 4 prompts_per_step 4 num_generations 8 learning_rate 1e-2 curriculum pass_rate "  \
+    "dynamic_sampling true max_steps 6 save_steps 1 "
+    char whole[65], resumed[65];
+    tiny_hash("grpo", CURRICULUM, whole);
+    json_t *m = tiny_metrics("course");
+    assert_true(tiny_metric(m, 5, "curriculum/pass_rate") >= 0);
+    json_decref(m);
+    tiny_hash("grpo", CURRICULUM "resume_from_checkpoint @course/checkpoint-3", resumed);
+    assert_string_equal(whole, resumed);
+}
+
+static void evaluation_changes_no_weight_and_draws_the_same_each_time(void **state)
+{
+    (void)state;
+#define EVALUATED RUN "learning_rate 0 eval_dataset_name @mixed.jsonl eval_strategy steps eval_steps 2 "
+    json_t *m = run_metrics(EVALUATED "num_generations_eval 4 eval_on_start true");
+    /* Record 0 is of the weights before the first step; with rate 0 they stay. */
+    assert_int_equal(json_array_size(m), 7);
+    static const char *const keys[] = {"eval_reward", "eval_reward_std", "eval_rewards/exact_reward/mean",
+                                       "eval_pass@1", "eval_pass@4",     "eval_completions/mean_length"};
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+        double first = tiny_metric(m, 0, keys[k]);
+        assert_true(first > 0);
+        for (size_t step = 2; step <= 6; step += 2) assert_true(tiny_metric(m, step, keys[k]) == first);
+        assert_null(json_object_get(json_array_get(m, 1), keys[k]));
+    }
+    assert_true(tiny_metric(m, 0, "eval_pass@4") > tiny_metric(m, 0, "eval_pass@1"));
+    json_decref(m);
+    same_hash(RUN "learning_rate 1e-2",
+              RUN "learning_rate 1e-2 eval_dataset_name @mixed.jsonl eval_strategy steps eval_steps 1");
+}
+
+static void kwargs_are_keys_by_another_name(void **state)
+{
+    (void)state;
+    same_hash(RUN "learning_rate 1e-2 temperature 0.7",
+              RUN "learning_rate 1e-2 generation_kwargs {\"temperature\":0.7,\"do_sample\":true}");
+    same_hash(RUN "learning_rate 1e-2 chat_template {{messages[0].content}}=4 apply_chat_template true",
+              RUN "learning_rate 1e-2 chat_template {{messages[0].content}}={{d}} apply_chat_template true "
+                  "chat_template_kwargs {\"d\":\"4\"}");
+}
+
+static void long_prompts_are_dropped_cut_or_refused(void **state)
+{
+    (void)state;
+    struct str s;
+    str_init(&s, 0);
+    for (int i = 0; i < 8; i++)
+        str_addf(&s, "{\"prompt\":\"%s1+%d=\",\"solution\":\"1\"}\n", i < 4 ? "" : "9-9+", i);
+    tiny_write("long.jsonl", s.p);
+    str_clear(&s);
+    for (int i = 0; i < 8; i++) str_addf(&s, "{\"prompt\":\"1+%d=\",\"solution\":\"1\"}\n", i);
+    tiny_write("cut.jsonl", s.p);
+    str_release(&s);
+#define LONG RUN "learning_rate 1e-2 max_prompt_length 4 dataset_name "
+    same_hash(LONG "@long.jsonl long_prompts cut", LONG "@cut.jsonl");
+    tiny_refused("grpo", LONG "@long.jsonl long_prompts refuse", "row 4");
+    tiny_refused("grpo", LONG "@long.jsonl prompts_per_step 5", "4 prompts");
+}
+
 static void what_cannot_work_is_refused_with_what_can(void **state)
 {
     (void)state;
@@ -279,6 +390,10 @@ static void what_cannot_work_is_refused_with_what_can(void **state)
         {"ref_refresh_steps 3 sync_ref_model true beta 0.1", "one of"},
         {"top_entropy_quantile 1.2", "top_entropy_quantile"},
         {"use_peft true", "use_peft"},
+        {"generation_kwargs {\"top_q\":1}", "top_q"},
+        {"generation_kwargs {\"top_p\":7}", "top_p"},
+        {"pass_rate_column rate", "curriculum"},
+        {"curriculum pass_rate pass_rate_column rate", "rate must be a number"},
         {"max_prompt_length 1", "max_prompt_length"},
         {"loss_type gropo", "loss_type"},
     };
@@ -304,6 +419,11 @@ int main(void)
         cmocka_unit_test(an_entropy_bonus_keeps_sampling_varied),
         cmocka_unit_test(a_share_of_the_tokens_is_one_of_the_whole_step),
         cmocka_unit_test(resuming_within_a_window_ends_in_the_same_bits),
+        cmocka_unit_test(dynamic_sampling_looks_for_variance_within_its_bound),
+        cmocka_unit_test(a_curriculum_by_pass_rate_resumes_to_the_same_bits),
+        cmocka_unit_test(evaluation_changes_no_weight_and_draws_the_same_each_time),
+        cmocka_unit_test(kwargs_are_keys_by_another_name),
+        cmocka_unit_test(long_prompts_are_dropped_cut_or_refused),
         cmocka_unit_test(what_cannot_work_is_refused_with_what_can),
     };
     return cmocka_run_group_tests(tests, setup, tiny_teardown);
