@@ -47,7 +47,7 @@ static int convert_command(struct conf *c, struct err *e)
     if (!m) return -1;
     int result = gguf ? model_save_gguf(m, out, dtype, e) : model_save(m, out, dtype, NULL, e);
     if (!result)
-        log_info("%s: %d tensors, %lld parameters, %s", out, model_n_weights(m), (long long)model_n_params(m),
+        log_info("%s: %d weights, %lld parameters, %s", out, model_n_weights(m), (long long)model_n_params(m),
                  dtype);
     model_free(m);
     return result;

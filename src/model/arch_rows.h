@@ -20,14 +20,16 @@
 
 /* kv, hd: what an absent num_key_value_heads or head_dim stands for. NAN: it must be there; 0, and null in
  * the file: as many as there are heads; hidden_size / heads. */
-#define KEYS_SIZES(kv, hd) \
+#define KEYS_WIDTHS \
     {"vocab_size", "vocab_size", KEY_INT, AT(vocab), 1, 1 << 24, NAN}, \
     {"hidden_size", "embedding_length", KEY_INT, AT(hidden), 1, 1 << 18, NAN}, \
     {"num_hidden_layers", "block_count", KEY_INT, AT(layers), 1, 4096, NAN}, \
     {"num_attention_heads", "attention.head_count", KEY_INT, AT(heads), 1, 4096, NAN}, \
-    {"num_key_value_heads", "attention.head_count_kv", KEY_INT_OR_NONE, AT(kv_heads), 1, 4096, kv}, \
-    {"head_dim", "attention.key_length", KEY_INT_OR_NONE, AT(head_dim), 2, HEAD_DIM_MAX, hd}, \
     {"intermediate_size", "feed_forward_length", KEY_INT, AT(intermediate), 1, 1 << 20, NAN}
+#define KEYS_SIZES(kv, hd) \
+    KEYS_WIDTHS, \
+    {"num_key_value_heads", "attention.head_count_kv", KEY_INT_OR_NONE, AT(kv_heads), 1, 4096, kv}, \
+    {"head_dim", "attention.key_length", KEY_INT_OR_NONE, AT(head_dim), 2, HEAD_DIM_MAX, hd}
 
 /* What the architecture's class in transformers assumes where a file is silent. */
 #define KEYS_COMMON(positions, theta, tied_embeddings) \
@@ -37,8 +39,9 @@
     {"initializer_range", NULL, KEY_DOUBLE, AT(init_range), 0, 100, 0.02}, \
     {"tie_word_embeddings", NULL, KEY_BOOL, AT(tied), 0, 1, tied_embeddings}
 
-#define KEY_WINDOW(keys) \
-    {"sliding_window", "attention.sliding_window", KEY_INT_OR_NONE, AT(window), 1, 1 << 30, keys}
+/* gguf: llama.cpp heeds the window of Gemma alone; elsewhere NULL. */
+#define GGUF_WINDOW "attention.sliding_window"
+#define KEY_WINDOW(gguf, keys) {"sliding_window", gguf, KEY_INT_OR_NONE, AT(window), 1, 1 << 30, keys}
 
 /* ---- weights ------------------------------------------------------------------------------------------- */
 
@@ -51,10 +54,10 @@
 #define LAYER_NORM(slot, kind, hf, gguf, shape) \
     {slot, kind, "model.layers.*." hf ".weight", "blk.*." gguf ".weight", shape, NULL, false}
 
-#define LAYER_MATRIX_IF(slot, hf, shape, when) \
-    {slot, WEIGHT_MATRIX, "model.layers.*." hf ".weight", NULL, shape, when, false}
-#define LAYER_NORM_IF(slot, hf, shape, when) \
-    {slot, WEIGHT_NORM, "model.layers.*." hf ".weight", NULL, shape, when, false}
+#define LAYER_MATRIX_IF(slot, hf, gguf, shape, when) \
+    {slot, WEIGHT_MATRIX, "model.layers.*." hf ".weight", "blk.*." gguf ".weight", shape, when, false}
+#define LAYER_NORM_IF(slot, hf, gguf, shape, when) \
+    {slot, WEIGHT_NORM, "model.layers.*." hf ".weight", "blk.*." gguf ".weight", shape, when, false}
 
 #define ROW_EMBED \
     {SLOT_EMBED, WEIGHT_MATRIX, "model.embed_tokens.weight", "token_embd.weight", "VD", NULL, false}
@@ -97,42 +100,61 @@
 
 /* ---- DeepSeek: latent attention, mixtures of experts, layers that predict further ---------------------- */
 
+/* num_key_value_heads and head_dim (the turned part's, where transformers writes it) say nothing: they are
+ * derived. Sizes of heads in GGUF: gguf_config.c. */
 #define KEYS_LATENT \
-    {"q_lora_rank", NULL, KEY_INT_OR_NONE, AT(q_rank), 0, 1 << 16, 1536}, \
-    {"kv_lora_rank", NULL, KEY_INT, AT(kv_rank), 1, KERN_ATTN_MAX, 512}, \
-    {"qk_nope_head_dim", NULL, KEY_INT, AT(nope_dim), 1, 1024, 128}, \
-    {"qk_rope_head_dim", NULL, KEY_INT, AT(rope_dim), 2, 1024, 64}, \
-    {"v_head_dim", NULL, KEY_INT, AT(value_dim), 1, 1024, 128}
-#define KEYS_EXPERTS(n, shared_n, k, width) \
-    {"n_routed_experts", NULL, KEY_INT_OR_NONE, AT(experts), 1, ROUTE_EXPERTS_MAX, n}, \
-    {"n_shared_experts", NULL, KEY_INT_OR_NONE, AT(shared), 0, 64, shared_n}, \
-    {"num_experts_per_tok", NULL, KEY_INT, AT(top_k), 1, ROUTE_EXPERTS_MAX, k}, \
-    {"moe_intermediate_size", NULL, KEY_INT, AT(moe_intermediate), 1, 1 << 20, width}, \
+    KEYS_WIDTHS, \
+    {"num_key_value_heads", NULL, KEY_INT_OR_NONE, AT(kv_heads), 1, 4096, 0}, \
+    {"head_dim", NULL, KEY_INT_OR_NONE, AT(head_dim), 2, HEAD_DIM_MAX, 0}, \
+    {"q_lora_rank", "attention.q_lora_rank", KEY_INT_OR_NONE, AT(q_rank), 0, 1 << 16, 1536}, \
+    {"kv_lora_rank", "attention.kv_lora_rank", KEY_INT, AT(kv_rank), 1, KERN_ATTN_MAX, 512}, \
+    {"qk_nope_head_dim", NULL, KEY_INT, AT(nope_dim), 1, LATENT_HEAD_MAX, 128}, \
+    {"qk_rope_head_dim", "rope.dimension_count", KEY_INT, AT(rope_dim), 2, LATENT_HEAD_MAX, 64}, \
+    {"v_head_dim", NULL, KEY_INT, AT(value_dim), 1, LATENT_HEAD_MAX, 128}
+#define KEYS_USED_EXPERTS(k, width) \
+    {"num_experts_per_tok", "expert_used_count", KEY_INT, AT(top_k), 1, ROUTE_EXPERTS_MAX, k}, \
+    {"moe_intermediate_size", "expert_feed_forward_length", KEY_INT, AT(moe_intermediate), 1, 1 << 20, width}
+#define KEYS_EXPERTS(n, shared_n, k, width, dense_n) \
+    {"n_routed_experts", "expert_count", KEY_INT_OR_NONE, AT(experts), 1, ROUTE_EXPERTS_MAX, n}, \
+    {"n_shared_experts", "expert_shared_count", KEY_INT_OR_NONE, AT(shared), 0, 64, shared_n}, \
+    KEYS_USED_EXPERTS(k, width), \
+    {"first_k_dense_replace", "leading_dense_block_count", KEY_INT, AT(dense_first), 0, 4096, dense_n}, \
     {"moe_layer_freq", NULL, KEY_INT, AT(moe_every), 1, 4096, 1}
+#define KEYS_GROUPS(n, top) \
+    {"n_group", "expert_group_count", KEY_INT_OR_NONE, AT(groups), 1, ROUTE_EXPERTS_MAX, n}, \
+    {"topk_group", "expert_group_used_count", KEY_INT_OR_NONE, AT(top_groups), 1, ROUTE_EXPERTS_MAX, top}
+#define KEY_NORMALISED(most, fallback) \
+    {"norm_topk_prob", "expert_weights_norm", KEY_BOOL, AT(normalise_gates), 0, most, fallback}
+#define KEY_GATE_SCALE(fallback) \
+    {"routed_scaling_factor", "expert_weights_scale", KEY_FLOAT, AT(gate_scale), 1e-6, 1e6, fallback}
 
 /* Where there is no routed_scaling_factor. */
 #define KEY_GATE_SCALE_ONE {"routed_scaling_factor", NULL, KEY_FLOAT, AT(gate_scale), 1, 1, 1}
 
 #define ROWS_LATENT \
-    LAYER_MATRIX_IF(SLOT_Q, "self_attn.q_proj", "QD", "no q_rank"), \
-    LAYER_MATRIX_IF(SLOT_Q_A, "self_attn.q_a_proj", "AD", "q_rank"), \
-    LAYER_NORM_IF(SLOT_Q_A_NORM, "self_attn.q_a_layernorm", "1A", "q_rank"), \
-    LAYER_MATRIX_IF(SLOT_Q_B, "self_attn.q_b_proj", "QA", "q_rank"), \
-    LAYER_MATRIX_IF(SLOT_KV_A, "self_attn.kv_a_proj_with_mqa", "RD", NULL), \
-    LAYER_NORM_IF(SLOT_KV_A_NORM, "self_attn.kv_a_layernorm", "1C", NULL), \
-    LAYER_MATRIX_IF(SLOT_KV_B, "self_attn.kv_b_proj", "UC", NULL), \
-    LAYER_MATRIX_IF(SLOT_O, "self_attn.o_proj", "DO", NULL)
+    LAYER_MATRIX_IF(SLOT_Q, "self_attn.q_proj", "attn_q", "QD", "no q_rank"), \
+    LAYER_MATRIX_IF(SLOT_Q_A, "self_attn.q_a_proj", "attn_q_a", "AD", "q_rank"), \
+    LAYER_NORM_IF(SLOT_Q_A_NORM, "self_attn.q_a_layernorm", "attn_q_a_norm", "1A", "q_rank"), \
+    LAYER_MATRIX_IF(SLOT_Q_B, "self_attn.q_b_proj", "attn_q_b", "QA", "q_rank"), \
+    LAYER_MATRIX_IF(SLOT_KV_A, "self_attn.kv_a_proj_with_mqa", "attn_kv_a_mqa", "RD", NULL), \
+    LAYER_NORM_IF(SLOT_KV_A_NORM, "self_attn.kv_a_layernorm", "attn_kv_a_norm", "1C", NULL), \
+    LAYER_MATRIX_IF(SLOT_KV_B, "self_attn.kv_b_proj", "attn_kv_b", "UC", NULL), \
+    LAYER_MATRIX_IF(SLOT_O, "self_attn.o_proj", "attn_output", "DO", NULL)
+/* gate, up, down: an expert's matrices in files of the Hugging Face kind. */
+#define ROWS_EXPERTS(mixture, gate, up, down, when) \
+    LAYER_MATRIX_IF(SLOT_ROUTER, mixture ".gate", "ffn_gate_inp", "ED", when), \
+    LAYER_MATRIX_IF(SLOT_EXPERT_GATE, mixture ".experts.#." gate, "ffn_gate_exps", "MD", when), \
+    LAYER_MATRIX_IF(SLOT_EXPERT_UP, mixture ".experts.#." up, "ffn_up_exps", "MD", when), \
+    LAYER_MATRIX_IF(SLOT_EXPERT_DOWN, mixture ".experts.#." down, "ffn_down_exps", "DM", when)
 #define ROWS_DENSE_OR_EXPERTS \
-    LAYER_MATRIX_IF(SLOT_GATE, "mlp.gate_proj", "ID", "dense"), \
-    LAYER_MATRIX_IF(SLOT_UP, "mlp.up_proj", "ID", "dense"), \
-    LAYER_MATRIX_IF(SLOT_DOWN, "mlp.down_proj", "DI", "dense"), \
-    LAYER_MATRIX_IF(SLOT_ROUTER, "mlp.gate", "ED", "moe"), \
-    LAYER_MATRIX_IF(SLOT_EXPERT_GATE, "mlp.experts.#.gate_proj", "MD", "moe"), \
-    LAYER_MATRIX_IF(SLOT_EXPERT_UP, "mlp.experts.#.up_proj", "MD", "moe"), \
-    LAYER_MATRIX_IF(SLOT_EXPERT_DOWN, "mlp.experts.#.down_proj", "DM", "moe"), \
-    LAYER_MATRIX_IF(SLOT_SHARED_GATE, "mlp.shared_experts.gate_proj", "SD", "shared"), \
-    LAYER_MATRIX_IF(SLOT_SHARED_UP, "mlp.shared_experts.up_proj", "SD", "shared"), \
-    LAYER_MATRIX_IF(SLOT_SHARED_DOWN, "mlp.shared_experts.down_proj", "DS", "shared")
+    LAYER_MATRIX_IF(SLOT_GATE, "mlp.gate_proj", "ffn_gate", "ID", "dense"), \
+    LAYER_MATRIX_IF(SLOT_UP, "mlp.up_proj", "ffn_up", "ID", "dense"), \
+    LAYER_MATRIX_IF(SLOT_DOWN, "mlp.down_proj", "ffn_down", "DI", "dense"), \
+    ROWS_EXPERTS("mlp", "gate_proj", "up_proj", "down_proj", "moe")
+#define ROWS_SHARED_EXPERTS \
+    LAYER_MATRIX_IF(SLOT_SHARED_GATE, "mlp.shared_experts.gate_proj", "ffn_gate_shexp", "SD", "shared"), \
+    LAYER_MATRIX_IF(SLOT_SHARED_UP, "mlp.shared_experts.up_proj", "ffn_up_shexp", "SD", "shared"), \
+    LAYER_MATRIX_IF(SLOT_SHARED_DOWN, "mlp.shared_experts.down_proj", "ffn_down_shexp", "DS", "shared")
 
 #define ROWS_OUTPUT(kind) \
     {SLOT_FINAL_NORM, kind, "model.norm.weight", "output_norm.weight", "1D", NULL, false}, \
@@ -142,6 +164,8 @@
 
 /* lm_head: only looked at when a tied checkpoint carries a copy of the embedding. */
 #define IGNORED_COMMON "lm_head.weight", "model.layers.*.self_attn.rotary_emb.inv_freq"
+/* GGUF: kv_b once more, where it is there as a whole. */
+#define IGNORED_LATENT GGUF_KEYS, GGUF_VALUES
 
 /* clang-format on */
 

@@ -71,7 +71,7 @@ int config_all_layers(const struct model_config *c)
 }
 
 /* A layer behind the last is like the last. */
-static bool is_mixture(const struct model_config *c, int layer)
+bool config_is_mixture(const struct model_config *c, int layer)
 {
     if (layer >= c->layers) layer = c->layers - 1;
     const json_t *dense = json_object_get(c->raw, "mlp_only_layers");
@@ -89,12 +89,12 @@ static bool untied(const struct model_config *c, int layer)
 
 static bool dense(const struct model_config *c, int layer)
 {
-    return !is_mixture(c, layer);
+    return !config_is_mixture(c, layer);
 }
 
 static bool with_shared(const struct model_config *c, int layer)
 {
-    return c->shared > 0 && is_mixture(c, layer);
+    return c->shared > 0 && config_is_mixture(c, layer);
 }
 
 static bool behind_the_last(const struct model_config *c, int layer)
@@ -117,7 +117,7 @@ static bool without_q_rank(const struct model_config *c, int layer)
 static const struct condition {
     const char *name;
     bool (*holds)(const struct model_config *c, int layer);
-} conditions[] = {{"untied", untied},           {"dense", dense},         {"moe", is_mixture},
+} conditions[] = {{"untied", untied},           {"dense", dense},         {"moe", config_is_mixture},
                   {"shared", with_shared},      {"mtp", behind_the_last}, {"q_rank", with_q_rank},
                   {"no q_rank", without_q_rank}};
 
@@ -288,6 +288,9 @@ static int derive_mixture(struct model_config *c, const char *what, struct err *
     if (c->experts % c->groups || c->top_groups > c->groups)
         return err_set(e, "%s: %d of %d groups of %d experts (topk_group, n_group, n_routed_experts)", what,
                        c->top_groups, c->groups, c->experts);
+    if (c->layers * c->experts > 1 << 18)
+        return err_set(e, "%s: %d experts in %d layers; together at most %d are read", what, c->experts,
+                       c->layers, 1 << 18);
     int size = c->experts / c->groups, most = size * c->top_groups;
     if (c->groups > 1 && c->arch->group_best > size)
         return err_set(e, "%s: groups of %d experts; at least %d are needed", what, size,

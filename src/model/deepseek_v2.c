@@ -7,39 +7,33 @@
 #include "model/arch_rows.h"
 
 static const struct arch_key deepseek_v2_keys[] = {
-    KEYS_SIZES(0, 0), /* head_dim: see deepseek_v3.c */
-    KEYS_COMMON(2048, 10000, false),
     KEYS_LATENT,
+    KEYS_COMMON(2048, 10000, false),
     {"rope_interleave", NULL, KEY_BOOL, AT(interleaved), 1, 1, true}, /* in no config.json: a constant */
-    KEYS_EXPERTS(64, 2, NAN, 1407),
-    {"first_k_dense_replace", NULL, KEY_INT, AT(dense_first), 0, 4096, 0},
-    {"n_group", NULL, KEY_INT_OR_NONE, AT(groups), 1, ROUTE_EXPERTS_MAX, 0},
-    {"topk_group", NULL, KEY_INT_OR_NONE, AT(top_groups), 1, ROUTE_EXPERTS_MAX, 0},
-    {"routed_scaling_factor", NULL, KEY_FLOAT, AT(gate_scale), 1e-6, 1e6, 1},
+    KEYS_EXPERTS(64, 2, NAN, 1407, 0),
+    KEYS_GROUPS(0, 0),
+    KEY_NORMALISED(0, false),
+    KEY_GATE_SCALE(1),
     {0},
 };
 
 static const struct arch_weight deepseek_v2_weights[] = {
-    ROW_EMBED,    ROW_ATTN_NORM(WEIGHT_NORM), ROWS_LATENT,
-    ROW_MLP_NORM, ROWS_DENSE_OR_EXPERTS,      ROWS_OUTPUT(WEIGHT_NORM),
-    {0},
+    ROW_EMBED,           ROW_ATTN_NORM(WEIGHT_NORM), ROWS_LATENT, ROW_MLP_NORM, ROWS_DENSE_OR_EXPERTS,
+    ROWS_SHARED_EXPERTS, ROWS_OUTPUT(WEIGHT_NORM),   {0},
 };
 
 static const struct arch_demand deepseek_v2_demands[] = {
-    {"hidden_act", "silu"},
-    {"attention_bias", "false"},
-    {"scoring_func", "softmax"},
-    {"pretraining_tp", "1"},
-    {"norm_topk_prob", "false"},
-    {"mlp_bias", "false"},
-    {0},
+    {"hidden_act", "silu"},  {"attention_bias", "false"}, {"scoring_func", "softmax"},
+    {"pretraining_tp", "1"}, {"mlp_bias", "false"},       {0},
 };
 
-static const char *const deepseek_v2_ignored[] = {IGNORED_COMMON, NULL};
+static const char *const deepseek_v2_ignored[] = {IGNORED_COMMON, IGNORED_LATENT, NULL};
 
 const struct arch arch_deepseek_v2 = {
     .model_type = "deepseek_v2",
     .class_name = "DeepseekV2ForCausalLM",
+    .gguf = "deepseek2",
+    .gguf_groups = {160, 8, 3}, /* V2 and V2.5 */
     .score = ROUTE_SOFTMAX,
     .topk_method = "greedy",
     .group_best = 1,

@@ -11,7 +11,7 @@
 static const struct arch_key gemma2_keys[] = {
     KEYS_SIZES(4, 256),
     KEYS_COMMON(8192, 10000, true),
-    KEY_WINDOW(4096),
+    KEY_WINDOW(GGUF_WINDOW, 4096),
     {"sliding_window_pattern", NULL, KEY_INT, AT(full_every), 2, 2, 2}, /* in no config.json: a constant */
     {"query_pre_attn_scalar", NULL, KEY_DOUBLE, AT(query_scalar), 1e-3, 1e6, 256},
     {"attn_logit_softcapping", "attn_logit_softcapping", KEY_FLOAT_OR_NONE, AT(score_cap), 1e-3, 1e6, 50},

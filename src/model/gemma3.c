@@ -12,7 +12,7 @@ static const struct arch_key gemma3_keys[] = {
     KEYS_COMMON(131072, 1000000, true),
     {"rope_local_base_freq", "rope.freq_base_swa", KEY_DOUBLE, AT(local_theta), ROPE_THETA_MIN,
      ROPE_THETA_MAX, 10000},
-    KEY_WINDOW(4096),
+    KEY_WINDOW(GGUF_WINDOW, 4096),
     {"sliding_window_pattern", "attention.sliding_window_pattern", KEY_INT, AT(full_every), 1, 4096, 6},
     {"query_pre_attn_scalar", NULL, KEY_DOUBLE, AT(query_scalar), 1e-3, 1e6, 256},
     {"final_logit_softcapping", "final_logit_softcapping", KEY_FLOAT_OR_NONE, AT(logit_cap), 1e-3, 1e6, 0},

@@ -3,12 +3,17 @@
  * The keys come from the architecture's table (arch_key.gguf), so a new architecture needs nothing here. A
  * model is tied when there is no output tensor. Llama 3's frequency scaling is not in the metadata but in a
  * tensor of divisors, rope_freqs; its parameters are found again from it.
+ *
+ * Heads of latent attention: files since April 2025 call what the cache holds a head (attention.key_length is
+ * kv_lora_rank + the turned part, one head_count_kv) and a real head's sizes key_length_mla and
+ * value_length_mla; older files say the real ones in key_length and value_length.
  */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fmath.h"
 #include "base/str.h"
 #include "model/model_int.h"
 #include "text/text.h"
@@ -27,9 +32,7 @@ static json_t *tidy_real(const json_t *v)
 
 static json_t *meta_get(const struct tensor_file *f, const char *key)
 {
-    char full[ARCH_NAME_MAX];
-    snprintf(full, sizeof full, "%s.%s", f->gguf->gguf, key);
-    return json_object_get(f->meta, full);
+    return arch_meta(f->gguf, f->meta, key);
 }
 
 static void set_token_id(json_t *config, const struct tensor_file *f, const char *hf, const char *key)
@@ -38,19 +41,61 @@ static void set_token_id(json_t *config, const struct tensor_file *f, const char
     json_object_set_new(config, hf, json_is_integer(v) ? json_deep_copy(v) : json_null());
 }
 
-static int set_scaling(json_t *config, struct tensor_file *f, struct err *e)
+/* x to six digits, which is what such numbers were before they became floats. */
+static double six_digits(double x)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.6g", x);
+    return strtod(text, NULL);
+}
+
+/* What turns GGUF's name of a number into that of config.json's rope_scaling. */
+static const struct scaling_key {
+    const char *gguf, *hf;
+} scaling_keys[] = {{"rope.scaling.factor", "factor"},
+                    {"rope.scaling.original_context_length", "original_max_position_embeddings"},
+                    {"rope.scaling.yarn_beta_fast", "beta_fast"},
+                    {"rope.scaling.yarn_beta_slow", "beta_slow"}};
+
+/* DeepSeek's mscale: GGUF has a tenth of it, once for mscale and mscale_all_dim, which must be alike; others
+ * say by how much attention_factor is more than yarn's own. */
+static int set_mscale(json_t *scaling, const struct tensor_file *f, struct err *e)
+{
+    double factor = json_number_value(json_object_get(scaling, "factor"));
+    const json_t *tenth = meta_get(f, "rope.scaling.yarn_log_multiplier");
+    const json_t *more = meta_get(f, "rope.scaling.attn_factor");
+    if (tenth) {
+        double mscale = six_digits(10 * json_number_value(tenth));
+        json_object_set_new(scaling, "mscale", json_real(mscale));
+        json_object_set_new(scaling, "mscale_all_dim", json_real(mscale));
+    }
+    if (!more || json_number_value(more) == 1) return 0;
+    if (tenth || !(factor > 1) || strcmp(json_str_or(scaling, "rope_type", ""), "yarn"))
+        return err_set(e, "%s: rope.scaling.attn_factor is %g; known only for yarn without a multiplier",
+                       f->path, json_number_value(more));
+    json_object_set_new(scaling, "attention_factor",
+                        json_real(six_digits(json_number_value(more) * (0.1 * fm_log(factor) + 1))));
+    return 0;
+}
+
+/* config_parse says what it thinks of other types than linear and yarn. */
+static int set_scaling(json_t *config, const struct tensor_file *f, struct err *e)
 {
     const json_t *type = meta_get(f, "rope.scaling.type");
-    const struct tensor_info *t = tensor_file_find(f, "rope_freqs.weight");
-    if (json_is_string(type) && strcmp(json_string_value(type), "none")) {
-        /* config_parse says what it thinks of other types than linear and yarn */
-        const json_t *factor = meta_get(f, "rope.scaling.factor");
-        json_t *original = meta_get(f, "rope.scaling.original_context_length");
-        json_t *scaling = json_pack("{s:s, s:f}", "rope_type", json_string_value(type), "factor",
-                                    json_number_value(factor));
-        if (original) json_object_set(scaling, "original_max_position_embeddings", original);
-        json_object_set_new(config, "rope_scaling", scaling);
+    if (!json_is_string(type) || !strcmp(json_string_value(type), "none")) return 0;
+    json_t *scaling = json_pack("{s:s}", "rope_type", json_string_value(type));
+    for (size_t i = 0; i < sizeof scaling_keys / sizeof *scaling_keys; i++) {
+        const json_t *v = meta_get(f, scaling_keys[i].gguf);
+        if (!v) continue;
+        json_object_set_new(scaling, scaling_keys[i].hf, json_is_real(v) ? tidy_real(v) : json_deep_copy(v));
     }
+    json_object_set_new(config, "rope_scaling", scaling);
+    return set_mscale(scaling, f, e);
+}
+
+static int set_divisors(json_t *config, struct tensor_file *f, struct err *e)
+{
+    const struct tensor_info *t = tensor_file_find(f, "rope_freqs.weight");
     if (!t) return 0;
     const json_t *base = json_object_get(config, "rope_theta");
     double theta = base ? json_number_value(base) : 10000;
@@ -69,24 +114,48 @@ static int set_scaling(json_t *config, struct tensor_file *f, struct err *e)
     return 0;
 }
 
+/* What GGUF means by silence, whatever the description does: as many as heads, hidden / heads; no experts
+ * that every row passes, gates as they are. */
+static void set_silence(json_t *config, const struct tensor_file *f)
+{
+    const struct {
+        const char *hf;
+        json_t *value;
+    } silence[] = {{"num_key_value_heads", json_null()},
+                   {"head_dim", json_null()},
+                   {"q_lora_rank", json_null()},
+                   {"n_shared_experts", json_integer(0)},
+                   {"norm_topk_prob", json_false()},
+                   {"routed_scaling_factor", json_integer(1)},
+                   {"first_k_dense_replace", json_integer(0)}};
+    for (size_t i = 0; i < sizeof silence / sizeof *silence; i++) {
+        for (const struct arch_key *k = f->gguf->keys; k->hf; k++)
+            if (k->gguf && !strcmp(k->hf, silence[i].hf) && !json_object_get(config, k->hf))
+                json_object_set(config, k->hf, silence[i].value);
+        json_decref(silence[i].value);
+    }
+}
+
 static void set_keys(json_t *config, const struct tensor_file *f)
 {
     for (const struct arch_key *k = f->gguf->keys; k->hf; k++) {
         json_t *v = k->gguf ? meta_get(f, k->gguf) : NULL;
+        bool none = k->type == KEY_INT_OR_NONE || k->type == KEY_FLOAT_OR_NONE;
         if (v)
             json_object_set_new(config, k->hf, json_is_real(v) ? tidy_real(v) : json_deep_copy(v));
-        else if (!k->gguf && k->type != KEY_BOOL && isfinite(k->fallback))
+        else if (!k->gguf && none)
+            json_object_set_new(config, k->hf, json_null());
+        else if (!k->gguf && k->type != KEY_BOOL && isfinite(k->fallback) && !arch_said(f->gguf, k))
             json_object_set_new(config, k->hf,
                                 k->type == KEY_INT ? json_integer((json_int_t)k->fallback)
                                                    : json_real(k->fallback));
     }
-    /* What GGUF means by silence, whatever the description does: as many as heads, hidden / heads. */
-    static const char *const sizes[] = {"num_key_value_heads", "head_dim"};
-    for (int i = 0; i < 2; i++)
-        if (!json_object_get(config, sizes[i])) json_object_set_new(config, sizes[i], json_null());
-    /* The activation: a file of this architecture has no other. */
+    set_silence(config, f);
+    if (f->gguf->gguf_normalised) json_object_set_new(config, "norm_topk_prob", json_true());
+    /* A file of this architecture has no other. */
     for (const struct arch_demand *d = f->gguf->demands; d->key; d++)
-        if (!strncmp(d->key, "hidden_act", strlen("hidden_act")))
+        if (!strncmp(d->key, "hidden_act", strlen("hidden_act")) || !strcmp(d->key, "scoring_func") ||
+            !strcmp(d->key, "topk_method"))
             json_object_set_new(config, d->key, json_string(d->value));
 }
 
@@ -104,6 +173,31 @@ static void set_query_scalar(json_t *config, const struct tensor_file *f)
     json_object_set_new(config, "query_pre_attn_scalar", json_integer(scalar));
 }
 
+/* Sizes of a head of latent attention, and the groups of its experts where the file is older than their
+ * keys. */
+static void set_latent(json_t *config, const struct tensor_file *f)
+{
+    const struct arch *a = f->gguf;
+    bool newer = meta_get(f, "attention.key_length_mla") != NULL;
+    json_int_t key =
+        json_integer_value(meta_get(f, newer ? "attention.key_length_mla" : "attention.key_length"));
+    const json_t *value = meta_get(f, newer ? "attention.value_length_mla" : "attention.value_length");
+    if (!json_object_get(config, "kv_lora_rank")) return;
+    uint64_t nope = (uint64_t)key - (uint64_t)config_int(config, "qk_rope_head_dim");
+    json_object_set_new(config, "qk_nope_head_dim", json_integer((json_int_t)nope));
+    json_object_set_new(config, "v_head_dim", json_integer(json_integer_value(value)));
+    json_object_set(config, "num_key_value_heads", json_object_get(config, "num_attention_heads"));
+    if (!json_object_get(config, "n_group")) {
+        bool has = config_int(config, "n_routed_experts") == a->gguf_groups.experts;
+        json_object_set_new(config, "n_group", json_integer(has ? a->gguf_groups.n : 1));
+        json_object_set_new(config, "topk_group", json_integer(has ? a->gguf_groups.top : 1));
+    }
+    if (a->group_best == 1)
+        json_object_set_new(
+            config, "topk_method",
+            json_string(config_int(config, "n_group") > 1 ? "group_limited_greedy" : "greedy"));
+}
+
 /* Booleans of config.json that bring weights into being are true when the first layer has the weight. */
 static void set_conditions(json_t *config, const struct tensor_file *f)
 {
@@ -115,11 +209,22 @@ static void set_conditions(json_t *config, const struct tensor_file *f)
     }
 }
 
-static bool has_window(const struct arch *a)
+/* Those whose window is behind a switch have none where nobody can say that it is on. */
+static bool knows_window(const struct arch *a)
 {
     for (const struct arch_key *k = a->keys; k->hf; k++)
-        if (k->at == offsetof(struct model_config, window)) return true;
-    return false;
+        if (k->at == offsetof(struct model_config, window) && k->gguf) return true;
+    return a->window_switch != NULL;
+}
+
+static int check_experts(const struct tensor_file *f, struct err *e)
+{
+    const json_t *gating = meta_get(f, "expert_gating_func");
+    int want = f->gguf->score == ROUTE_SIGMOID ? GGUF_SIGMOID : GGUF_SOFTMAX;
+    if (!f->gguf->topk_method || !gating || json_integer_value(gating) == want) return 0;
+    return err_set(e, "%s: expert_gating_func is %lld; a router of \"%s\" here has softmax (1)%s", f->path,
+                   (long long)json_integer_value(gating), f->gguf->gguf,
+                   want == GGUF_SIGMOID ? " or sigmoid (2)" : "");
 }
 
 /* Metadata that would change the result and has no place in the architecture's keys. */
@@ -128,25 +233,21 @@ static int check_rest(const json_t *config, const struct tensor_file *f, struct 
     const json_t *turned = meta_get(f, "rope.dimension_count");
     json_int_t heads = config_int(config, "num_attention_heads"), head_dim = config_int(config, "head_dim");
     if (!head_dim && heads) head_dim = config_int(config, "hidden_size") / heads;
-    if (turned && json_integer_value(turned) != head_dim)
+    bool latent = json_object_get(config, "kv_lora_rank") != NULL; /* its turned part has a row of its own */
+    if (turned && !latent && json_integer_value(turned) != head_dim)
         return err_set(e,
                        "%s: rope.dimension_count is %lld, a head has %lld; a part of a head cannot be "
                        "turned here",
                        f->path, (long long)json_integer_value(turned), (long long)head_dim);
-    if (json_integer_value(meta_get(f, "attention.sliding_window")) > 0 && !has_window(f->gguf))
+    if (json_integer_value(meta_get(f, "attention.sliding_window")) > 0 && !knows_window(f->gguf))
         return err_set(e, "%s: attention.sliding_window is set; general.architecture \"%s\" has none",
                        f->path, f->gguf->gguf);
-    return 0;
+    return check_experts(f, e);
 }
 
 json_t *gguf_config(struct tensor_file *f, struct err *e)
 {
-    const json_t *name = json_object_get(f->meta, "general.architecture");
-    if (!json_is_string(name)) {
-        err_set(e, "%s: metadata has no general.architecture", f->path);
-        return NULL;
-    }
-    f->gguf = arch_find_gguf(json_string_value(name), f->path, e);
+    f->gguf = arch_find_gguf(f->meta, f->path, e);
     if (!f->gguf) return NULL;
     f->permuted = f->gguf->gguf_permuted;
 
@@ -158,10 +259,11 @@ json_t *gguf_config(struct tensor_file *f, struct err *e)
     json_object_set_new(config, "tie_word_embeddings", json_boolean(!tensor_file_find(f, "output.weight")));
     set_conditions(config, f);
     set_query_scalar(config, f);
+    set_latent(config, f);
     set_token_id(config, f, "bos_token_id", "tokenizer.ggml.bos_token_id");
     set_token_id(config, f, "eos_token_id", "tokenizer.ggml.eos_token_id");
     set_token_id(config, f, "pad_token_id", "tokenizer.ggml.padding_token_id");
-    if (!set_scaling(config, f, e) && !check_rest(config, f, e)) return config;
+    if (!set_scaling(config, f, e) && !set_divisors(config, f, e) && !check_rest(config, f, e)) return config;
     json_decref(config);
     return NULL;
 }

@@ -1,9 +1,7 @@
 /* gguf_write.c: a model as a GGUF file that llama.cpp and this program read (layout in gguf.c).
  *
- * Metadata come from the architecture's table of keys, the tokenizer from its vocabulary; norms and biases
- * are float32. Types of matrices follow the format asked for; q4_k_m mixes as llama.cpp's does: Q6_K for the
- * output matrix, and for the values and the down projections of the first and last eighth of the layers and
- * every third between, Q4_K for the rest. Rows that a type's blocks do not divide take a simpler type.
+ * Metadata come from the architecture's table of keys, the tokenizer from its vocabulary, tensors from
+ * gguf_tensors.c. What readers would take otherwise than it is meant is an error, not a file.
  */
 #include <math.h>
 #include <stddef.h>
@@ -12,6 +10,7 @@
 #include <string.h>
 
 #include "base/fmath.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "model/model_int.h"
 #include "text/text.h"
@@ -124,28 +123,52 @@ static int check_unsaid(const struct model *m, struct err *e)
             *(const float *)((const char *)c + k->at) == 0)
             return err_set(e, "%s: %s is null; GGUF cannot say so, and readers take %g", m->path, k->hf,
                            k->fallback);
-        if (k->gguf || k->type != KEY_INT) continue;
+        bool latent = k->at == offsetof(struct model_config, nope_dim) ||
+                      k->at == offsetof(struct model_config, value_dim); /* put_latent */
+        if (k->gguf || k->type != KEY_INT || latent || arch_said(c->arch, k)) continue;
         int x = *(const int *)((const char *)c + k->at);
         bool counts = k->at != offsetof(struct model_config, window_from) || c->window;
         if (counts && x != (int)k->fallback)
             return err_set(e, "%s: %s is %d; GGUF has no key for it, and readers take %d", m->path, k->hf, x,
                            (int)k->fallback);
     }
-    struct model_config plain = *c; /* without the lists that say it layer by layer */
-    plain.raw = NULL;
-    for (int i = 0; i < c->layers; i++)
-        if (config_slides(c, i) != config_slides(&plain, i) || config_turns(c, i) != config_turns(&plain, i))
-            return err_set(e, "%s: the kind of layer %d is not the usual one, which GGUF cannot say", m->path,
-                           i);
-    if (c->window && arch_find_gguf(c->arch->gguf, m->path, e) != c->arch)
-        return err_set(e, "%s: %s in GGUF has no sliding window, this model has one of %d", m->path,
-                       c->arch->gguf, c->window);
     int wide = c->arch->gguf_wide_layers;
     if (wide && c->query_scalar != (c->layers == wide ? c->hidden / c->heads : c->head_dim))
         return err_set(e, "%s: query_pre_attn_scalar %g is not the usual one, which GGUF cannot say", m->path,
                        c->query_scalar);
+    if (c->experts && c->arch->gguf_normalised && !c->normalise_gates)
+        return err_set(e, "%s: norm_topk_prob is false; GGUF cannot say so of %s", m->path, c->arch->gguf);
+    if (c->kv_rank && !c->interleaved)
+        return err_set(e, "%s: rope_interleave is false; GGUF cannot say so", m->path);
     return 0;
 }
+
+static bool says_window(const struct arch *a)
+{
+    for (const struct arch_key *k = a->keys; k->hf; k++)
+        if (k->at == offsetof(struct model_config, window) && k->gguf) return true;
+    return false;
+}
+
+static int check_layers(const struct model *m, struct err *e)
+{
+    const struct model_config *c = &m->config;
+    struct model_config plain = *c; /* without the lists that say it layer by layer */
+    plain.raw = NULL;
+    for (int i = 0; i < c->layers; i++) {
+        if (config_slides(c, i) && !says_window(c->arch))
+            return err_set(e, "%s: %s in GGUF has no sliding window, this model has one of %d", m->path,
+                           c->arch->gguf, c->window);
+        if (config_slides(c, i) != config_slides(&plain, i) ||
+            config_turns(c, i) != config_turns(&plain, i) ||
+            config_is_mixture(c, i) != config_is_mixture(&plain, i))
+            return err_set(e, "%s: the kind of layer %d is not the usual one, which GGUF cannot say", m->path,
+                           i);
+    }
+    return 0;
+}
+
+/* ---- rope ---------------------------------------------------------------------------------------------- */
 
 static const char *scaling_type(const struct model *m)
 {
@@ -153,17 +176,31 @@ static const char *scaling_type(const struct model *m)
     return s ? json_str_or(s, "rope_type", json_str_or(s, "type", "?")) : "none";
 }
 
-/* Of yarn GGUF says the factor and the first context; the rest must be what everyone assumes. */
-static bool plain_yarn(const json_t *s)
+static double scaling_number(const struct model *m, const char *key)
 {
-    double factor = json_number_value(json_object_get(s, "factor"));
-    double attention = json_number_value(json_object_get(s, "attention_factor"));
-    return json_number_value(json_object_get(s, "beta_fast")) == 32 &&
-           json_number_value(json_object_get(s, "beta_slow")) == 1 &&
-           json_number_value(json_object_get(s, "mscale")) == 0 &&
-           json_number_value(json_object_get(s, "mscale_all_dim")) == 0 &&
-           json_is_true(json_object_get(s, "truncate")) &&
-           fabs(attention - (0.1 * fm_log(factor) + 1)) < 1e-6;
+    return json_number_value(json_object_get(m->config.rope_scaling, key));
+}
+
+static int put_yarn(struct header *h, const struct model *m, struct err *e)
+{
+    const json_t *s = m->config.rope_scaling;
+    double fast = scaling_number(m, "beta_fast"), slow = scaling_number(m, "beta_slow");
+    double attention = scaling_number(m, "attention_factor"), mscale = scaling_number(m, "mscale_all_dim");
+    double own = 0.1 * fm_log(scaling_number(m, "factor")) + 1;
+    if (!json_is_true(json_object_get(s, "truncate")))
+        return err_set(e, "%s: yarn with truncate false cannot be said in GGUF", m->path);
+    if (fast != 32) key_float(h, arch_key_name(m, "rope.scaling.yarn_beta_fast"), fast);
+    if (slow != 1) key_float(h, arch_key_name(m, "rope.scaling.yarn_beta_slow"), slow);
+    if (!m->config.kv_rank) {
+        if (fabs(attention - own) > 1e-6)
+            key_float(h, arch_key_name(m, "rope.scaling.attn_factor"), attention / own);
+        return 0;
+    }
+    if (mscale == 0 || mscale != scaling_number(m, "mscale") || fabs(attention - 1) > 1e-6)
+        return err_set(e, "%s: yarn's mscale and mscale_all_dim must be alike; GGUF has one key for both",
+                       m->path);
+    key_float(h, arch_key_name(m, "rope.scaling.yarn_log_multiplier"), 0.1 * mscale);
+    return 0;
 }
 
 static int put_rope(struct header *h, const struct model *m, struct err *e)
@@ -171,10 +208,10 @@ static int put_rope(struct header *h, const struct model *m, struct err *e)
     const struct model_config *c = &m->config;
     const char *type = scaling_type(m);
     const json_t *original = json_object_get(c->rope_scaling, "original_max_position_embeddings");
-    key_u32(h, arch_key_name(m, "rope.dimension_count"), c->head_dim);
+    if (!c->kv_rank) key_u32(h, arch_key_name(m, "rope.dimension_count"), c->head_dim);
     if (!strcmp(type, "none") || !strcmp(type, "default")) return 0;
-    bool yarn = !strcmp(type, "yarn") && plain_yarn(c->rope_scaling), linear = !strcmp(type, "linear");
-    bool llama3 = !strcmp(type, "llama3"); /* the tensor rope_freqs says the rest */
+    bool yarn = !strcmp(type, "yarn"), linear = !strcmp(type, "linear") && !c->kv_rank;
+    bool llama3 = !strcmp(type, "llama3") && !c->kv_rank; /* the tensor rope_freqs says the rest */
     if (!yarn && !linear && !llama3)
         return err_set(e, "%s: this rope scaling of type %.40s cannot be said in GGUF", m->path, type);
     if (json_is_number(original))
@@ -182,9 +219,37 @@ static int put_rope(struct header *h, const struct model *m, struct err *e)
                 (int64_t)json_number_value(original));
     if (llama3) return 0;
     key_text(h, arch_key_name(m, "rope.scaling.type"), type);
-    key_float(h, arch_key_name(m, "rope.scaling.factor"),
-              json_number_value(json_object_get(c->rope_scaling, "factor")));
-    return 0;
+    key_float(h, arch_key_name(m, "rope.scaling.factor"), scaling_number(m, "factor"));
+    return yarn ? put_yarn(h, m, e) : 0;
+}
+
+/* Llama 3's scaling as the divisors of its frequencies, or nothing. */
+static bool rope_divisors(const struct model *m, float *out)
+{
+    const struct model_config *c = &m->config;
+    if (strcmp(scaling_type(m), "llama3")) return false;
+    size_t n = (size_t)c->head_dim / 2;
+    double *plain = alloc_zero(2 * n, sizeof *plain), *scaled = plain + n;
+    rope_frequencies(c->rope_theta, NULL, c->head_dim, plain);
+    rope_frequencies(c->rope_theta, c->rope_scaling, c->head_dim, scaled);
+    for (size_t i = 0; i < n; i++) out[i] = (float)(plain[i] / scaled[i]);
+    free(plain);
+    return true;
+}
+
+/* ---- the model ----------------------------------------------------------------------------------------- */
+
+/* What the cache holds as a head of keys and of values, then what a head is (gguf_config.c). */
+static void put_latent(struct header *h, const struct model *m)
+{
+    const struct model_config *c = &m->config;
+    key_u32(h, arch_key_name(m, "attention.head_count_kv"), 1);
+    key_u32(h, arch_key_name(m, "attention.key_length"), c->kv_rank + c->rope_dim);
+    key_u32(h, arch_key_name(m, "attention.value_length"), c->kv_rank);
+    key_u32(h, arch_key_name(m, "attention.key_length_mla"), c->head_dim);
+    key_u32(h, arch_key_name(m, "attention.value_length_mla"), c->value_dim);
+    key_u32(h, arch_key_name(m, "expert_gating_func"),
+            c->arch->score == ROUTE_SIGMOID ? GGUF_SIGMOID : GGUF_SOFTMAX);
 }
 
 static int put_model(struct header *h, const struct model *m, int file_type, struct err *e)
@@ -199,8 +264,11 @@ static int put_model(struct header *h, const struct model *m, int file_type, str
     free(path);
     for (const struct arch_key *k = m->config.arch->keys; k->hf; k++)
         if (k->gguf) put_value(h, m, k);
-    key_u32(h, arch_key_name(m, "attention.value_length"), m->config.head_dim);
-    return check_unsaid(m, e) || put_rope(h, m, e) ? -1 : 0;
+    if (m->config.kv_rank)
+        put_latent(h, m);
+    else
+        key_u32(h, arch_key_name(m, "attention.value_length"), m->config.head_dim);
+    return check_unsaid(m, e) || check_layers(m, e) || put_rope(h, m, e) ? -1 : 0;
 }
 
 /* ---- tokenizer ----------------------------------------------------------------------------------------- */
@@ -268,80 +336,19 @@ static int put_tokenizer(struct header *h, const struct model *m, struct err *e)
     return failed;
 }
 
-/* ---- types of tensors ---------------------------------------------------------------------------------- */
+/* ---- formats ------------------------------------------------------------------------------------------- */
 
-enum how { ONE_TYPE, KEEP, MIX };
-
-static const struct format {
-    const char *name;
-    int file_type; /* general.file_type */
-    enum dtype type;
-    enum how how;
-} formats[] = {
-    {"auto", 0, DT_F32, KEEP},       {"f32", 0, DT_F32, ONE_TYPE},   {"f16", 1, DT_F16, ONE_TYPE},
-    {"bf16", 32, DT_BF16, ONE_TYPE}, {"q8_0", 7, DT_Q8_0, ONE_TYPE}, {"q4_k_m", 15, DT_Q4_K, MIX},
+static const struct gguf_format formats[] = {
+    {"auto", 0, DT_F32, GGUF_KEEP},      {"f32", 0, DT_F32, GGUF_ONE_TYPE},
+    {"f16", 1, DT_F16, GGUF_ONE_TYPE},   {"bf16", 32, DT_BF16, GGUF_ONE_TYPE},
+    {"q8_0", 7, DT_Q8_0, GGUF_ONE_TYPE}, {"q4_k_m", 15, DT_Q4_K, GGUF_MIX},
 };
 
-static const struct format *format_find(const char *name)
+static const struct gguf_format *format_find(const char *name)
 {
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
         if (!strcmp(name, formats[i].name)) return &formats[i];
     return NULL;
-}
-
-/* The layers whose values and down projections are worth more bits. */
-static bool wants_bits(int layer, int layers)
-{
-    int eighth = layers / 8;
-    return layer < eighth || layer >= 7 * layers / 8 || (layer - eighth) % 3 == 2;
-}
-
-/* The type itself, or a simpler one whose blocks divide the rows. */
-static enum dtype fitting(enum dtype type, int cols)
-{
-    if (cols % dtype_info(type)->block == 0) return type;
-    if (type == DT_Q4_K) return fitting(DT_Q5_0, cols);
-    if (type == DT_Q6_K) return fitting(DT_Q8_0, cols);
-    return DT_F16;
-}
-
-static enum dtype type_of(const struct model *m, int i, const struct format *f)
-{
-    const struct placed *p = &m->placed[i];
-    const struct weight *w = &m->weights[i];
-    enum arch_slot slot = p->row->slot;
-    if (p->row->kind != WEIGHT_MATRIX) return DT_F32;
-    if (f->how == KEEP) return p->dtype == DT_F16 || p->dtype == DT_BF16 ? p->dtype : DT_F32;
-    bool more = f->how == MIX && ((slot == SLOT_V || slot == SLOT_DOWN)
-                                      ? wants_bits(p->layer, m->config.layers)
-                                      : w == m->outer[m->config.tied ? SLOT_EMBED : SLOT_HEAD]);
-    return fitting(more ? DT_Q6_K : f->type, w->cols);
-}
-
-static struct tensor_out out_of(const struct model *m, int i, const struct format *f)
-{
-    const struct weight *w = &m->weights[i];
-    const struct placed *p = &m->placed[i];
-    struct tensor_out t = {.name = arch_name(p->row->gguf, p->layer, p->expert), .dtype = type_of(m, i, f)};
-    t.n_dims = model_weight_shape(m, i, t.shape);
-    t.source = (struct tensor_source){.n = (size_t)w->rows * (size_t)w->cols, .weight = w};
-    t.source.plus_one = w->plus_one;
-    if (m->config.arch->gguf_permuted && p->row->rotary) t.source.head_dim = m->config.head_dim;
-    return t;
-}
-
-/* Llama 3's scaling as the divisors of its frequencies, or nothing. */
-static bool rope_divisors(const struct model *m, float *out)
-{
-    const struct model_config *c = &m->config;
-    if (strcmp(scaling_type(m), "llama3")) return false;
-    size_t n = (size_t)c->head_dim / 2;
-    double *plain = alloc_zero(2 * n, sizeof *plain), *scaled = plain + n;
-    rope_frequencies(c->rope_theta, NULL, c->head_dim, plain);
-    rope_frequencies(c->rope_theta, c->rope_scaling, c->head_dim, scaled);
-    for (size_t i = 0; i < n; i++) out[i] = (float)(plain[i] / scaled[i]);
-    free(plain);
-    return true;
 }
 
 /* ---- the file ------------------------------------------------------------------------------------------ */
@@ -403,23 +410,29 @@ static int write_file(const char *path, const struct header *keys, const struct 
 
 int model_save_gguf(struct model *m, const char *path, const char *format, struct err *e)
 {
-    const struct format *f = format_find(format);
+    const struct gguf_format *f = format_find(format);
     if (!f) return err_usage(e, "dtype \"%.60s\": choose auto, f32, f16, bf16, q8_0 or q4_k_m", format);
     CHECK(m->data, "%s has no weights to save", m->path);
-    for (int i = 0; i < m->n_weights; i++)
-        if (!m->placed[i].row->gguf)
-            return err_set(e, "%s: %s has no name in GGUF here; models of type %s are saved as folders only",
-                           m->path, m->weights[i].name, m->config.arch->model_type);
+    const struct model_config *c = &m->config;
+    if (c->mtp)
+        log_info(
+            "%s: layers behind the last (%d), which predict further, are left out: GGUF's readers have no "
+            "use for them",
+            m->path, c->mtp);
+    if (c->groups > 1 && c->arch->group_best != 2)
+        log_warn(
+            "%s: llama.cpp chooses groups of experts by their two best, this model by the best alone; there "
+            "its answers will be a little different",
+            m->path);
     struct header keys = {0};
     str_init(&keys.bytes, HEADER_MAX);
-    struct tensor_out *t = alloc_zero((size_t)m->n_weights + 1, sizeof *t);
-    float *divisors = alloc_floats((size_t)m->config.head_dim / 2);
-    int n = 0;
-    for (; n < m->n_weights; n++) t[n] = out_of(m, n, f);
+    float *divisors = alloc_floats((size_t)c->head_dim / 2);
+    int n;
+    struct tensor_out *t = gguf_tensors(m, f, &n);
     if (rope_divisors(m, divisors)) {
         t[n] = (struct tensor_out){.name = alloc_str("rope_freqs.weight"), .dtype = DT_F32, .n_dims = 1};
-        t[n].shape[0] = m->config.head_dim / 2;
-        t[n].source = (struct tensor_source){.n = (size_t)m->config.head_dim / 2, .data = divisors};
+        t[n].shape[0] = c->head_dim / 2;
+        t[n].source = (struct tensor_source){.n = (size_t)c->head_dim / 2, .data = divisors};
         n++;
     }
     int result = put_model(&keys, m, f->file_type, e) || put_tokenizer(&keys, m, e) ||

@@ -45,12 +45,11 @@ static void shape_text(struct str *s, const int64_t *shape, int n)
     str_puts(s, n ? "]" : "[]");
 }
 
-static int check_tensor(const struct model *m, int i, const struct tensor_file *f,
-                        const struct tensor_info *t, struct err *e)
+/* Does a tensor of this name hold numbers of this shape? */
+static int check_tensor(const struct tensor_file *f, const struct tensor_info *t, const int64_t *want, int n,
+                        struct err *e)
 {
     const char *path = f->map_paths[t->file];
-    int64_t want[2];
-    int n = model_weight_shape(m, i, want);
     if (t->n_dims != n || memcmp(t->shape, want, (size_t)n * sizeof *want)) {
         struct str s;
         str_init(&s, 512);
@@ -67,36 +66,82 @@ static int check_tensor(const struct model *m, int i, const struct tensor_file *
     return 0;
 }
 
-/* found[i] is the tensor of weight i. */
-static int find_tensors(struct model *m, struct tensor_file *f, const struct tensor_info **found,
+struct found {
+    struct weight_place *places; /* [n_weights] */
+    bool *used;                  /* [tensors of the file] */
+};
+
+/* The tensor under weight i's name, by one of the description's patterns; NULL if it is not there. */
+static const struct tensor_info *named(const struct model *m, int i, const struct tensor_file *f,
+                                       const char *pattern)
+{
+    char *name = arch_name(pattern, m->placed[i].layer, m->placed[i].expert);
+    const struct tensor_info *t = tensor_file_find(f, name);
+    free(name);
+    return t;
+}
+
+/* kv_b in two tensors. */
+static int find_split(const struct model *m, int i, const struct tensor_file *f, struct found *found,
+                      struct err *e)
+{
+    const struct model_config *c = &m->config;
+    struct weight_place *at = &found->places[i];
+    at->keys = named(m, i, f, GGUF_KEYS);
+    at->t = named(m, i, f, GGUF_VALUES);
+    if (!at->keys || !at->t)
+        return err_set(e, "%s: tensor blk.%d.%s.weight is missing", f->path, m->placed[i].layer,
+                       at->keys ? "attn_v_b"
+                       : at->t  ? "attn_k_b"
+                                : "attn_kv_b");
+    const int64_t keys[3] = {c->heads, c->kv_rank, c->nope_dim};
+    const int64_t values[3] = {c->heads, c->value_dim, c->kv_rank};
+    if (check_tensor(f, at->keys, keys, 3, e) || check_tensor(f, at->t, values, 3, e)) return -1;
+    found->used[at->keys - f->tensors] = found->used[at->t - f->tensors] = true;
+    return 0;
+}
+
+static int find_weight(const struct model *m, int i, const struct tensor_file *f, struct found *found,
+                       struct err *e)
+{
+    const struct arch_weight *row = m->placed[i].row;
+    struct weight_place *at = &found->places[i];
+    const char *pattern = f->gguf ? row->gguf : row->name;
+    bool stacked = strchr(row->name, '#') && !strchr(pattern, '#');
+    int64_t want[3] = {m->config.experts};
+    int n = model_weight_shape(m, i, want + stacked) + stacked;
+    at->t = named(m, i, f, pattern);
+    if (!at->t && f->gguf && row->slot == SLOT_KV_B) return find_split(m, i, f, found, e);
+    if (!at->t) {
+        char *name = arch_name(pattern, m->placed[i].layer, m->placed[i].expert);
+        err_set(e, "%s: tensor %s is missing", f->path, name);
+        free(name);
+        return -1;
+    }
+    if (stacked) at->row = (int64_t)m->placed[i].expert * m->weights[i].rows;
+    if (f->permuted && row->rotary) at->head_dim = m->config.head_dim;
+    found->used[at->t - f->tensors] = true;
+    if (at->t->scales) found->used[at->t->scales - f->tensors] = true;
+    return check_tensor(f, at->t, want, n, e);
+}
+
+static int find_weights(const struct model *m, const struct tensor_file *f, struct weight_place *places,
                         struct err *e)
 {
-    bool *used = alloc_zero((size_t)f->n + 1, sizeof *used);
+    struct found found = {places, alloc_zero((size_t)f->n + 1, sizeof *found.used)};
     int result = 0;
-    for (int i = 0; i < m->n_weights && !result; i++) {
-        const struct arch_weight *row = m->placed[i].row;
-        char *name = arch_name(f->gguf ? row->gguf : row->name, m->placed[i].layer, m->placed[i].expert);
-        found[i] = tensor_file_find(f, name);
-        if (!found[i])
-            result = err_set(e, "%s: tensor %s is missing", f->path, name);
-        else
-            result = check_tensor(m, i, f, found[i], e);
-        if (found[i]) used[found[i] - f->tensors] = true;
-        if (found[i] && found[i]->scales) used[found[i]->scales - f->tensors] = true;
-        free(name);
-    }
+    for (int i = 0; i < m->n_weights && !result; i++) result = find_weight(m, i, f, &found, e);
     for (int i = 0; i < f->n && !result; i++)
-        if (!used[i] && !ignored(m->config.arch, f->tensors[i].name))
+        if (!found.used[i] && !ignored(m->config.arch, f->tensors[i].name))
             result =
                 err_set(e, "%s: tensor %.200s is not part of a %s model with this configuration",
                         f->map_paths[f->tensors[i].file], f->tensors[i].name, m->config.arch->model_type);
-    free(used);
+    free(found.used);
     return result;
 }
 
 struct fill {
-    struct tensor_file *file;
-    const struct tensor_info *info;
+    const struct stored *from;
     const struct weight *w;
     int *bad; /* [chunks] first row with a number that is not finite, or -1 */
 };
@@ -104,74 +149,69 @@ struct fill {
 static void fill_chunk(void *ctx, int chunk)
 {
     const struct fill *f = ctx;
-    int64_t row = (int64_t)chunk * CHUNK_ROWS;
-    int64_t n = f->w->rows - row < CHUNK_ROWS ? f->w->rows - row : CHUNK_ROWS;
-    float *y = f->w->data + row * f->w->cols;
-    int failed = tensor_file_rows(f->file, f->info, row, n, y, NULL);
-    CHECK(!failed, "%s was checked before", f->info->name);
+    int row = chunk * CHUNK_ROWS, cols = f->w->cols;
+    int n = f->w->rows - row < CHUNK_ROWS ? f->w->rows - row : CHUNK_ROWS;
+    float *y = f->w->data + (size_t)row * (size_t)cols;
+    f->from->tile(f->from, row, n, 0, cols, y);
     f->bad[chunk] = -1;
-    for (int64_t i = n * f->w->cols - 1; i >= 0; i--)
-        if (!isfinite(y[i])) f->bad[chunk] = (int)(row + i / f->w->cols);
+    for (int64_t i = (int64_t)n * cols - 1; i >= 0; i--)
+        if (!isfinite(y[i])) f->bad[chunk] = row + (int)(i / cols);
 }
 
-/* Each head's rows from interleaved to halves. A bias's elements count as rows of one. */
-static void restore_halves(const struct model *m, const struct weight *w)
+/* The elements of a bias, whose heads interleave the pairs. */
+static void restore_halves(const struct weight *w, int head_dim)
 {
-    int hd = m->config.head_dim;
-    bool bias = w->rows == 1;
-    size_t width = bias ? 1 : (size_t)w->cols;
-    int heads = (bias ? w->cols : w->rows) / hd;
-    float *head = alloc_floats((size_t)hd * width);
-    for (int h = 0; h < heads; h++) {
-        float *y = w->data + (size_t)h * (size_t)hd * width;
-        memcpy(head, y, (size_t)hd * width * sizeof *head);
-        for (int r = 0; r < hd; r++)
-            memcpy(y + (size_t)r * width, head + (size_t)rotary_row(r, hd) * width, width * sizeof *head);
-    }
-    free(head);
+    float *from = alloc_floats((size_t)w->cols);
+    memcpy(from, w->data, (size_t)w->cols * sizeof *from);
+    for (int i = 0; i < w->cols; i++) w->data[i] = from[rotary_row(i, head_dim)];
+    free(from);
 }
 
-static int fill_weight(struct model *m, int i, struct tensor_file *f, const struct tensor_info *t,
+static int fill_weight(struct model *m, int i, struct tensor_file *f, const struct weight_place *at,
                        struct err *e)
 {
     const struct weight *w = &m->weights[i];
+    bool bias = w->rows == 1;
     int chunks = (w->rows + CHUNK_ROWS - 1) / CHUNK_ROWS, bad = -1;
-    struct fill fill = {f, t, w, alloc_zero((size_t)chunks, sizeof(int))};
+    struct stored_tensor from;
+    struct weight_place rows = *at;
+    if (bias) rows.head_dim = 0; /* its elements are turned, not its row */
+    stored_init(&from, f, &rows);
+    struct fill fill = {&from.face, w, alloc_zero((size_t)chunks, sizeof(int))};
     pool_for(chunks, fill_chunk, &fill);
     for (int c = chunks - 1; c >= 0; c--)
         if (fill.bad[c] >= 0) bad = fill.bad[c];
     free(fill.bad);
     if (bad >= 0)
-        return err_set(e, "%s: tensor %.200s: row %d holds NaN or infinity", f->map_paths[t->file], t->name,
-                       bad);
-    if (f->permuted && m->placed[i].row->rotary) restore_halves(m, w);
+        return err_set(e, "%s: tensor %.200s: row %d holds NaN or infinity", f->map_paths[at->t->file],
+                       at->t->name, bad);
+    if (bias && at->head_dim) restore_halves(w, at->head_dim);
     if (f->gguf && w->plus_one)
         for (int j = 0; j < w->cols; j++) w->data[j] -= 1;
     return 0;
 }
 
-static void leave_in_place(struct model *m, struct tensor_file *f, const struct tensor_info *const *found)
+static void leave_in_place(struct model *m, struct tensor_file *f, const struct weight_place *places)
 {
     m->file = f;
     m->stored = alloc_zero((size_t)m->n_weights, sizeof *m->stored);
     for (int i = 0; i < m->n_weights; i++) {
-        const struct arch_weight *row = m->placed[i].row;
-        if (row->kind != WEIGHT_MATRIX) continue;
-        stored_init(&m->stored[i], f, found[i], f->permuted && row->rotary ? m->config.head_dim : 0);
+        if (m->placed[i].row->kind != WEIGHT_MATRIX) continue;
+        stored_init(&m->stored[i], f, &places[i]);
         m->weights[i].stored = &m->stored[i].face;
     }
 }
 
 int model_fill(struct model *m, struct tensor_file *f, bool in_place, struct err *e)
 {
-    const struct tensor_info **found = alloc_zero((size_t)m->n_weights, sizeof *found);
-    int result = find_tensors(m, f, found, e);
-    if (!result && in_place) leave_in_place(m, f, found);
-    for (int i = 0; i < m->n_weights && !result; i++) m->placed[i].dtype = found[i]->dtype;
+    struct weight_place *places = alloc_zero((size_t)m->n_weights, sizeof *places);
+    int result = find_weights(m, f, places, e);
+    if (!result && in_place) leave_in_place(m, f, places);
+    for (int i = 0; i < m->n_weights && !result; i++) m->placed[i].dtype = places[i].t->dtype;
     if (!result) result = model_allocate(m, e);
     for (int i = 0; i < m->n_weights && !result; i++)
-        if (!m->weights[i].stored) result = fill_weight(m, i, f, found[i], e);
-    free(found);
+        if (!m->weights[i].stored) result = fill_weight(m, i, f, &places[i], e);
+    free(places);
     return result;
 }
 

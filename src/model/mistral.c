@@ -9,7 +9,7 @@
 static const struct arch_key mistral_keys[] = {
     KEYS_SIZES(8, 0),
     KEYS_COMMON(131072, 10000, false),
-    KEY_WINDOW(4096),
+    KEY_WINDOW(NULL, 4096),
     {0},
 };
 

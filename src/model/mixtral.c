@@ -9,9 +9,9 @@
 static const struct arch_key mixtral_keys[] = {
     KEYS_SIZES(8, 0),
     KEYS_COMMON(131072, 1000000, false),
-    KEY_WINDOW(0),
-    {"num_local_experts", NULL, KEY_INT, AT(experts), 1, ROUTE_EXPERTS_MAX, 8},
-    {"num_experts_per_tok", NULL, KEY_INT, AT(top_k), 1, ROUTE_EXPERTS_MAX, 2},
+    KEY_WINDOW(NULL, 0),
+    {"num_local_experts", "expert_count", KEY_INT, AT(experts), 1, ROUTE_EXPERTS_MAX, 8},
+    {"num_experts_per_tok", "expert_used_count", KEY_INT, AT(top_k), 1, ROUTE_EXPERTS_MAX, 2},
     {"intermediate_size", NULL, KEY_INT, AT(moe_intermediate), 1, 1 << 20, NAN},
     {"norm_topk_prob", NULL, KEY_BOOL, AT(normalise_gates), 1, 1, true}, /* in no config.json: constants */
     {"decoder_sparse_step", NULL, KEY_INT, AT(moe_every), 1, 1, 1},
@@ -19,16 +19,12 @@ static const struct arch_key mixtral_keys[] = {
     {0},
 };
 
-#define EXPERTS "block_sparse_moe."
 static const struct arch_weight mixtral_weights[] = {
     ROW_EMBED,
     ROW_ATTN_NORM(WEIGHT_NORM),
     ROWS_ATTENTION,
     ROW_MLP_NORM,
-    LAYER_MATRIX_IF(SLOT_ROUTER, EXPERTS "gate", "ED", NULL),
-    LAYER_MATRIX_IF(SLOT_EXPERT_GATE, EXPERTS "experts.#.w1", "MD", NULL),
-    LAYER_MATRIX_IF(SLOT_EXPERT_UP, EXPERTS "experts.#.w3", "MD", NULL),
-    LAYER_MATRIX_IF(SLOT_EXPERT_DOWN, EXPERTS "experts.#.w2", "DM", NULL),
+    ROWS_EXPERTS("block_sparse_moe", "w1", "w3", "w2", NULL),
     ROWS_OUTPUT(WEIGHT_NORM),
     {0},
 };
@@ -44,6 +40,11 @@ static const char *const mixtral_ignored[] = {IGNORED_COMMON, NULL};
 const struct arch arch_mixtral = {
     .model_type = "mixtral",
     .class_name = "MixtralForCausalLM",
+    .gguf = "llama",
+    .gguf_key = "expert_count",
+    .gguf_least = 1,
+    .gguf_permuted = true,
+    .gguf_normalised = true,
     .score = ROUTE_SOFTMAX,
     .topk_method = "greedy",
     .keys = mixtral_keys,

@@ -23,8 +23,14 @@
 
 enum {
     ARCH_NAME_MAX = 160, /* longest tensor name, and longest key, of a description */
-    HEAD_DIM_MAX = 512
+    HEAD_DIM_MAX = 512,
+    LATENT_HEAD_MAX = 1024 /* a part of a head of latent attention */
 };
+
+/* The two tensors that newer GGUF files have for kv_b: each head's keys, turned over, and its values. */
+#define GGUF_KEYS   "blk.*.attn_k_b.weight"
+#define GGUF_VALUES "blk.*.attn_v_b.weight"
+enum { GGUF_SOFTMAX = 1, GGUF_SIGMOID = 2 }; /* expert_gating_func */
 
 /* Where block.c uses a weight. */
 enum arch_slot {
@@ -89,7 +95,7 @@ struct arch_weight {
     /* Hugging Face name; '*' stands for the layer's number, then the row is per layer; '#' for the expert's,
      * then it is per expert too (such rows stand together). */
     const char *name;
-    const char *gguf; /* the same in GGUF */
+    const char *gguf; /* the same in GGUF; without '#' the experts lie one after another in it */
     /* Rows and columns by symbol: V vocabulary, D hidden, I intermediate, Q heads*head_dim,
      * K kv_heads*head_dim, H head_dim, 1 one; A q_rank, C kv_rank, R kv_rank+rope_dim,
      * U heads*(nope_dim+value_dim), O heads*value_dim; E experts, M moe_intermediate, S shared*M, T 2*hidden.
@@ -120,22 +126,28 @@ struct arch_demand {
 };
 
 struct arch {
-    const char *model_type;      /* config.json: model_type */
-    const char *class_name;      /* config.json: architectures */
-    const char *gguf;            /* GGUF: general.architecture; NULL: not read from there */
-    bool gguf_permuted;          /* GGUF stores q and k rows with RoPE's pairs interleaved */
-    int gguf_wide_layers;        /* GGUF leaves query_pre_attn_scalar out. It is head_dim, but in the model
+    const char *model_type; /* config.json: model_type */
+    const char *class_name; /* config.json: architectures */
+    const char *gguf;       /* GGUF: general.architecture; NULL: not read from there */
+    const char *gguf_key;   /* of several with one name in GGUF, it is the one whose key (behind "ARCH.") */
+    int gguf_least;         /* is at least this, else the one without a key */
+    bool gguf_permuted;     /* GGUF stores q and k rows with RoPE's pairs interleaved */
+    int gguf_wide_layers;   /* GGUF leaves query_pre_attn_scalar out. It is head_dim, but in the model
                                         * with so many layers hidden / heads */
-    bool gelu;                   /* the MLP's gate goes through gelu (tanh), else silu */
-    bool scaled_embedding;       /* embeddings are multiplied by sqrt(hidden) */
-    const char *window_switch;   /* key that must be true for a window to count, or NULL */
-    bool window_without_rope;    /* the layers that rope does not turn are those that slide */
-    enum route_score score;      /* of a mixture's router */
-    bool moe_from_one;           /* moe_every counts layers from 1, not from 0 */
-    const char *topk_method;     /* where config.json is silent: "greedy" has no groups */
-    int group_best;              /* a group of experts counts as the sum of so many of its best */
-    bool score_mscale;           /* yarn's mscale_all_dim changes the scale of attention's scores */
-    const struct arch_key *keys; /* ends with a NULL name, as do the others */
+    bool gelu;              /* the MLP's gate goes through gelu (tanh), else silu */
+    bool scaled_embedding;  /* embeddings are multiplied by sqrt(hidden) */
+    const char *window_switch; /* key that must be true for a window to count, or NULL */
+    bool window_without_rope;  /* the layers that rope does not turn are those that slide */
+    enum route_score score;    /* of a mixture's router */
+    bool gguf_normalised;      /* GGUF has no key for norm_topk_prob, which is true */
+    struct {                   /* GGUF files older than the keys for groups: the published model that */
+        int experts, n, top;   /* has them, by its experts; other models have none */
+    } gguf_groups;
+    bool moe_from_one;                 /* moe_every counts layers from 1, not from 0 */
+    const char *topk_method;           /* where config.json is silent: "greedy" has no groups */
+    int group_best;                    /* a group of experts counts as the sum of so many of its best */
+    bool score_mscale;                 /* yarn's mscale_all_dim changes the scale of attention's scores */
+    const struct arch_key *keys;       /* ends with a NULL name, as do the others */
     const struct arch_weight *weights; /* in the order of model_weight; rows of a layer stand together */
     const struct arch_demand *demands;
     const char *const *ignored; /* tensors that a checkpoint may hold and that mean nothing */
@@ -143,9 +155,13 @@ struct arch {
     const char *copy_embed, *copy_head;
 };
 const struct arch *const *arch_all(void); /* NULL at the end */
-/* By model_type, or by the GGUF name; an error lists what there is. `what` names the file. */
+/* By model_type, or by GGUF's metadata; an error lists what there is. `what` names the file. */
 const struct arch *arch_find(const char *model_type, const char *what, struct err *e);
-const struct arch *arch_find_gguf(const char *name, const char *what, struct err *e);
+const struct arch *arch_find_gguf(const json_t *meta, const char *what, struct err *e);
+/* The metadata key "ARCH.key" of an architecture that GGUF has; NULL where it is not there. */
+json_t *arch_meta(const struct arch *a, const json_t *meta, const char *key);
+/* Is that key of the description also given by another row, which GGUF has? */
+bool arch_said(const struct arch *a, const struct arch_key *k);
 
 /* ---- configuration (config.c, rope_scaling.c) ---------------------------------------------------------- */
 
@@ -157,6 +173,8 @@ void config_release(struct model_config *c);
 bool config_has(const struct model_config *c, const struct arch_weight *w, int layer);
 /* Is this "quantization_config" the one whose files are read? */
 bool config_is_fp8(const json_t *quantised);
+/* Does a layer hold experts? */
+bool config_is_mixture(const struct model_config *c, int layer);
 /* Is that "when" a key of config.json, not a condition? */
 bool config_is_key(const char *when);
 /* Layers of the description: with those behind the last (mtp). */
@@ -207,13 +225,30 @@ struct fp8_scales {   /* of a matrix in a file (fp8.c) */
     int64_t across;   /* blocks of 128 columns in a row */
 };
 
+/* Where a file has a weight's numbers. */
+struct weight_place {
+    const struct tensor_info *t;
+    int64_t row;                    /* the first of all rows that t has */
+    int head_dim;                   /* rows of each head interleave the pairs; 0: they do not */
+    const struct tensor_info *keys; /* GGUF splits kv_b: t has each head's rows for values, keys its columns
+                                     * for keys, [heads, kv_rank, nope_dim]; NULL: all is in t */
+};
+
+struct stored_keys { /* rows of kv_b that a file has as columns; p NULL: it does not */
+    const uint8_t *p;
+    const struct dtype_info *dtype;
+    size_t row_bytes;
+    int rank, n, n_values; /* columns of kv_b; each head's rows for keys, for values */
+};
+
 struct stored_tensor { /* the form of a weight that stays in its file (stored.c) */
     struct stored face;
     const uint8_t *p;
     const struct dtype_info *dtype;
     size_t row_bytes;
-    int head_dim; /* rows of each head interleave the pairs; 0: they do not */
+    int head_dim; /* as in struct weight_place */
     struct fp8_scales scales;
+    struct stored_keys keys;
 };
 
 struct model {
@@ -260,9 +295,8 @@ int model_save_sharded(struct model *m, const char *dir, const char *dtype, cons
 
 /* The row of a file that interleaves the pairs of each head, for a row of the weight. */
 int rotary_row(int row, int head_dim);
-/* A matrix of f, which was checked and must outlive s; head_dim as in struct stored_tensor. */
-void stored_init(struct stored_tensor *s, const struct tensor_file *f, const struct tensor_info *t,
-                 int head_dim);
+/* What lies at a place in f, which was checked and must outlive s. */
+void stored_init(struct stored_tensor *s, const struct tensor_file *f, const struct weight_place *at);
 
 /* A matrix as model_draw fills it, worked out whenever it is read: a model of any size to be written. */
 struct stored_draw {
@@ -322,13 +356,17 @@ int64_t shape_count(const int64_t *shape, int n_dims);
 
 /* ---- writing (tensor_write.c, safetensors.c, gguf_write.c) -------------------------------------------- */
 
-/* n numbers: `data`, or else rows of a weight from `row` on; head_dim: rows of each head interleave the pairs
- * in the file, 0: they do not. */
+/* n numbers: `data`, or else rows of a weight. `rows`: how rows row..row+n-1 of the file come from it, where
+ * they are not simply its own. */
 struct tensor_source {
     size_t n;
     const float *data;
     const struct weight *weight;
-    int row, head_dim;
+    void (*rows)(const struct tensor_source *s, int row, int n, float *x);
+    int cols;     /* of a row in the file; 0: as the weight has */
+    int head_dim; /* gguf_tensors.c: the three functions it has for `rows` ask for these */
+    struct weight *const *experts;
+    int n_keys, n_values;
     bool plus_one;           /* a weight's numbers are written 1 more than they are */
     const float *fp8_scales; /* of a weight that is written as F8_E4M3 */
     const void *bytes;       /* instead of numbers: as they are to lie in the file */
@@ -341,6 +379,15 @@ struct tensor_out {
     int64_t shape[4];
     struct tensor_source source;
 };
+/* The tensors of a GGUF file in this format (a row of model_save_gguf's table), in its order; the layers
+ * behind the last are left out. The caller frees each name and the list, which has room for one more. */
+struct gguf_format {
+    const char *name;
+    int file_type; /* general.file_type */
+    enum dtype type;
+    enum { GGUF_ONE_TYPE, GGUF_KEEP, GGUF_MIX } how;
+};
+struct tensor_out *gguf_tensors(const struct model *m, const struct gguf_format *f, int *n);
 /* Append its numbers. */
 int tensor_write(struct file_out *o, const struct tensor_out *t, struct err *e);
 /* A safetensors file of F32, F16 and BF16. Atomic. */

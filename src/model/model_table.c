@@ -2,6 +2,7 @@
  *
  * model_list.h has the rows; a row ARCH(x) stands for the const struct arch_x of x.c.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -28,7 +29,10 @@ static void unknown(const char *kind, const char *found, const char *what, bool 
     str_init(&known, 1024);
     for (int i = 0; table[i]; i++) {
         const char *name = gguf ? table[i]->gguf : table[i]->model_type;
-        if (name) str_addf(&known, "%s%s", i ? ", " : "", name);
+        bool listed = !name;
+        for (int j = 0; j < i && gguf && name; j++)
+            listed = listed || (table[j]->gguf && !strcmp(table[j]->gguf, name));
+        if (!listed) str_addf(&known, "%s%s", i ? ", " : "", name);
     }
     err_set(e, "%s: %s is \"%.100s\"; known: %s", what, kind, found, known.p);
     str_release(&known);
@@ -42,10 +46,34 @@ const struct arch *arch_find(const char *model_type, const char *what, struct er
     return NULL;
 }
 
-const struct arch *arch_find_gguf(const char *name, const char *what, struct err *e)
+json_t *arch_meta(const struct arch *a, const json_t *meta, const char *key)
 {
-    for (int i = 0; table[i]; i++)
-        if (table[i]->gguf && !strcmp(table[i]->gguf, name)) return table[i];
-    unknown("general.architecture", name, what, true, e);
-    return NULL;
+    char full[ARCH_NAME_MAX];
+    snprintf(full, sizeof full, "%s.%s", a->gguf, key);
+    return json_object_get(meta, full);
+}
+
+const struct arch *arch_find_gguf(const json_t *meta, const char *what, struct err *e)
+{
+    const char *name = json_str_or(meta, "general.architecture", NULL);
+    const struct arch *found = NULL;
+    if (!name) {
+        err_set(e, "%s: metadata has no general.architecture", what);
+        return NULL;
+    }
+    for (int i = 0; table[i]; i++) {
+        const struct arch *a = table[i];
+        if (!a->gguf || strcmp(a->gguf, name)) continue;
+        if (a->gguf_key && json_integer_value(arch_meta(a, meta, a->gguf_key)) >= a->gguf_least) return a;
+        if (!a->gguf_key && !found) found = a;
+    }
+    if (!found) unknown("general.architecture", name, what, true, e);
+    return found;
+}
+
+bool arch_said(const struct arch *a, const struct arch_key *k)
+{
+    for (const struct arch_key *other = a->keys; other->hf; other++)
+        if (other != k && other->gguf && (other->at == k->at || !strcmp(other->hf, k->hf))) return true;
+    return false;
 }

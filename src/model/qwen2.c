@@ -9,7 +9,7 @@
 static const struct arch_key qwen2_keys[] = {
     KEYS_SIZES(NAN, 0),
     KEYS_COMMON(32768, 10000, false),
-    KEY_WINDOW(4096),
+    KEY_WINDOW(NULL, 4096),
     {"max_window_layers", NULL, KEY_INT, AT(window_from), 0, 1 << 20, 28},
     {0},
 };

@@ -10,12 +10,11 @@
 static const struct arch_key qwen3_moe_keys[] = {
     KEYS_SIZES(NAN, 0),
     KEYS_COMMON(32768, 10000, false),
-    KEY_WINDOW(4096),
+    KEY_WINDOW(NULL, 4096),
     {"num_local_experts", NULL, KEY_INT, AT(experts), 0, ROUTE_EXPERTS_MAX,
      128}, /* as transformers 5 saves it */
-    {"num_experts", NULL, KEY_INT, AT(experts), 0, ROUTE_EXPERTS_MAX, KEY_KEEP},
-    {"num_experts_per_tok", NULL, KEY_INT, AT(top_k), 1, ROUTE_EXPERTS_MAX, 8},
-    {"moe_intermediate_size", NULL, KEY_INT, AT(moe_intermediate), 1, 1 << 20, 768},
+    {"num_experts", "expert_count", KEY_INT, AT(experts), 0, ROUTE_EXPERTS_MAX, KEY_KEEP},
+    KEYS_USED_EXPERTS(8, 768),
     {"decoder_sparse_step", NULL, KEY_INT, AT(moe_every), 1, 4096, 1},
     {"norm_topk_prob", NULL, KEY_BOOL, AT(normalise_gates), 0, 1, false},
     KEY_GATE_SCALE_ONE,
@@ -44,6 +43,8 @@ static const char *const qwen3_moe_ignored[] = {IGNORED_COMMON, NULL};
 const struct arch arch_qwen3_moe = {
     .model_type = "qwen3_moe",
     .class_name = "Qwen3MoeForCausalLM",
+    .gguf = "qwen3moe",
+    .gguf_normalised = true,
     .window_switch = "use_sliding_window",
     .score = ROUTE_SOFTMAX,
     .topk_method = "greedy",

@@ -10,7 +10,7 @@
 static const struct arch_key smollm3_keys[] = {
     KEYS_SIZES(4, 0),
     KEYS_COMMON(32768, 2000000, true),
-    KEY_WINDOW(0),
+    KEY_WINDOW(NULL, 0),
     {"no_rope_layer_interval", NULL, KEY_INT, AT(nope_every), 1, 1 << 20, 4},
     {0},
 };

@@ -4,6 +4,10 @@
  * Rotary rows: files of GGUF's llama and llama2.c store, for each head, element 2i+j of the interleaved
  * layout where Hugging Face has element j*hd/2 + i (i < hd/2, j in {0,1}). Rows are decoded one by one, so
  * the right one is simply taken.
+ *
+ * Latent attention's kv_b in two tensors (newer GGUF): its rows are, head by head, n for keys and n_values
+ * for values. Those for values are rows of the one tensor; those for keys are columns of the other, which has
+ * a row for each column of kv_b: it is decoded whole, and the columns that are asked for are taken from it.
  */
 #include <string.h>
 
@@ -29,19 +33,59 @@ static void stored_tile(const struct stored *face, int row, int n, int col, int 
     }
 }
 
-void stored_init(struct stored_tensor *s, const struct tensor_file *f, const struct tensor_info *t,
-                 int head_dim)
+/* Columns col..col+cols-1 of n rows for keys of one head. */
+static void keys_tile(const struct stored_keys *k, int row, int n, int col, int cols, float *out)
+{
+    float whole[LATENT_HEAD_MAX];
+    int stride = k->n + k->n_values, head = row / stride, first = row % stride;
+    for (int j = 0; j < cols; j++) {
+        size_t at = (size_t)head * (size_t)k->rank + (size_t)(col + j);
+        k->dtype->decode(k->p + at * k->row_bytes, (size_t)(k->n / k->dtype->block), whole);
+        for (int i = 0; i < n; i++) out[(size_t)i * (size_t)cols + (size_t)j] = whole[first + i];
+    }
+}
+
+static void split_tile(const struct stored *face, int row, int n, int col, int cols, float *out)
+{
+    const struct stored_keys *k = &((const struct stored_tensor *)face)->keys;
+    int stride = k->n + k->n_values;
+    for (int run; n > 0; row += run, n -= run, out += (size_t)run * (size_t)cols) {
+        int head = row / stride, first = row % stride;
+        int left = (first < k->n ? k->n : stride) - first;
+        run = n < left ? n : left;
+        if (first < k->n)
+            keys_tile(k, row, run, col, cols, out);
+        else
+            stored_tile(face, head * k->n_values + first - k->n, run, col, cols, out);
+    }
+}
+
+static size_t row_bytes(const struct tensor_info *t)
 {
     const struct dtype_info *d = dtype_info(t->dtype);
-    int64_t cols = t->shape[t->n_dims - 1];
-    CHECK(d->decode && STORED_COLS % d->block == 0 && cols % d->block == 0, "%s: %s in blocks of %d", t->name,
-          d->name, d->block);
-    *s = (struct stored_tensor){.face = {stored_tile},
-                                .p = f->maps[t->file].p + t->offset,
+    return (size_t)(t->shape[t->n_dims - 1] / d->block) * (size_t)d->bytes;
+}
+
+void stored_init(struct stored_tensor *s, const struct tensor_file *f, const struct weight_place *at)
+{
+    const struct tensor_info *t = at->t, *k = at->keys;
+    const struct dtype_info *d = dtype_info(t->dtype);
+    CHECK(d->decode && STORED_COLS % d->block == 0 && t->shape[t->n_dims - 1] % d->block == 0,
+          "%s: %s in blocks of %d", t->name, d->name, d->block);
+    *s = (struct stored_tensor){.face = {k ? split_tile : stored_tile},
+                                .p = f->maps[t->file].p + t->offset + (size_t)at->row * row_bytes(t),
                                 .dtype = d,
-                                .row_bytes = (size_t)(cols / d->block) * (size_t)d->bytes,
-                                .head_dim = head_dim,
+                                .row_bytes = row_bytes(t),
+                                .head_dim = at->head_dim,
                                 .scales = fp8_scales_of(f, t)};
+    if (!k) return;
+    CHECK(dtype_info(k->dtype)->decode && k->n_dims == 3 && k->shape[2] <= LATENT_HEAD_MAX, "%s", k->name);
+    s->keys = (struct stored_keys){.p = f->maps[k->file].p + k->offset,
+                                   .dtype = dtype_info(k->dtype),
+                                   .row_bytes = row_bytes(k),
+                                   .rank = (int)k->shape[1],
+                                   .n = (int)k->shape[2],
+                                   .n_values = (int)t->shape[1]};
 }
 
 /* ---- drawn --------------------------------------------------------------------------------------------- */

@@ -19,25 +19,18 @@ struct batch_write {
     int *bad; /* [items] a weight's number that the type cannot hold */
 };
 
-/* The row of the weight that stands in row `row` of a file which interleaves the pairs of each head: the
- * inverse of rotary_row. */
-static int rotary_row_back(int row, int head_dim)
+static int cols_of(const struct tensor_source *s)
 {
-    int in_head = row % head_dim;
-    return row - in_head + in_head % 2 * (head_dim / 2) + in_head / 2;
+    return s->cols ? s->cols : s->weight->cols;
 }
 
 static void read_rows(const struct tensor_source *s, size_t row, size_t n, float *x)
 {
-    int cols = s->weight->cols, from = s->row + (int)row;
-    if (s->head_dim == 0)
-        weight_rows(s->weight, from, (int)n, x);
-    else if (s->weight->rows == 1) /* a bias's elements count as rows of one */
-        for (int i = 0; i < cols; i++) x[i] = s->weight->data[rotary_row_back(i, s->head_dim)];
+    if (s->rows)
+        s->rows(s, (int)row, (int)n, x);
     else
-        for (size_t i = 0; i < n; i++)
-            weight_rows(s->weight, rotary_row_back(from + (int)i, s->head_dim), 1, x + i * (size_t)cols);
-    for (size_t i = 0; s->plus_one && i < n * (size_t)cols; i++) x[i] += 1;
+        weight_rows(s->weight, (int)row, (int)n, x);
+    for (size_t i = 0; s->plus_one && i < n * (size_t)cols_of(s); i++) x[i] += 1;
 }
 
 static void batch_item(void *ctx, int item)
@@ -76,10 +69,10 @@ int tensor_write(struct file_out *o, const struct tensor_out *t, struct err *e)
     const struct tensor_source *s = &t->source;
     const struct dtype_info *to = dtype_info(t->dtype);
     if (s->bytes) return file_out_write(o, s->bytes, s->n / (size_t)to->block * (size_t)to->bytes, e);
-    CHECK((to->encode || s->fp8_scales) && (s->data || s->weight->cols % to->block == 0), "%s as %s", t->name,
+    CHECK((to->encode || s->fp8_scales) && (s->data || cols_of(s) % to->block == 0), "%s as %s", t->name,
           to->name);
     struct batch_write b = {.source = s, .to = to};
-    b.unit = s->data ? (size_t)to->block : (size_t)s->weight->cols;
+    b.unit = s->data ? (size_t)to->block : (size_t)cols_of(s);
     size_t units = s->n / b.unit;
     CHECK(units * b.unit == s->n, "%s: %zu numbers in units of %zu", t->name, s->n, b.unit);
     b.per_item = b.unit < ITEM_FLOATS ? ITEM_FLOATS / b.unit : 1;

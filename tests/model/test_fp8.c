@@ -119,17 +119,6 @@ static void a_checkpoint_comes_back_within_its_precision(void **state)
     model_free(in_place);
 }
 
-static void gguf_is_refused_where_there_is_none(void **state)
-{
-    (void)state;
-    struct err e = {0};
-    struct model *m = model_load("tests/golden/models/deepseek_v2_lite", 0, 0, &e);
-    assert_non_null(m);
-    assert_int_not_equal(model_save_gguf(m, scratch("x.gguf"), "f32", &e), 0);
-    assert_non_null(strstr(e.msg, "folders only"));
-    model_free(m);
-}
-
 static void scales_of_another_shape_are_refused(void **state)
 {
     (void)state;
@@ -151,7 +140,6 @@ int main(void)
         cmocka_unit_test(bytes_mean_what_e4m3_says),
         cmocka_unit_test(numbers_become_the_nearest_byte),
         cmocka_unit_test(a_checkpoint_comes_back_within_its_precision),
-        cmocka_unit_test(gguf_is_refused_where_there_is_none),
         cmocka_unit_test(scales_of_another_shape_are_refused),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

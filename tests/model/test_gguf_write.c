@@ -66,7 +66,14 @@ static void check_round_trip(struct model *a, const char *what)
     assert_true(x->heads == y->heads && x->kv_heads == y->kv_heads && x->head_dim == y->head_dim);
     assert_true(x->intermediate == y->intermediate && x->max_positions == y->max_positions);
     assert_true(x->rms_eps == y->rms_eps && x->rope_theta == y->rope_theta && x->tied == y->tied);
-    for (int i = 0; i < x->head_dim / 2; i++)
+    assert_true(x->window == y->window && x->q_rank == y->q_rank && x->kv_rank == y->kv_rank);
+    assert_true(x->nope_dim == y->nope_dim && x->rope_dim == y->rope_dim && x->value_dim == y->value_dim);
+    assert_true(x->experts == y->experts && x->top_k == y->top_k && x->shared == y->shared);
+    assert_true(x->experts == 0 || (x->groups == y->groups && x->top_groups == y->top_groups));
+    assert_true(x->gate_scale == y->gate_scale && x->normalise_gates == y->normalise_gates);
+    assert_true(fabsf(a->layers->attn.scale - b->layers->attn.scale) <= 1e-6F * a->layers->attn.scale);
+    assert_true(fabsf(a->rope.attn_factor - b->rope.attn_factor) <= 1e-6F);
+    for (int i = 0; i < x->rope_dim / 2; i++)
         assert_true(fabs(a->rope.inv_freq[i] - b->rope.inv_freq[i]) <= 1e-6 * a->rope.inv_freq[i]);
     /* and once more, from rows that are permuted and stay in their file */
     if (model_save_gguf(in_place, scratch("again.gguf"), "auto", &e)) fail_msg("%s", e.msg);

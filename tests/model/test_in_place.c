@@ -65,9 +65,10 @@ static void check_path(const char *path)
 static void every_kind_of_file_gives_the_same_bits_in_place(void **state)
 {
     (void)state;
-    static const char *const gguf[] = {"llama_linear", "llama_bias", "qwen2_heads"};
+    static const char *const gguf[] = {"llama_linear", "llama_bias", "qwen2_heads", "mixtral_all",
+                                       "deepseek_v2_lite", "deepseek_v3_further"};
     for (int i = 0; golden_names[i]; i++) check_path(golden_path(golden_names[i], ""));
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 6; i++) {
         char path[64];
         snprintf(path, sizeof path, "tests/golden/gguf/%s.gguf", gguf[i]);
         check_path(path);
@@ -187,7 +188,7 @@ static void check_type(enum dtype type)
     struct tensor_file f = {.maps = &map, .n_maps = 1};
     struct tensor_info t = {.name = "w", .dtype = type, .n_dims = 2, .shape = {ROWS, COLS}, .bytes = bytes};
     struct stored_tensor s;
-    stored_init(&s, &f, &t, 0);
+    stored_init(&s, &f, &(struct weight_place){.t = &t});
     struct weight in_place = {.name = "w", .rows = ROWS, .cols = COLS, .stored = &s.face}, whole = in_place;
     whole.stored = NULL;
     whole.data = alloc_floats((size_t)ROWS * COLS);

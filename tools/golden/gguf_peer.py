@@ -1,11 +1,11 @@
 """A GGUF file of ours in llama.cpp: its logits and its greedy answer beside what `openr1` gave on the same file.
 
-gguf_peer.py FILE.gguf IDS.json LOGITS.safetensors TOLERANCE [PROMPT TEXT.txt IDS_OF_PROMPT.json]
-IDS.json is one list of token ids, LOGITS what `openr1 logits` made of it. llama.cpp rounds activations to
-8 bits when weights are quantised, so the logits are only near: TOLERANCE bounds the mean difference over their
-standard deviation, and the best token must be the same wherever ours leads by more than the largest
-difference. With PROMPT: llama.cpp's tokenizer must give the ids that ours gave (IDS_OF_PROMPT), and its greedy
-continuation the text that ours gave (TEXT.txt). Run with llama-cpp-python 0.3.
+gguf_peer.py CASES: a folder of folders, each with model.gguf, ids.json (one list of token ids), logits (what `openr1
+logits` made of it), tolerance, name. llama.cpp rounds activations to 8 bits when weights are quantised, so the logits
+are only near: the tolerance bounds the mean difference over their standard deviation, and the best token must be the
+same wherever ours leads by more than the largest difference. With prompt.json: llama.cpp's tokenizer must give the ids
+that ours gave (tokens.json), and its greedy continuation must be that of `openr1 generate` (answer.json), token by
+token. Run with llama-cpp-python 0.3.
 """
 
 import json
@@ -35,26 +35,25 @@ def compare_logits(model, ids, ours, tolerance):
     assert clear.sum() > 0, "no token leads clearly"
 
 
-def compare_text(model, prompt, text, ids):
+def compare_answer(model, prompt, answer, ids):
     assert model.tokenize(prompt.encode(), add_bos=True, special=True) == ids, (model.tokenize(prompt.encode()), ids)
-    n = 12
     model.reset()
-    answer = b""
-    for token in model.generate(ids, temp=0.0):
-        if token == model.token_eos() or n == 0:
-            break
-        answer += model.detokenize([token], prev_tokens=ids)
-        ids = ids + [token]
-        n -= 1
-    assert answer.decode(errors="replace").strip() == text.strip(), (answer, text)
-    print(f"the same answer: {answer.decode(errors='replace')!r}")
+    for token, ours in zip(model.generate(ids, temp=0.0), answer):
+        assert token == ours, (token, answer)
+    print(f"the same answer: {model.detokenize(answer, prev_tokens=ids).decode(errors='replace')!r}")
 
 
-def main(path, ids, logits, tolerance, prompt=None, text=None, prompt_ids=None):
-    model = Llama(path, n_ctx=128, n_batch=128, logits_all=True, type_k=0, type_v=0, n_threads=1, verbose=False)
-    compare_logits(model, json.loads(Path(ids).read_text()), load_file(logits)["logits"], float(tolerance))
-    if prompt:
-        compare_text(model, prompt, Path(text).read_text(), json.loads(Path(prompt_ids).read_text())["ids"])
+def check(case):
+    print((case / "name").read_text().strip(), flush=True)
+    model = Llama(str(case / "model.gguf"), n_ctx=128, n_batch=128, logits_all=True, type_k=0, type_v=0, n_threads=1,
+                  verbose=False)
+    compare_logits(model, json.loads((case / "ids.json").read_text()), load_file(case / "logits")["logits"],
+                   float((case / "tolerance").read_text()))
+    if (case / "prompt.json").exists():
+        prompt, answer, tokens = (json.loads((case / f"{name}.json").read_text())
+                                  for name in ("prompt", "answer", "tokens"))
+        compare_answer(model, prompt["prompt"], answer["completions"][0]["ids"], tokens["ids"])
 
 
-main(*sys.argv[1:])
+for folder in sorted(Path(sys.argv[1]).iterdir()):
+    check(folder)
