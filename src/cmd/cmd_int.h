@@ -22,7 +22,8 @@ int cmd_execute(const struct cmd *cmd, struct conf *c, struct err *e);
 /* ---- pipeline.c ---------------------------------------------------------------------------------------- */
 
 /* A pipeline file, read and checked:
- *   title, root (folder of the run), seed, evaluations: [{name, config}],
+ *   title, root (folder of the run), seed, evaluations: [{name, config?, args?}],
+ *   defaults: {COMMAND: {key: value}},
  *   stages: [{name, label?, command?, config?, args?: {key: value}, model?, evaluate?, transcript?}]
  * A stage with a command runs `openr1 COMMAND --config CONFIG --KEY VALUE ...`; one with `evaluate` is then
  * scored by each evaluation, on `model` or else ROOT/NAME/model, into ROOT/NAME/EVALUATION. */
@@ -35,8 +36,24 @@ struct pipeline {
 };
 int pipeline_open(struct pipeline *p, const char *path, struct err *e);
 void pipeline_release(struct pipeline *p);
-/* Run what is not done yet: a stage whose command, recipe text, arguments and predecessors are unchanged
- * since it finished is kept; one that was interrupted resumes by itself. */
+/* The recipe file of a stage or evaluation as an object (new reference), empty when it has none. */
+json_t *pipeline_recipe(const struct pipeline *p, const json_t *stage, struct err *e);
+
+/* Whether the pipeline's seed goes to the stage: its command has one, and the stage does not set its own. */
+bool pipeline_seeds(const struct pipeline *p, const json_t *stage);
+
+/* pipeline_stamp.c */
+struct stage_look {
+    char key[65]; /* of all that decides the stage's result */
+    bool valid;   /* it was finished with this key, and all it made is there, unchanged */
+};
+/* Removes the output_dir of a stage that was made from something else. */
+int stage_look(const struct pipeline *p, const json_t *stage, struct stage_look *look, struct err *e);
+int stage_begin(const struct pipeline *p, const json_t *stage, const struct stage_look *look, struct err *e);
+int stage_end(const struct pipeline *p, const json_t *stage, const struct stage_look *look, struct err *e);
+
+/* Run what is not done yet: a stage that was finished and whose command, recipe, arguments and input files
+ * are unchanged is kept; one that was interrupted resumes by itself. */
 int pipeline_run(struct pipeline *p, struct err *e);
 /* The stages as report.h wants them: trained and evaluated ones, in order. New reference. */
 json_t *pipeline_stages(const struct pipeline *p);

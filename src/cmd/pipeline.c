@@ -1,8 +1,7 @@
 /* pipeline.c: a recipe of several stages, each an ordinary subcommand with an ordinary recipe file.
  *
- * A stage that finished leaves ROOT/.stages/NAME, which holds the hash of everything that decided its result:
- * the program's version, the command, the recipe's text, the arguments, and the hash of the stage before.
- * When the hash is the same the stage is kept, so that a killed pipeline goes on where it stopped.
+ * A stage whose result is still valid is kept (pipeline_stamp.c), so that a killed pipeline goes on where it
+ * stopped and a changed key runs again only what depends on it.
  */
 #include "cmd/cmd_int.h"
 
@@ -18,10 +17,9 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "base/version.h"
 #include "report/report.h"
 
-enum { PIPELINE_STAGES_MAX = 256, PIPELINE_ARGS_MAX = 64, RECIPE_MAX = 1 << 20 };
+enum { PIPELINE_STAGES_MAX = 256, PIPELINE_ARGS_MAX = 96 };
 
 static const char *stage_str(const json_t *stage, const char *key)
 {
@@ -45,6 +43,36 @@ static int check_stage(const json_t *stage, const char *path, struct err *e)
     return 0;
 }
 
+json_t *pipeline_recipe(const struct pipeline *p, const json_t *stage, struct err *e)
+{
+    const char *config = stage_str(stage, "config");
+    if (!config) return json_object();
+    char *path = path_join(p->folder, config);
+    json_t *recipe = yaml_read_file(path, e);
+    free(path);
+    return recipe;
+}
+
+/* defaults: {COMMAND: {key: value}}: into the arguments of its stages, where neither those nor the stage's
+ * recipe say otherwise. */
+static int fill_defaults(const struct pipeline *p, json_t *stage, struct err *e)
+{
+    json_t *defaults = json_object_get(p->spec, "defaults"), *value;
+    json_t *mine = json_object_get(defaults, json_str_or(stage, "command", "")),
+           *args = json_object_get(stage, "args");
+    const char *key;
+    if (!json_object_size(mine)) return 0;
+    json_t *recipe = pipeline_recipe(p, stage, e);
+    if (!recipe) return -1;
+    if (!args) json_object_set_new(stage, "args", args = json_object());
+    json_object_foreach(mine, key, value)
+    {
+        if (!json_object_get(args, key) && !json_object_get(recipe, key)) json_object_set(args, key, value);
+    }
+    json_decref(recipe);
+    return 0;
+}
+
 int pipeline_open(struct pipeline *p, const char *path, struct err *e)
 {
     memset(p, 0, sizeof *p);
@@ -63,7 +91,7 @@ int pipeline_open(struct pipeline *p, const char *path, struct err *e)
     json_t *stage;
     json_array_foreach(stages, i, stage)
     {
-        if (check_stage(stage, path, e)) return -1;
+        if (fill_defaults(p, stage, e) || check_stage(stage, path, e)) return -1;
     }
     return 0;
 }
@@ -109,73 +137,29 @@ static bool takes_option(const struct cmd *cmd, const char *key)
     return false;
 }
 
-/* --config first, then the stage's arguments, then the pipeline's seed where the stage does not set its own.
- * */
-static void stage_words(const struct pipeline *p, const json_t *stage, const struct cmd *cmd, struct words *w)
+/* --config first, then the arguments of a stage or evaluation. */
+static void stage_words(const struct pipeline *p, const json_t *stage, struct words *w)
 {
-    const char *config = stage_str(stage, "config");
+    const char *config = stage_str(stage, "config"), *key;
+    json_t *value;
     if (config) {
         char *path = path_join(p->folder, config);
         words_add(w, "config", path);
         free(path);
     }
-    const json_t *args = json_object_get(stage, "args");
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)args, key, value)
+    json_object_foreach(json_object_get(stage, "args"), key, value)
     {
         char *text = json_is_string(value) ? alloc_str(json_string_value(value)) : json_text(value);
         words_add(w, key, text);
         free(text);
     }
-    if (takes_option(cmd, "seed") && !json_object_get(args, "seed")) {
-        char *text = json_text(json_object_get(p->spec, "seed"));
-        if (json_object_get(p->spec, "seed")) words_add(w, "seed", text);
-        free(text);
-    }
 }
 
-static int stage_hash(const struct pipeline *p, const json_t *stage, const char *before, char hex[HASH_HEX],
-                      struct err *e)
+bool pipeline_seeds(const struct pipeline *p, const json_t *stage)
 {
-    struct hash *h = hash_new();
-    char *text = json_text(stage), *bytes = NULL;
-    size_t n = 0;
-    int rc = 0;
-    const char *config = stage_str(stage, "config");
-    if (config) {
-        char *path = path_join(p->folder, config);
-        rc = file_read(path, RECIPE_MAX, &bytes, &n, e);
-        free(path);
-    }
-    char seed[32];
-    snprintf(seed, sizeof seed, "%ld", p->seed);
-    hash_add(h, openr1_version, strlen(openr1_version) + 1);
-    hash_add(h, before, strlen(before) + 1);
-    hash_add(h, seed, strlen(seed) + 1);
-    hash_add(h, text, strlen(text) + 1);
-    hash_add(h, bytes ? bytes : "", n);
-    hash_end(h, hex);
-    free(text);
-    free(bytes);
-    return rc;
-}
-
-static char *stamp_path(const struct pipeline *p, const char *name)
-{
-    char *dir = path_join(p->root, ".stages"), *path = path_join(dir, name);
-    free(dir);
-    return path;
-}
-
-static bool stamp_matches(const char *path, const char *hex)
-{
-    char *bytes = NULL;
-    size_t n = 0;
-    bool same = file_exists(path) && !file_read(path, 4096, &bytes, &n, NULL) && n >= HASH_HEX - 1 &&
-                !strncmp(bytes, hex, HASH_HEX - 1);
-    free(bytes);
-    return same;
+    const char *command = stage_str(stage, "command");
+    return command && json_object_get(p->spec, "seed") && takes_option(cmd_find(command), "seed") &&
+           !json_object_get(json_object_get(stage, "args"), "seed");
 }
 
 /* Standard output is for the pipeline's own result. What a stage prints there goes to standard error if
@@ -221,21 +205,14 @@ static int evaluate_stage(const struct pipeline *p, const json_t *stage, struct 
     json_t *evaluation;
     json_array_foreach(json_object_get(p->spec, "evaluations"), i, evaluation)
     {
-        const char *label = json_str_or(evaluation, "name", "eval"),
-                   *config = stage_str(evaluation, "config");
-        if (rc) break;
-        if (!config) {
-            rc = err_usage(e, "evaluation %s: \"config\" is missing", label);
-            break;
-        }
         struct words w = {.n = 0};
-        char *path = path_join(p->folder, config), *out = path_join(dir, label);
-        words_add(&w, "config", path);
+        if (rc) break;
+        stage_words(p, evaluation, &w);
+        char *out = path_join(dir, json_str_or(evaluation, "name", "eval"));
         words_add(&w, "model", model);
         words_add(&w, "out", out);
         rc = run_words(p, "eval", &w, e);
         words_release(&w);
-        free(path);
         free(out);
     }
     free(dir);
@@ -249,7 +226,12 @@ static int run_stage(const struct pipeline *p, const json_t *stage, struct err *
     int rc = 0;
     if (command) {
         struct words w = {.n = 0};
-        stage_words(p, stage, cmd_find(command), &w);
+        stage_words(p, stage, &w);
+        if (pipeline_seeds(p, stage)) {
+            char *text = json_text(json_object_get(p->spec, "seed"));
+            words_add(&w, "seed", text);
+            free(text);
+        }
         rc = run_words(p, command, &w, e);
         words_release(&w);
     }
@@ -257,31 +239,34 @@ static int run_stage(const struct pipeline *p, const json_t *stage, struct err *
     return rc;
 }
 
+static int stage_do(struct pipeline *p, const json_t *stage, const char *counter, struct err *e)
+{
+    struct stage_look look;
+    const char *label = json_str_or(stage, "label", stage_str(stage, "name"));
+    if (stage_look(p, stage, &look, e)) return -1;
+    if (look.valid) {
+        log_info("[%s] %s: done before, kept", counter, label);
+        return 0;
+    }
+    double start_s = clock_s();
+    log_info("[%s] %s", counter, label);
+    if (stage_begin(p, stage, &look, e) || run_stage(p, stage, e) || stage_end(p, stage, &look, e)) return -1;
+    log_info("[%s] %s: %.1f s", counter, label, clock_s() - start_s);
+    return 0;
+}
+
 int pipeline_run(struct pipeline *p, struct err *e)
 {
     const json_t *stages = json_object_get(p->spec, "stages");
-    char before[HASH_HEX] = "";
     char *stamps = path_join(p->root, ".stages");
     int rc = file_mkdirs(stamps, e);
     free(stamps);
-    size_t n = json_array_size(stages);
-    for (size_t i = 0; !rc && i < n; i++) {
+    for (size_t i = 0, n = json_array_size(stages); !rc && i < n; i++) {
         const json_t *stage = json_array_get(stages, i);
-        const char *name = stage_str(stage, "name"), *label = json_str_or(stage, "label", name);
-        char hex[HASH_HEX], *stamp = stamp_path(p, name);
-        rc = stage_hash(p, stage, before, hex, e);
-        if (!rc && stamp_matches(stamp, hex)) {
-            log_info("[%zu/%zu] %s: done before, kept", i + 1, n, label);
-        } else if (!rc) {
-            double start_s = clock_s();
-            log_info("[%zu/%zu] %s", i + 1, n, label);
-            rc = run_stage(p, stage, e);
-            if (!rc) rc = file_write(stamp, hex, HASH_HEX - 1, e);
-            if (!rc) log_info("[%zu/%zu] %s: %.1f s", i + 1, n, label, clock_s() - start_s);
-        }
-        if (rc) err_wrap(e, "stage %s", name);
-        memcpy(before, hex, sizeof before);
-        free(stamp);
+        char counter[48];
+        snprintf(counter, sizeof counter, "%zu/%zu", i + 1, n);
+        rc = stage_do(p, stage, counter, e);
+        if (rc) err_wrap(e, "stage %s", stage_str(stage, "name"));
     }
     return rc;
 }
