@@ -296,6 +296,11 @@ int run_state_write(const char *dir, const struct run_state *s, const char *conf
 /* Say which keys differ between the stored config.yaml and this one. */
 void run_config_diff(const char *dir, struct conf *c, struct str *out);
 
+/* inputs.c. Note in the manifest what the run is made from. */
+int inputs_note(struct trainer *t, const struct rows *data, struct err *e);
+/* Append to names what is not as DIR/manifest.json has it. */
+int inputs_changed(struct trainer *t, const struct rows *data, struct str *names, struct err *e);
+
 /* trainer_state.c: DIR/trainer_state.json as transformers' TrainerState writes and reads it. */
 int trainer_state_write(const struct trainer *t, const char *dir, struct err *e);
 

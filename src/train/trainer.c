@@ -20,7 +20,6 @@
 #include "base/json.h"
 #include "base/records.h"
 #include "base/version.h"
-#include "net/hub.h"
 #include "text/text.h"
 
 /* ---- opening --------------------------------------------------------------------------------------- */
@@ -182,32 +181,12 @@ static bool model_is_there(const char *dir)
 }
 
 /* The user says where to go on: at a checkpoint, or (true) at the newest. */
-static int decide_asked(struct trainer *t, const char *asked, enum run_status status, char **from,
-                        struct err *e)
+static int decide_asked(struct trainer *t, const char *asked, const char *changed, char **from, struct err *e)
 {
     *from = strcmp(asked, "true") == 0 ? checkpoint_newest(t->dir) : alloc_str(asked);
     if (!*from) return err_usage(e, "resume_from_checkpoint: %s holds no checkpoint", t->dir);
-    if (status == RUN_OTHER) {
-        struct str keys;
-        str_init(&keys, 1024);
-        run_config_diff(t->dir, t->conf, &keys);
-        log_warn("resuming with another configuration; changed: %s", keys.p);
-        str_release(&keys);
-    }
+    if (*changed) log_warn("resuming with another configuration or other inputs; changed: %s", changed);
     return 0;
-}
-
-static int refuse_other(struct trainer *t, struct err *e)
-{
-    struct str keys;
-    str_init(&keys, 1024);
-    run_config_diff(t->dir, t->conf, &keys);
-    err_usage(e,
-              "%s holds a run with another configuration (changed: %s); give another output_dir, or "
-              "overwrite_output_dir: true to start anew, or resume_from_checkpoint: true to go on regardless",
-              t->dir, keys.p);
-    str_release(&keys);
-    return -1;
 }
 
 /* A run that was finished, whose result has been taken away since. */
@@ -224,30 +203,46 @@ static int decide_remake(struct trainer *t, char **from, struct err *e)
     return 0;
 }
 
-/* The checkpoint to go on from (free() it) into *from, NULL: begin. Returns 1 when there is nothing left to
- * do. */
-static int decide(struct trainer *t, char **from, struct err *e)
+/* What is asked for, given what is there; changed: keys and inputs that are not those of the run there. */
+static int choose(struct trainer *t, const char *changed, char **from, struct err *e)
 {
     const char *asked = conf_str(t->conf, "resume_from_checkpoint");
-    bool is_asked = asked && *asked && strcmp(asked, "false") != 0;
-    struct run_state *before = &t->before;
+    enum run_status status = *changed ? RUN_OTHER : t->before.status;
+    if (asked && *asked && strcmp(asked, "false") != 0) return decide_asked(t, asked, changed, from, e);
+    if (conf_bool(t->conf, "overwrite_output_dir") && status != RUN_STOPPED) return 0;
+    if (status == RUN_FINISHED) return model_is_there(t->dir) ? 1 : decide_remake(t, from, e);
+    if (status == RUN_OTHER)
+        return err_usage(
+            e,
+            "%s holds a run with another configuration or other inputs (changed: %s); give another "
+            "output_dir, or overwrite_output_dir: true to start anew, or "
+            "resume_from_checkpoint: true to go on regardless",
+            t->dir, changed);
+    *from = checkpoint_newest(t->dir);
+    if (status != RUN_NONE || !*from) return 0;
+    free(*from);
     *from = NULL;
-    if (run_state_read(t->dir, t->config_hash, before, e) && !conf_bool(t->conf, "overwrite_output_dir"))
-        return -1;
-    if (is_asked) return decide_asked(t, asked, before->status, from, e);
-    if (conf_bool(t->conf, "overwrite_output_dir") && before->status != RUN_STOPPED) return 0;
-    if (before->status == RUN_FINISHED) return model_is_there(t->dir) ? 1 : decide_remake(t, from, e);
-    if (before->status == RUN_OTHER) return refuse_other(t, e);
-    char *newest = checkpoint_newest(t->dir);
-    if (before->status != RUN_NONE || !newest) {
-        *from = newest;
-        return 0;
-    }
-    free(newest);
     return err_usage(e,
                      "%s holds checkpoints of a run that is not known here (no run_state.json); give another "
                      "output_dir, resume_from_checkpoint, or overwrite_output_dir: true to remove them",
                      t->dir);
+}
+
+/* The checkpoint to go on from (free() it) into *from, NULL: begin. Returns 1 when there is nothing left to
+ * do. */
+static int decide(struct trainer *t, const struct rows *data, char **from, struct err *e)
+{
+    struct run_state *before = &t->before;
+    struct str changed;
+    *from = NULL;
+    if (run_state_read(t->dir, t->config_hash, before, e) && !conf_bool(t->conf, "overwrite_output_dir"))
+        return -1;
+    str_init(&changed, 1024);
+    if (before->status == RUN_OTHER) run_config_diff(t->dir, t->conf, &changed);
+    int decided = before->status == RUN_NONE ? 0 : inputs_changed(t, data, &changed, e);
+    if (!decided) decided = choose(t, changed.p, from, e);
+    str_release(&changed);
+    return decided;
 }
 
 /* Two processes in one folder would spoil each other's files. The lock goes with the process, however it
@@ -274,36 +269,6 @@ static int take_last(struct trainer *t, struct err *e)
     return 0;
 }
 
-/* An input under the name that the configuration gives it; a hub's name stands for what was pulled. */
-static int note_input(struct trainer *t, const char *name, enum hub_type type, const char *given,
-                      struct err *e)
-{
-    char *path = hub_resolve(type, given, e);
-    int failed = path ? runlog_input(t->log, name, given, path, e) : -1;
-    free(path);
-    return failed;
-}
-
-/* What the run is made from: model, datasets, and rewards that are files of the user's. */
-static int note_inputs(struct trainer *t, const struct rows *data, struct err *e)
-{
-    char name[32];
-    const char *const *funcs;
-    int failed = note_input(t, "model", HUB_MODEL, conf_str(t->conf, "model_name_or_path"), e);
-    for (int i = 0; i < data->n_paths && !failed; i++) {
-        snprintf(name, sizeof name, i ? "dataset_%d" : "dataset", i + 1);
-        failed = note_input(t, name, HUB_DATASET, data->paths[i], e);
-    }
-    size_t n = conf_knows(t->conf, "reward_funcs") ? conf_list(t->conf, "reward_funcs", &funcs) : 0;
-    for (size_t i = 0; i < n && !failed; i++) {
-        char *file = alloc_strn(funcs[i], strcspn(funcs[i], ":")); /* FILE.py:FUNCTION, or a program */
-        snprintf(name, sizeof name, "reward_%zu", i + 1);
-        if (strchr(file, '/') && file_exists(file)) failed = runlog_input(t->log, name, file, file, e);
-        free(file);
-    }
-    return failed;
-}
-
 static int open_log(struct trainer *t, bool resumed, const struct rows *data, struct err *e)
 {
     char head[HASH_HEX];
@@ -323,7 +288,7 @@ static int open_log(struct trainer *t, bool resumed, const struct rows *data, st
     conf_yaml(t->conf, &yaml);
     int failed = runlog_config(t->log, yaml.p, e);
     str_release(&yaml);
-    if (!failed) failed = note_inputs(t, data, e);
+    if (!failed) failed = inputs_note(t, data, e);
     if (!failed) failed = runlog_note(t->log, "algorithm", json_string(t->learner->name), e);
     if (!failed) failed = runlog_note(t->log, "start_weights", json_string(t->start_hash), e);
     if (!failed) failed = runlog_note(t->log, "seed", json_integer((json_int_t)t->seed), e);
@@ -353,7 +318,7 @@ static int start(struct trainer *t, const struct rows *data, struct err *e)
 {
     char *from = NULL;
     run_config_hash(t->conf, t->config_hash);
-    int decided = decide(t, &from, e);
+    int decided = decide(t, data, &from, e);
     if (decided) return decided;
     model_hash(t->model, t->start_hash);
     int failed = file_mkdirs(t->dir, e);

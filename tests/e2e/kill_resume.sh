@@ -112,6 +112,15 @@ grep -q 'no checkpoint is left to make it from; overwrite_output_dir' log || fai
 head -c 40 whole-grpo/run_state.json >taken/run_state.json
 if (grpo taken >again 2>log); then fail "half a run_state.json"; fi
 grep -q 'cannot be read (remove the file; .*taken/run_state.json: .*cut short' log || fail "$(tail -3 log)"
+# A dataset that has changed since makes another run, finished or not, though no key says so.
+cp sums.jsonl before.jsonl
+echo '{"prompt":"7+7=","completion":"14","solution":"14"}' >>sums.jsonl
+if (sft whole-sft >again 2>log); then fail "a finished run, and another dataset"; fi
+grep -q 'other inputs (changed: the content of sums.jsonl)' log || fail "$(tail -3 log)"
+sed -i 's/finished/running/' whole-sft/run_state.json
+if (sft whole-sft >again 2>log); then fail "going on with another dataset"; fi
+grep -q 'other inputs (changed: the content of sums.jsonl)' log || fail "$(tail -3 log)"
+mv before.jsonl sums.jsonl
 # Going on from an early checkpoint takes the later ones away with the log behind it.
 cp -r whole-grpo early
 early() {
