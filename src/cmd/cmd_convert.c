@@ -45,7 +45,9 @@ static int convert_command(struct conf *c, struct err *e)
     if (file_place_check(out, e)) return -1;
     struct model *m = model_load(conf_str(c, "model"), MODEL_IN_PLACE, 0, e);
     if (!m) return -1;
-    int result = gguf ? model_save_gguf(m, out, dtype, e) : model_save(m, out, dtype, NULL, e);
+    struct model *merged = model_is_adapted(m) ? model_merged(m) : NULL, *from = merged ? merged : m;
+    int result = gguf ? model_save_gguf(from, out, dtype, e) : model_save(from, out, dtype, NULL, e);
+    model_free(merged);
     if (!result)
         log_info("%s: %d weights, %lld parameters, %s", out, model_n_weights(m), (long long)model_n_params(m),
                  dtype);

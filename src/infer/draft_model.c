@@ -100,7 +100,11 @@ static void rows_add(struct second *d, const int *tokens, int n, int first_pos, 
 
 static struct tensor *rows_run(struct engine *e, struct second *d)
 {
-    struct batch b = {d->n_rows, d->tokens, d->n_spans, d->spans, e->beside, NULL, NULL};
+    struct batch b = {.n_rows = d->n_rows,
+                      .tokens = d->tokens,
+                      .n_spans = d->n_spans,
+                      .spans = d->spans,
+                      .cache = e->beside};
     tape_start(e->tape, false);
     return model_forward(e->limits.draft.model, e->tape, &b, true);
 }

@@ -184,7 +184,8 @@ static void course_close_span(struct course *c, int row, int first_pos, const in
 static struct tensor *course_run(struct engine *e, struct course *c, int k)
 {
     CHECK(c->n_rows == c->input->rows, "%d rows of %d", c->n_rows, c->input->rows);
-    c->batch = (struct batch){c->n_rows, c->next, c->n_spans, c->spans, e->cache, NULL, NULL};
+    c->batch = (struct batch){
+        .n_rows = c->n_rows, .tokens = c->next, .n_spans = c->n_spans, .spans = c->spans, .cache = e->cache};
     struct further f = {&c->batch, c->input, c->next, k};
     return model_forward_further(e->model, e->tape, &f, true);
 }

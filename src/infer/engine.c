@@ -123,7 +123,7 @@ struct batch *plan_batch(int rows, int len, struct kv_cache *shape)
     int *zeros = (int *)(span + n_spans);
     for (int i = 0, row = 0; i < n_spans; i++, row += len)
         span[i] = (struct span){row, min_int(len, rows - row), 0, -1, zeros};
-    *b = (struct batch){rows, zeros, n_spans, span, shape, NULL, NULL};
+    *b = (struct batch){.n_rows = rows, .tokens = zeros, .n_spans = n_spans, .spans = span, .cache = shape};
     return b;
 }
 

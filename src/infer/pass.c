@@ -193,7 +193,11 @@ void pass_draw(struct run *r, const struct drawing *from)
 void pass_forward(struct run *r)
 {
     struct engine *e = r->e;
-    struct batch b = {e->n_rows, e->tokens, e->n_spans, e->spans, e->cache, NULL, NULL};
+    struct batch b = {.n_rows = e->n_rows,
+                      .tokens = e->tokens,
+                      .n_spans = e->n_spans,
+                      .spans = e->spans,
+                      .cache = e->cache};
     tape_start(e->tape, false);
     e->hidden = e->n_rows ? model_forward(e->model, e->tape, &b, true) : NULL;
     pass_draw(r, &(struct drawing){e->hidden, model_head(e->model), &e->sampler});

@@ -16,9 +16,10 @@
 #include "base/fmath.h"
 #include "model/model_int.h"
 
-static struct tensor *linear(struct tape *t, struct tensor *x, const struct layer *l, enum arch_slot slot)
+static struct tensor *linear(struct tape *t, struct tensor *x, const struct block_ctx *c, enum arch_slot slot)
 {
-    return op_linear_run(t, x, l->w[slot], l->w[slot + 1]); /* a matrix's bias has the next slot */
+    const struct layer *l = &c->model->layers[c->layer];
+    return op_linear_of_batch(t, x, l->w[slot], l->w[slot + 1], c->batch); /* its bias has the next slot */
 }
 
 /* x where the description has no such norm. */
@@ -38,9 +39,9 @@ static struct tensor *latent_attention(struct tape *t, struct tensor *h, const s
     const struct model_config *f = &c->model->config;
     const struct layer *l = &c->model->layers[c->layer];
     const float eps = 1e-6F; /* whatever rms_norm_eps is */
-    struct tensor *q = linear(t, h, l, f->q_rank ? SLOT_Q_A : SLOT_Q), *qkv[3] = {0};
-    if (f->q_rank) q = linear(t, op_rmsnorm_run(t, q, l->w[SLOT_Q_A_NORM], eps), l, SLOT_Q_B);
-    struct tensor *kv = linear(t, h, l, SLOT_KV_A);
+    struct tensor *q = linear(t, h, c, f->q_rank ? SLOT_Q_A : SLOT_Q), *qkv[3] = {0};
+    if (f->q_rank) q = linear(t, op_rmsnorm_run(t, q, l->w[SLOT_Q_A_NORM], eps), c, SLOT_Q_B);
+    struct tensor *kv = linear(t, h, c, SLOT_KV_A);
     struct tensor *latent = op_slice_run(t, kv, 1, 0, f->kv_rank);
     latent = op_rmsnorm_run(t, latent, l->w[SLOT_KV_A_NORM], eps);
     struct tensor *turned = op_slice_run(t, kv, 1, f->kv_rank, f->rope_dim);
@@ -51,7 +52,7 @@ static struct tensor *latent_attention(struct tape *t, struct tensor *h, const s
     qkv[0] = op_join_run(t, plain, op_rope_run(t, turned, c->batch, l->rope), f->heads);
     values.first = f->nope_dim, values.n = f->value_dim, values.across = true;
     struct tensor *y = op_attention_run(t, qkv, c->batch, &l->attn);
-    return linear(t, op_headwise_run(t, y, &values), l, SLOT_O);
+    return linear(t, op_headwise_run(t, y, &values), c, SLOT_O);
 }
 
 static struct tensor *attention(struct tape *t, struct tensor *x, const struct block_ctx *c)
@@ -62,26 +63,25 @@ static struct tensor *attention(struct tape *t, struct tensor *x, const struct b
     if (l->w[SLOT_KV_A]) return latent_attention(t, h, c);
     struct tensor
         *qkv[3]; /* one statement each: the order of the nodes is the order of the gradient's sums */
-    qkv[0] = linear(t, h, l, SLOT_Q);
-    qkv[1] = linear(t, h, l, SLOT_K);
-    qkv[2] = linear(t, h, l, SLOT_V);
+    qkv[0] = linear(t, h, c, SLOT_Q);
+    qkv[1] = linear(t, h, c, SLOT_K);
+    qkv[2] = linear(t, h, c, SLOT_V);
     qkv[0] = norm(t, qkv[0], m, l->w[SLOT_Q_NORM]);
     qkv[1] = norm(t, qkv[1], m, l->w[SLOT_K_NORM]);
     if (l->rope) {
         qkv[0] = op_rope_run(t, qkv[0], c->batch, l->rope);
         qkv[1] = op_rope_run(t, qkv[1], c->batch, l->rope);
     }
-    struct tensor *y = linear(t, op_attention_run(t, qkv, c->batch, &l->attn), l, SLOT_O);
+    struct tensor *y = linear(t, op_attention_run(t, qkv, c->batch, &l->attn), c, SLOT_O);
     return norm(t, y, m, l->w[SLOT_ATTN_POST_NORM]);
 }
 
 static struct tensor *gated(struct tape *t, struct tensor *h, const struct block_ctx *c, enum arch_slot gate,
                             enum arch_slot up, enum arch_slot down)
 {
-    const struct layer *l = &c->model->layers[c->layer];
-    struct tensor *g = linear(t, h, l, gate), *u = linear(t, h, l, up);
+    struct tensor *g = linear(t, h, c, gate), *u = linear(t, h, c, up);
     struct tensor *y = (c->model->config.arch->gelu ? op_geglu_run : op_swiglu_run)(t, g, u);
-    return linear(t, y, l, down);
+    return linear(t, y, c, down);
 }
 
 /* What the batch's record wants to know of a routing; the balance loss is tied to y. */
@@ -107,7 +107,7 @@ static struct tensor *mixture(struct tape *t, struct tensor *h, const struct blo
     const struct layer *l = &m->layers[c->layer];
     size_t n = (size_t)m->config.experts;
     struct experts e = {(int)n, l->expert_weights, l->expert_weights + n, l->expert_weights + 2 * n};
-    struct tensor *z = op_linear_run(t, h, l->w[SLOT_ROUTER], NULL);
+    struct tensor *z = op_linear_of_batch(t, h, l->w[SLOT_ROUTER], NULL, c->batch);
     struct routing r = op_route_run(t, z, l->w[SLOT_ROUTER_BIAS], &m->route);
     struct tensor *y = op_experts_run(t, h, &r, &e);
     if (l->w[SLOT_SHARED_GATE])
@@ -161,6 +161,6 @@ struct tensor *model_forward_further(struct model *m, struct tape *t, const stru
     struct tensor *e = op_embed_run(t, m->outer[SLOT_EMBED], f->next, f->batch->n_rows);
     e = norm(t, e, m, l->w[SLOT_MTP_EMBED_NORM]);
     struct tensor *h = norm(t, f->hidden, m, l->w[SLOT_MTP_HIDDEN_NORM]);
-    struct tensor *x = linear(t, op_join_run(t, e, h, 1), l, SLOT_MTP_JOIN);
+    struct tensor *x = linear(t, op_join_run(t, e, h, 1), &c, SLOT_MTP_JOIN);
     return norm(t, run_layer(m, t, x, c, checkpoint), m, l->w[SLOT_MTP_FINAL_NORM]);
 }

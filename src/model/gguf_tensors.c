@@ -44,8 +44,8 @@ static enum dtype type_of(const struct model *m, int i, const struct gguf_format
     if (f->how == GGUF_KEEP) return p->dtype == DT_F16 || p->dtype == DT_BF16 ? p->dtype : DT_F32;
     bool often = slot == SLOT_V || slot == SLOT_KV_B || slot == SLOT_DOWN || slot == SLOT_EXPERT_DOWN ||
                  slot == SLOT_SHARED_DOWN;
-    bool more = f->how == GGUF_MIX && (often ? wants_bits(p->layer, m->config.layers)
-                                             : w == m->outer[m->config.tied ? SLOT_EMBED : SLOT_HEAD]);
+    bool more =
+        f->how == GGUF_MIX && (often ? wants_bits(p->layer, m->config.layers) : w == m->outer[SLOT_HEAD]);
     return fitting(more ? DT_Q6_K : f->type, cols);
 }
 

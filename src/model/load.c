@@ -377,11 +377,110 @@ static int load(struct model *m, struct tensor_file **file, int flags, uint64_t 
     return model_fill(m, *file, in_place, e);
 }
 
+/* ---- an adapter and its base --------------------------------------------------------------------------- */
+
+static bool is_adapter(const char *path)
+{
+    char *adapter = path_join(path, ADAPTER_CONFIG), *config = path_join(path, "config.json");
+    bool is = file_exists(adapter) && !file_exists(config);
+    free(adapter);
+    free(config);
+    return is;
+}
+
+/* "ADAPTER@BASE" in two (free() both), or false. */
+static bool split_at(const char *path, char **adapter, char **base)
+{
+    const char *at = strrchr(path, '@');
+    if (!at || at == path || !at[1] || file_exists(path)) return false;
+    *adapter = alloc_str(path);
+    (*adapter)[at - path] = 0;
+    *base = alloc_str(at + 1);
+    if (is_adapter(*adapter)) return true;
+    free(*adapter);
+    free(*base);
+    return false;
+}
+
+/* The base model that an adapter names: a path from here, or from the adapter's folder, or a hub's name. */
+static char *base_of(const char *adapter, struct err *e)
+{
+    char *config = path_join(adapter, ADAPTER_CONFIG), *base = NULL;
+    json_t *o = json_read_file(config, e);
+    const char *name = json_str_or(o, "base_model_name_or_path", "");
+    if (o && !*name)
+        err_set(e, "%s: names no base_model_name_or_path; give the model as %s@BASE", config, adapter);
+    if (o && *name) {
+        char *beside = path_join(adapter, name);
+        base =
+            !file_exists(name) && *name != '/' && file_exists(beside) ? alloc_str(beside) : alloc_str(name);
+        free(beside);
+    }
+    json_decref(o);
+    free(config);
+    return base;
+}
+
+/* An adapter's folder may have a tokenizer and generation_config.json of its own. */
+static int take_small_files(struct model *m, const char *adapter, struct err *e)
+{
+    char *generation = path_join(adapter, "generation_config.json");
+    int failed = 0;
+    if (tokenizer_present(adapter)) {
+        tokenizer_free(m->tokenizer);
+        failed = (m->tokenizer = tokenizer_load(adapter, e)) ? 0 : -1;
+    }
+    if (!failed && file_exists(generation)) {
+        json_decref(m->generation);
+        m->generation = json_read_file(generation, e);
+        failed = m->generation ? 0 : -1;
+    }
+    free(generation);
+    if (failed) return -1;
+    free(m->eos);
+    m->n_eos = 0;
+    return find_eos(m, e);
+}
+
+static struct model *load_adapter(const char *adapter, const char *base, int flags, struct err *e)
+{
+    if (flags & MODEL_RANDOM) {
+        err_usage(e, "%s: is an adapter, whose base cannot be drawn at random", adapter);
+        return NULL;
+    }
+    bool nested = is_adapter(base);
+    struct model *m = nested ? NULL : model_load(base, flags, 0, e);
+    if (nested) err_set(e, "%s: is an adapter itself, not a base model", base);
+    if (!m) {
+        err_wrap(e, "base model of %s", adapter);
+        return NULL;
+    }
+    int failed = take_small_files(m, adapter, e);
+    if (!failed && !(flags & MODEL_NO_WEIGHTS)) failed = lora_load(m, adapter, e);
+    if (!failed && m->lora) {
+        free(m->lora->config.base);
+        m->lora->config.base = alloc_str(base);
+    }
+    if (!failed) return m;
+    model_free(m);
+    return NULL;
+}
+
 struct model *model_load(const char *path, int flags, uint64_t seed, struct err *e)
 {
-    struct model *m = alloc_zero(1, sizeof *m);
+    char *adapter = NULL, *base = NULL;
     struct tensor_file *file = NULL;
-    m->path = hub_resolve(HUB_MODEL, path, e);
+    struct model *m = NULL;
+    char *found = split_at(path, &adapter, &base) ? adapter : hub_resolve(HUB_MODEL, path, e);
+    if (found && is_adapter(found)) {
+        if (!base) base = base_of(found, e);
+        m = base ? load_adapter(found, base, flags, e) : NULL;
+        free(found);
+        free(base);
+        return m;
+    }
+    m = alloc_zero(1, sizeof *m);
+    m->path = found;
     int failed = m->path ? load(m, &file, flags, seed, e) : -1;
     if (file != m->file) tensor_file_close(file);
     if (!failed) return m;

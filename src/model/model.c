@@ -32,6 +32,16 @@ char *arch_name(const char *pattern, int layer, int expert)
     return alloc_str(name);
 }
 
+struct weight **weight_slot(struct model *m, int i)
+{
+    const struct placed *p = &m->placed[i];
+    struct layer *l = &m->layers[p->layer];
+    int expert = (p->row->slot - SLOT_EXPERT_GATE) * m->config.experts + p->expert;
+    return strchr(p->row->name, '#')   ? &l->expert_weights[expert]
+           : strchr(p->row->name, '*') ? &l->w[p->row->slot]
+                                       : &m->outer[p->row->slot];
+}
+
 static void add_weight(struct model *m, const struct arch_weight *row, int layer, int expert)
 {
     struct weight *w = &m->weights[m->n_weights];
@@ -39,13 +49,9 @@ static void add_weight(struct model *m, const struct arch_weight *row, int layer
                          .rows = config_size(&m->config, row->shape[0]),
                          .cols = config_size(&m->config, row->shape[1]),
                          .plus_one = row->kind == WEIGHT_NORM_LESS_ONE};
+    w->changes = 1;
     m->placed[m->n_weights++] = (struct placed){row, layer, expert, DT_F32};
-    if (strchr(row->name, '#'))
-        m->layers[layer].expert_weights[(row->slot - SLOT_EXPERT_GATE) * m->config.experts + expert] = w;
-    else if (strchr(row->name, '*'))
-        m->layers[layer].w[row->slot] = w;
-    else
-        m->outer[row->slot] = w;
+    *weight_slot(m, m->n_weights - 1) = w;
 }
 
 /* The rows of a layer from row to end; those of experts once for each, expert by expert. Without a model they
@@ -134,6 +140,7 @@ void model_layout(struct model *m)
         m->layers[i].expert_weights = m->expert_weights + i * 3 * experts;
     all_rows(m, c);
     CHECK((size_t)m->n_weights == n, "%zu weights counted, %d laid out", n, m->n_weights);
+    if (c->tied) m->outer[SLOT_HEAD] = m->outer[SLOT_EMBED];
     set_up_ropes(m);
     set_up_layers(m);
 }
@@ -204,8 +211,9 @@ void model_draw(struct model *m, uint64_t seed)
 void model_train(struct model *m, bool on)
 {
     free(m->grad);
-    m->grad = on ? alloc_floats(m->n_floats) : NULL;
+    m->grad = on && !m->lora ? alloc_floats(m->n_floats) : NULL;
     point_weights(m, m->grad, true);
+    if (m->lora) lora_train(m->lora, on);
 }
 
 void model_freeze_further(struct model *m)
@@ -216,22 +224,34 @@ void model_freeze_further(struct model *m)
 
 void model_zero_grad(struct model *m)
 {
-    CHECK(m->grad, "%s has no gradients", m->path);
-    memset(m->grad, 0, m->n_floats * sizeof *m->grad);
+    float *grad = m->lora ? m->lora->grad : m->grad;
+    CHECK(grad, "%s has no gradients", m->path);
+    memset(grad, 0, (m->lora ? m->lora->n_floats : m->n_floats) * sizeof *grad);
+}
+
+/* Is weight i, or the one that it copies, the second factor of products? */
+static bool is_multiplied(const struct model *m, int i)
+{
+    if (i >= m->n_weights) {
+        const struct lora_weight *p = &m->lora->placed[i - m->n_weights];
+        return p->part == LORA_WHOLE ? is_multiplied(m, p->base) : p->part != LORA_MAGNITUDE;
+    }
+    const struct arch_weight *row = m->placed[i].row;
+    return row->kind == WEIGHT_MATRIX && (row->slot != SLOT_EMBED || m->config.tied);
 }
 
 void model_pack(struct model *m)
 {
-    for (int i = 0; i < m->n_weights; i++) {
-        enum arch_slot slot = m->placed[i].row->slot;
-        bool multiplied = m->placed[i].row->kind == WEIGHT_MATRIX && (slot != SLOT_EMBED || m->config.tied);
-        if (multiplied && !m->weights[i].stored) weight_pack(&m->weights[i]);
+    for (int i = 0; i < model_n_weights(m); i++) {
+        struct weight *w = model_weight(m, i);
+        bool as_it_was = model_is_fixed(m, i) && w->panels_fresh;
+        if (is_multiplied(m, i) && !w->stored && !as_it_was) weight_pack(w);
     }
 }
 
 void model_unpack(struct model *m)
 {
-    for (int i = 0; i < m->n_weights; i++) weight_unpack(&m->weights[i]);
+    for (int i = 0; i < model_n_weights(m); i++) weight_unpack(model_weight(m, i));
 }
 
 /* Bytes at..at+n-1 of the float32 that a stored weight stands for; at is a multiple of four, as is n. */
@@ -249,13 +269,11 @@ static void hash_floats(const void *ctx, size_t at, size_t n, void *out)
     free(row);
 }
 
-void model_hash(const struct model *m, char hex[65])
+static void hash_weights(const struct weight *list, int count, char hex[65])
 {
     struct hash *h = hash_new();
-    CHECK(m->data, "%s has no weights", m->path);
-    for (int i = 0; i < m->n_weights; i++) {
-        const struct weight *w = &m->weights[i];
-        char bytes[HASH_HEX], head[ARCH_NAME_MAX + 64];
+    for (const struct weight *w = list; w < list + count; w++) {
+        char bytes[HASH_HEX], head[ARCH_NAME_MAX + 128];
         size_t n = (size_t)w->rows * (size_t)w->cols * sizeof *w->data;
         if (w->stored)
             hash_array_by(hash_floats, w, n, bytes);
@@ -267,9 +285,26 @@ void model_hash(const struct model *m, char hex[65])
     hash_end(h, hex);
 }
 
+void model_hash(const struct model *m, char hex[65])
+{
+    struct lora *l = m->lora;
+    CHECK(m->data, "%s has no weights", m->path);
+    if (!l) {
+        hash_weights(m->weights, m->n_weights, hex);
+        return;
+    }
+    if (!l->base_hash[0]) hash_weights(m->weights, m->n_weights, l->base_hash);
+    char own[HASH_HEX];
+    hash_weights(l->weights, l->n, own);
+    struct hash *h = hash_new();
+    hash_add(h, l->base_hash, HASH_HEX - 1);
+    hash_add(h, own, HASH_HEX - 1);
+    hash_end(h, hex);
+}
+
 /* ---- life ---------------------------------------------------------------------------------------------- */
 
-struct model *model_copy(const struct model *m)
+struct model *model_shape(const struct model *m)
 {
     struct model *c = alloc_zero(1, sizeof *c);
     config_copy(&c->config, &m->config);
@@ -278,6 +313,13 @@ struct model *model_copy(const struct model *m)
     c->n_eos = m->n_eos;
     c->eos = alloc_zero((size_t)m->n_eos + 1, sizeof *c->eos);
     memcpy(c->eos, m->eos, (size_t)m->n_eos * sizeof *c->eos);
+    return c;
+}
+
+struct model *model_copy(const struct model *m)
+{
+    CHECK(!m->lora, "%s: a copy of a model with adapters, which can be switched off", m->path);
+    struct model *c = model_shape(m);
     model_layout(c);
     memcpy(c->placed, m->placed, (size_t)m->n_weights * sizeof *c->placed);
     c->n_floats = m->n_floats;
@@ -302,6 +344,7 @@ void model_free(struct model *m)
 {
     if (!m) return;
     model_unpack(m);
+    lora_free(m->lora);
     for (int i = 0; i < m->n_weights; i++) free((char *)m->weights[i].name);
     free(m->weights);
     free(m->placed);
@@ -317,7 +360,8 @@ void model_free(struct model *m)
     free(m->eos);
     free(m->path);
     json_decref(m->generation);
-    if (m->tokenizer) tokenizer_free(m->tokenizer);
+    if (m->tokenizer && !m->views) tokenizer_free(m->tokenizer);
+    free(m->views);
     config_release(&m->config);
     free(m);
 }
@@ -342,20 +386,26 @@ int model_eos(const struct model *m, const int **ids)
 
 int model_n_weights(const struct model *m)
 {
-    return m->n_weights;
+    return m->n_weights + (m->lora ? m->lora->n : 0);
 }
 
 struct weight *model_weight(struct model *m, int i)
 {
-    CHECK(i >= 0 && i < m->n_weights, "weight %d of %d", i, m->n_weights);
-    return &m->weights[i];
+    CHECK(i >= 0 && i < model_n_weights(m), "weight %d of %d", i, model_n_weights(m));
+    return i < m->n_weights ? &m->weights[i] : &m->lora->weights[i - m->n_weights];
+}
+
+static bool is_matrix(const struct model *m, int i)
+{
+    if (i < m->n_weights) return m->placed[i].row->kind == WEIGHT_MATRIX;
+    const struct lora_weight *p = &m->lora->placed[i - m->n_weights];
+    return p->part == LORA_WHOLE ? is_matrix(m, p->base) : p->part != LORA_MAGNITUDE;
 }
 
 int model_weight_shape(const struct model *m, int i, int64_t shape[2])
 {
-    CHECK(i >= 0 && i < m->n_weights, "weight %d of %d", i, m->n_weights);
-    const struct weight *w = &m->weights[i];
-    bool matrix = m->placed[i].row->kind == WEIGHT_MATRIX;
+    const struct weight *w = model_weight((struct model *)m, i);
+    bool matrix = is_matrix(m, i);
     shape[0] = matrix ? w->rows : w->cols;
     shape[1] = matrix ? w->cols : 0;
     return matrix ? 2 : 1;
@@ -363,8 +413,8 @@ int model_weight_shape(const struct model *m, int i, int64_t shape[2])
 
 struct weight *model_find(struct model *m, const char *hf_name)
 {
-    for (int i = 0; i < m->n_weights; i++)
-        if (!strcmp(m->weights[i].name, hf_name)) return &m->weights[i];
+    for (int i = 0; i < model_n_weights(m); i++)
+        if (!strcmp(model_weight(m, i)->name, hf_name)) return model_weight(m, i);
     return NULL;
 }
 
@@ -372,6 +422,8 @@ int64_t model_n_params(const struct model *m)
 {
     int64_t n = 0;
     for (int i = 0; i < m->n_weights; i++) n += (int64_t)m->weights[i].rows * m->weights[i].cols;
+    for (int i = 0; m->lora && i < m->lora->n; i++)
+        n += (int64_t)m->lora->weights[i].rows * m->lora->weights[i].cols;
     return n;
 }
 
@@ -400,5 +452,5 @@ void model_balance(struct model *m, const int64_t *load, float speed)
 
 struct weight *model_head(struct model *m)
 {
-    return m->outer[m->config.tied ? SLOT_EMBED : SLOT_HEAD];
+    return m->outer[SLOT_HEAD];
 }

@@ -55,13 +55,14 @@ enum model_load_flag {
     MODEL_IN_PLACE = 4,
     MODEL_IN_PLACE_IF_LARGE = 8
 };
-/* path: a Hugging Face folder, a .gguf file, or a llama2.c .bin (with tok512.bin beside it); a config.json
- * where weights are not read; or the name of a hub's repository that was pulled (net/hub.h). MODEL_RANDOM:
- * draw the weights from init_range with `seed` instead of reading them (a folder with only config.json will
- * do). MODEL_IN_PLACE: matrices stay in the file, which is mapped, and are decoded by pieces whenever they
- * are used: slower, the same bits, and hardly any memory of the program's own. They cannot be trained, and
- * whether they hold NaN shows only in the results. MODEL_IN_PLACE_IF_LARGE: so if float32 would not fit.
- * With MODEL_RANDOM, MODEL_IN_PLACE draws rows whenever they are read: to save a model of any size. */
+/* path: a Hugging Face folder, an adapter's folder (then the base model that it names is loaded with it, or
+ * with "ADAPTER@BASE" the one that is given), a .gguf file, or a llama2.c .bin (with tok512.bin beside it);
+ * a config.json where weights are not read; or the name of a hub's repository that was pulled (net/hub.h).
+ * MODEL_RANDOM: draw the weights from init_range with `seed` instead of reading them (a folder with only
+ * config.json will do). MODEL_IN_PLACE: matrices stay in the file, which is mapped, and are decoded by pieces
+ * whenever they are used: slower, the same bits, and hardly any memory of the program's own. They cannot be
+ * trained, and whether they hold NaN shows only in the results. MODEL_IN_PLACE_IF_LARGE: so if float32 would
+ * not fit. With MODEL_RANDOM, MODEL_IN_PLACE draws rows whenever they are read: to save a model of any size. */
 struct model *model_load(const char *path, int flags, uint64_t seed, struct err *e);
 void model_free(struct model *m);
 const struct model_config *model_config(const struct model *m);
@@ -124,6 +125,39 @@ void model_balance(struct model *m, const int64_t *load, float speed);
 
 struct weight *
 model_head(struct model *m); /* the output matrix [V, D]: lm_head, or the embedding when tied */
+
+/* ---- adapters: low-rank changes of a model whose own weights stay as they are ----------------------------
+ *
+ * Hu et al. 2021, "LoRA"; Kalajdzievski 2023, "rsLoRA"; Liu et al. 2024, "DoRA"; names and files are those of
+ * PEFT. An adapted model has more weights than its base: behind those of the description stand A, B and
+ * perhaps a magnitude for every module that has an adapter, and a copy of every module that is trained as a
+ * whole; only these have gradients, are saved, and are read again from a checkpoint.
+ */
+struct lora_config {
+    long r;
+    double alpha, dropout;
+    bool rslora, dora;
+    json_t
+        *targets;  /* owned: list of names or ends of names, one regular expression, "all-linear"; or NULL */
+    json_t *saved; /* owned: list of ends of names of modules that are trained as a whole; or NULL */
+    char *base, *task; /* owned: base_model_name_or_path, task_type */
+};
+void lora_config_release(struct lora_config *c);
+/* New adapters, which change nothing yet: A by the seed, B zero. Without targets: q_proj and v_proj. c's
+ * contents are taken over, also on failure. */
+int model_adapt(struct model *m, struct lora_config *c, uint64_t seed, struct err *e);
+bool model_is_adapted(const struct model *m);
+/* With its adapters, or as if it had none (also where modules are trained as a whole). */
+void model_adapters(struct model *m, bool on);
+/* Does weight i stay as it is, whatever is trained? */
+bool model_is_fixed(const struct model *m, int i);
+/* A folder with adapter_config.json and adapter_model.safetensors, tokenizer and card; as model_save. */
+#define ADAPTER_CONFIG  "adapter_config.json"
+#define ADAPTER_WEIGHTS "adapter_model.safetensors"
+int model_save_adapter(struct model *m, const char *dir, const char *card, struct err *e);
+/* What an adapted model comes to, without adapters: only to be saved. It reads from m, which must outlive
+ * it. */
+struct model *model_merged(struct model *m);
 
 /* Hugging Face folder: config.json, model.safetensors (sharded above 5 GB), generation_config.json, tokenizer
  * files, README.md as given (NULL: none). dtype "float32", "bfloat16", "float16", or "auto": each weight as

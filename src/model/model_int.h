@@ -251,7 +251,31 @@ struct stored_tensor { /* the form of a weight that stays in its file (stored.c)
     struct stored_keys keys;
 };
 
+struct lora_weight { /* what a weight of an adapter is */
+    int base;        /* weight of the description that it belongs to */
+    enum { LORA_A, LORA_B, LORA_MAGNITUDE, LORA_WHOLE } part;
+};
+
+struct lora { /* lora.c */
+    struct lora_config config;
+    struct weight *weights;     /* [n] */
+    struct lora_weight *placed; /* [n] */
+    int n;
+    struct adapter *adapters; /* [n_adapters] */
+    int n_adapters;
+    size_t n_floats; /* of data, and of grad */
+    float *data, *grad, *norms;
+    bool on;
+    char base_hash[65]; /* of the weights that stay; "": not known yet */
+};
+
+struct merged_view { /* the form of a matrix of a merged model (lora_merge.c) */
+    struct stored face;
+    const struct weight *w;
+};
+
 struct model {
+    struct lora *lora; /* NULL: none */
     struct model_config config;
     char *path;
     json_t *generation; /* generation_config.json, or NULL */
@@ -266,6 +290,7 @@ struct model {
     struct stored_tensor *stored; /* [n_weights] for those that stay in `file`, or NULL */
     struct stored_draw *draws;    /* [n_weights] for those that are drawn whenever they are read, or NULL */
     struct tensor_file *file;     /* owned; shared with copies */
+    struct merged_view *views;    /* [n_weights] of a merged model, whose tokenizer is another's; or NULL */
 
     struct weight *outer[SLOT_COUNT]; /* those outside the layers */
     struct layer *layers;             /* [config_all_layers] */
@@ -278,6 +303,8 @@ struct model {
 
 /* A row's name in a layer: '*' becomes the number, '#' the expert's. Caller frees. */
 char *arch_name(const char *pattern, int layer, int expert);
+/* A model of m's configuration, without layout. */
+struct model *model_shape(const struct model *m);
 /* Names, shapes and slots of all weights from m->config; no numbers yet. */
 void model_layout(struct model *m);
 /* The block of numbers of all weights that are not stored, unset. Fails when it is more than the machine's
@@ -290,6 +317,52 @@ void model_draw(struct model *m, uint64_t seed);
 int model_fill(struct model *m, struct tensor_file *f, bool in_place, struct err *e);
 int model_save_sharded(struct model *m, const char *dir, const char *dtype, const char *card,
                        uint64_t shard_bytes, struct err *e);
+
+/* Its place in the model: a slot, which a copy may stand in. */
+struct weight **weight_slot(struct model *m, int i);
+
+/* ---- adapters (lora_config.c, lora.c, lora_files.c) --------------------------------------------------- */
+
+/* From adapter_config.json. c may be released after a failure. */
+int lora_config_parse(struct lora_config *c, const json_t *o, const char *what, struct err *e);
+int lora_config_check(const struct lora_config *c, const char *what, struct err *e);
+json_t *lora_config_json(const struct lora_config *c);
+/* What is multiplied with B A of this rank. */
+double lora_config_scale(const struct lora_config *c, int rank);
+/* Is a copy of the module trained; is an adapter wanted for it? used[i] is set where item i of the list of
+ * targets meant it. */
+bool lora_saves(const struct lora_config *c, const char *module);
+struct lora_targets;
+struct lora_targets *lora_targets_new(const struct lora_config *c, struct err *e);
+bool lora_targets_match(struct lora_targets *t, const char *module, bool *used);
+void lora_targets_free(struct lora_targets *t);
+
+struct lora_mark {
+    int rank;   /* of the adapter; 0: none */
+    bool whole; /* a copy is trained */
+};
+/* Lay out m->lora, whose config is set, and put it in: marks [n_weights], and whether a tied output matrix
+ * gets a copy of its own. Numbers are unset but for the copies, which are filled. */
+void lora_layout(struct model *m, const struct lora_mark *marks, bool head);
+/* May the weight have an adapter? Its module's name into out [ARCH_NAME_MAX]. */
+bool lora_fits(const struct model *m, int i);
+void lora_module(const struct model *m, int i, char *out);
+void lora_free(struct lora *l);
+/* Give the model the adapter of a folder. */
+int lora_load(struct model *m, const char *dir, struct err *e);
+
+void lora_train(struct lora *l, bool on); /* gradients, or none */
+
+/* ---- saving (save.c) ----------------------------------------------------------------------------------- */
+
+/* A folder with what `write` puts into it, tokenizer, generation_config.json and card (NULL: none); written
+ * under another name and renamed as a whole. */
+struct save_how {
+    const char *card;
+    int (*write)(const struct model *m, const char *dir, const void *ctx, struct err *e);
+    const void *ctx;
+};
+int save_folder(struct model *m, const char *dir, const struct save_how *how, struct err *e);
 
 /* ---- stored weights (stored.c) ------------------------------------------------------------------------- */
 

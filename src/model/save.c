@@ -96,8 +96,7 @@ static struct outs outs_of(const struct model *m, int type)
     for (int i = 0; i < m->n_weights; i++) add_weight(&o, m, i, type, NULL);
     for (int k = 0; k < m->config.mtp; k++) {
         const char *const names[] = {a->copy_embed, a->copy_head};
-        const struct weight *const from[] = {m->outer[SLOT_EMBED],
-                                             m->outer[m->config.tied ? SLOT_EMBED : SLOT_HEAD]};
+        const struct weight *const from[] = {m->outer[SLOT_EMBED], m->outer[SLOT_HEAD]};
         for (int j = 0; j < 2; j++) {
             char *name = names[j] ? arch_name(names[j], m->config.layers + k, 0) : NULL;
             if (name) add_weight(&o, m, (int)(from[j] - m->weights), type, name);
@@ -201,20 +200,28 @@ static json_t *generation_to_save(const struct model *m)
     return g;
 }
 
-static int write_folder(struct model *m, const char *dir, int type, const char *card, uint64_t shard_bytes,
-                        struct err *e)
+struct whole { /* how a whole model is written */
+    int type;
+    uint64_t shard_bytes;
+};
+
+static int write_whole(const struct model *m, const char *dir, const void *ctx, struct err *e)
 {
-    if (file_mkdirs(dir, e)) return -1;
-    struct outs o = outs_of(m, type);
-    int failed = write_shards(&o, dir, shard_bytes, e);
+    const struct whole *w = ctx;
+    struct outs o = outs_of(m, w->type);
+    int failed = write_shards(&o, dir, w->shard_bytes, e);
     outs_release(&o);
-    if (failed) return -1;
-    if (write_json(dir, "config.json", config_to_save(m, type), e)) return -1;
+    return failed || write_json(dir, "config.json", config_to_save(m, w->type), e) ? -1 : 0;
+}
+
+static int write_folder(struct model *m, const char *dir, const struct save_how *how, struct err *e)
+{
+    if (file_mkdirs(dir, e) || how->write(m, dir, how->ctx, e)) return -1;
     if (write_json(dir, "generation_config.json", generation_to_save(m), e)) return -1;
     if (m->tokenizer && tokenizer_save(m->tokenizer, dir, e)) return -1;
-    if (!card) return 0;
+    if (!how->card) return 0;
     char *path = path_join(dir, "README.md");
-    int result = file_write(path, card, strlen(card), e);
+    int result = file_write(path, how->card, strlen(how->card), e);
     free(path);
     return result;
 }
@@ -224,6 +231,8 @@ static int write_folder(struct model *m, const char *dir, int type, const char *
 static bool belongs_to_model(const char *name)
 {
     static const char *const known[] = {"README.md",
+                                        ADAPTER_CONFIG,
+                                        ADAPTER_WEIGHTS,
                                         "added_tokens.json",
                                         "chat_template.jinja",
                                         "config.json",
@@ -282,13 +291,8 @@ static int put_in_place(const char *tmp, const char *dir, const char *old, struc
     return file_remove_tree(old, e);
 }
 
-int model_save_sharded(struct model *m, const char *dir, const char *dtype, const char *card,
-                       uint64_t shard_bytes, struct err *e)
+int save_folder(struct model *m, const char *dir, const struct save_how *how, struct err *e)
 {
-    int type;
-    if (find_dtype(dtype, &type, e)) return -1;
-    CHECK(m->data, "%s has no weights to save", m->path);
-
     size_t n = strlen(dir);
     while (n > 1 && dir[n - 1] == '/') n--;
     struct str place, tmp, old;
@@ -301,7 +305,7 @@ int model_save_sharded(struct model *m, const char *dir, const char *dtype, cons
     int result = check_place(place.p, e);
     if (!result && file_exists(tmp.p)) result = file_remove_tree(tmp.p, e);
     if (!result) {
-        result = write_folder(m, tmp.p, type, card, shard_bytes, e);
+        result = write_folder(m, tmp.p, how, e);
         if (!result) result = put_in_place(tmp.p, place.p, old.p, e);
         if (result && file_exists(tmp.p)) file_remove_tree(tmp.p, NULL);
     }
@@ -309,6 +313,15 @@ int model_save_sharded(struct model *m, const char *dir, const char *dtype, cons
     str_release(&tmp);
     str_release(&old);
     return result ? -1 : 0;
+}
+
+int model_save_sharded(struct model *m, const char *dir, const char *dtype, const char *card,
+                       uint64_t shard_bytes, struct err *e)
+{
+    struct whole whole = {.shard_bytes = shard_bytes};
+    if (find_dtype(dtype, &whole.type, e)) return -1;
+    CHECK(m->data, "%s has no weights to save", m->path);
+    return save_folder(m, dir, &(struct save_how){card, write_whole, &whole}, e);
 }
 
 int model_save(struct model *m, const char *dir, const char *dtype, const char *card, struct err *e)

@@ -243,7 +243,7 @@ static bool experts_check(const struct tensor *x, const struct routing *r, const
             int rows = k < 2 ? e->gate[0]->rows : x->cols, cols = k < 2 ? x->cols : e->gate[0]->rows;
             CHECK(all[k]->rows == rows && all[k]->cols == cols, "%s is [%d, %d], expected [%d, %d]",
                   all[k]->name, all[k]->rows, all[k]->cols, rows, cols);
-            learn = learn || all[k]->grad;
+            learn = learn || weight_learns(all[k]);
         }
     }
     return learn;

@@ -71,7 +71,7 @@ struct tensor *op_headwise_run(struct tape *t, struct tensor *x, const struct he
           "%s [%d, %d], rows %d+%d of each of %d heads; x [%d, %d]", w->name, w->rows, w->cols, how->first,
           how->n, how->heads, x->rows, x->cols);
     int out = how->across ? how->n : w->cols;
-    struct tensor *y = tape_result(t, x->rows, how->heads * out, x->wants_grad || w->grad);
+    struct tensor *y = tape_result(t, x->rows, how->heads * out, x->wants_grad || weight_learns(w));
     struct headwise_node saved = {{.y = y}, x, *how};
     headwise_forward(t, &saved);
     if (!tape_records(t, y)) return y;

@@ -15,6 +15,7 @@ struct linear_node {
     struct node node;
     struct tensor *x;
     struct weight *w, *bias;
+    const struct batch *drop; /* as in struct linear_part */
 };
 
 static void linear_add_bias(void *ctx, const struct kern_gemm *tile, int row, int col)
@@ -29,7 +30,9 @@ static void linear_add_bias(void *ctx, const struct kern_gemm *tile, int row, in
 
 static struct linear_part linear_whole(const struct linear_node *n)
 {
-    return linear_part_of(n->w, n->x->rows);
+    struct linear_part p = linear_part_of(n->w, n->x->rows);
+    p.drop = n->drop;
+    return p;
 }
 
 static void linear_backward_x(struct tape *t, const struct linear_node *n)
@@ -77,17 +80,27 @@ static void linear_backward(struct tape *t, struct node *node)
 
 struct tensor *op_linear_run(struct tape *t, struct tensor *x, struct weight *w, struct weight *bias)
 {
+    return op_linear_of_batch(t, x, w, bias, NULL);
+}
+
+struct tensor *op_linear_of_batch(struct tape *t, struct tensor *x, struct weight *w, struct weight *bias,
+                                  const struct batch *b)
+{
     CHECK(x->cols == w->cols, "%s [%d, %d] times x [%d, %d]", w->name, w->rows, w->cols, x->rows, x->cols);
     CHECK(!bias || (bias->rows == 1 && bias->cols == w->rows), "bias %s [%d, %d] of %s [%d, %d]", bias->name,
           bias->rows, bias->cols, w->name, w->rows, w->cols);
-    struct tensor *y = tape_result(t, x->rows, w->rows, x->wants_grad || w->grad || (bias && bias->grad));
-    struct linear_part p = linear_part_of(w, x->rows);
+    struct tensor *y =
+        tape_result(t, x->rows, w->rows, x->wants_grad || weight_learns(w) || (bias && bias->grad));
+    const struct adapter *a = weight_adapter(w);
+    struct linear_node saved = {{.y = y}, x, w, bias, a && a->dropout > 0 && b && b->drop ? b : NULL};
+    struct linear_part p = linear_whole(&saved);
     linear_part_forward(t, &p, x->data, y->data, bias ? linear_add_bias : NULL, bias);
     if (!tape_records(t, y)) return y;
     struct linear_node *n = tape_node(t, sizeof *n, y, linear_backward);
     n->x = x;
     n->w = w;
     n->bias = bias;
+    n->drop = saved.drop;
     return y;
 }
 

@@ -7,7 +7,7 @@
 #include "op/op_int.h"
 
 // NOLINTNEXTLINE(readability-non-const-parameter): written through the struct
-void linear_part_forward(struct tape *t, const struct linear_part *p, const float *x, float *y,
+void matrix_part_forward(struct tape *t, const struct linear_part *p, const float *x, float *y,
                          matmul_after after, void *ctx)
 {
     struct arena_mark mark = arena_here(tape_arena(t));
@@ -26,7 +26,7 @@ void linear_part_forward(struct tape *t, const struct linear_part *p, const floa
 }
 
 // NOLINTNEXTLINE(readability-non-const-parameter): written through the struct
-void linear_part_back_x(struct tape *t, const struct linear_part *p, const float *dy, float *dx)
+void matrix_part_back_x(struct tape *t, const struct linear_part *p, const float *dy, float *dx)
 {
     struct arena_mark mark = arena_here(tape_arena(t));
     struct factor w = factor_cols(t, p->w, p->first, p->out);
@@ -43,9 +43,8 @@ void linear_part_back_x(struct tape *t, const struct linear_part *p, const float
     arena_back(tape_arena(t), mark);
 }
 
-void linear_part_back_w(struct tape *t, const struct linear_part *p, const float *dy, const float *x)
+static void matrix_part_back_w(struct tape *t, const struct linear_part *p, const float *dy, const float *x)
 {
-    if (!p->w->grad) return;
     struct arena_mark mark = arena_here(tape_arena(t));
     float *panels = tape_floats(t, kern_panels_floats(p->w->cols, p->n));
     struct kern_gemm g = {.m = p->out,
@@ -63,4 +62,21 @@ void linear_part_back_w(struct tape *t, const struct linear_part *p, const float
         matmul_run(&g, NULL, NULL);
     }
     arena_back(tape_arena(t), mark);
+}
+
+void linear_part_forward(struct tape *t, const struct linear_part *p, const float *x, float *y,
+                         matmul_after after, void *ctx)
+{
+    (weight_adapter(p->w) ? low_rank_forward : matrix_part_forward)(t, p, x, y, after, ctx);
+}
+
+void linear_part_back_x(struct tape *t, const struct linear_part *p, const float *dy, float *dx)
+{
+    (weight_adapter(p->w) ? low_rank_back_x : matrix_part_back_x)(t, p, dy, dx);
+}
+
+void linear_part_back_w(struct tape *t, const struct linear_part *p, const float *dy, const float *x)
+{
+    if (p->w->grad) matrix_part_back_w(t, p, dy, x);
+    if (weight_adapter(p->w)) low_rank_back_w(t, p, dy, x);
 }

@@ -42,6 +42,21 @@ struct stored {
     void (*tile)(const struct stored *s, int row, int n, int col, int cols, float *out);
 };
 
+/* A low-rank change of a frozen matrix W (adapter.c): products with W are products with W + scale B A, and
+ * with a magnitude m (DoRA) rows of that are scaled to the lengths m. Owned by the model, as are its weights.
+ */
+struct weight;
+struct adapter {
+    bool on;              /* false: as if it were not there */
+    struct weight *a, *b; /* [r, in], [out, r] */
+    float scale;
+    float dropout;            /* of x on its way to A, where the batch says that there is dropout */
+    uint32_t module;          /* its number, for dropout */
+    struct weight *magnitude; /* [1, out], or NULL */
+    float *norms;             /* [out] lengths of the rows of W + scale B A; with a magnitude */
+    uint32_t norms_of[2];     /* `changes` of a and b that they belong to */
+};
+
 /* A parameter: [rows, cols] as Hugging Face stores it ([out, in] for a linear layer, [V, D] for an embedding,
  * [1, D] for a norm or bias). Owned by the model. */
 struct weight {
@@ -54,14 +69,22 @@ struct weight {
     float *grad;   /* NULL when frozen or not training; accumulated into, the trainer zeroes it */
     float *panels; /* packed for y = x W^T, or NULL: then matmul packs into step memory */
     bool panels_fresh;
-    bool plus_one; /* of a norm: it counts as 1 more than is stored (Gemma) */
-    float cap;     /* of an output matrix: logits are cap * tanh(z / cap) (Gemma 2); 0: as they are */
+    uint32_t changes;        /* counts weight_changed, from 1 on */
+    struct adapter *adapter; /* of a matrix that does not learn itself, or NULL */
+    bool plus_one;           /* of a norm: it counts as 1 more than is stored (Gemma) */
+    float cap; /* of an output matrix: logits are cap * tanh(z / cap) (Gemma 2); 0: as they are */
 };
 /* Rows row..row+n-1 as float32 [n, cols], whatever the form. */
 void weight_rows(const struct weight *w, int row, int n, float *out);
+/* The same of what the weight's adapter makes of it. */
+void weight_adapted_rows(const struct weight *w, int row, int n, float *out);
 /* Give the weight persistent panels, or renew them after an update. Frees nothing else. Not for a stored one.
  */
 void weight_pack(struct weight *w);
+/* After its numbers have been changed. */
+void weight_changed(struct weight *w);
+/* Does a product with it have gradients to add, its own or its adapter's? */
+bool weight_learns(const struct weight *w);
 void weight_unpack(struct weight *w);
 
 /* ---- the batch ----------------------------------------------------------------------------------------- */
@@ -88,14 +111,19 @@ struct noise {                 /* on the embeddings of a batch: noise.c */
     const uint32_t *sequences; /* [n_spans] */
     const float *widths;       /* [n_spans] */
 };
+struct dropout {               /* of adapters, in a pass that trains: adapter.c */
+    struct rng_at at;          /* seed, purpose, step */
+    const uint32_t *sequences; /* [n_spans] */
+};
 struct batch {
     int n_rows;
     const int *tokens; /* [n_rows] */
     int n_spans;
-    const struct span *spans;  /* in row order, covering all rows */
-    struct kv_cache *cache;    /* NULL: attention reads keys from the batch itself */
-    struct moe_record *moe;    /* model.h; NULL: none */
-    const struct noise *noise; /* NULL: none */
+    const struct span *spans;   /* in row order, covering all rows */
+    struct kv_cache *cache;     /* NULL: attention reads keys from the batch itself */
+    struct moe_record *moe;     /* model.h; NULL: none */
+    const struct noise *noise;  /* NULL: none */
+    const struct dropout *drop; /* NULL: none */
 };
 /* Shape and index checks; aborts on a broken batch (a programming error). */
 void batch_check(const struct batch *b);
@@ -149,6 +177,9 @@ struct tensor *op_embed_run(struct tape *t, struct weight *table, const int *ids
 struct tensor *op_noise_run(struct tape *t, struct tensor *x, const struct batch *b);
 /* y = x W^T + bias. bias [1, out] may be NULL. */
 struct tensor *op_linear_run(struct tape *t, struct tensor *x, struct weight *w, struct weight *bias);
+/* The same of x whose rows are those of b, which says whether W's adapter has dropout. */
+struct tensor *op_linear_of_batch(struct tape *t, struct tensor *x, struct weight *w, struct weight *bias,
+                                  const struct batch *b);
 /* w [1, D]. x may be [N, D], or [N, heads*D]: then each head is normalised for itself. */
 struct tensor *op_rmsnorm_run(struct tape *t, struct tensor *x, struct weight *w, float eps);
 struct tensor *op_add_run(struct tape *t, struct tensor *a, struct tensor *b);

@@ -89,16 +89,18 @@ void factor_product(const struct factor *f, const struct kern_gemm *product, mat
 
 /* ---- linear_part.c: the products of a linear layer, for ops that have one inside ---------------------- */
 
-/* Rows first..first+out-1 of W against n rows of x [in] and of y [out], with row strides. */
+/* Rows first..first+out-1 of W against n rows of x [in] and of y [out], with row strides. Where W has an
+ * adapter that is on, W stands for what the adapter makes of it. */
 struct linear_part {
     const struct weight *w;
     int first, out, n;
     ptrdiff_t x_row, y_row;
-    bool add; /* y or dx is added to */
+    bool add;                 /* y or dx is added to */
+    const struct batch *drop; /* the batch whose rows x has, when the adapter has dropout; else NULL */
 };
 static inline struct linear_part linear_part_of(const struct weight *w, int n)
 {
-    return (struct linear_part){w, 0, w->rows, n, w->cols, w->rows, false};
+    return (struct linear_part){.w = w, .out = w->rows, .n = n, .x_row = w->cols, .y_row = w->rows};
 }
 /* y = x W^T; `after` as for matmul_run. */
 void linear_part_forward(struct tape *t, const struct linear_part *p, const float *x, float *y,
@@ -106,6 +108,21 @@ void linear_part_forward(struct tape *t, const struct linear_part *p, const floa
 /* dx = dy W; W.grad += dy^T x, if it has one. */
 void linear_part_back_x(struct tape *t, const struct linear_part *p, const float *dy, float *dx);
 void linear_part_back_w(struct tape *t, const struct linear_part *p, const float *dy, const float *x);
+/* The same products of W alone. */
+void matrix_part_forward(struct tape *t, const struct linear_part *p, const float *x, float *y,
+                         matmul_after after, void *ctx);
+void matrix_part_back_x(struct tape *t, const struct linear_part *p, const float *dy, float *dx);
+
+/* ---- adapter.c: the products of a linear layer whose weight has an adapter ---------------------------- */
+
+void low_rank_forward(struct tape *t, const struct linear_part *p, const float *x, float *y,
+                      matmul_after after, void *ctx);
+void low_rank_back_x(struct tape *t, const struct linear_part *p, const float *dy, float *dx);
+void low_rank_back_w(struct tape *t, const struct linear_part *p, const float *dy, const float *x);
+static inline struct adapter *weight_adapter(const struct weight *w)
+{
+    return w->adapter && w->adapter->on ? w->adapter : NULL;
+}
 
 /* ---- scores.c: of experts, and the choice among them --------------------------------------------------- */
 

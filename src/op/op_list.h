@@ -2,6 +2,7 @@
 OP(embedding)
 OP(noise)
 OP(linear)
+OP(low_rank)
 OP(rmsnorm)
 OP(rope)
 OP(attention)

@@ -24,6 +24,18 @@ void weight_pack(struct weight *w)
     w->panels_fresh = true;
 }
 
+void weight_changed(struct weight *w)
+{
+    w->panels_fresh = false;
+    w->changes++;
+}
+
+bool weight_learns(const struct weight *w)
+{
+    const struct adapter *a = weight_adapter(w);
+    return w->grad || (a && (a->a->grad || a->b->grad || (a->magnitude && a->magnitude->grad)));
+}
+
 void weight_unpack(struct weight *w)
 {
     free(w->panels);

@@ -239,7 +239,7 @@ static void check_logps(struct model *m, const struct packed *p, float temperatu
     arena_init(&arena, (size_t)1 << 32);
     struct tape *t = tape_new(&arena);
     tape_start(t, true);
-    struct batch b = {p->n_tokens, p->tokens, p->n_spans, p->spans, NULL, NULL, NULL};
+    struct batch b = {.n_rows = p->n_tokens, .tokens = p->tokens, .n_spans = p->n_spans, .spans = p->spans};
     struct tensor *x = model_forward(m, t, &b, checkpoint);
     struct head_rows rows = {p->n, p->rows, p->targets, temperature, false};
     struct head_out out = op_head_run(t, x, model_head(m), &rows);

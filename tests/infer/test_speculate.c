@@ -246,7 +246,7 @@ static void expect_drafts(const struct drafts_seen *d, const struct sequence *s,
     const struct request *q = &d->requests[s->request];
     int rows = n - 1, vocab = model_config(m)->vocab;
     struct span span = {0, rows, 0, -1, NULL};
-    struct batch b = {rows, tokens, 1, &span, NULL, NULL, NULL};
+    struct batch b = {.n_rows = rows, .tokens = tokens, .n_spans = 1, .spans = &span};
     float *logits = alloc_floats((size_t)vocab);
     tape_start(d->tape, false);
     struct tensor *x = model_forward(m, d->tape, &b, true);

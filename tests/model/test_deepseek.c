@@ -185,7 +185,7 @@ static void the_module_behind_decoded_with_a_cache_has_the_bits_of_the_whole(voi
     struct kv_cache shape = model_cache_shape(g.model, 5);
     struct kv_cache *cache = kv_cache_new(shape.n_layers + 1, shape.n_kv, shape.width, 5, &e);
     struct span span = {0, n, 0, -1, NULL};
-    struct batch b = {n, g.ids[0], 1, &span, NULL, NULL, NULL};
+    struct batch b = {.n_rows = n, .tokens = g.ids[0], .n_spans = 1, .spans = &span};
     float whole[ROWS_MAX * 20], parts[ROWS_MAX * 20];
     assert_true(cache && hidden == 20);
     run_rows(t, &g, &b, g.ids[0] + 1, whole);
@@ -193,7 +193,8 @@ static void the_module_behind_decoded_with_a_cache_has_the_bits_of_the_whole(voi
         for (int at = 0; at < n; at += pieces[p]) {
             int len = n - at < pieces[p] ? n - at : pieces[p];
             span = (struct span){0, len, at, -1, blocks};
-            b = (struct batch){len, g.ids[0] + at, 1, &span, cache, NULL, NULL};
+            b = (struct batch){
+                .n_rows = len, .tokens = g.ids[0] + at, .n_spans = 1, .spans = &span, .cache = cache};
             run_rows(t, &g, &b, g.ids[0] + at + 1, parts + (size_t)at * 20);
         }
         assert_memory_equal(whole, parts, (size_t)n * 20 * sizeof *whole);

@@ -128,7 +128,7 @@ static void tell(struct model *m, struct ids *ids, int n)
     struct tape *t = tape_new(&arena);
     for (int k = 0; k < n; k++) {
         struct span span = {0, (int)ids->n, 0, -1, NULL};
-        struct batch b = {(int)ids->n, ids->p, 1, &span, NULL, NULL, NULL};
+        struct batch b = {.n_rows = (int)ids->n, .tokens = ids->p, .n_spans = 1, .spans = &span};
         int last = (int)ids->n - 1, best = 0;
         tape_start(t, false);
         op_logits_run(t, model_forward(m, t, &b, false), model_head(m), &last, 1, z);

@@ -56,7 +56,7 @@ static float *batch_logits(struct model *m, const struct batch *b)
 static float *list_logits(struct golden *g, int list)
 {
     struct span span = {0, g->n_ids[list], 0, -1, NULL};
-    struct batch b = {g->n_ids[list], g->ids[list], 1, &span, NULL, NULL, NULL};
+    struct batch b = {.n_rows = g->n_ids[list], .tokens = g->ids[list], .n_spans = 1, .spans = &span};
     return batch_logits(g->model, &b);
 }
 
@@ -76,7 +76,7 @@ static void pack(struct packed *p, const struct golden *g)
         p->spans[i] = (struct span){n, g->n_ids[i], 0, -1, NULL};
         n += g->n_ids[i];
     }
-    p->batch = (struct batch){n, p->tokens, g->n_lists, p->spans, NULL, NULL, NULL};
+    p->batch = (struct batch){.n_rows = n, .tokens = p->tokens, .n_spans = g->n_lists, .spans = p->spans};
 }
 
 /* Largest difference of a logit from PyTorch's. */
@@ -284,7 +284,8 @@ static void decode_in_pieces(struct golden *g, int piece, float *out)
     for (int at = 0; at < n; at += piece) {
         int len = n - at < piece ? n - at : piece;
         struct span span = {0, len, at, -1, blocks};
-        struct batch b = {len, g->ids[0] + at, 1, &span, cache, NULL, NULL};
+        struct batch b = {
+            .n_rows = len, .tokens = g->ids[0] + at, .n_spans = 1, .spans = &span, .cache = cache};
         float *logits = batch_logits(g->model, &b);
         memcpy(out + (size_t)at * (size_t)c->vocab, logits, (size_t)len * (size_t)c->vocab * sizeof *out);
         free(logits);

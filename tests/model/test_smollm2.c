@@ -50,7 +50,7 @@ static float *run_list(struct model *m, const struct golden_list *g)
     int vocab = model_config(m)->vocab, rows[POSITIONS_MAX];
     float *out = alloc_floats((size_t)g->n * (size_t)vocab);
     struct span span = {0, g->n, 0, -1, NULL};
-    struct batch b = {g->n, g->ids, 1, &span, NULL, NULL, NULL};
+    struct batch b = {.n_rows = g->n, .tokens = g->ids, .n_spans = 1, .spans = &span};
     struct arena arena;
     for (int i = 0; i < g->n; i++) rows[i] = i;
     arena_init(&arena, (size_t)1 << 31);
