@@ -7,9 +7,13 @@
  * Offsets count from the start of the data, which begins at the next multiple of general.alignment (32).
  * The reader walks with a cursor that refuses to pass the end; counts are never used to allocate ahead.
  * Metadata becomes a JSON object, arrays as arrays, so that the rest of the program sees one kind of value.
+ *
+ * Large models come in parts, NAME-00001-of-0000N.gguf and so on, each a file of this kind with some of the
+ * tensors; the first has the metadata, all have split.no (from 0) and split.count.
  */
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +25,7 @@ enum {
     STRING_MAX = 1 << 26,  /* one value */
     VALUES_MAX = 1 << 23,  /* values of all arrays together; each becomes a JSON value in memory */
     ARRAY_DEPTH_MAX = 4,
+    PARTS_MAX = 1000,
     ALIGNMENT_MAX = 1 << 20
 };
 
@@ -227,6 +232,7 @@ static int take_tensor(struct cursor *c, struct tensor_info *t)
 static int by_offset(const void *a, const void *b)
 {
     const struct tensor_info *x = a, *y = b;
+    if (x->file != y->file) return x->file - y->file;
     if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
     return (x->bytes > y->bytes) - (x->bytes < y->bytes);
 }
@@ -239,7 +245,7 @@ static int check_overlap(const struct tensor_file *f, struct err *e)
     if (n) memcpy(t, f->tensors, n * sizeof *t);
     if (n) qsort(t, n, sizeof *t, by_offset);
     for (size_t i = 1; i < n && !result; i++)
-        if (t[i].offset < t[i - 1].offset + t[i - 1].bytes)
+        if (t[i].file == t[i - 1].file && t[i].offset < t[i - 1].offset + t[i - 1].bytes)
             result = err_set(e, "%s: tensors %.200s and %.200s overlap", f->path, t[i - 1].name, t[i].name);
     free(t);
     return result;
@@ -258,13 +264,13 @@ static int take_alignment(struct cursor *c, const json_t *meta, uint64_t *alignm
 }
 
 /* The infos name offsets into data whose start is only known behind the last of them. */
-static int parse_tensors(struct cursor *c, struct tensor_file *f, uint64_t n, uint64_t alignment)
+static int parse_tensors(struct cursor *c, struct tensor_file *f, int file, uint64_t n, uint64_t alignment)
 {
     uint64_t start = c->at, data = 0;
     for (int pass = 0; pass < 2; pass++) {
         c->at = start;
         for (uint64_t i = 0; i < n; i++) {
-            struct tensor_info t = {0};
+            struct tensor_info t = {.file = file};
             int failed = take_tensor(c, &t);
             if (!failed && t.offset % alignment)
                 failed = err_set(c->e, "%s: tensor %.200s: offset %" PRIu64 " is no multiple of %" PRIu64,
@@ -279,7 +285,7 @@ static int parse_tensors(struct cursor *c, struct tensor_file *f, uint64_t n, ui
         data = (c->at + alignment - 1) / alignment * alignment;
         if (data > c->n) data = c->n;
     }
-    return check_overlap(f, c->e);
+    return 0;
 }
 
 static int parse_head(struct cursor *c, uint64_t *tensors, uint64_t *keys)
@@ -294,19 +300,60 @@ static int parse_head(struct cursor *c, uint64_t *tensors, uint64_t *keys)
     return take_uint(c, 8, tensors) || take_uint(c, 8, keys) ? -1 : 0;
 }
 
-int gguf_parse(struct tensor_file *f, struct err *e)
+/* Map number `file`, whose metadata become *meta. */
+static int parse_part(struct tensor_file *f, int file, json_t **meta, struct err *e)
 {
-    struct cursor c = {f->maps[0].p, 0, f->maps[0].n, f->path, 0, e};
+    const char *path = f->map_paths[file];
+    struct cursor c = {f->maps[file].p, 0, f->maps[file].n, path, 0, e};
     uint64_t tensors, keys, alignment;
     if (parse_head(&c, &tensors, &keys)) return -1;
-    if (tensors > INT32_MAX / 2) return err_set(e, "%s: %" PRIu64 " tensors", f->path, tensors);
-    f->format = FORMAT_GGUF;
-    f->meta = json_object();
+    if (tensors > INT32_MAX / 2) return err_set(e, "%s: %" PRIu64 " tensors", path, tensors);
+    *meta = json_object();
     for (uint64_t i = 0; i < keys; i++)
-        if (take_key(&c, f->meta)) return -1;
-    if (json_integer_value(json_object_get(f->meta, "split.count")) > 1)
-        return err_set(e, "%s: one of %d parts of a split file; merge them first (llama-gguf-split --merge)",
-                       f->path, (int)json_integer_value(json_object_get(f->meta, "split.count")));
-    if (take_alignment(&c, f->meta, &alignment)) return -1;
-    return parse_tensors(&c, f, tensors, alignment);
+        if (take_key(&c, *meta)) return -1;
+    if (json_integer_value(json_object_get(*meta, "split.no")) != file)
+        return err_set(e, "%s: part %lld of a split file where part %d is expected; give the first part",
+                       path, (long long)json_integer_value(json_object_get(*meta, "split.no")) + 1, file + 1);
+    if (take_alignment(&c, *meta, &alignment)) return -1;
+    return parse_tensors(&c, f, file, tensors, alignment);
+}
+
+static int parse_further_part(struct tensor_file *f, int file, const char *path, struct err *e)
+{
+    uint8_t magic[4] = {0};
+    json_t *meta = NULL;
+    if (tensor_file_map(f, path, e) < 0) return -1;
+    if (f->maps[file].n >= 4) memcpy(magic, f->maps[file].p, 4);
+    int result =
+        memcmp(magic, "GGUF", 4) ? err_set(e, "%s: is no GGUF file", path) : parse_part(f, file, &meta, e);
+    json_decref(meta);
+    return result;
+}
+
+/* The parts behind the first, by its name. */
+static int parse_further(struct tensor_file *f, int64_t parts, struct err *e)
+{
+    char tail[32];
+    snprintf(tail, sizeof tail, "-00001-of-%05d.gguf", (int)parts);
+    if (parts > PARTS_MAX || f->borrowed || !str_ends(f->path, tail))
+        return err_set(e, "%s: the first of %" PRId64 " parts (at most %d) of a split file is named ...%s",
+                       f->path, parts, PARTS_MAX, tail);
+    int result = 0;
+    for (int i = 1; i < parts && !result; i++) {
+        size_t stem = strlen(f->path) - strlen(tail), n = strlen(f->path) + 1;
+        char *path = alloc_or_die(n);
+        snprintf(path, n, "%.*s-%05d-of-%05d.gguf", (int)stem, f->path, i + 1, (int)parts);
+        result = parse_further_part(f, i, path, e);
+        free(path);
+    }
+    return result;
+}
+
+int gguf_parse(struct tensor_file *f, struct err *e)
+{
+    f->format = FORMAT_GGUF;
+    if (parse_part(f, 0, &f->meta, e)) return -1;
+    int64_t parts = json_integer_value(json_object_get(f->meta, "split.count"));
+    if (parts > 1 && parse_further(f, parts, e)) return -1;
+    return check_overlap(f, e);
 }

@@ -101,7 +101,8 @@ static void broken_metadata_is_named(void **state)
     expect(&b, "deeper");
     put_head(&b, 3, 0, 1), put_key(&b, "general.alignment", 4), put_uint(&b, 48, 4),
         expect(&b, "power of two");
-    put_head(&b, 3, 0, 1), put_key(&b, "split.count", 2), put_uint(&b, 4, 2), expect(&b, "4 parts");
+    put_head(&b, 3, 0, 1), put_key(&b, "split.count", 2), put_uint(&b, 4, 2),
+        expect(&b, "the first of 4 parts");
 }
 
 static void broken_tensors_are_named(void **state)

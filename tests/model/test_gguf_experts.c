@@ -85,6 +85,52 @@ static void the_newer_form_of_latent_attention_is_read(void **state)
     model_free(a);
 }
 
+/* parts-*.gguf, copied so that some may be missing. */
+static void copy_parts(const char *name, int n)
+{
+    for (int i = 1; i <= n; i++) {
+        char from[80], to[80], *bytes;
+        size_t size;
+        struct err e = {0};
+        snprintf(from, sizeof from, "tests/golden/gguf/parts-%05d-of-00003.gguf", i);
+        snprintf(to, sizeof to, "%s-%05d-of-00003.gguf", name, i);
+        if (file_read(from, 1 << 20, &bytes, &size, &e)) fail_msg("%s", e.msg);
+        if (file_write(scratch(to), bytes, size, &e)) fail_msg("%s", e.msg);
+        free(bytes);
+    }
+}
+
+static void a_file_in_parts_is_one_model(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct model *a = load(golden_path("mixtral_all", ""), 0);
+    for (int k = 0; k < 2; k++) {
+        struct model *b = load("tests/golden/gguf/parts-00001-of-00003.gguf", k ? MODEL_IN_PLACE : 0);
+        assert_int_equal(model_n_weights(b), model_n_weights(a));
+        assert_same_weights(b, a);
+        model_free(b);
+    }
+    model_free(a);
+    assert_null(model_load("tests/golden/gguf/parts-00002-of-00003.gguf", 0, 0, &e));
+    assert_non_null(strstr(e.msg, "give the first part"));
+    copy_parts("few", 2);
+    e = (struct err){0};
+    assert_null(model_load(scratch("few-00001-of-00003.gguf"), 0, 0, &e));
+    assert_non_null(strstr(e.msg, "few-00003-of-00003.gguf"));
+    copy_parts("other", 3);
+    e = (struct err){0};
+    if (rename(scratch("other-00002-of-00003.gguf"), scratch("other-00003-of-00003.gguf"))) fail();
+    copy_parts("other", 1);
+    if (file_write(scratch("other-00002-of-00003.gguf"), "GGU", 3, &e)) fail_msg("%s", e.msg);
+    assert_null(model_load(scratch("other-00001-of-00003.gguf"), 0, 0, &e));
+    assert_non_null(strstr(e.msg, "other-00002-of-00003.gguf: is no GGUF file"));
+    copy_parts("other", 2);
+    e = (struct err){0};
+    assert_null(model_load(scratch("other-00001-of-00003.gguf"), 0, 0, &e));
+    assert_non_null(strstr(e.msg, "where part 3 is expected"));
+}
+
 /* ---- types --------------------------------------------------------------------------------------------- */
 
 static const char wide[] =
@@ -260,6 +306,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_folder_comes_back_whole_from_gguf),
         cmocka_unit_test(the_newer_form_of_latent_attention_is_read),
+        cmocka_unit_test(a_file_in_parts_is_one_model),
         cmocka_unit_test(experts_of_unequal_types_are_the_same_in_place),
         cmocka_unit_test(r1_has_the_tensors_of_its_published_files),
         cmocka_unit_test(what_gguf_cannot_say_of_a_mixture_is_an_error),

@@ -4,9 +4,10 @@ Writes tests/golden/gguf/NAME.gguf (float32 tensors) from tests/golden/models/NA
 held to the weights of the original. For architecture "llama" the rows of q and k are permuted per head as in
 llama.cpp's convert_hf_to_gguf.py: view [2, hd/2] -> [hd/2, 2]; so for "smollm3". Gemma's norms get the 1 added.
 llama_bias has its rope scaling left out (GGUF cannot say it for an original context other than 8192). Experts are
-stacked; of latent attention deepseek_v2_lite has the older form (attn_kv_b, sizes of real heads), deepseek_v3_further
-the newer one (attn_k_b turned over and attn_v_b; the layer behind the last left out). bytes.gguf has no tensors, but
-a small byte-level tokenizer: the 256 bytes, four merges, two control tokens.
+stacked; parts-*.gguf is mixtral_all in several files. Of latent attention deepseek_v2_lite has the older form
+(attn_kv_b, sizes of real heads), deepseek_v3_further the newer one (attn_k_b turned over and attn_v_b; the layer
+behind the last left out). bytes.gguf has no tensors, but a small byte-level tokenizer: the 256 bytes, four merges,
+two control tokens.
 
 Made with gguf 0.19.0. Run: python tools/golden/gguf_models.py [MODELS] [OUT]
 """
@@ -81,7 +82,7 @@ def stacked(tensors, config, older):
     return out
 
 
-def make(source, path, scaling):
+def make(source, path, scaling, part=0):
     config = json.loads((source / "config.json").read_text())
     rope = config.get("rope_parameters") or {"rope_theta": config["rope_theta"], **(config["rope_scaling"] or {})}
     kind = config["model_type"].removesuffix("_text")
@@ -90,7 +91,7 @@ def make(source, path, scaling):
     latent, experts = kind.startswith("deepseek"), config.get("n_routed_experts") or config.get("num_experts")
     experts, older = experts or config.get("num_local_experts"), source.name in OLDER
     arch = {"mixtral": "llama", "qwen3_moe": "qwen3moe"}.get(kind, "deepseek2" if latent else kind)
-    w = GGUFWriter(path, arch)
+    w = GGUFWriter(path, arch, split_max_tensors=part)
     w.add_context_length(config["max_position_embeddings"])
     w.add_embedding_length(config["hidden_size"])
     w.add_block_count(config["num_hidden_layers"])
@@ -177,4 +178,5 @@ if __name__ == "__main__":
                                ("gemma3_linear", True), ("mixtral_all", False), ("qwen3_moe_plain", False),
                                ("deepseek_v2_lite", True), ("deepseek_v3_further", True)):
         make(models / model, out / f"{model}.gguf", has_scaling)
+    make(models / "mixtral_all", out / "parts.gguf", False, 6)
     make_tokenizer(out / "bytes.gguf")
