@@ -30,7 +30,9 @@ static void print_config(struct model *m)
     const struct model_config *c = model_config(m);
     const int *eos;
     int n = model_eos(m, &eos);
-    printf("%s, %lld parameters\n", json_str_or(c->raw, "model_type", "?"), (long long)model_n_params(m));
+    printf("%s, %lld parameters", json_str_or(c->raw, "model_type", "?"), (long long)model_n_params(m));
+    if (c->experts) printf(", of which a token meets %lld", (long long)model_n_active(m));
+    printf("\n");
     printf("  vocabulary %d, hidden %d, layers %d, intermediate %d, positions %d\n", c->vocab, c->hidden,
            c->layers, c->intermediate, c->max_positions);
     printf("  heads %d of size %d, key/value heads %d, norm eps %g, output matrix %s\n", c->heads,
@@ -211,6 +213,7 @@ static void print_json(struct model *m, const struct tensor_file *f, bool each)
     if (m) {
         struct needs n = needs_of(m, f);
         json_object_set_new(o, "parameters", json_integer(model_n_params(m)));
+        json_object_set_new(o, "active_parameters", json_integer(model_n_active(m)));
         json_object_set(o, "config", model_config(m)->raw);
         json_object_set_new(o, "memory_bytes",
                             json_pack("{s:I, s:I, s:I, s:I, s:I}", "score", (json_int_t)n.run, "generate",
@@ -270,8 +273,9 @@ const struct cmd cmd_inspect = {
     .name = "inspect",
     .summary = "what a model or a file of tensors holds",
     .details =
-        "Prints sizes, number of parameters, memory that runs take, metadata, and name, type and shape of\n"
-        "every tensor. A config.json alone is a model on paper.\n\n"
+        "Prints sizes, number of parameters (and of a mixture how many work on a token), memory that runs\n"
+        "take, metadata, and name, type and shape of every tensor. A config.json alone is a model on\n"
+        "paper.\n\n"
         "  openr1 inspect SmolLM2-135M-Instruct.Q4_1.gguf\n"
         "  openr1 inspect runs/x/model --tensors false\n"
         "  openr1 inspect config.json --json",

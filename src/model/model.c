@@ -427,6 +427,17 @@ int64_t model_n_params(const struct model *m)
     return n;
 }
 
+int64_t model_n_active(const struct model *m)
+{
+    int64_t n = 0;
+    for (int i = 0; i < m->n_weights; i++) {
+        const struct placed *p = &m->placed[i];
+        bool met = p->layer < m->config.layers && (!strchr(p->row->name, '#') || p->expert < m->config.top_k);
+        if (met) n += (int64_t)m->weights[i].rows * m->weights[i].cols;
+    }
+    return n;
+}
+
 struct kv_cache model_cache_shape(const struct model *m, int n_blocks)
 {
     const struct attn *a = &m->layers[0].attn;

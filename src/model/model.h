@@ -76,6 +76,9 @@ struct weight *model_weight(struct model *m, int i); /* fixed order, that of the
 int model_weight_shape(const struct model *m, int i, int64_t shape[2]);
 struct weight *model_find(struct model *m, const char *hf_name);
 int64_t model_n_params(const struct model *m);
+/* Those that a token meets on its way: of a mixture's experts as many as it passes; no layers behind the
+ * last. */
+int64_t model_n_active(const struct model *m);
 
 /* What a key-value cache of this model looks like (op.h), without memory. */
 struct kv_cache model_cache_shape(const struct model *m, int n_blocks);

@@ -51,6 +51,9 @@ cp "$tmp/l" "$tmp/l.safetensors"
 expect 0 '^  logits  F32  \[3,97\]$' "$OPENR1" inspect "$tmp/l.safetensors" --tensors true
 expect 0 '^llama, 13992 parameters$' "$OPENR1" inspect "$plain"
 expect 0 '^  blk.0.attn_q.weight  F32  \[16,16\]$' "$OPENR1" inspect "$golden/gguf/llama_linear.gguf"
+expect 0 '^deepseek_v3, 682636487424 parameters, of which a token meets 37552297472$' \
+  "$OPENR1" inspect "$golden/models/deepseek_r1/config.json" --tensors false
+expect 0 '"active_parameters":9192[,}]' "$OPENR1" inspect "$golden/models/mixtral_plain" --json
 expect 0 '^no weights here' "$OPENR1" inspect "$plain/config.json"
 expect 0 '"parameters":13992[,}]' "$OPENR1" inspect "$plain/config.json" --json
 expect 0 '"dtypes":{"F32":{"tensors":1,"bytes":1164}}' "$OPENR1" inspect "$tmp/l.safetensors" --json
