@@ -27,15 +27,16 @@ static int match_length(const struct context *c, int end)
     return n;
 }
 
-/* Where what follows the best match begins; the end of all if there is none. */
-static int lookup(const struct context *c)
+struct match {
+    int end, length; /* what follows it begins at `end`; length 0: none */
+};
+
+static struct match lookup(const struct context *c)
 {
-    int best = c->n, longest = MATCH_MIN - 1;
-    for (int end = c->n - 1; end > 0 && longest < MATCH_MAX; end--) {
+    struct match best = {c->n, 0};
+    for (int end = c->n - 1; end > 0 && best.length < MATCH_MAX; end--) {
         int length = match_length(c, end);
-        if (length <= longest) continue;
-        longest = length;
-        best = end;
+        if (length >= MATCH_MIN && length > best.length) best = (struct match){end, length};
     }
     return best;
 }
@@ -49,9 +50,10 @@ static void propose(struct run *r)
         int room = draft_room(r, s);
         if (!room) continue;
         struct context c = {q->prompt, s->out->ids, q->n_prompt, q->n_prompt + s->out->n};
+        struct match m = lookup(&c);
         /* A match that overlaps the end goes on into what it drafts. */
-        for (int from = lookup(&c); s->n_drafts < room && from < c.n; from++, c.n++)
-            s->out->ids[s->out->n + s->n_drafts++] = token_at(&c, from);
+        for (int j = 0; j < m.length && j < room; j++, c.n++)
+            s->out->ids[s->out->n + s->n_drafts++] = token_at(&c, m.end + j);
     }
 }
 
