@@ -128,7 +128,7 @@ static void plan_course(struct tape *t, struct model *m, struct batch *b, int k)
 static void plan(struct tape *t, struct model *m, const struct engine_limits *l, int len)
 {
     struct kv_cache shape = model_cache_shape(m, l->n_blocks);
-    struct batch *batches[2 * AHEAD_MAX];
+    struct batch *batches[2 * AHEAD_MAX] = {NULL};
     shape.n_layers += l->draft.n;
     int n = draft_rows(l) < len ? draft_rows(l) : len;
     for (int k = 0; k < l->draft.n; k++)
@@ -162,7 +162,7 @@ static size_t prompt_slot(const struct engine *e, const struct prompt *p)
 static void course_begin(struct engine *e, struct course *c, int rows)
 {
     c->n_rows = c->n_spans = 0;
-    c->input = rows ? tape_tensor(e->tape, rows, ((struct mtp *)e->drafting)->hidden) : NULL;
+    c->input = tape_tensor(e->tape, rows, ((struct mtp *)e->drafting)->hidden);
 }
 
 static void course_add(struct course *c, const float *hidden, int n)

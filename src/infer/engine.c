@@ -105,6 +105,7 @@ static int vocab_max(const struct model *m, const struct engine_limits *l)
 {
     int own = model_config(m)->vocab;
     int other = l->draft.by && l->draft.by->model ? model_config(l->draft.model)->vocab : 0;
+    CHECK(own > 0, "a vocabulary of %d", own);
     return own > other ? own : other;
 }
 
