@@ -2,8 +2,8 @@
 """Records for `openr1 verify code` from HumanEval or MBPP: code_records.py FILE KIND [LIMIT].
 
 KIND says what stands in "completion": reference (the data set's own solution: must pass); or what must fail:
-none (returns nothing), wrong (each function of the solution gives a value that equals nothing), exit (leaves
-with status 0 before it is checked), raise, loop.
+none (returns nothing), wrong and equal (each function of the solution gives a value that equals nothing, or
+everything), exit (leaves with status 0 before it is checked), raise, loop.
 """
 import json
 import re
@@ -12,6 +12,7 @@ import sys
 FAULTS = {
     "none": "return None",
     "wrong": "return type('Odd', (), {'__eq__': lambda a, b: False})()",
+    "equal": "return type('Yes', (), {'__eq__': lambda a, b: True})()",
     "exit": "__import__('os')._exit(0)",
     "raise": "raise ValueError('mutant')",
     "loop": "\n    while True: pass",

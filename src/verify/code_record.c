@@ -16,9 +16,8 @@ struct parts {
     bool has_checker;
 };
 
-/* The code in an answer: its last block ```, whatever language it names; the whole text when there is none.
- * */
-static char *code_in(const char *text)
+/* The code in an answer: its last block ```, whatever language it names; NULL when there is none. */
+static char *code_fenced_any(const char *text)
 {
     const char *p = text, *found = NULL, *end = NULL;
     while ((p = strstr(p, "```"))) {
@@ -29,7 +28,13 @@ static char *code_in(const char *text)
         if (!close) break;
         p = close + 3;
     }
-    return found ? alloc_strn(found, (size_t)(end - found)) : alloc_str(text);
+    return found ? alloc_strn(found, (size_t)(end - found)) : NULL;
+}
+
+static char *code_in(const char *text)
+{
+    char *code = code_fenced_any(text);
+    return code ? code : alloc_str(text);
 }
 
 static int humaneval(struct parts *p, const json_t *record, struct err *e)
@@ -40,13 +45,16 @@ static int humaneval(struct parts *p, const json_t *record, struct err *e)
         json_get_str(record, "entry_point", "HumanEval record", &entry, e) ||
         json_get_str(record, "completion", "HumanEval record", &completion, e))
         return -1;
-    char *code = code_in(completion);
+    /* The completion goes on where the prompt ends, to the letter. A block of code from an answer is a text
+     * of its own: a whole function in it defines once more what the prompt began. */
+    char *block = code_fenced_any(completion);
+    bool apart = block && *prompt && prompt[strlen(prompt) - 1] != '\n' && *block != ' ';
     struct str s;
     str_init(&s, 0);
-    /* A continuation goes on inside the prompt's function, whose docstring is a body already: a whole
-     * function behind it defines it once more. */
-    str_addf(&s, "%s%s%s", prompt, *code == ' ' ? "" : "\n", code);
-    free(code);
+    str_addf(&s, "%s%s%s", prompt, apart ? "\n" : "", block ? block : completion);
+    free(block);
+    p->task.prelude = prompt;
+    p->task.entry = entry;
     p->text = str_take(&s);
     str_init(&s, 0);
     str_addf(&s, "%s\n\ncheck(%s)\n", test, entry);
@@ -62,12 +70,13 @@ static int mbpp(struct parts *p, const json_t *record, struct err *e)
     const char *completion, *setup = json_str_or(record, "test_setup_code", "");
     if (json_get_str(record, "completion", "MBPP record", &completion, e)) return -1;
     if (code_tests_read(&p->tests, json_object_get(record, "test_list"), "\"test_list\"", e)) return -1;
-    char *code = code_in(completion);
-    struct str s;
-    str_init(&s, 0);
-    str_addf(&s, "%s\n%s", code, setup);
-    free(code);
-    p->text = str_take(&s);
+    p->text = code_in(completion);
+    for (int i = 0; *setup && i < p->tests.n; i++) {
+        struct str s;
+        str_init(&s, 0);
+        str_addf(&s, "%s\n%s", setup, p->tests.list[i].check ? p->tests.list[i].check : "");
+        p->tests.list[i].check = code_tests_own(&p->tests, str_take(&s));
+    }
     return 0;
 }
 

@@ -8,7 +8,7 @@
 
 enum { TESTS_MAX = 100000 };
 
-static char *own(struct code_tests *t, char *text)
+char *code_tests_own(struct code_tests *t, char *text)
 {
     t->owned = alloc_again(t->owned, (size_t)(t->n_owned + 1) * sizeof *t->owned);
     return t->owned[t->n_owned++] = text;
@@ -21,7 +21,7 @@ static const char *text_of(struct code_tests *t, const json_t *v)
     size_t i;
     json_t *line;
     if (json_is_string(v)) return json_string_value(v);
-    if (json_is_number(v)) return own(t, json_text(v));
+    if (json_is_number(v)) return code_tests_own(t, json_text(v));
     if (!json_is_array(v)) return NULL;
     str_init(&s, 0);
     json_array_foreach((json_t *)v, i, line)
@@ -30,7 +30,7 @@ static const char *text_of(struct code_tests *t, const json_t *v)
         str_addf(&s, "%s%s", i ? "\n" : "", text);
         free(text);
     }
-    return own(t, str_take(&s));
+    return code_tests_own(t, str_take(&s));
 }
 
 static int add_pair(struct code_tests *t, const json_t *input, const json_t *output, const char *what,
@@ -58,11 +58,11 @@ static void add_call(struct code_tests *t, const char *name, const json_t *args,
     str_init(&s, 0);
     str_addf(&s,
              "import json as _json\n_want = _json.loads(%s)\n"
-             "_call = Solution().%s if 'Solution' in globals() else %s\n"
+             "try:\n    _call = Solution().%s\nexcept NameError:\n    _call = %s\n"
              "_got = _json.loads(_json.dumps(_call(*_json.loads(%s))))\n"
              "assert _got == _want or [_got] == _want, repr(_got)\n",
              b_quoted, name, name, a_quoted);
-    t->list[t->n++] = (struct code_test){.check = own(t, str_take(&s))};
+    t->list[t->n++] = (struct code_test){.check = code_tests_own(t, str_take(&s))};
     json_decref(a_text);
     json_decref(b_text);
     free(a);

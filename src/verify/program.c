@@ -171,6 +171,7 @@ int code_run(const struct code_program *p, const struct code_run *run, struct sa
                               .n_files = n,
                               .input = run->input ? run->input : "",
                               .n_input = run->n_input,
+                              .secret = run->secret,
                               .mode = limits->mode,
                               .stops = limits->stops};
     job.limits = sandbox_limits_default;

@@ -1,9 +1,10 @@
 /* sandbox.c: start the box, watch it, end it.
  *
  * posix_spawn starts it without copying the page tables of a process that may hold a whole model. Standard
- * input is a sealed file in memory: no program can block us by not reading. The outputs are pipes, always
- * read and cut at their limits. A look at the process tree every few milliseconds finds processor time,
- * memory and number of all processes together, which no limit of a single process can.
+ * input is a sealed file in memory: no program can block us by not reading. Where it is a secret it is a
+ * socket instead: a file can be opened again through /proc and read from its beginning, a socket cannot. The
+ * outputs are pipes, always read and cut at their limits. A look at the process tree every few milliseconds
+ * finds processor time, memory and number of all processes together, which no limit of a single process can.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +44,8 @@ struct watch {
     const struct sandbox_job *job;
     struct sandbox_result *r;
     pid_t pid;
-    int pid_fd, out_fd, err_fd, ready_fd;
+    int pid_fd, out_fd, err_fd, ready_fd, in_fd;
+    size_t sent;         /* of the input, through in_fd */
     bool started, ended; /* ended: by us, for the reason in r->end */
     bool stopped;        /* by a signal to this program */
     double t0;
@@ -101,15 +103,29 @@ static int gift_pipe(struct gift *g, int *ours, struct err *e)
     return gift_add(g, ends[1], e);
 }
 
+/* A socket: one end for the child, the other for us. */
+static int gift_socket(struct gift *g, int *ours, struct err *e)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)) return err_errno(e, "sandbox: a socket");
+    *ours = ends[0];
+    return gift_add(g, ends[1], e);
+}
+
+static int gift_input(struct gift *g, struct watch *w, struct err *e)
+{
+    const struct sandbox_job *job = w->job;
+    if (job->input && job->secret) return gift_socket(g, &w->in_fd, e);
+    int in = job->input ? sealed(job->input, job->n_input, e) : open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return gift_add(g, in, e);
+}
+
 static int gifts(struct gift *g, struct watch *w, struct err *e)
 {
     const struct sandbox_job *job = w->job;
-    int in = job->input ? sealed(job->input, job->n_input, e) : open("/dev/null", O_RDONLY | O_CLOEXEC);
-    int both[2];
-    if (gift_add(g, in, e) || gift_pipe(g, &w->out_fd, e) || gift_pipe(g, &w->err_fd, e)) return -1;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, both)) return err_errno(e, "sandbox: a socket");
-    w->ready_fd = both[0];
-    if (gift_add(g, both[1], e)) return -1;
+    if (gift_input(g, w, e) || gift_pipe(g, &w->out_fd, e) || gift_pipe(g, &w->err_fd, e) ||
+        gift_socket(g, &w->ready_fd, e))
+        return -1;
     if (job->mode != SANDBOX_BWRAP) return 0;
     if (gift_add(g, sandbox_filter_fd(e), e)) return -1;
     for (int i = 0; i < job->n_files; i++)
@@ -210,6 +226,21 @@ static bool drain(struct watch *w, int fd, bool is_err)
     }
 }
 
+/* Send what fits of a secret input. False when all is sent, or nobody reads. */
+static bool feed(struct watch *w)
+{
+    const struct sandbox_job *job = w->job;
+    while (w->sent < job->n_input) {
+        ssize_t n = send(w->in_fd, job->input + w->sent, job->n_input - w->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno == EAGAIN) return true;
+        if (n < 0) break;
+        w->sent += (size_t)n;
+    }
+    shutdown(w->in_fd, SHUT_WR);
+    return false;
+}
+
 static void look(struct watch *w)
 {
     const struct sandbox_limits *l = &w->job->limits;
@@ -231,8 +262,11 @@ static void look(struct watch *w)
 
 static void follow(struct watch *w)
 {
-    struct pollfd p[4] = {
-        {w->pid_fd, POLLIN, 0}, {w->out_fd, POLLIN, 0}, {w->err_fd, POLLIN, 0}, {w->ready_fd, POLLIN, 0}};
+    struct pollfd p[5] = {{w->pid_fd, POLLIN, 0},
+                          {w->out_fd, POLLIN, 0},
+                          {w->err_fd, POLLIN, 0},
+                          {w->ready_fd, POLLIN, 0},
+                          {w->in_fd, POLLOUT, 0}};
     int tick = TICK_FIRST_MS;
     double next = w->t0, ended_at = 0;
     while (!(p[0].revents & POLLIN)) {
@@ -247,7 +281,7 @@ static void follow(struct watch *w)
             process_tree_kill(w->pid);
             kill(w->pid, SIGKILL);
         }
-        poll(p, 4, (int)((next - now) * 1000) + 1);
+        poll(p, 5, (int)((next - now) * 1000) + 1);
         if (p[1].revents && !drain(w, w->out_fd, false)) p[1].fd = -1;
         if (p[2].revents && !drain(w, w->err_fd, true)) p[2].fd = -1;
         if (p[3].revents) {
@@ -255,6 +289,7 @@ static void follow(struct watch *w)
             w->started = recv(w->ready_fd, &byte, 1, 0) == 1 && send(w->ready_fd, "\n", 1, MSG_NOSIGNAL) == 1;
             p[3].fd = -1;
         }
+        if (p[4].revents && !feed(w)) p[4].fd = -1;
     }
 }
 
@@ -302,13 +337,14 @@ static int run(struct watch *w, struct err *e)
 
 int sandbox_run(const struct sandbox_job *job, struct sandbox_result *r, struct err *e)
 {
-    struct watch w = {.job = job, .r = r, .pid_fd = -1, .out_fd = -1, .err_fd = -1, .ready_fd = -1};
+    struct watch w = {
+        .job = job, .r = r, .pid_fd = -1, .out_fd = -1, .err_fd = -1, .ready_fd = -1, .in_fd = -1};
     *r = (struct sandbox_result){.end = SANDBOX_EXITED};
     CHECK(job->limits.output > 0 && job->limits.wall_s > 0, "limits are missing");
     str_init(&r->out, job->limits.output);
     str_init(&r->err, 0);
     int rc = run(&w, e);
-    const int ours[] = {w.pid_fd, w.out_fd, w.err_fd, w.ready_fd};
+    const int ours[] = {w.pid_fd, w.out_fd, w.err_fd, w.ready_fd, w.in_fd};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (ours[i] >= 0) close(ours[i]);
     if (w.folder) file_remove_tree(w.folder, NULL);

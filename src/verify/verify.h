@@ -123,6 +123,7 @@ struct sandbox_job {
     int n_files;
     const char *input; /* standard input; may be NULL */
     size_t n_input;
+    bool secret; /* what was read of the input cannot be read again, by anybody in the sandbox */
     struct sandbox_limits limits;
     enum sandbox_mode mode;
     bool stops; /* a signal that asks this program to stop (base/log.h) ends the run: ERR_STOPPED. Not in
@@ -194,6 +195,7 @@ void code_program_release(struct code_program *p);
 struct code_run {
     const char *input; /* standard input, may be NULL */
     size_t n_input;
+    bool secret;                      /* as in sandbox_job */
     const struct sandbox_file *files; /* in the work folder */
     int n_files;
     const char *const *args; /* of the program; NULL at the end; may be NULL */
@@ -236,8 +238,8 @@ bool code_same(enum code_compare how, double tolerance, const char *expected, co
 struct code_test {
     const char *input, *output; /* NUL-terminated */
     size_t n_input;
-    const char
-        *check; /* not NULL: code put behind the program, which must run to its end (output is unused) */
+    const char *check; /* not NULL: Python that calls the program and must run to its end (output is unused).
+                          It runs in a process of its own (check_harness.py, docs/sandbox.md) */
 };
 /* A checker is a program called with the names of three files (input, expected output, output), which prints
  * a score between 0 and 1 (or 0 and 100) first. */
@@ -249,12 +251,14 @@ struct code_task {
     enum code_compare compare;
     double tolerance;
     const struct code_program *checker; /* NULL: compare */
+    /* For checks: definitions that they may use, and among these the name that is the program's. Or NULL. */
+    const char *prelude, *entry;
     bool first_failure_ends;
     bool in_files; /* input stands in input.txt, output is expected in output.txt */
 };
 struct code_outcome {
     enum code_verdict verdict;
-    double score, time_s;
+    double score, time_s; /* on the clock */
     size_t memory;
     struct code_difference difference;
     char note[400]; /* end of standard error, or what happened */
@@ -312,5 +316,7 @@ struct code_tests {
 };
 int code_tests_read(struct code_tests *t, const json_t *tests, const char *what, struct err *e);
 void code_tests_release(struct code_tests *t);
+/* Keeps a text that the tests point at; takes it over and returns it. */
+char *code_tests_own(struct code_tests *t, char *text);
 
 #endif
