@@ -74,6 +74,28 @@ function drawTable() {
   }
 }
 
+/* What a look before the first step found: a row a stage and way of asking. */
+function drawPreflight() {
+  const looked = stages.filter((s) => s.preflight && s.preflight.plain);
+  if (!looked.length) return document.getElementById("preflight-section").remove();
+  const ways = [["plain", "as it is"], ["thinking_forced", "thinking"], ["thinking_forbidden", "not thinking"]];
+  const table = document.getElementById("preflight");
+  const head = ["stage", "asked", "pass@1", "pass@k", "groups with variance", "cut off", "length (tokens)"];
+  table.append(make("tr", {}, ...head.map((h) => make("th", { textContent: h }))));
+  for (const stage of looked) {
+    for (const [key, name] of ways) {
+      const look = stage.preflight[key];
+      if (!look) continue;
+      const best = passAtMost(look);
+      table.append(make("tr", {}, make("td", { textContent: stage.name }), make("td", { textContent: name }),
+        valueCell(look["pass@1"], null, true), valueCell(best && best.value, null, true),
+        valueCell(look.groups_with_variance, null, true), valueCell(look.clipped_ratio, null, true),
+        valueCell(look.mean_length, null, false)));
+    }
+    document.getElementById("verdicts").append(make("li", { textContent: `${stage.name}: ${stage.preflight.verdict}` }));
+  }
+}
+
 function drawHeadline() {
   const rows = evaluationRows().filter((r) => r.greedy || r.sampled);
   const box = document.getElementById("headline");
@@ -203,6 +225,7 @@ function drawProvenance() {
 
 drawHeadline();
 drawTable();
+drawPreflight();
 drawCurves();
 drawSamples();
 drawProvenance();

@@ -162,14 +162,15 @@ static int add_curves(json_t *out, const char *dir, struct err *e)
     return rc;
 }
 
-static int add_manifest(json_t *out, const char *dir, struct err *e)
+/* A file of one JSON object, if the run has it. */
+static int add_object(json_t *out, const char *dir, const char *name, const char *key, struct err *e)
 {
-    char *path = path_join(dir, "manifest.json");
+    char *path = path_join(dir, name);
     int rc = 0;
     if (file_exists(path)) {
-        json_t *manifest = json_read_file(path, e);
-        rc = manifest ? 0 : -1;
-        if (manifest) json_object_set_new(out, "manifest", manifest);
+        json_t *object = json_read_file(path, e);
+        rc = object ? 0 : -1;
+        if (object) json_object_set_new(out, key, object);
     }
     free(path);
     return rc;
@@ -180,7 +181,8 @@ json_t *report_collect(const json_t *stage, struct err *e)
     const char *dir = json_string_value(json_object_get(stage, "dir"));
     CHECK(dir, "a stage without \"dir\"");
     json_t *out = json_copy((json_t *)stage);
-    if (add_curves(out, dir, e) || add_manifest(out, dir, e) || add_evals(out, dir, e)) {
+    if (add_curves(out, dir, e) || add_object(out, dir, "manifest.json", "manifest", e) ||
+        add_object(out, dir, "preflight.json", "preflight", e) || add_evals(out, dir, e)) {
         json_decref(out);
         return NULL;
     }

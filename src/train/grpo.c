@@ -10,7 +10,7 @@
  * pass while all normalisers count it. (The metric `entropy` is then the mean over the tokens that were
  * trained on.)
  */
-#include "train/grpo_int.h"
+#include "train/preflight.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -85,6 +85,7 @@ static int grpo_step(void *self, struct trainer *t, struct step_out *out, struct
         grpo_warn(g);
     }
     grpo_explain_loss(g, out->loss);
+    grpo_warn_drift(g);
     return 0;
 }
 
@@ -160,6 +161,7 @@ static int grpo_load(void *self, const char *dir, struct err *e)
 
 static const struct learner grpo_learner = {.name = "grpo",
                                             .options = grpo_options,
+                                            .begin = preflight_run,
                                             .step = grpo_step,
                                             .updated = grpo_updated,
                                             .show = grpo_show,

@@ -169,14 +169,24 @@ int reference_load(const struct reference *r, struct model *ref, const char *dir
 /* ---- grpo.c ---------------------------------------------------------------------------------------- */
 
 struct grpo_watch { /* warnings are given once each */
-    int windows, zero_windows, flat_windows;
-    bool said_zero, said_flat, said_cut, said_none, said_unscored, said_loss, said_sample;
+    int windows, zero_windows, flat_windows, cut_windows, low_steps;
+    double first_entropy;
+    bool said_zero, said_flat, said_cut, said_all_cut, said_none, said_unscored, said_loss, said_sample;
+    bool said_entropy, said_kl;
 };
 struct grpo_sums { /* of one optimiser step */
     struct policy_out out;
     double skipped;                    /* tokens with loss, of groups that were left out */
     double gap_sum, gap_max, compared; /* between sampler and trainer */
     int trained;                       /* groups that were not left out */
+};
+struct preflight {        /* preflight.h */
+    int n;                /* prompts to look at; 0: no look */
+    bool only;            /* and nothing after it */
+    bool thinks;          /* there are <think> tags: thinking is forced and forbidden too */
+    struct ids behind[3]; /* put behind the prompt, by mode */
+    const char *behind_text[3];
+    int longest; /* tokens of the longest of them */
 };
 struct grpo {
     struct trainer *t;
@@ -194,7 +204,8 @@ struct grpo {
     struct micro micro;
     bool mask_truncated;
     struct course course;
-    int rounds;              /* dynamic_sampling_rounds; 0: no dynamic sampling */
+    int rounds; /* dynamic_sampling_rounds; 0: no dynamic sampling */
+    struct preflight preflight;
     struct prompts held_out; /* evaluation; n 0: none */
     int eval_group;          /* num_generations_eval */
     /* of one optimiser step: completions in order */
@@ -212,6 +223,8 @@ struct grpo {
 };
 
 /* grpo_pass.c: the forward and backward passes of one optimiser step. */
+/* A microbatch of one group: the prompt once, and completions that share it. */
+void grpo_lay_group(struct grpo *g, const struct prompt *p, const struct completion *c, int n);
 int grpo_pass(struct grpo *g, int first_group, bool fresh, struct err *e); /* fills g->sums */
 /* Log-probs of the window under the reference model. */
 int grpo_reference(struct grpo *g, struct err *e);
@@ -227,7 +240,8 @@ int grpo_set_up(struct grpo *g, struct err *e);
 void grpo_release(struct grpo *g);
 
 /* grpo_show.c */
-void grpo_warn(struct grpo *g);
+void grpo_warn(struct grpo *g);       /* after a window was made */
+void grpo_warn_drift(struct grpo *g); /* after a step's passes */
 void grpo_explain_loss(struct grpo *g, double loss);
 void grpo_show(void *self, struct trainer *t);
 

@@ -24,18 +24,28 @@ static bool is_masked(const struct grpo *g, int i)
 
 /* ---- a microbatch ---------------------------------------------------------------------------------- */
 
-static void add_group(struct grpo *g, int group)
+/* The prompt is one span, each completion one that shares it. */
+static void lay(struct grpo *g, const struct prompt *p, const struct completion *c, int n)
 {
-    const struct prompt *p = &g->prompts.list[g->now.prompts[group]];
     int last = g->micro.n_rows + p->n - 1;
     int parent = micro_span(&g->micro, g->prompts.ids + p->at, p->n, -1);
-    for (int i = completion_of(g, group); i < completion_of(g, group + 1); i++) {
-        const struct completion *c = rollouts_at(&g->now, i);
+    for (const struct completion *end = c + n; c < end; c++) {
         int row = g->micro.n_rows;
         if (c->n > 1) micro_span(&g->micro, c->ids, c->n - 1, parent);
         for (int t = 0; t < c->n; t++) micro_head(&g->micro, t == 0 ? last : row + t - 1, c->ids[t]);
     }
+}
+
+static void add_group(struct grpo *g, int group)
+{
+    lay(g, &g->prompts.list[g->now.prompts[group]], g->now.out[group].c, g->layout.group);
     g->active[g->n_active++] = group;
+}
+
+void grpo_lay_group(struct grpo *g, const struct prompt *p, const struct completion *c, int n)
+{
+    micro_clear(&g->micro);
+    lay(g, p, c, n);
 }
 
 static int check_logits(const struct grpo *g, const struct forward *f, struct err *e)

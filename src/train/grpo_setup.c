@@ -1,7 +1,7 @@
 /* grpo_setup.c: what a GRPO run has before its first step: rewards, prompts, layout, sampling, reference,
  * engine, buffers for the largest group there can be, and its rows in the memory plan.
  */
-#include "train/grpo_int.h"
+#include "train/preflight.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -130,7 +130,7 @@ static struct engine_limits choose_limits(struct grpo *g, struct conf *c)
     int total = g->layout.groups * g->layout.group;
     struct engine_limits l = {.max_running = total < 256 ? total : 256, .max_rows = 512};
     int longest = g->prompts.longest > g->held_out.longest ? g->prompts.longest : g->held_out.longest;
-    l.max_tokens = longest + g->sampling.max_new_tokens;
+    l.max_tokens = longest + g->preflight.longest + g->sampling.max_new_tokens;
     if (conf_is_set(c, "max_running"))
         l.max_running = (int)conf_int(c, "max_running");
     else
@@ -258,6 +258,7 @@ int grpo_set_up(struct grpo *g, struct err *e)
     grpo_layout_say(&g->layout, g->prompts.n);
     t->steps_per_epoch = g->prompts.n / g->layout.groups * g->layout.window_steps;
     t->micro_per_epoch = t->steps_per_epoch * t->accumulation;
+    preflight_read(g);
     if (plan(g, &limits, e)) return -1;
     if (plan_total(&t->plan) > plan_limit(t->conf)) return 0; /* trainer_go says so */
     if (conf_bool(t->conf, "dry_run")) return 0;
@@ -283,5 +284,6 @@ void grpo_release(struct grpo *g)
     free(g->starts);
     free(g->active);
     course_release(&g->course);
+    for (int i = 0; i < LOOK_MODES; i++) ids_release(&g->preflight.behind[i]);
     prompts_release(&g->held_out);
 }

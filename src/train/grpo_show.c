@@ -2,7 +2,8 @@
  *
  * A table of completions with their rewards; files of all completions with receipts; and warnings, once each
  * with advice, for the ways in which reinforcement learning runs for hours and learns nothing: every reward
- * zero, no variance within groups, completions cut off, rewards that cannot judge.
+ * zero, no variance within groups, completions cut off, rewards that cannot judge, entropy that collapses, a
+ * KL that runs away.
  */
 #include "train/grpo_int.h"
 
@@ -13,7 +14,7 @@
 
 #include "base/json.h"
 
-enum { ZERO_WINDOWS = 5, FLAT_WINDOWS = 5, CELL_LINES = 8, NUMBER_WIDTH = 9 };
+enum { ZERO_WINDOWS = 5, FLAT_WINDOWS = 5, COLLAPSE_STEPS = 5, CELL_LINES = 8, NUMBER_WIDTH = 9 };
 
 static void number_text(char *out, size_t size, double x)
 {
@@ -128,11 +129,48 @@ void grpo_warn(struct grpo *g)
                  "temperature",
                  100 * flat, FLAT_WINDOWS);
     }
+    w->cut_windows = cut == 1 ? w->cut_windows + 1 : 0;
+    if (w->cut_windows == FLAT_WINDOWS && !w->said_all_cut) {
+        w->said_all_cut = true;
+        log_warn("every completion of %d generations in a row was cut off at max_completion_length %d: no "
+                 "answer was "
+                 "ever finished. Raise it, or teach the model to end first (openr1 sft)",
+                 FLAT_WINDOWS, g->sampling.max_new_tokens);
+    }
     if (cut > 0.5 && !w->said_cut) {
         w->said_cut = true;
         log_warn("%.0f %% of the completions were cut off at max_completion_length %d. Raise it, or "
                  "see whether the model knows its end-of-sequence token",
                  100 * cut, g->sampling.max_new_tokens);
+    }
+}
+
+/* Sampling that no longer varies explores nothing; a policy far from its reference is another model. */
+void grpo_warn_drift(struct grpo *g)
+{
+    static const double COLLAPSED = 0.1, FAR = 1; /* share of the first entropy; nats a token */
+    struct grpo_watch *w = &g->watch;
+    const struct policy_out *out = &g->sums.out;
+    double tokens = out->n_tokens - g->sums.skipped;
+    if (tokens > 0) {
+        double entropy = out->entropy / tokens;
+        if (w->first_entropy == 0) w->first_entropy = entropy;
+        w->low_steps = entropy < COLLAPSED * w->first_entropy ? w->low_steps + 1 : 0;
+        if (w->low_steps == COLLAPSE_STEPS && !w->said_entropy) {
+            w->said_entropy = true;
+            log_warn("entropy has fallen to %.3g, from %.3g at the start: completions hardly vary any more, "
+                     "and what "
+                     "is not tried is not learned. A lower learning_rate, entropy_coef, a higher "
+                     "epsilon_high (0.28) "
+                     "or temperature keep it up",
+                     entropy, w->first_entropy);
+        }
+    }
+    if (g->policy.beta != 0 && out->n_tokens > 0 && out->kl / out->n_tokens > FAR && !w->said_kl) {
+        w->said_kl = true;
+        log_warn("the KL to the reference is %.3g a token: the policy has run far away from it. A lower "
+                 "learning_rate, a higher beta or a lower max_grad_norm hold it",
+                 out->kl / out->n_tokens);
     }
 }
 

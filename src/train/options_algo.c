@@ -357,6 +357,23 @@ const struct opt grpo_options[] = {
      .type = OPT_INT,
      .help = "reward soft_overlong_punishment; unset: a quarter of max_completion_len"},
 
+    {.key = "preflight",
+     .type = OPT_BOOL,
+     .fallback = "true",
+     .help =
+         "look before the first step: pass rates, variance, lengths, whether thinking pays, time to the end; "
+         "changes no bit of the training"},
+    {.key = "preflight_prompts",
+     .type = OPT_INT,
+     .fallback = "16",
+     .lo = 1,
+     .hi = 1e6,
+     .help = "prompts of that look, num_generations completions each"},
+    {.key = "preflight_only",
+     .type = OPT_BOOL,
+     .fallback = "false",
+     .help = "look, print what was seen as JSON, and stop"},
+
     {.key = "log_completions",
      .type = OPT_BOOL,
      .fallback = "false",

@@ -31,6 +31,9 @@ static const char *const free_keys[] = {
     "max_memory_gb",
     "threads",
     "run_name",
+    "preflight",
+    "preflight_prompts",
+    "preflight_only",
     NULL,
 };
 

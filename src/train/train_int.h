@@ -172,6 +172,8 @@ struct evaluation_out {    /* what an evaluation tells */
 struct learner {
     const char *name;          /* "sft" */
     const struct opt *options; /* its own table */
+    /* Before the first step of a run that begins, or NULL. 1: go no further, out is the result. */
+    int (*begin)(void *self, struct trainer *t, struct str *out, struct err *e);
     /* Leave the gradient of optimiser step t->step in the model. ERR_STOPPED: a signal came; nothing was
      * changed. */
     int (*step)(void *self, struct trainer *t, struct step_out *out, struct err *e);

@@ -463,6 +463,16 @@ static int check_eos(struct trainer *t, struct err *e)
     return err_usage(e, "eos_token '%s' is not in the tokenizer's vocabulary", eos);
 }
 
+/* What the algorithm does before the first step. 1: that was all. */
+static int begin(struct trainer *t, struct str *out, struct err *e)
+{
+    if (t->step > 0 || !t->learner->begin) return 0;
+    stop_install();
+    int status = t->learner->begin(t->self, t, out, e);
+    if (status) touch_keys(t);
+    return status;
+}
+
 int trainer_go(struct trainer *t, const struct rows *data, struct str *out, struct err *e)
 {
     struct str text;
@@ -486,6 +496,8 @@ int trainer_go(struct trainer *t, const struct rows *data, struct str *out, stru
         add_summary(t, &t->before, out);
         return 0;
     }
+    int begun = begin(t, out, e);
+    if (begun) return begun < 0 ? -1 : 0;
     if (trainer_run(t, e)) return -1;
     if (!t->steps_here) touch_keys(t);
     return t->ended ? 0 : finish(t, data, out, e);

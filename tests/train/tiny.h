@@ -37,16 +37,17 @@ static inline void tiny_write(const char *name, const char *text)
     free(path);
 }
 
-/* DIR/base: a Qwen2 (it has biases) over the characters of sums, without weights. */
-static inline void tiny_model(void)
+/* DIR/NAME: a Qwen2 (it has biases) over these characters and specials, of which the first ends, without
+ * weights. */
+static inline void tiny_model_over(const char *name, const char *alphabet, const char *const *specials,
+                                   int n_specials)
 {
-    static const char *const specials[] = {"<eos>"};
     struct err e = {0};
-    struct tokenizer *tok = tokenizer_chars("0123456789+-=", specials, 1, &e);
+    struct tokenizer *tok = tokenizer_chars(alphabet, specials, n_specials, &e);
     if (!tok) fail_msg("%s", e.msg);
-    char *base = tiny_path("base"), config[1024];
+    char *base = tiny_path(name), config[1024];
     if (file_mkdirs(base, &e) || tokenizer_save(tok, base, &e)) fail_msg("%s", e.msg);
-    int eos = tokenizer_id(tok, "<eos>");
+    int eos = tokenizer_id(tok, specials[0]);
     snprintf(config, sizeof config,
              "{\"architectures\":[\"Qwen2ForCausalLM\"],\"model_type\":\"qwen2\",\"hidden_act\":\"silu\","
              "\"vocab_size\":%d,\"hidden_size\":16,\"num_hidden_layers\":2,\"num_attention_heads\":2,"
@@ -54,9 +55,18 @@ static inline void tiny_model(void)
              "\"rms_norm_eps\":1e-5,\"rope_theta\":10000.0,\"tie_word_embeddings\":true,"
              "\"initializer_range\":0.1,\"eos_token_id\":%d,\"pad_token_id\":%d}",
              tokenizer_size(tok), eos, eos);
-    tiny_write("base/config.json", config);
+    char *path = path_join(base, "config.json");
+    if (file_write(path, config, strlen(config), &e)) fail_msg("%s", e.msg);
     tokenizer_free(tok);
+    free(path);
     free(base);
+}
+
+/* DIR/base: over the characters of sums. */
+static inline void tiny_model(void)
+{
+    static const char *const specials[] = {"<eos>"};
+    tiny_model_over("base", "0123456789+-=", specials, 1);
 }
 
 /* Sums of two digits: prompt, completion, and the solution that rewards read. */
