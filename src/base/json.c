@@ -253,6 +253,7 @@ static bool is_blank(const char *p, size_t n)
 int jsonl_next(struct jsonl *r, json_t **out, struct err *e)
 {
     *out = NULL;
+    r->next = false;
     for (;;) {
         struct err local = {0};
         long got = line_read(r, &local);
@@ -266,6 +267,8 @@ int jsonl_next(struct jsonl *r, json_t **out, struct err *e)
         /* A byte-order mark that an editor left at the start of the file. */
         if (r->line == 1 && len >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0) p += 3, len -= 3;
         if (is_blank(p, len)) continue;
+        r->n = (size_t)got;
+        r->next = true;
         char where[4096];
         snprintf(where, sizeof where, "%s:%ld", r->path, r->line);
         *out = json_read_bytes(p, len, where, e);

@@ -44,11 +44,12 @@ struct jsonl {
     FILE *f;
     char *path;
     char *buf;
-    size_t cap;
+    size_t cap, n; /* the line read last is buf[0..n) */
     long line;
+    bool next; /* the line read last is no JSON, but those behind it can be read */
 };
 int jsonl_open(struct jsonl *r, const char *path, struct err *e); /* "-" is standard input */
-/* 1: *out is a new reference; 0: end of file; -1: error. */
+/* 1: *out is a new reference; 0: end of file; -1: error (see `next`). */
 int jsonl_next(struct jsonl *r, json_t **out, struct err *e);
 void jsonl_close(struct jsonl *r);
 

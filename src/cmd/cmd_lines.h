@@ -20,14 +20,16 @@ int lines_put(struct lines *l, json_t *record_stolen, struct err *e);
 int lines_close(struct lines *l, int rc, struct err *e);
 
 /* Answer each record of a JSONL file ("-": standard input) with f's new record, the record's "id" put in
- * front. Where f fails the answer is {"id", "error"}: one bad record does not cost the others. Answers keep
- * the order of the records. */
+ * front as it is written there. Where f fails, or a line is no JSON, the answer is {"id", "error"}: one bad
+ * record does not cost the others. Answers keep the order of the records; what comes through a pipe is
+ * answered before more of it is waited for. */
 typedef json_t *(*lines_fn)(void *ctx, const json_t *record, struct err *e);
 struct lines_job {
     const char *in, *out;
     lines_fn f;
     void *ctx;
     bool parallel; /* f may be called from all threads of the pool at once */
+    bool counted;  /* answers with an "error" say their line, and fail the run when all are written */
 };
 int lines_map(const struct lines_job *job, struct err *e);
 

@@ -61,32 +61,35 @@ static json_t *row_of(const json_t *record, size_t i, size_t n)
     return row;
 }
 
-/* The completions of a record as one group. */
+/* The completions of a record as one group. One that is no text is not judged and not in the group. */
 struct batch {
-    int n;
+    int n, size; /* in the group; in the record */
+    int *place;  /* of each completion in the group; -1: not there */
     struct reward_input *in;
     struct reward_result *out;
     json_t **rows;
     int **ids;
 };
 
-static int item_read(struct batch *b, const json_t *record, int i, struct err *e)
+/* Completion i of the record as the next of the group, if it is text. */
+static void item_read(struct batch *b, const json_t *record, int i)
 {
-    json_t *completions = json_object_get(record, "completions"), *v = json_array_get(completions, (size_t)i);
-    struct reward_input *in = &b->in[i];
-    json_t *row = b->rows[i] = row_of(record, (size_t)i, (size_t)b->n);
+    json_t *v = json_array_get(json_object_get(record, "completions"), (size_t)i);
+    int at = completion_text(v) ? b->n++ : -1;
+    b->place[i] = at;
+    if (at < 0) return;
+    struct reward_input *in = &b->in[at];
+    json_t *row = b->rows[at] = row_of(record, (size_t)i, (size_t)b->size);
     const json_t *ids = json_object_get(row, "completion_ids"), *prompt = json_object_get(row, "prompts");
     *in = (struct reward_input){.text = completion_text(v), .row = row, .n_ids = -1};
     in->prompt = prompt ? prompt : json_object_get(row, "prompt");
     in->completion = json_is_array(v) ? v : NULL;
-    if (!in->text) return err_set(e, "completion %d is neither a string nor a message list with a text", i);
-    if (!json_is_array(ids)) return 0;
+    if (!json_is_array(ids)) return;
     in->n_ids = (int)json_array_size(ids);
-    b->ids[i] = alloc_zero((size_t)in->n_ids + 1, sizeof **b->ids);
+    b->ids[at] = alloc_zero((size_t)in->n_ids + 1, sizeof **b->ids);
     for (int k = 0; k < in->n_ids; k++)
-        b->ids[i][k] = (int)json_integer_value(json_array_get(ids, (size_t)k));
-    in->ids = b->ids[i];
-    return 0;
+        b->ids[at][k] = (int)json_integer_value(json_array_get(ids, (size_t)k));
+    in->ids = b->ids[at];
 }
 
 static void batch_release(struct batch *b)
@@ -99,6 +102,7 @@ static void batch_release(struct batch *b)
     free(b->out);
     free(b->rows);
     free(b->ids);
+    free(b->place);
 }
 
 static int batch_read(struct batch *b, const json_t *record, const json_t *params, struct err *e)
@@ -106,17 +110,32 @@ static int batch_read(struct batch *b, const json_t *record, const json_t *param
     const json_t *completions = json_object_get(record, "completions");
     if (!json_is_array(completions) || json_array_size(completions) > 1 << 24)
         return err_set(e, "\"completions\" must be a list of strings or message lists");
-    b->n = (int)json_array_size(completions);
-    size_t n = (size_t)b->n + 1;
+    b->size = (int)json_array_size(completions);
+    size_t n = (size_t)b->size + 1;
     b->in = alloc_zero(n, sizeof *b->in);
     b->out = alloc_zero(n, sizeof *b->out);
     b->rows = alloc_zero(n, sizeof *b->rows);
     b->ids = alloc_zero(n, sizeof *b->ids);
-    for (int i = 0; i < b->n; i++) {
-        if (item_read(b, record, i, e)) return -1;
-        b->in[i].params = params;
-    }
+    b->place = alloc_zero(n, sizeof *b->place);
+    for (int i = 0; i < b->size; i++) item_read(b, record, i);
+    for (int i = 0; i < b->n; i++) b->in[i].params = params;
     return 0;
+}
+
+static json_t *batch_answer(const struct batch *b, bool with_reasons)
+{
+    static const char no_text[] = "neither a string nor a message list with a text";
+    json_t *rewards = json_array(), *reasons = json_array(), *out = json_pack("{s:o}", "rewards", rewards);
+    for (int i = 0; i < b->size; i++) {
+        const struct reward_result *r = b->place[i] < 0 ? NULL : &b->out[b->place[i]];
+        json_array_append_new(rewards, r && r->judged ? json_real(r->value) : json_null());
+        json_array_append_new(reasons, json_string(r ? r->reason : no_text));
+        if (!r && !json_object_get(out, "error"))
+            json_object_set_new(out, "error", json_sprintf("completion %d is %s", i, no_text));
+    }
+    if (with_reasons) json_object_set(out, "reasons", reasons);
+    json_decref(reasons);
+    return out;
 }
 
 static json_t *reward_record(void *ctx, const json_t *record, struct err *e)
@@ -132,16 +151,7 @@ static json_t *reward_record(void *ctx, const json_t *record, struct err *e)
         rc = err_set(e, "no completions: Open-R1's %s fails (min() arg is an empty sequence)", w->metric);
     struct reward_group group = {.in = b.in, .out = b.out, .n = b.n};
     if (!rc) rc = reward_groups(j->use, &group, 1, NULL, e);
-    if (!rc) {
-        json_t *rewards = json_array(), *reasons = json_array();
-        for (int i = 0; i < b.n; i++) {
-            json_array_append_new(rewards, b.out[i].judged ? json_real(b.out[i].value) : json_null());
-            json_array_append_new(reasons, json_string(b.out[i].reason));
-        }
-        out = json_pack("{s:o}", "rewards", rewards);
-        if (j->reasons) json_object_set(out, "reasons", reasons);
-        json_decref(reasons);
-    }
+    if (!rc) out = batch_answer(&b, j->reasons);
     batch_release(&b);
     json_decref(params);
     return out;
@@ -189,7 +199,7 @@ static int reward_run(struct conf *c, struct err *e)
     j.params = conf_map(c, "params");
     if (!j.params) j.params = json_object();
     j.use = reward_open(conf_str(c, "name"), j.params, &o, e);
-    struct lines_job job = {.in = in, .out = out, .f = reward_record, .ctx = &j};
+    struct lines_job job = {.in = in, .out = out, .f = reward_record, .ctx = &j, .counted = true};
     if (!j.use)
         rc = -1;
     else if (examples)

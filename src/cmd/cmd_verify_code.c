@@ -66,7 +66,8 @@ static int verify_code_run(struct conf *c, struct err *e)
                             .out = conf_str(c, "out"),
                             .f = verify_code_record,
                             .ctx = &o,
-                            .parallel = true};
+                            .parallel = true,
+                            .counted = true};
     return lines_map(&job, e);
 }
 

@@ -76,7 +76,8 @@ static int verify_run(struct conf *c, struct err *e)
     bool explain = conf_bool(c, "explain");
     p.raw = conf_bool(c, "raw");
     if (jsonl && !gold && !answer) {
-        struct lines_job job = {.in = jsonl, .out = conf_str(c, "out"), .f = verify_record, .ctx = &p};
+        struct lines_job job = {
+            .in = jsonl, .out = conf_str(c, "out"), .f = verify_record, .ctx = &p, .counted = true};
         return lines_map(&job, e);
     }
     if (jsonl || !gold || !answer) return err_usage(e, "give --gold G and --answer A, or --jsonl FILE");

@@ -302,12 +302,9 @@ int code_try(const struct code_task *t, const struct code_program *p, const stru
         o->time_s = r.wall_s;
         o->memory = r.memory;
         note_tail(o, &r);
-        if (o->verdict != CODE_PASSED && !o->note[0] && (r.end != SANDBOX_EXITED || r.status))
-            snprintf(o->note, sizeof o->note, "%s %d",
-                     r.end == SANDBOX_SIGNAL   ? "signal"
-                     : r.end == SANDBOX_EXITED ? "exit status"
-                                               : "limit",
-                     r.status);
+        bool killed = r.end == SANDBOX_SIGNAL;
+        if (!o->note[0] && (killed || (r.end == SANDBOX_EXITED && r.status)))
+            snprintf(o->note, sizeof o->note, "%s %d", killed ? "signal" : "exit status", r.status);
     }
     if (!rc && o->verdict == CODE_PASSED) {
         char *got = clean_output(&r.out);

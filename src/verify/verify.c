@@ -361,11 +361,6 @@ void verify_memory_start(void)
     mp_set_memory_functions(alloc_or_die, number_again, number_free);
 }
 
-void verify_thread_end(void)
-{
-    flint_cleanup();
-}
-
 bool extract_answer(const char *text, enum extract_mode mode, char *out, size_t size, const char **rule)
 {
     struct verify_params p = verify_defaults(mode);

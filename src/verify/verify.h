@@ -61,8 +61,6 @@ void verify_explain(const char *gold, const char *answer, const struct verify_pa
                     struct str *steps);
 /* Once, before anything else here: FLINT and GMP then end in memory_is_out when memory is out. */
 void verify_memory_start(void);
-/* Frees what FLINT keeps for this thread; to be called when a thread that verified ends. */
-void verify_thread_end(void);
 
 /* Find the answer in a text. False when there is none. The rule that matched is named in `rule` (static
  * text). */

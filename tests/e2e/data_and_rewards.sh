@@ -53,7 +53,7 @@ expect "verify" "$("$OPENR1" verify math --gold 6 --answer 7 2>"$tmp/err")" inco
 printf '%s\n' '{"id":1,"gold":"1/2","answer":"0.5","extra":0}' \
   '{"id":"b","gold":"","answer":"y"}' '{"id":3}' \
   '{"id":4,"gold":"6","answer":"it is 6","params":{"mode":"latex"}}' |
-  "$OPENR1" verify math --jsonl - >"$tmp/v"
+  "$OPENR1" verify math --jsonl - >"$tmp/v" 2>"$tmp/err" && fail "a record without gold is told by the status"
 expect "records" "$(wc -l <"$tmp/v")" 4
 head -1 "$tmp/v" | grep -q '^{"id":1,"correct":true,"gold_parsed":"1/2","answer_parsed":"1/2","reason":"'
 sed -n 2p "$tmp/v" | grep -q '"id":"b","correct":false.*"reason":"undecided'

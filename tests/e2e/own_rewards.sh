@@ -77,7 +77,9 @@ expect messages "$(run "$tmp/mine.py:roles" --jsonl "$tmp/chat.jsonl")" '{"id":3
 grep -q 'mine.py:roles: standard output is not the answer' "$tmp/err" || fail "print: $(cat "$tmp/err")"
 
 # Failures name the function and what to do; one record's failure does not cost the others.
-run "$tmp/mine.py:short" --jsonl "$tmp/r.jsonl" >"$tmp/out"
+status=0
+run "$tmp/mine.py:short" --jsonl "$tmp/r.jsonl" >"$tmp/out" || status=$?
+expect "a failure of one record" $status 1
 head -1 "$tmp/out" | grep -q 'mine.py:short returned 1 rewards for 3 completions' || fail "$(cat "$tmp/out")"
 tail -1 "$tmp/out" | grep -q '"rewards":\[1.0\]' || fail "$(cat "$tmp/out")"
 run "$tmp/mine.py:bad" --jsonl "$tmp/r.jsonl" | grep -q "KeyError: 'no such thing'" || fail "an exception"
@@ -87,7 +89,7 @@ grep -q '"id":1,"rewards":\[0.5,0.5,0.5\]' "$tmp/out" || fail "a crash is tried 
 grep -q 'exit status 7' "$tmp/err" || fail "a crash is told: $(cat "$tmp/err")"
 run "$tmp/mine.py:dies" --jsonl "$tmp/one.jsonl" | grep -q 'exit status 3, twice' || fail "two crashes"
 grep -q 'mine.py:dies: last words' "$tmp/err" || fail "last words: $(cat "$tmp/err")"
-run "$tmp/mine.py:sleeps" --jsonl "$tmp/one.jsonl" --reward_timeout 0.3 >"$tmp/out"
+run "$tmp/mine.py:sleeps" --jsonl "$tmp/one.jsonl" --reward_timeout 0.3 >"$tmp/out" || true
 grep -q 'did not answer in time, twice' "$tmp/out" || fail "too slow: $(cat "$tmp/out")"
 run "$tmp/mine.py:chatty" --jsonl "$tmp/one.jsonl" | grep -q '"rewards":\[1.0,1.0,1.0\]' || fail "chatty"
 expect "lines shown" "$(grep -c 'mine.py:chatty: line' "$tmp/err")" 20

@@ -30,14 +30,17 @@ line() { printf '%s\n' "$*"; }
   line '{"task_id":11,"text":"","test_list":["assert g(2) == 4","assert g(3) == 7"],"test_setup_code":"",' \
     '"completion":"```python\ndef g(x): return 2 * x\n```"}'
 } >"$tmp/many"
-"$OPENR1" verify code --jsonl "$tmp/many" --threads 3 --out "$tmp/many.out"
+status=0
+"$OPENR1" verify code --jsonl "$tmp/many" --threads 3 --out "$tmp/many.out" 2>"$tmp/err" || status=$?
+expect "one record of an unknown language" "$status" 1
+grep -q '1 of 17 records could not be answered' "$tmp/err" || fail "$(cat "$tmp/err")"
 expect "records" "$(wc -l <"$tmp/many.out")" 17
 for i in $(seq 12); do
   answer=$(sed -n "${i}p" "$tmp/many.out")
   case $answer in '{"id":'"$i"',"passed":1,"total":1,'*) ;; *) fail "$answer" ;; esac
 done
 sed -n 13p "$tmp/many.out" | grep -q '"id":"slow","passed":0,"total":1,"results":\[{"verdict":"time_limit"'
-sed -n 14p "$tmp/many.out" | grep -q '{"id":"odd","error":"code in ."befunge." cannot be run; languages: '
+sed -n 14p "$tmp/many.out" | grep -q '^{"id":"odd","error":"line 14: code in ."befunge." cannot be run; '
 sed -n 15p "$tmp/many.out" | grep -q '"line":2,"expected":"2","got":"b"'
 sed -n 16p "$tmp/many.out" | grep -q '"id":"T/1","passed":1,"total":1' || fail "$(sed -n 16p "$tmp/many.out")"
 sed -n 17p "$tmp/many.out" | grep -q '"id":11,"passed":1,"total":2' || fail "$(sed -n 17p "$tmp/many.out")"
