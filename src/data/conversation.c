@@ -1,14 +1,15 @@
 /* conversation.c: message lists: their shapes, their tokens, and which tokens the assistant said.
  *
  * A template with {% generation %} says itself what the assistant says: a token belongs to it if any of
- * its bytes do. Of other templates those in ChatML's manner are known, which write a turn as
- * <|im_start|>ROLE\nCONTENT<|im_end|>\n: the assistant's span runs from the first token of CONTENT to
- * <|im_end|> and with it, so that the model learns to end its turn. A token that covers the newline and
- * the beginning of CONTENT belongs to the span, as with Hugging Face's generation masks.
+ * its bytes do. Of other templates those are known whose turns have a header and an end that are tokens
+ * (the table `manners`): the assistant's span runs from the first token behind the header to the end of the
+ * turn and with it, so that the model learns to end its turn. A token that covers the end of the header and
+ * the beginning of what is said belongs to the span, as with Hugging Face's generation masks.
  */
 #include <string.h>
 
 #include "base/check.h"
+#include "base/json.h"
 #include "data/data_int.h"
 
 bool conversation_is(const json_t *v)
@@ -53,26 +54,55 @@ json_t *conversation_new(const json_t *messages, const char *system_prompt)
     return list;
 }
 
-struct chat conversation_chat(const json_t *row, const json_t *messages)
+int conversation_chat(const json_t *row, const json_t *messages, struct chat *out, struct err *e)
 {
-    struct chat c = {.messages = messages,
-                     .tools = json_object_get(row, "tools"),
-                     .variables = json_object_get(row, "chat_template_kwargs")};
-    if (!json_is_array(c.tools)) c.tools = NULL;
-    if (!json_is_object(c.variables)) c.variables = NULL;
-    return c;
+    json_t *tools = json_object_get(row, "tools"), *extra = json_object_get(row, "chat_template_kwargs");
+    *out = (struct chat){.messages = messages};
+    if (json_is_object(extra)) out->variables = extra;
+    if (json_is_string(tools))
+        tools = json_read_bytes(json_string_value(tools), json_string_length(tools), "column tools", e);
+    else if (tools && !json_is_null(tools))
+        json_incref(tools);
+    else
+        return 0;
+    if (!tools) return -1;
+    if (!json_is_array(tools)) {
+        json_decref(tools);
+        return err_set(e, "column tools must hold a list of functions, or that list as a JSON string");
+    }
+    if (json_array_size(tools)) out->tools = json_incref(tools);
+    json_decref(tools);
+    return 0;
 }
 
-/* Is the turn whose header begins at ids[start] the assistant's, and at which token does its content
- * begin? */
-static bool assistant_content(const struct tokenizer *tok, const struct ids *ids, size_t start, size_t end,
-                              size_t *content)
+void conversation_done(struct chat *chat)
 {
-    static const char header[] = "assistant\n";
-    const size_t n = sizeof header - 1;
+    json_decref((json_t *)chat->tools);
+    chat->tools = NULL;
+}
+
+/* How an assistant's turn begins (a token, then text) and ends (a token). */
+static const struct manner {
+    const char *begin, *header, *end;
+} manners[] = {
+    {"<|im_start|>", "assistant\n", "<|im_end|>"},                             /* ChatML: Qwen, SmolLM2 */
+    {"<|im_start|>", "assistant<|im_sep|>", "<|im_end|>"},                     /* Phi-4 */
+    {"<|start_header_id|>", "assistant<|end_header_id|>\n\n", "<|eot_id|>"},   /* Llama 3 */
+    {"<start_of_turn>", "model\n", "<end_of_turn>"},                           /* Gemma */
+    {"<|assistant|>", "\n", "<|end|>"},                                        /* Phi-3 */
+    {"<｜Assistant｜>", "", "<｜end▁of▁sentence｜>"},                          /* DeepSeek */
+    {"<|START_OF_TURN_TOKEN|>", "<|CHATBOT_TOKEN|>", "<|END_OF_TURN_TOKEN|>"}, /* Command R, Aya */
+};
+
+/* Do the tokens from ids[start] on spell the header? *content: the first token of what is said. */
+static bool header_is(const struct tokenizer *tok, const struct ids *ids, size_t start, size_t end,
+                      const char *header, size_t *content)
+{
+    const size_t n = strlen(header);
     struct str seen;
     str_init(&seen, 0);
-    bool found = false;
+    bool found = n == 0;
+    *content = start;
     for (size_t i = start; i < end && !found; i++) {
         tokenizer_decode(tok, ids->p + i, 1, false, &seen);
         if (memcmp(seen.p, header, seen.len < n ? seen.len : n) != 0) break;
@@ -83,25 +113,37 @@ static bool assistant_content(const struct tokenizer *tok, const struct ids *ids
     return found;
 }
 
-static int turns_mask(const struct tokenizer *tok, const struct ids *ids, struct ids *mask, struct err *e)
+/* Marks the turns of one manner; false if the tokenizer does not know it. */
+static bool turns_of(const struct manner *m, const struct tokenizer *tok, const struct ids *ids,
+                     struct ids *mask)
 {
-    int im_start = tokenizer_id(tok, "<|im_start|>"), im_end = tokenizer_id(tok, "<|im_end|>");
-    if (im_start < 0 || im_end < 0)
-        return err_set(
-            e, "assistant_only_loss needs a chat template with {%% generation %%}, or one in the manner of "
-               "ChatML and a tokenizer with <|im_start|> and <|im_end|>; leave assistant_only_loss out");
+    int first = tokenizer_id(tok, m->begin), last = tokenizer_id(tok, m->end);
+    if (first < 0 || last < 0) return false;
     for (size_t i = 0; i < ids->n; i++) {
-        if (ids->p[i] != im_start) continue;
-        size_t end = i + 1;
-        while (end < ids->n && ids->p[end] != im_end && ids->p[end] != im_start) end++;
-        size_t from;
-        if (assistant_content(tok, ids, i + 1, end, &from)) {
-            if (end < ids->n && ids->p[end] == im_end) end++;
+        if (ids->p[i] != first) continue;
+        size_t end = i + 1, from;
+        while (end < ids->n && ids->p[end] != last && ids->p[end] != first) end++;
+        if (header_is(tok, ids, i + 1, end, m->header, &from)) {
+            if (end < ids->n && ids->p[end] == last) end++;
             for (size_t t = from; t < end; t++) mask->p[t] = 1;
         }
         i = end - 1;
     }
-    return 0;
+    return true;
+}
+
+static int turns_mask(const struct tokenizer *tok, const struct ids *ids, struct ids *mask, struct err *e)
+{
+    bool known = false;
+    for (size_t k = 0; k < sizeof manners / sizeof *manners; k++)
+        if (turns_of(&manners[k], tok, ids, mask)) known = true;
+    if (known) return 0;
+    return err_set(e,
+                   "assistant_only_loss: this chat template does not say what the assistant says, and its "
+                   "turns are in none of the manners that are known without (ChatML, Llama 3, Gemma, "
+                   "Phi, DeepSeek, Command R). Put {%% generation %%} and {%% endgeneration %%} around the "
+                   "assistant's turn, its end included, in a chat_template of your own, or leave "
+                   "assistant_only_loss out");
 }
 
 /* Tokens that have a byte in a span. Where each token ends is seen by decoding them one by one, which

@@ -13,13 +13,21 @@
 
 /* ---- rows -------------------------------------------------------------------------------------------- */
 
-/* All rows of a dataset: a JSONL file, or a folder (every *.jsonl in it, or SPLIT.jsonl / SPLIT-*.jsonl
- * when a split is named and such files exist), or the name of a hub's dataset that was pulled (net/hub.h).
- * Rows are objects. */
-struct dataset {
-    json_t *rows; /* array, owned */
-    char *path;
+/* All rows of a dataset: a JSONL file, or a JSON list of objects, or a folder of either (all files, or those
+ * of the named split when there are such), or the name of a hub's dataset that was pulled (net/hub.h). Rows
+ * are objects. */
+struct row_place { /* where a row came from */
+    const char *file;
+    long line; /* of a JSONL file, from 1; -k - 1: entry k of a JSON list */
 };
+struct dataset {
+    json_t *rows;             /* array, owned */
+    struct row_place *places; /* of each row */
+    char *path, **files;      /* what places point to */
+    size_t n_files;
+};
+/* Put FILE:LINE in front of e's message. Returns -1. */
+int row_wrap(const struct row_place *p, struct err *e);
 int dataset_open(struct dataset *d, const char *path, const char *split, struct err *e);
 /* Does the folder hold files of this split by their name? */
 bool dataset_has_split(const char *path, const char *split);
@@ -40,6 +48,7 @@ struct form_opts {
     bool assistant_only;
     const char *system_prompt; /* or NULL; put in front when a conversation has no system message */
     const char *prompt_column; /* or NULL */
+    const int64_t *now;        /* as in struct chat */
 };
 struct data_form {
     const char *name, *help;
@@ -59,6 +68,7 @@ struct prompt_opts {
     const char *prompt_column;
     const char *system_prompt; /* or NULL; makes a string one user message, as apply_chat does */
     bool apply_chat;           /* conversations always use the template */
+    const int64_t *now;        /* as in struct chat */
 };
 /* The same prompt as TRL hands it to reward functions: a string or a message list. New reference, NULL and
  * e. */

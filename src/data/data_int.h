@@ -11,9 +11,10 @@ bool conversation_is(const json_t *v);
 /* A new list: legacy from/value turned into role/content, the system prompt put in front if there is
  * none. */
 json_t *conversation_new(const json_t *messages, const char *system_prompt);
-/* The conversation with what else its row gives to the template: "tools" and "chat_template_kwargs", as
- * in TRL. */
-struct chat conversation_chat(const json_t *row, const json_t *messages);
+/* The conversation with what else its row gives to the template: "tools" (a list, or one as a JSON string)
+ * and "chat_template_kwargs", as in TRL. conversation_done when it has been rendered, after a failure too. */
+int conversation_chat(const json_t *row, const json_t *messages, struct chat *out, struct err *e);
+void conversation_done(struct chat *chat);
 /* Render with the chat template and encode (the template writes its own special tokens); out is empty
  * before. mask (may be NULL): 1 for the tokens that the assistant says, 0 elsewhere; -1 and e when there
  * are none. */

@@ -1,8 +1,9 @@
-/* dataset.c: rows from a JSONL file or a folder of them.
+/* dataset.c: rows from a file or a folder: JSON lines, or a JSON list of objects.
  *
- * A folder is read file by file in the order of their names. When a split is named and the folder has
- * SPLIT.jsonl or SPLIT-*.jsonl, only those are read; when it has files of other splits (train, test,
- * validation ...) but not of this one, that is an error, lest a test set be trained on.
+ * A folder is read file by file in the order of their names: its *.jsonl, or if there are none its *.json;
+ * if there are neither, those of its subfolder "data". When a split is named and the folder has SPLIT.jsonl
+ * or SPLIT-*.jsonl, only those are read; when it has files of other splits (train, test, validation ...) but
+ * not of this one, that is an error, lest a test set be trained on. Each row's place is kept for messages.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,18 @@
 #include "data/data.h"
 #include "net/hub.h"
 
-static int rows_read(json_t *rows, const char *path, struct err *e)
+/* ---- one file --------------------------------------------------------------------------------------- */
+
+static void row_add(struct dataset *d, json_t *row_stolen, long line)
+{
+    size_t n = json_array_size(d->rows);
+    if ((n & (n + 1)) == 0) /* room for 2^k - 1 rows */
+        d->places = alloc_again(d->places, (2 * n + 1) * sizeof *d->places);
+    d->places[n] = (struct row_place){d->files[d->n_files - 1], line};
+    json_array_append_new(d->rows, row_stolen);
+}
+
+static int lines_read(struct dataset *d, const char *path, struct err *e)
 {
     struct jsonl file;
     if (jsonl_open(&file, path, e)) return -1;
@@ -25,17 +37,80 @@ static int rows_read(json_t *rows, const char *path, struct err *e)
             json_decref(row);
             break;
         }
-        json_array_append_new(rows, row);
+        row_add(d, row, file.line);
     }
     jsonl_close(&file);
     return rc;
 }
 
-/* SPLIT.jsonl, SPLIT-anything.jsonl */
+static int list_read(struct dataset *d, const char *path, struct err *e)
+{
+    json_t *list = json_read_file(path, e), *row;
+    size_t i;
+    if (!list) return -1;
+    int rc = json_is_array(list) ? 0 : err_set(e, "%s: expected a list of objects", path);
+    json_array_foreach(list, i, row)
+    {
+        if (rc) break;
+        if (!json_is_object(row)) rc = err_set(e, "%s: [%zu] must be a JSON object {...}", path, i);
+        if (!rc) row_add(d, json_incref(row), -(long)i - 1);
+    }
+    json_decref(list);
+    return rc;
+}
+
+/* Does the file begin with '['? Such a *.json is a list; others hold a row a line. */
+static bool is_list(const char *path)
+{
+    FILE *f = str_ends(path, ".json") ? fopen(path, "re") : NULL;
+    if (!f) return false;
+    int c = fgetc(f);
+    while (c == ' ' || c == '\n' || c == '\r' || c == '\t') c = fgetc(f);
+    fclose(f);
+    return c == '[';
+}
+
+/* Forms in which data often comes and that are not read; NULL for any other name. */
+static const char *foreign(const char *name)
+{
+    static const char *const ends[] = {".parquet", ".arrow", ".csv", ".jsonl.gz", ".jsonl.zst", ".json.gz"};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (str_ends(name, ends[i])) return ends[i];
+    return NULL;
+}
+
+static int refuse_foreign(const char *path, struct err *e)
+{
+    const char *form = foreign(path);
+    if (strcmp(form, ".parquet") == 0 || strcmp(form, ".csv") == 0)
+        return err_set(e,
+                       "%s: %s files are not read; turn it into JSON lines, for instance with\n"
+                       "  duckdb -c \"COPY (FROM '%s') TO '%.*s.jsonl'\"\n"
+                       "  python3 -c \"import pandas; pandas.read_%s('%s').to_json('%.*s.jsonl', "
+                       "orient='records', lines=True)\"",
+                       path, form, path, (int)(strlen(path) - strlen(form)), path, form + 1, path,
+                       (int)(strlen(path) - strlen(form)), path);
+    return err_set(e, "%s: %s files are not read; %s", path, form,
+                   strcmp(form, ".arrow") == 0 ? "write the dataset as JSON lines (datasets: to_json)"
+                                               : "decompress it first (gunzip, unzstd)");
+}
+
+static int file_rows(struct dataset *d, const char *path, struct err *e)
+{
+    if (foreign(path)) return refuse_foreign(path, e);
+    d->files = alloc_again(d->files, (d->n_files + 1) * sizeof *d->files);
+    d->files[d->n_files++] = alloc_str(path);
+    return is_list(path) ? list_read(d, path, e) : lines_read(d, path, e);
+}
+
+/* ---- a folder --------------------------------------------------------------------------------------- */
+
+/* SPLIT.jsonl, SPLIT-anything.jsonl; likewise .json */
 static bool of_split(const char *name, const char *split)
 {
     size_t n = strlen(split);
-    return strncmp(name, split, n) == 0 && (name[n] == '-' || strcmp(name + n, ".jsonl") == 0);
+    return strncmp(name, split, n) == 0 &&
+           (name[n] == '-' || strcmp(name + n, ".jsonl") == 0 || strcmp(name + n, ".json") == 0);
 }
 
 static bool of_any_split(const char *name)
@@ -46,48 +121,96 @@ static bool of_any_split(const char *name)
     return false;
 }
 
-static int folder_read(json_t *rows, const char *path, const char *split, struct err *e)
+/* What the datasets library writes beside the rows. */
+static bool is_about(const char *name)
+{
+    return str_starts(name, "dataset_info") || strcmp(name, "state.json") == 0 ||
+           strcmp(name, "dataset_dict.json") == 0;
+}
+
+struct listing { /* names of the files to read, of a folder */
+    char **names;
+    size_t n, n_split;
+    bool splits;    /* some are of a split by their name */
+    char *not_read; /* a file of a foreign form */
+};
+
+static void listing_release(struct listing *l)
+{
+    for (size_t i = 0; i < l->n; i++) free(l->names[i]);
+    free(l->names);
+    free(l->not_read);
+}
+
+static int listing_read(struct listing *l, const char *path, const char *split, struct err *e)
 {
     char **names;
-    size_t n, n_jsonl = 0, n_split = 0;
-    bool splits = false;
+    size_t n, lines = 0;
+    *l = (struct listing){0};
     if (dir_list(path, &names, &n, e)) return -1;
+    for (size_t i = 0; i < n; i++) lines += str_ends(names[i], ".jsonl");
+    l->names = alloc_zero(n + 1, sizeof *l->names);
     for (size_t i = 0; i < n; i++) {
-        if (!str_ends(names[i], ".jsonl")) continue;
-        n_jsonl++;
-        if (split && of_split(names[i], split)) n_split++;
-        if (of_any_split(names[i])) splits = true;
+        bool list = !lines && str_ends(names[i], ".json") && !is_about(names[i]);
+        if (!str_ends(names[i], ".jsonl") && !list) {
+            if (foreign(names[i]) && !l->not_read) l->not_read = path_join(path, names[i]);
+            free(names[i]);
+            continue;
+        }
+        if (split && of_split(names[i], split)) l->n_split++;
+        if (of_any_split(names[i])) l->splits = true;
+        l->names[l->n++] = names[i];
     }
-    int rc = 0;
-    if (!n_jsonl)
-        rc = err_set(e, "%s: no *.jsonl file in this folder", path);
-    else if (split && !n_split && splits)
+    free(names);
+    return 0;
+}
+
+/* The folder whose files count: `path`, or its "data" when that alone has rows. Caller frees. */
+static char *rows_folder(const char *path)
+{
+    struct listing l;
+    char *data = path_join(path, "data");
+    bool direct = listing_read(&l, path, NULL, NULL) == 0 && (l.n || l.not_read);
+    listing_release(&l);
+    if (!direct && file_is_dir(data)) return data;
+    free(data);
+    return alloc_str(path);
+}
+
+static int folder_read(struct dataset *d, const char *root, const char *split, struct err *e)
+{
+    struct listing l;
+    char *path = rows_folder(root);
+    int rc = listing_read(&l, path, split, e);
+    if (!rc && !l.n)
+        rc = l.not_read ? refuse_foreign(l.not_read, e)
+                        : err_set(e, "%s: no *.jsonl or *.json file in this folder", path);
+    else if (!rc && split && !l.n_split && l.splits)
         rc = err_set(e, "%s: no %s.jsonl or %s-*.jsonl here, but files of other splits: name one of those",
                      path, split, split);
-    for (size_t i = 0; i < n && !rc; i++) {
-        if (!str_ends(names[i], ".jsonl") || (n_split && !of_split(names[i], split))) continue;
-        char *file = path_join(path, names[i]);
-        rc = rows_read(rows, file, e);
+    for (size_t i = 0; i < l.n && !rc; i++) {
+        if (l.n_split && !of_split(l.names[i], split)) continue;
+        char *file = path_join(path, l.names[i]);
+        rc = file_rows(d, file, e);
         free(file);
     }
-    for (size_t i = 0; i < n; i++) free(names[i]);
-    free(names);
+    listing_release(&l);
+    free(path);
     return rc;
 }
 
 bool dataset_has_split(const char *path, const char *split)
 {
-    char **names;
-    size_t n;
-    bool found = false;
-    if (!file_is_dir(path) || dir_list(path, &names, &n, NULL)) return false;
-    for (size_t i = 0; i < n; i++) {
-        if (str_ends(names[i], ".jsonl") && of_split(names[i], split)) found = true;
-        free(names[i]);
-    }
-    free(names);
+    struct listing l;
+    if (!file_is_dir(path)) return false;
+    char *folder = rows_folder(path);
+    bool found = listing_read(&l, folder, split, NULL) == 0 && l.n_split > 0;
+    listing_release(&l);
+    free(folder);
     return found;
 }
+
+/* ---- the dataset ------------------------------------------------------------------------------------ */
 
 int dataset_open(struct dataset *d, const char *path, const char *split, struct err *e)
 {
@@ -96,9 +219,9 @@ int dataset_open(struct dataset *d, const char *path, const char *split, struct 
     if (!d->path)
         rc = err_wrap(e, "dataset (a JSONL file or a folder of them)");
     else if (file_is_dir(d->path))
-        rc = folder_read(d->rows, d->path, split, e);
+        rc = folder_read(d, d->path, split, e);
     else
-        rc = rows_read(d->rows, d->path, e);
+        rc = file_rows(d, d->path, e);
     if (!rc && json_array_size(d->rows) == 0) rc = err_set(e, "dataset %s has no rows", path);
     if (rc) dataset_release(d);
     return rc;
@@ -108,5 +231,14 @@ void dataset_release(struct dataset *d)
 {
     json_decref(d->rows);
     free(d->path);
+    free(d->places);
+    for (size_t i = 0; i < d->n_files; i++) free(d->files[i]);
+    free(d->files);
     *d = (struct dataset){0};
+}
+
+int row_wrap(const struct row_place *p, struct err *e)
+{
+    return p->line > 0 ? err_wrap(e, "%s:%ld", p->file, p->line)
+                       : err_wrap(e, "%s: [%ld]", p->file, -p->line - 1);
 }

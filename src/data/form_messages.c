@@ -24,9 +24,12 @@ static int messages_encode(const json_t *row, const struct form_opts *o, struct 
     if (o->completion_only == 1)
         return err_usage(e, "completion_only_loss needs rows with prompt and completion; this one is a "
                             "conversation: use assistant_only_loss");
+    struct chat chat;
     json_t *list = conversation_new(messages_of(row), o->system_prompt);
-    struct chat chat = conversation_chat(row, list);
-    int rc = conversation_encode(o->tok, &chat, &out->ids, o->assistant_only ? &out->mask : NULL, e);
+    int rc = conversation_chat(row, list, &chat, e);
+    chat.now = o->now;
+    if (!rc) rc = conversation_encode(o->tok, &chat, &out->ids, o->assistant_only ? &out->mask : NULL, e);
+    conversation_done(&chat);
     json_decref(list);
     if (!rc && !o->assistant_only) mask_fill(&out->mask, out->ids.n, 1);
     return rc;

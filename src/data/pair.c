@@ -52,6 +52,7 @@ static int messages_encode(const struct chat *row, const json_t *completion, con
     json_t *list = conversation_new(row->messages, o->system_prompt),
            *tail = conversation_new(completion, NULL);
     chat.messages = list;
+    chat.now = o->now;
     chat.add_generation_prompt = true;
     int rc = conversation_encode(o->tok, &chat, alone, NULL, e);
     json_array_extend(list, tail);
@@ -75,13 +76,14 @@ int pair_encode(const json_t *row, const json_t *prompt, const json_t *completio
 {
     static atomic_bool warned;
     struct ids alone = {0};
+    struct chat turns = {0};
     bool chat = !json_is_string(prompt);
     int rc = -1;
     if (!chat && o->assistant_only) {
         err_usage(e, "assistant_only_loss needs conversations; this row's prompt is a string");
         goto out;
     }
-    struct chat turns = conversation_chat(row, prompt);
+    if (conversation_chat(row, prompt, &turns, e)) goto out;
     if (chat ? messages_encode(&turns, completion, o, &alone, out, e)
              : strings_encode(prompt, completion, o->tok, &alone, &out->ids, e))
         goto out;
@@ -95,6 +97,7 @@ int pair_encode(const json_t *row, const json_t *prompt, const json_t *completio
         for (size_t i = 0; i < begin; i++) out->mask.p[i] = 0;
     rc = 0;
 out:
+    conversation_done(&turns);
     ids_release(&alone);
     return rc;
 }

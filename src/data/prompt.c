@@ -74,9 +74,12 @@ int prompt_encode(const json_t *row, const struct prompt_opts *o, struct ids *ou
         rc = tokenizer_encode(o->tok, json_string_value(prompt), json_string_length(prompt), TOK_SPECIAL, out,
                               e);
     } else if (json_array_size(prompt)) {
-        struct chat turns = conversation_chat(row, prompt);
+        struct chat turns;
+        rc = conversation_chat(row, prompt, &turns, e);
+        turns.now = o->now;
         turns.add_generation_prompt = true;
-        rc = conversation_encode(o->tok, &turns, out, NULL, e);
+        if (!rc) rc = conversation_encode(o->tok, &turns, out, NULL, e);
+        conversation_done(&turns);
     } else {
         rc = err_set(e, "this row's conversation has only the assistant's turns: there is nothing to ask");
     }

@@ -62,7 +62,8 @@ enum model_load_flag {
  * config.json will do). MODEL_IN_PLACE: matrices stay in the file, which is mapped, and are decoded by pieces
  * whenever they are used: slower, the same bits, and hardly any memory of the program's own. They cannot be
  * trained, and whether they hold NaN shows only in the results. MODEL_IN_PLACE_IF_LARGE: so if float32 would
- * not fit. With MODEL_RANDOM, MODEL_IN_PLACE draws rows whenever they are read: to save a model of any size. */
+ * not fit. With MODEL_RANDOM, MODEL_IN_PLACE draws rows whenever they are read: to save a model of any size.
+ */
 struct model *model_load(const char *path, int flags, uint64_t seed, struct err *e);
 void model_free(struct model *m);
 const struct model_config *model_config(const struct model *m);

@@ -43,7 +43,7 @@ struct prompts {
     int n, longest;
     struct prompt_opts opts;
 };
-int prompts_read(struct prompts *p, json_t *rows, struct trainer *t, struct err *e);
+int prompts_read(struct prompts *p, const struct row_list *list, struct trainer *t, struct err *e);
 void prompts_release(struct prompts *p);
 
 struct rollouts { /* completions of some prompts: a window, or what is looked at beside it */

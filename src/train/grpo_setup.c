@@ -239,8 +239,9 @@ int grpo_set_up(struct grpo *g, struct err *e)
     if (scorer_read(&g->scorer, t->conf, e) || read_policy(g, t->conf, e) || read_sampling(g, t->conf, e))
         return -1;
     if (grpo_layout_read(&g->layout, t, e) || rows_open(&g->rows, t, e)) return -1;
-    if (prompts_read(&g->prompts, g->rows.rows, t, e) || check_positions(g)) return -1;
-    if (g->rows.held_out && prompts_read(&g->held_out, g->rows.held_out, t, e))
+    struct row_list rows = {g->rows.rows, g->rows.places}, held_out = {g->rows.held_out, g->rows.held_places};
+    if (prompts_read(&g->prompts, &rows, t, e) || check_positions(g)) return -1;
+    if (held_out.rows && prompts_read(&g->held_out, &held_out, t, e))
         return err_wrap(e, "rows to evaluate on");
     g->eval_group = conf_is_set(t->conf, "num_generations_eval")
                         ? (int)conf_int(t->conf, "num_generations_eval")

@@ -34,8 +34,10 @@ const struct opt sft_options[] = {
     {.key = "packing_strategy",
      .type = OPT_STR,
      .fallback = "bfd",
-     .choices = "bfd",
-     .help = "best-fit decreasing"},
+     .choices = "bfd|bfd_split|wrapped",
+     .help =
+         "best-fit decreasing, where longer examples are cut off (bfd) or in pieces (bfd_split); or all laid "
+         "end to end and cut (wrapped). In each, documents do not see each other"},
     {.key = "mtp_loss_weight",
      .type = OPT_REAL,
      .fallback = "0",
@@ -68,10 +70,15 @@ const struct opt sft_options[] = {
      .hi = 1e6,
      .help =
          "noise on embeddings while training, uniform up to alpha / sqrt(tokens x hidden size) (NEFTune)"},
+    {.key = "dataset_kwargs",
+     .type = OPT_MAP,
+     .help = "{skip_prepare_dataset: true}: rows are tokens (input_ids), neither cut nor packed"},
     NOTED("padding_free", "rows are never padded"),
     {.key = "eval_packing", .type = OPT_BOOL, .help = "pack the rows to evaluate on; unset: as packing"},
     NOTED("activation_offloading", "memory is one here"),
-    {.key = "chat_template_path", .type = OPT_STR, .help = "refused: give chat_template"},
+    {.key = "chat_template_path",
+     .type = OPT_STR,
+     .help = "a Jinja file, or a folder with a tokenizer, whose template replaces the model's"},
     {.key = NULL},
 };
 

@@ -79,13 +79,15 @@ static void say_lengths(const struct prompts *p, const struct length_rule *r, si
              p->opts.apply_chat ? ", chat template applied" : "");
 }
 
-int prompts_read(struct prompts *p, json_t *rows, struct trainer *t, struct err *e)
+int prompts_read(struct prompts *p, const struct row_list *list, struct trainer *t, struct err *e)
 {
     struct conf *c = t->conf;
+    json_t *rows = list->rows;
     struct prompt_opts o = {.tok = model_tokenizer(t->model),
                             .prompt_column = conf_str(c, "dataset_prompt_column"),
                             .system_prompt = conf_str(c, "system_prompt"),
-                            .apply_chat = chat_wanted(t)};
+                            .apply_chat = chat_wanted(t),
+                            .now = &t->now};
     struct length_rule rule = {.limit = (size_t)1 << 28, .longer = conf_str(c, "long_prompts")};
     json_t *variables = conf_map(c, "chat_template_kwargs");
     size_t n = json_array_size(rows);
@@ -102,7 +104,7 @@ int prompts_read(struct prompts *p, json_t *rows, struct trainer *t, struct err 
         if (!failed) failed = keep_length(&rule, &ids, &out, e);
         if (!failed && !out) add_prompt(p, &ids, (long)i);
         ids_release(&ids);
-        if (failed) err_wrap(e, "dataset row %zu", i);
+        if (failed) row_wrap(&list->places[i], e);
     }
     json_decref(variables);
     if (failed) return -1;

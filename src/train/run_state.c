@@ -34,6 +34,7 @@ static const char *const free_keys[] = {
     "preflight",
     "preflight_prompts",
     "preflight_only",
+    "start_time",
     NULL,
 };
 

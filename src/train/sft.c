@@ -19,11 +19,7 @@
 
 #include "base/check.h"
 #include "base/fmath.h"
-
-static const struct refusal sft_refused[] = {
-    {"chat_template_path", OPT_STR, 0, "only chat_template (Jinja source) is built"},
-    {NULL, OPT_BOOL, 0, NULL},
-};
+#include "base/json.h"
 
 struct sft {
     struct rows rows;
@@ -241,32 +237,69 @@ static const struct learner sft_learner = {
 
 /* ---- set-up ---------------------------------------------------------------------------------------- */
 
+static enum packing packing_of(struct conf *c, bool wanted)
+{
+    const char *strategy = conf_str(c, "packing_strategy");
+    if (!wanted) return PACK_NONE;
+    if (strcmp(strategy, "wrapped") == 0) return PACK_WRAPPED;
+    return strcmp(strategy, "bfd_split") == 0 ? PACK_BFD_SPLIT : PACK_BFD;
+}
+
+/* dataset_kwargs: skip_prepare_dataset is what TRL knows; older keys of it change nothing here. */
+static int read_kwargs(struct conf *c, bool *prepared, struct err *e)
+{
+    json_t *kwargs = conf_map(c, "dataset_kwargs");
+    int failed = json_get_bool_or(kwargs, "skip_prepare_dataset", false, prepared, e);
+    const char *key;
+    json_t *value;
+    json_object_foreach(kwargs, key, value)
+    {
+        if (strcmp(key, "skip_prepare_dataset") != 0)
+            log_info("dataset_kwargs: %s is accepted without effect", key);
+    }
+    json_decref(kwargs);
+    return failed ? err_wrap(e, "dataset_kwargs") : 0;
+}
+
+static int read_options(struct example_opts *o, struct trainer *t, struct err *e)
+{
+    struct conf *c = t->conf;
+    *o = (struct example_opts){
+        .form = {.tok = model_tokenizer(t->model),
+                 .text_field = conf_str(c, "dataset_text_field"),
+                 .completion_only =
+                     conf_is_set(c, "completion_only_loss") ? conf_bool(c, "completion_only_loss") : -1,
+                 .assistant_only = conf_bool(c, "assistant_only_loss"),
+                 .system_prompt = conf_str(c, "system_prompt"),
+                 .prompt_column = conf_str(c, "dataset_prompt_column"),
+                 .now = &t->now},
+        .max_length = conf_is_set(c, "max_length") ? (int)conf_int(c, "max_length") : 0,
+        .keep_end = strcmp(conf_str(c, "truncation_mode"), "keep_end") == 0,
+        .packing = packing_of(c, conf_bool(c, "packing")),
+        .shuffle = conf_bool(c, "shuffle_dataset"),
+        .seed = t->data_seed,
+        .eos = -1};
+    const char *eos = conf_str(c, "eos_token");
+    if (eos && *eos) o->eos = tokenizer_id(o->form.tok, eos);
+    o->n_stops = model_eos(t->model, &o->stops);
+    if (o->eos >= 0) o->stops = &o->eos, o->n_stops = 1;
+    if (o->packing != PACK_NONE && o->max_length == 0) return err_usage(e, "packing needs max_length");
+    return read_kwargs(c, &o->prepared, e);
+}
+
 static int read_data(struct sft *s, struct trainer *t, struct err *e)
 {
     struct conf *c = t->conf;
-    struct example_opts o = {.form = {.tok = model_tokenizer(t->model),
-                                      .text_field = conf_str(c, "dataset_text_field"),
-                                      .completion_only = conf_is_set(c, "completion_only_loss")
-                                                             ? conf_bool(c, "completion_only_loss")
-                                                             : -1,
-                                      .assistant_only = conf_bool(c, "assistant_only_loss"),
-                                      .system_prompt = conf_str(c, "system_prompt"),
-                                      .prompt_column = conf_str(c, "dataset_prompt_column")},
-                             .max_length = conf_is_set(c, "max_length") ? (int)conf_int(c, "max_length") : 0,
-                             .keep_end = strcmp(conf_str(c, "truncation_mode"), "keep_end") == 0,
-                             .packing = conf_bool(c, "packing"),
-                             .shuffle = conf_bool(c, "shuffle_dataset"),
-                             .seed = t->data_seed,
-                             .eos = -1};
-    const char *eos = conf_str(c, "eos_token");
-    if (eos && *eos) o.eos = tokenizer_id(o.form.tok, eos);
-    o.n_stops = model_eos(t->model, &o.stops);
-    if (o.eos >= 0) o.stops = &o.eos, o.n_stops = 1;
-    if (o.packing && o.max_length == 0) return err_usage(e, "packing needs max_length");
-    if (rows_open(&s->rows, t, e)) return -1;
+    struct example_opts o;
+    if (read_options(&o, t, e) || rows_open(&s->rows, t, e)) return -1;
+    if (o.prepared) o.packing = PACK_NONE;
+    o.places = s->rows.places;
     if (examples_read(&s->data, s->rows.rows, &o, e)) return -1;
+    o.places = s->rows.held_places;
     o.shuffle = false;
-    if (conf_is_set(c, "eval_packing")) o.packing = conf_bool(c, "eval_packing");
+    if (conf_is_set(c, "eval_packing") && !o.prepared)
+        o.packing = packing_of(c, conf_bool(c, "eval_packing"));
+    if (o.packing != PACK_NONE && o.max_length == 0) return err_usage(e, "eval_packing needs max_length");
     if (s->rows.held_out && examples_read(&s->held_out, s->rows.held_out, &o, e))
         return err_wrap(e, "rows to evaluate on");
     int limit = model_config(t->model)->max_positions;
@@ -373,8 +406,7 @@ static int sft_run(struct conf *c, const struct train_hooks *hooks, struct str *
 {
     struct sft s = {0};
     struct trainer t = {.learner = &sft_learner, .self = &s};
-    int failed = train_refuse(c, sft_refused, e);
-    if (!failed) failed = trainer_open(&t, c, hooks, e);
+    int failed = trainer_open(&t, c, hooks, e);
     if (!failed) failed = set_up(&s, &t, e);
     if (!failed) failed = trainer_go(&t, &s.rows, out, e);
     trainer_release(&t);

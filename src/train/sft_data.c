@@ -1,10 +1,10 @@
 /* sft_data.c: dataset rows become examples (ids with a loss mask), cut to max_length, and put into bins when
  * packing.
  *
- * Order as in TRL: encode, truncate, drop what has no trained token left, pack best-fit decreasing. What was
- * cut and what was dropped is counted and said; data in which nothing is trained is an error, not a silent
- * loss of 0. Masks go by position: an end-of-sequence token has loss even where the padding token has the
- * same id.
+ * Order as in TRL: encode, truncate, drop what has no trained token left, pack. What was cut and what was
+ * dropped is counted and said; data in which nothing is trained is an error, not a silent loss of 0. Masks go
+ * by position: an end-of-sequence token has loss even where the padding token has the same id. The first
+ * token of a document, or of a piece of one, is never predicted.
  */
 #include "train/sft_int.h"
 
@@ -24,8 +24,14 @@ void examples_release(struct examples *x)
     *x = (struct examples){0};
 }
 
+/* For one example more, of so many tokens. */
 static void make_room(struct examples *x, size_t more)
 {
+    if ((size_t)x->n == x->cap_list) {
+        CHECK(x->n < 1 << 30, "%d examples", x->n);
+        x->cap_list = x->cap_list * 2 + 256;
+        x->list = alloc_again(x->list, x->cap_list * sizeof *x->list);
+    }
     if (x->n_ids + more <= x->cap) return;
     x->cap = x->cap * 2 + more + 4096;
     x->ids = alloc_again(x->ids, x->cap * sizeof *x->ids);
@@ -54,32 +60,62 @@ static bool trains_a_stop(const struct examples *x, const struct example *ex, co
     return false;
 }
 
-static void add_example(struct examples *x, const struct sft_example *s, const struct example_opts *o,
-                        long row)
+/* Tokens from..from+n-1 of a row as an example; false if none of them has loss. */
+static bool add_piece(struct examples *x, const struct sft_example *s, size_t from, size_t n, long row)
 {
-    size_t n = s->ids.n, skip = 0;
-    x->n_seen++;
-    if (o->max_length > 0 && n > (size_t)o->max_length) {
-        if (o->keep_end) skip = n - (size_t)o->max_length;
-        n = (size_t)o->max_length;
-        x->n_truncated++;
-    }
     make_room(x, n);
     struct example ex = {.at = x->n_ids, .n = (int)n, .row = row};
     for (size_t i = 0; i < n; i++) {
-        x->ids[x->n_ids + i] = s->ids.p[skip + i];
-        x->mask[x->n_ids + i] = s->mask.p[skip + i] != 0;
+        x->ids[x->n_ids + i] = s->ids.p[from + i];
+        x->mask[x->n_ids + i] = s->mask.p[from + i] != 0;
     }
     measure(x, &ex);
-    if (ex.n_loss == 0) {
-        x->n_dropped++;
-        return;
-    }
+    if (ex.n_loss == 0) return false;
     x->n_ids += n;
     x->list[x->n++] = ex;
     x->n_loss += (size_t)ex.n_loss;
     if (ex.n > x->longest) x->longest = ex.n;
-    x->n_ending += trains_a_stop(x, &ex, o);
+    return true;
+}
+
+/* The row in pieces of at most max_length; wrapped: cut where the row that is being filled is full. */
+static bool add_pieces(struct examples *x, const struct sft_example *s, const struct example_opts *o,
+                       long row)
+{
+    size_t n = s->ids.n, most = (size_t)o->max_length;
+    bool wrapped = o->packing == PACK_WRAPPED, any = false;
+    for (size_t from = 0, take; from < n; from += take) {
+        size_t room = wrapped ? most - x->wrapped % most : most;
+        take = n - from < room ? n - from : room;
+        if (add_piece(x, s, from, take, row)) {
+            any = true;
+            x->list[x->n - 1].bin = (int)(x->wrapped / most);
+        }
+        x->wrapped += take;
+        if (take < n - from) x->n_split += from == 0;
+    }
+    return any;
+}
+
+static void add_example(struct examples *x, const struct sft_example *s, const struct example_opts *o,
+                        long row)
+{
+    size_t n = s->ids.n, skip = 0;
+    int before = x->n;
+    bool split = o->packing == PACK_BFD_SPLIT || o->packing == PACK_WRAPPED;
+    x->n_seen++;
+    if (!split && o->max_length > 0 && !o->prepared && n > (size_t)o->max_length) {
+        if (o->keep_end) skip = n - (size_t)o->max_length;
+        n = (size_t)o->max_length;
+        x->n_truncated++;
+    }
+    if (!(split ? add_pieces(x, s, o, row) : add_piece(x, s, skip, n, row))) {
+        x->n_dropped++;
+        return;
+    }
+    bool ends = false;
+    for (int i = before; i < x->n; i++) ends = ends || trains_a_stop(x, &x->list[i], o);
+    x->n_ending += ends;
 }
 
 static int encode_row(struct examples *x, const json_t *row, long index, const struct example_opts *o,
@@ -87,6 +123,14 @@ static int encode_row(struct examples *x, const json_t *row, long index, const s
 {
     struct sft_example s = {0};
     const struct data_form *form = data_form_of(row, &o->form, e);
+    if (form && o->prepared && strcmp(form->name, "tokens") != 0) {
+        err_usage(
+            e,
+            "dataset_kwargs has skip_prepare_dataset, so rows must be tokens (a column input_ids); this "
+            "one is of the form %s",
+            form->name);
+        form = NULL;
+    }
     int failed = form ? form->encode(row, &o->form, &s, e) : -1;
     if (!failed && s.ids.n != s.mask.n)
         failed = err_set(e, "%zu tokens but a mask of %zu", s.ids.n, s.mask.n);
@@ -97,7 +141,10 @@ static int encode_row(struct examples *x, const json_t *row, long index, const s
             s.ids.p[s.ids.n - 1] = o->eos;
         add_example(x, &s, o, index);
     } else {
-        err_wrap(e, "dataset row %ld", index);
+        if (o->places)
+            row_wrap(&o->places[index], e);
+        else
+            err_wrap(e, "dataset row %ld", index);
     }
     ids_release(&s.ids);
     ids_release(&s.mask);
@@ -111,6 +158,8 @@ static void say_counts(const struct examples *x)
     if (x->n_truncated)
         log_warn("%ld of %ld examples were cut to max_length (%.1f %%)", x->n_truncated, x->n_seen,
                  100.0 * (double)x->n_truncated / (double)x->n_seen);
+    if (x->n_split)
+        log_info("%ld of %ld examples are cut in pieces that do not see each other", x->n_split, x->n_seen);
     if (x->n_dropped)
         log_warn("%ld of %ld examples have no token with loss (cut off, or masked) and are left out",
                  x->n_dropped, x->n_seen);
@@ -127,11 +176,24 @@ static void one_bin_each(struct examples *x)
     x->first[x->n] = x->n;
 }
 
-static void pack(struct examples *x, int max_length)
+/* Bins of examples laid end to end: those in which something is left, numbered anew. */
+static int wrapped_bins(const struct examples *x, int *bins)
+{
+    int n = 0, last = -1;
+    for (int i = 0; i < x->n; i++) {
+        if (x->list[i].bin != last) n++;
+        last = x->list[i].bin;
+        bins[i] = n - 1;
+    }
+    return n;
+}
+
+static void pack(struct examples *x, const struct example_opts *o)
 {
     int *lengths = alloc_zero((size_t)x->n, sizeof *lengths), *bins = alloc_zero((size_t)x->n, sizeof *bins);
     for (int i = 0; i < x->n; i++) lengths[i] = x->list[i].n;
-    x->n_bins = pack_bfd(lengths, x->n, max_length, bins);
+    x->n_bins =
+        o->packing == PACK_WRAPPED ? wrapped_bins(x, bins) : pack_bfd(lengths, x->n, o->max_length, bins);
     for (int i = 0; i < x->n; i++) {
         CHECK(bins[i] >= 0 && bins[i] < x->n_bins, "example %d of length %d in bin %d of %d", i, lengths[i],
               bins[i], x->n_bins);
@@ -141,8 +203,8 @@ static void pack(struct examples *x, int max_length)
     for (int i = 0; i < x->n; i++) x->docs[x->first[bins[i]]++] = i;
     for (int b = x->n_bins; b > 0; b--) x->first[b] = x->first[b - 1];
     x->first[0] = 0;
-    log_info("packed into %d rows of at most %d tokens, %.1f %% full", x->n_bins, max_length,
-             100.0 * (double)x->n_ids / ((double)x->n_bins * max_length));
+    log_info("packed into %d rows of at most %d tokens, %.1f %% full", x->n_bins, o->max_length,
+             100.0 * (double)x->n_ids / ((double)x->n_bins * o->max_length));
     free(lengths);
     free(bins);
 }
@@ -151,7 +213,6 @@ int examples_read(struct examples *x, json_t *rows, const struct example_opts *o
 {
     size_t n = json_array_size(rows), i;
     uint32_t *order = alloc_zero(n + 1, sizeof *order);
-    x->list = alloc_zero(n + 1, sizeof *x->list);
     int failed = n < (size_t)1 << 30 ? 0 : err_set(e, "%zu rows", n);
     for (i = 0; i < n; i++) order[i] = (uint32_t)i;
     struct rng_at at = {.seed = o->seed, .purpose = RNG_SHUFFLE, .sequence = UINT32_MAX};
@@ -169,8 +230,8 @@ int examples_read(struct examples *x, json_t *rows, const struct example_opts *o
     say_counts(x);
     x->first = alloc_zero((size_t)x->n + 1, sizeof *x->first);
     x->docs = alloc_zero((size_t)x->n, sizeof *x->docs);
-    if (o->packing)
-        pack(x, o->max_length);
+    if (o->packing != PACK_NONE)
+        pack(x, o);
     else
         one_bin_each(x);
     return 0;

@@ -147,10 +147,17 @@ size_t plan_limit(struct conf *c);
 /* rows.c: dataset_name or dataset_mixture of a configuration. paths: to note in the manifest. */
 struct trainer;
 enum { PARTS_MAX = 32 };
+struct row_list {
+    json_t *rows;             /* array of objects, owned */
+    struct row_place *places; /* where each came from: row_wrap puts it in front of an error */
+};
 struct rows {
-    json_t *rows;     /* array of objects, owned */
+    json_t *rows; /* as in row_list */
+    struct row_place *places;
     json_t *held_out; /* to evaluate on during training, likewise; NULL unless evaluation_wanted */
+    struct row_place *held_places;
     char *paths[PARTS_MAX + 1];
+    struct dataset sets[PARTS_MAX + 1]; /* own the names that places point to */
     int n_paths;
 };
 /* Both, none empty. */
@@ -231,6 +238,7 @@ struct trainer {
     const char *dir; /* output_dir */
     int lock;        /* descriptor of dir/.lock; 0: none */
     uint64_t seed, data_seed;
+    int64_t now; /* what chat templates take for the present: start_time */
     long step, total_steps, steps_per_epoch;
     long micro_per_epoch; /* micro-steps of an epoch; the last step of one may have fewer than the others */
     long max_micro;       /* microbatches of a step, at most */
@@ -271,6 +279,12 @@ void trainer_plan_evaluation(struct trainer *t, size_t bytes);
 long trainer_steps(double value, long total);
 /* out: what goes to standard output (the dry run's text, or one JSON object about the run). */
 int trainer_go(struct trainer *t, const struct rows *data, struct str *out, struct err *e);
+
+/* chat_template.c. chat_template or chat_template_path, if set, into the model's tokenizer. */
+int chat_set_template(struct trainer *t, struct err *e);
+/* t->now from start_time; when that is not set, it becomes what the run going on in output_dir has, else the
+ * present. */
+int chat_pin_time(struct trainer *t, struct err *e);
 
 /* evaluation.c: while training. */
 bool evaluation_wanted(struct conf *c);

@@ -24,17 +24,6 @@
 
 /* ---- opening --------------------------------------------------------------------------------------- */
 
-static int set_template(struct trainer *t, struct err *e)
-{
-    const char *jinja = conf_str(t->conf, "chat_template");
-    struct tokenizer *tok = model_tokenizer(t->model);
-    if (!tok)
-        return err_set(e, "%s: has no tokenizer (tokenizer.json), which training needs",
-                       conf_str(t->conf, "model_name_or_path"));
-    if (jinja && *jinja) tokenizer_set_template(tok, jinja);
-    return 0;
-}
-
 int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *hooks, struct err *e)
 {
     t->conf = c;
@@ -50,7 +39,7 @@ int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *ho
     t->max_micro = t->accumulation;
     t->model = model_load(conf_str(c, "model_name_or_path"), conf_bool(c, "from_scratch") ? MODEL_RANDOM : 0,
                           t->seed, e);
-    if (!t->model || set_template(t, e)) return -1;
+    if (!t->model || chat_set_template(t, e) || chat_pin_time(t, e)) return -1;
     if (moe_open(&t->moe, t->model, c, e)) return -1;
     model_train(t->model, true);
     size_t weights = (size_t)model_n_params(t->model) * sizeof(float);
@@ -292,6 +281,7 @@ static int open_log(struct trainer *t, bool resumed, const struct rows *data, st
     if (!failed) failed = runlog_note(t->log, "algorithm", json_string(t->learner->name), e);
     if (!failed) failed = runlog_note(t->log, "start_weights", json_string(t->start_hash), e);
     if (!failed) failed = runlog_note(t->log, "seed", json_integer((json_int_t)t->seed), e);
+    if (!failed) failed = runlog_note(t->log, "start_time", json_string(conf_str(t->conf, "start_time")), e);
     if (!failed && conf_str(t->conf, "run_name"))
         failed = runlog_note(t->log, "run_name", json_string(conf_str(t->conf, "run_name")), e);
     return failed;

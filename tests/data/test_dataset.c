@@ -69,6 +69,47 @@ static void a_folder_without_splits_is_one_set(void **state)
     dataset_release(&d);
 }
 
+static void lists_and_a_data_folder_are_read(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct dataset d;
+    const char *sub = scratch("hub/data");
+    assert_int_equal(file_mkdirs(sub, &e), 0);
+    put(sub, "train-0.json", " [{\"a\":1},\n {\"a\":2}]");
+    put(sub, "train-1.json", "{\"a\":3}\n{\"a\":4}\n");
+    put(scratch("hub"), "README.md", "card");
+    put(scratch("hub"), "dataset_infos.json", "{}");
+    if (dataset_open(&d, scratch("hub"), "train", &e)) fail_msg("%s", e.msg);
+    assert_int_equal(json_array_size(d.rows), 4);
+    assert_int_equal(d.places[1].line, -2);
+    assert_int_equal(d.places[3].line, 2);
+    err_set(&e, "x");
+    row_wrap(&d.places[1], &e);
+    assert_non_null(strstr(e.msg, "train-0.json: [1]: x"));
+    err_set(&e, "x");
+    row_wrap(&d.places[3], &e);
+    assert_non_null(strstr(e.msg, "train-1.json:2: x"));
+    dataset_release(&d);
+    assert_true(dataset_has_split(scratch("hub"), "train"));
+    assert_false(dataset_has_split(scratch("hub"), "test"));
+}
+
+static void what_is_not_read_is_said_with_the_way_out(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    const char *sub = scratch("tables");
+    assert_int_equal(file_mkdirs(sub, &e), 0);
+    put(sub, "train-00000-of-00001.parquet", "PAR1");
+    refused("tables", "train", "train-00000-of-00001.jsonl");
+    refused("tables/train-00000-of-00001.parquet", NULL, "to_json(");
+    put(scratch_dir, "rows.jsonl.gz", "x");
+    refused("rows.jsonl.gz", NULL, "gunzip");
+    put(scratch_dir, "object.json", "[1]");
+    refused("object.json", NULL, "[0] must be a JSON object");
+}
+
 static void what_is_wrong_is_said(void **state)
 {
     (void)state;
@@ -90,6 +131,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_and_splits_are_found),
         cmocka_unit_test(a_folder_without_splits_is_one_set),
+        cmocka_unit_test(lists_and_a_data_folder_are_read),
+        cmocka_unit_test(what_is_not_read_is_said_with_the_way_out),
         cmocka_unit_test(what_is_wrong_is_said),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/json.h"
+#include "base/str.h"
 #include "data/data.h"
 
 static const char chatml[] =
@@ -155,6 +156,135 @@ static void generation_tags_say_what_is_learnt(void **state)
     tokenizer_free(t);
 }
 
+/* The tokens that the assistant says are what TRL's training templates mark, but for white space around a
+ * turn and a header's token (tools/golden/assistant_turns.py). */
+static void known_templates_mark_what_trl_marks(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct jsonl in;
+    json_t *row, *turn;
+    size_t i;
+    int families = 0;
+    if (jsonl_open(&in, "tests/golden/assistant_turns.jsonl", &e)) fail_msg("%s", e.msg);
+    while (jsonl_next(&in, &row, &e) == 1) {
+        const char *specials[8] = {"<|end|>"};
+        int n = 0;
+        json_array_foreach(json_object_get(row, "specials"), i, turn) specials[n++] = json_string_value(turn);
+        struct tokenizer *t = tokenizer_chars(
+            " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ\nabcdefghijklmnopqrstuvwxyz",
+            specials, n, &e);
+        if (!t) fail_msg("%s", e.msg);
+        tokenizer_set_template(t, "{{ messages[0].content }}");
+        struct form_opts o = {.tok = t, .completion_only = -1, .assistant_only = true};
+        json_t *talk =
+            json_pack("{s:[{s:s,s:O}]}", "messages", "role", "user", "content", json_object_get(row, "text"));
+        struct sft_example x = {0};
+        struct str got, want;
+        str_init(&got, 0);
+        str_init(&want, 0);
+        if (data_form_of(talk, &o, &e)->encode(talk, &o, &x, &e)) fail_msg("%s", e.msg);
+        lesson(t, &x, &got);
+        json_array_foreach(json_object_get(row, "turns"), i, turn)
+        {
+            const char *text = json_string_value(turn), *header = "<｜Assistant｜>";
+            if (str_starts(text, header)) text += strlen(header);
+            if (strcmp(text, "<eos>") == 0) continue; /* Phi-3 ends a conversation, not a turn, with it */
+            size_t from = strspn(text, "\n"), to = strlen(text);
+            while (to > from && text[to - 1] == '\n') to--;
+            str_puts(&want, "~");
+            str_add(&want, text + from, to - from);
+        }
+        if (got.len && got.p[got.len - 1] == '~') got.p[--got.len] = 0;
+        if (strcmp(got.p, want.p) != 0)
+            fail_msg("%s: '%s', TRL marks '%s'", json_str_or(row, "family", "?"), got.p, want.p);
+        families++;
+        str_release(&got);
+        str_release(&want);
+        ids_release(&x.ids);
+        ids_release(&x.mask);
+        json_decref(talk);
+        json_decref(row);
+        tokenizer_free(t);
+    }
+    jsonl_close(&in);
+    assert_int_equal(families, 10);
+}
+
+static void a_template_that_is_not_known_says_what_to_do(void **state)
+{
+    (void)state;
+    static const char *const specials[] = {"<eos>"};
+    struct err e = {0};
+    struct tokenizer *t = tokenizer_chars("abc:", specials, 1, &e);
+    struct form_opts o = {.tok = t, .completion_only = -1, .assistant_only = true};
+    tokenizer_set_template(t, "{% for m in messages %}a:{{ m.content }}{% endfor %}");
+    refuses(&o, "{\"messages\":[{\"role\":\"assistant\",\"content\":\"b\"}]}", "{% generation %}");
+    tokenizer_free(t);
+}
+
+static void tokens_are_taken_as_they_are(void **state)
+{
+    (void)state;
+    struct tokenizer *t = tok_new(false);
+    struct form_opts o = {.tok = t, .completion_only = -1};
+    int a = tokenizer_id(t, "a"), b = tokenizer_id(t, "b"), c = tokenizer_id(t, "c");
+    char row[256];
+#define ROW(...) (snprintf(row, sizeof row, __VA_ARGS__), row)
+    teaches(&o, ROW("{\"input_ids\":[%d,%d],\"text\":\"no\"}", a, b), "tokens", "ab");
+    teaches(&o, ROW("{\"input_ids\":[%d,%d,%d],\"labels\":[-100,%d,-100]}", a, b, c, b), "tokens", "~b~");
+    const char *masks = "{\"input_ids\":[%d,%d,%d],\"completion_mask\":[0,1,1],\"assistant_masks\":[1,0,1]}";
+    snprintf(row, sizeof row, masks, a, b, c);
+    teaches(&o, row, "tokens", "~c");
+    o.completion_only = 0;
+    teaches(&o, row, "tokens", "a~c");
+    o.completion_only = 1;
+    refuses(&o, ROW("{\"input_ids\":[%d]}", a), "completion_mask");
+    o.completion_only = -1;
+    refuses(&o, "{\"input_ids\":[1000]}", "input_ids[0] is 1000");
+    refuses(&o, "{\"input_ids\":[1,\"x\"]}", "input_ids[1] is not an integer");
+    refuses(&o, "{\"input_ids\":[1,2],\"labels\":[1]}", "labels has 1 entries");
+    refuses(&o, "{\"input_ids\":[1,2],\"labels\":[1,3]}", "labels[1] is 3");
+    o.assistant_only = true;
+    refuses(&o, "{\"input_ids\":[1]}", "assistant_masks");
+    tokenizer_free(t);
+}
+
+static void tools_and_reasoning_reach_the_template(void **state)
+{
+    (void)state;
+    static const char jinja[] =
+        "{% for m in messages %}{% if m.reasoning_content %}<think>{{ m.reasoning_content }}"
+        "</think>{% endif %}{{ m.content }}{% endfor %}{% for t in tools or [] %}"
+        "{{ t.name }}{% endfor %}{{ strftime_now('%Y') }}";
+    static const int64_t now = 86400;
+    struct tokenizer *t = tok_new(false);
+    struct form_opts o = {.tok = t, .completion_only = -1, .now = &now};
+    tokenizer_set_template(t, jinja);
+    teaches(&o,
+            "{\"messages\":[{\"role\":\"assistant\",\"content\":\"yes\",\"reasoning_content\":\"hm\"}],"
+            "\"tools\":\"[{\\\"name\\\":\\\"add\\\"}]\"}",
+            "messages", "<think>hm</think>yesadd1970");
+    teaches(&o, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"tools\":null}", "messages", "a1970");
+    refuses(&o, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"tools\":7}", "column tools");
+    refuses(&o, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"tools\":\"[\"}", "column tools");
+    tokenizer_free(t);
+}
+
+static void a_column_of_the_wrong_kind_is_named(void **state)
+{
+    (void)state;
+    struct tokenizer *t = tok_new(true);
+    struct form_opts o = {.tok = t, .completion_only = -1};
+    refuses(&o, "{\"messages\":\"hi\"}", "messages holds a string");
+    refuses(&o, "{\"messages\":[]}", "messages holds an empty list");
+    refuses(&o, "{\"messages\":[{\"content\":\"hi\"}]}", "messages[0] has no role");
+    refuses(&o, "{\"prompt\":\"hi\",\"completion\":3}", "completion holds a number");
+    refuses(&o, "{\"prompt\":\"hi\"}", "completion is missing");
+    refuses(&o, "{\"text\":null}", "text holds null");
+    tokenizer_free(t);
+}
+
 static void a_pair_of_conversations_teaches_the_answer(void **state)
 {
     (void)state;
@@ -253,6 +383,11 @@ int main(void)
         cmocka_unit_test(a_pair_teaches_its_completion),
         cmocka_unit_test(a_conversation_follows_the_template),
         cmocka_unit_test(generation_tags_say_what_is_learnt),
+        cmocka_unit_test(known_templates_mark_what_trl_marks),
+        cmocka_unit_test(a_template_that_is_not_known_says_what_to_do),
+        cmocka_unit_test(tokens_are_taken_as_they_are),
+        cmocka_unit_test(tools_and_reasoning_reach_the_template),
+        cmocka_unit_test(a_column_of_the_wrong_kind_is_named),
         cmocka_unit_test(a_pair_of_conversations_teaches_the_answer),
         cmocka_unit_test(a_question_without_template_is_plain_text),
         cmocka_unit_test(every_sample_row_fits_its_own_form),

@@ -206,7 +206,7 @@ static void truncation_and_packing_count_what_they_do(void **state)
     x = read_examples("[{\"prompt\":\"1+2=\",\"completion\":\"3\"}]", &o);
     assert_int_equal(x.list[0].n_loss, 2);
     examples_release(&x);
-    o = (struct example_opts){.form = o.form, .eos = -1, .max_length = 8, .packing = true};
+    o = (struct example_opts){.form = o.form, .eos = -1, .max_length = 8, .packing = PACK_BFD};
     x = read_examples("[{\"text\":\"1\"},{\"text\":\"1+2=3\"},{\"text\":\"12\"},{\"text\":\"123\"}]", &o);
     assert_int_equal(x.n_bins, 2); /* 6+2 and 4+3 */
     for (int b = 0; b < 2; b++) {
@@ -216,6 +216,187 @@ static void truncation_and_packing_count_what_they_do(void **state)
     }
     examples_release(&x);
     tokenizer_free(tok);
+}
+
+/* Rows of tokens 1, 2, 3, ... with these lengths, as JSON text (free() it). */
+static char *token_rows(const int *lengths, int n, bool lines)
+{
+    struct str s;
+    str_init(&s, 0);
+    for (int i = 0, id = 1; i < n; i++) {
+        str_puts(&s, lines ? "{\"input_ids\":[" : i ? ",{\"input_ids\":[" : "[{\"input_ids\":[");
+        for (int k = 0; k < lengths[i]; k++, id++) str_addf(&s, "%s%d", k ? "," : "", id % 14);
+        str_puts(&s, lines ? "]}\n" : "]}");
+    }
+    if (!lines) str_puts(&s, "]");
+    return str_take(&s);
+}
+
+/* The bins as text: pieces by their tokens, "1234|89 5" */
+static void bins_are(enum packing packing, const int *lengths, int n, int max_length, const char *want)
+{
+    struct tokenizer *tok = base_tokenizer();
+    struct example_opts o = {
+        .form = {.tok = tok, .completion_only = -1}, .eos = -1, .max_length = max_length};
+    o.packing = packing;
+    char *rows = token_rows(lengths, n, false);
+    struct examples x = read_examples(rows, &o);
+    struct str got;
+    str_init(&got, 0);
+    for (int b = 0; b < x.n_bins; b++) {
+        if (b) str_puts(&got, "|");
+        for (int i = x.first[b]; i < x.first[b + 1]; i++) {
+            if (i > x.first[b]) str_puts(&got, " ");
+            for (int k = 0; k < x.list[x.docs[i]].n; k++)
+                str_addf(&got, "%c", 'a' + (x.ids[x.list[x.docs[i]].at + (size_t)k] + 13) % 14);
+        }
+    }
+    assert_string_equal(got.p, want);
+    str_release(&got);
+    examples_release(&x);
+    free(rows);
+    tokenizer_free(tok);
+}
+
+static void packing_strategies_cut_and_join_as_trl_does(void **state)
+{
+    (void)state;
+    const int lengths[] = {6, 2, 4}; /* abcdef gh ijkl */
+    bins_are(PACK_NONE, lengths, 3, 4, "abcd|gh|ijkl");
+    bins_are(PACK_BFD, lengths, 3, 4, "abcd|ijkl|gh");
+    bins_are(PACK_BFD_SPLIT, lengths, 3, 4, "abcd|ijkl|ef gh");
+    bins_are(PACK_WRAPPED, lengths, 3, 4, "abcd|ef gh|ijkl");
+    /* A piece of one token predicts nothing, and is left out. */
+    const int odd[] = {5, 5, 3}; /* abcde fghij klm */
+    bins_are(PACK_BFD_SPLIT, odd, 3, 4, "abcd|fghi|klm");
+    bins_are(PACK_WRAPPED, odd, 3, 4, "abcd|fgh|ij kl");
+}
+
+/* Pieces do not see each other: the loss is that of rows which are the pieces. */
+static void pieces_of_a_document_stand_alone(void **state)
+{
+    (void)state;
+    const int whole[] = {9, 7, 12}, wrapped[] = {8, 1, 7, 8, 4}, split[] = {8, 1, 7, 8, 4};
+    char *rows = token_rows(whole, 3, true), *w = token_rows(wrapped, 5, true),
+         *s = token_rows(split, 5, true);
+    tiny_write("whole.jsonl", rows);
+    tiny_write("wrapped.jsonl", w);
+    tiny_write("split.jsonl", s);
+#define PIECES BASE "output_dir @out overwrite_output_dir true max_steps 1 per_device_train_batch_size 9 "
+    same_step(PIECES "dataset_name @whole.jsonl max_length 8 packing true packing_strategy wrapped",
+              PIECES "dataset_name @wrapped.jsonl");
+    same_step(PIECES "dataset_name @whole.jsonl max_length 8 packing true packing_strategy bfd_split",
+              PIECES "dataset_name @split.jsonl");
+    free(rows);
+    free(w);
+    free(s);
+}
+
+static void prepared_rows_are_taken_as_they_are(void **state)
+{
+    (void)state;
+    const int lengths[] = {9, 7, 12};
+    char *rows = token_rows(lengths, 3, true);
+    tiny_write("whole.jsonl", rows);
+    double cut, whole, norm;
+#define PREPARED PIECES "dataset_name @whole.jsonl max_length 4 "
+    first_step(PREPARED, &cut, &norm);
+    first_step(PREPARED "dataset_kwargs {\"skip_prepare_dataset\":true}", &whole, &norm);
+    assert_true(cut != whole);
+    same_step(PREPARED "dataset_kwargs {\"skip_prepare_dataset\":true}",
+              PIECES "dataset_name @whole.jsonl max_length 40");
+    tiny_refused("sft",
+                 BASE "output_dir @refused dataset_name @data.jsonl dataset_kwargs "
+                      "{\"skip_prepare_dataset\":true}",
+                 "input_ids");
+    free(rows);
+}
+
+static void a_bad_row_is_named_by_file_and_line(void **state)
+{
+    (void)state;
+    tiny_write("bad.jsonl", "{\"text\":\"1\"}\n\n{\"text\":7}\n");
+    tiny_refused("sft", BASE "output_dir @refused dataset_name @bad.jsonl", "bad.jsonl:3: ");
+    tiny_refused("sft", BASE "output_dir @refused dataset_name @bad.jsonl", "text holds a number, not text");
+    tiny_refused("sft",
+                 BASE "output_dir @refused dataset_name @data.jsonl eval_strategy steps eval_dataset_name "
+                      "@bad.jsonl",
+                 "bad.jsonl:3: ");
+}
+
+static void a_mixture_is_checked(void **state)
+{
+    (void)state;
+    char *data = tiny_path("data.jsonl"), words[1024];
+    const struct {
+        const char *mixture, *part;
+    } cases[] = {
+        {"{\"datasets\":[{\"id\":\"%s\",\"wieght\":1}]}", "unknown key 'wieght'"},
+        {"{\"datasets\":[{\"id\":\"%s\"}],\"test_size\":1}", "unknown key 'test_size'"},
+        {"{\"datasets\":[{\"id\":\"%s\",\"weight\":1.5}]}", "at most 1"},
+        {"{\"datasets\":[{\"id\":\"%s\",\"columns\":[\"a\",\"b\"]},{\"id\":\"x\",\"columns\":[\"b\"]}]}",
+         "datasets[1] has other columns"},
+        {"{\"datasets\":[{\"id\":\"%s\"}],\"test_split_size\":40}", "below the 40"},
+        {"{\"datasets\":[]}", "1 to 32"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char mixture[512];
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        snprintf(mixture, sizeof mixture, cases[i].mixture, data);
+#pragma GCC diagnostic pop
+        snprintf(words, sizeof words, BASE "output_dir @refused dataset_mixture %s", mixture);
+        tiny_refused("sft", words, cases[i].part);
+    }
+    /* weight null: all rows, in their order before the whole is shuffled; half of them: another set */
+    double tokens[2];
+    static const char *const weights[] = {"null", "0.5"};
+    for (int i = 0; i < 2; i++) {
+        snprintf(words, sizeof words,
+                 BASE "output_dir @out overwrite_output_dir true max_steps 1 per_device_train_batch_size 99 "
+                      "dataset_mixture {\"datasets\":[{\"id\":\"%s\",\"weight\":%s}]}",
+                 data, weights[i]);
+        json_decref(tiny_run("sft", words));
+        json_t *metrics = tiny_metrics("out");
+        tokens[i] = tiny_metric(metrics, 0, "num_tokens");
+        json_decref(metrics);
+    }
+    assert_true(tokens[0] >= 40 * 6 && tokens[1] >= 20 * 6 && tokens[1] <= 20 * 7);
+    free(data);
+}
+
+/* The template's date is that of the run's beginning, for a resumed run and a replay too. */
+static void a_template_sees_the_day_on_which_the_run_began(void **state)
+{
+    (void)state;
+    tiny_write("dated.jinja", "{{ strftime_now('%Y%m%d') }}{{ messages[0].content }}");
+    tiny_write("talk.jsonl", "{\"messages\":[{\"role\":\"user\",\"content\":\"1\"}]}\n");
+#define DATED BASE "dataset_name @talk.jsonl chat_template_path @dated.jinja max_steps 1 output_dir @dated "
+    char first[65], again[65], other[65];
+    tiny_hash("sft", DATED "start_time 2024-05-06", first);
+    tiny_hash("sft", DATED "start_time 2024-05-06T23:59:59Z overwrite_output_dir true", again);
+    assert_string_equal(first, again);
+    tiny_hash("sft", DATED "start_time 2024-05-07 overwrite_output_dir true", other);
+    assert_string_not_equal(first, other);
+    tiny_refused("sft", DATED "start_time tomorrow overwrite_output_dir true", "2025-01-31");
+    /* Resumed without a word of it, the run keeps its day. */
+    tiny_hash("sft",
+              DATED "start_time 2024-05-06 max_steps 2 overwrite_output_dir true save_strategy steps "
+                    "save_steps 1",
+              first);
+    tiny_hash("sft",
+              DATED "max_steps 2 save_strategy steps save_steps 1 resume_from_checkpoint "
+                    "@dated/checkpoint-1",
+              again);
+    assert_string_equal(first, again);
+    struct err e = {0};
+    char *dir = tiny_path("dated"), *path = path_join(dir, "config.yaml"), *text;
+    size_t n;
+    if (file_read(path, 1 << 20, &text, &n, &e)) fail_msg("%s", e.msg);
+    assert_non_null(strstr(text, "start_time: \"2024-05-06"));
+    free(text);
+    free(path);
+    free(dir);
 }
 
 static void what_cannot_be_done_is_refused(void **state)
@@ -383,6 +564,12 @@ int main(void)
         cmocka_unit_test(the_end_token_has_loss_even_where_padding_has_its_id),
         cmocka_unit_test(noise_is_as_wide_as_neftune_has_it),
         cmocka_unit_test(truncation_and_packing_count_what_they_do),
+        cmocka_unit_test(packing_strategies_cut_and_join_as_trl_does),
+        cmocka_unit_test(pieces_of_a_document_stand_alone),
+        cmocka_unit_test(prepared_rows_are_taken_as_they_are),
+        cmocka_unit_test(a_bad_row_is_named_by_file_and_line),
+        cmocka_unit_test(a_mixture_is_checked),
+        cmocka_unit_test(a_template_sees_the_day_on_which_the_run_began),
         cmocka_unit_test(what_cannot_be_done_is_refused),
         cmocka_unit_test(another_configuration_is_not_mixed_in),
         cmocka_unit_test(resuming_from_any_checkpoint_ends_in_the_same_bits),

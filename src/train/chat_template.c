@@ -1,0 +1,112 @@
+/* chat_template.c: which chat template a run renders with, and on which day it thinks it is.
+ *
+ * Templates may write the date (strftime_now). It must not change between the tokens of a run and those of
+ * its resumption or replay, so the moment is fixed when the run begins and goes into the resolved
+ * configuration.
+ */
+#include "train/train_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/check.h"
+#include "base/file.h"
+#include "base/json.h"
+
+enum { TEMPLATE_MAX = 1 << 22 }; /* bytes of chat_template_path */
+
+/* chat_template_path names a Jinja file, or a folder with a tokenizer whose template is taken. */
+static int template_of_path(struct tokenizer *tok, const char *path, struct err *e)
+{
+    char *jinja = NULL;
+    size_t n;
+    if (!file_is_dir(path)) {
+        if (file_read(path, TEMPLATE_MAX, &jinja, &n, e)) return err_wrap(e, "chat_template_path");
+        tokenizer_set_template(tok, jinja);
+        free(jinja);
+        return 0;
+    }
+    struct tokenizer *other = tokenizer_load(path, e);
+    if (!other) return err_wrap(e, "chat_template_path");
+    const char *theirs = tokenizer_template(other);
+    int rc = theirs ? 0 : err_set(e, "chat_template_path: the tokenizer in %s has no chat template", path);
+    for (int id = 0; id < tokenizer_size(other) && !rc; id++) {
+        const char *token = tokenizer_token(other, id);
+        if (token && strstr(theirs, token) && token[0] == '<' && token[strlen(token) - 1] == '>' &&
+            strlen(token) > 2 && tokenizer_id(tok, token) < 0)
+            rc = err_set(e,
+                         "chat_template_path: the template in %s writes %s, which is no token of this model; "
+                         "no tokens are added here, so take a template whose tokens it has",
+                         path, token);
+    }
+    if (!rc) tokenizer_set_template(tok, theirs);
+    tokenizer_free(other);
+    return rc;
+}
+
+int chat_set_template(struct trainer *t, struct err *e)
+{
+    const char *jinja = conf_str(t->conf, "chat_template");
+    const char *path =
+        conf_knows(t->conf, "chat_template_path") ? conf_str(t->conf, "chat_template_path") : NULL;
+    struct tokenizer *tok = model_tokenizer(t->model);
+    if (!tok)
+        return err_set(e, "%s: has no tokenizer (tokenizer.json), which training needs",
+                       conf_str(t->conf, "model_name_or_path"));
+    if (jinja && *jinja && path && *path)
+        return err_usage(e, "chat_template and chat_template_path are both set: give one");
+    if (jinja && *jinja) tokenizer_set_template(tok, jinja);
+    return path && *path ? template_of_path(tok, path, e) : 0;
+}
+
+/* ---- the day on which a template thinks it is -------------------------------------------------------- */
+
+#define TIME_FORM "%04d-%02d-%02dT%02d:%02d:%02dZ"
+
+/* A day, or a moment, of UTC. */
+static int time_read(const char *text, int64_t *out, struct err *e)
+{
+    struct tm tm = {0};
+    int n = 0;
+    int fields = sscanf(text, "%4d-%2d-%2d%nT%2d:%2d:%2dZ%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &n,
+                        &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &n);
+    bool plausible = tm.tm_mon >= 1 && tm.tm_mon <= 12 && tm.tm_mday >= 1 && tm.tm_mday <= 31 &&
+                     tm.tm_hour < 24 && tm.tm_min < 60 && tm.tm_sec < 61;
+    if ((fields != 3 && fields != 6) || text[n] || !plausible)
+        return err_usage(e,
+                         "start_time: '%s' is neither a day, as 2025-01-31, nor a moment, as "
+                         "2025-01-31T12:00:00Z",
+                         text);
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    *out = (int64_t)timegm(&tm);
+    return 0;
+}
+
+int chat_pin_time(struct trainer *t, struct err *e)
+{
+    const char *given = conf_str(t->conf, "start_time"), *epoch = getenv("SOURCE_DATE_EPOCH");
+    char text[64], *path = path_join(t->dir, "manifest.json");
+    json_t *manifest = file_exists(path) ? json_read_file(path, NULL) : NULL;
+    const char *old = json_str_or(manifest, "start_time", NULL);
+    char hash[HASH_HEX];
+    struct run_state state = {0};
+    run_config_hash(t->conf, hash);
+    if (run_state_read(t->dir, hash, &state, NULL)) state.status = RUN_OTHER; /* start() says what is wrong */
+    bool anew = conf_bool(t->conf, "overwrite_output_dir") && state.status != RUN_STOPPED;
+    if (!given || !*given) {
+        time_t now = epoch && *epoch ? (time_t)strtoll(epoch, NULL, 10) : time(NULL);
+        struct tm tm;
+        gmtime_r(&now, &tm);
+        snprintf(text, sizeof text, TIME_FORM, tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+                 tm.tm_min, tm.tm_sec);
+        if (old && !anew) snprintf(text, sizeof text, "%s", old);
+    }
+    int rc = given && *given ? 0 : conf_set(t->conf, "start_time", text, e);
+    if (!rc) rc = time_read(conf_str(t->conf, "start_time"), &t->now, e);
+    json_decref(manifest);
+    free(path);
+    return rc;
+}
