@@ -271,6 +271,8 @@ static struct conf *configure(const struct run *r, const struct cmd *cmd, const 
     line_add(&l, "load_best_model_at_end", "false");
     line_add(&l, "logging_strategy", "no");
     line_add(&l, "dry_run", "false");
+    if (json_str_or(r->manifest, "start_time", NULL))
+        line_add(&l, "start_time", json_str_or(r->manifest, "start_time", NULL));
     struct conf *c = cmd_configure(cmd, l.n, l.v, e);
     for (int i = 0; i < l.n; i++) free(l.v[i]);
     free(config);

@@ -33,6 +33,36 @@ int dataset_open(struct dataset *d, const char *path, const char *split, struct 
 bool dataset_has_split(const char *path, const char *split);
 void dataset_release(struct dataset *d);
 
+/* ---- rows of one or several datasets (mix.c) --------------------------------------------------------- */
+
+struct row_list {
+    json_t *rows;             /* array of objects, owned */
+    struct row_place *places; /* of each; row_wrap puts it in front of an error */
+};
+void row_list_release(struct row_list *l);
+struct row_list row_list_slice(const struct row_list *l, size_t from, size_t to);
+enum { PARTS_MAX = 32 };
+struct rows {
+    json_t *rows; /* as in row_list */
+    struct row_place *places;
+    json_t *held_out; /* likewise; or NULL */
+    struct row_place *held_places;
+    char *paths[PARTS_MAX + 1];
+    struct dataset sets[PARTS_MAX + 1]; /* own the names that places point to */
+    int n_paths;
+};
+void rows_release(struct rows *r);
+struct dataset_name {
+    const char *id, *config, *split; /* config, a folder of it, and split: or NULL */
+};
+/* Where it lies; caller frees. NULL and e. */
+char *dataset_path(const struct dataset_name *d, struct err *e);
+/* All rows of a dataset, which becomes one of r's sets. */
+int rows_load(struct rows *r, const struct dataset_name *from, struct row_list *out, struct err *e);
+/* {datasets: [{id, config, split, columns, weight}], seed, test_split_size}: r's rows, and held_out if there
+ * is a test_split_size. */
+int rows_mix(struct rows *r, const json_t *mixture, struct err *e);
+
 /* ---- forms (one file, one row each: form_text.c, form_messages.c, ...) -----------------------
  */
 

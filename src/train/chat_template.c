@@ -1,8 +1,7 @@
 /* chat_template.c: which chat template a run renders with, and on which day it thinks it is.
  *
  * Templates may write the date (strftime_now). It must not change between the tokens of a run and those of
- * its resumption or replay, so the moment is fixed when the run begins and goes into the resolved
- * configuration.
+ * its resumption or replay, so the moment is fixed when the run begins and stands in its manifest.
  */
 #include "train/train_int.h"
 
@@ -63,8 +62,6 @@ int chat_set_template(struct trainer *t, struct err *e)
 
 /* ---- the day on which a template thinks it is -------------------------------------------------------- */
 
-#define TIME_FORM "%04d-%02d-%02dT%02d:%02d:%02dZ"
-
 /* A day, or a moment, of UTC. */
 static int time_read(const char *text, int64_t *out, struct err *e)
 {
@@ -88,24 +85,29 @@ static int time_read(const char *text, int64_t *out, struct err *e)
 int chat_pin_time(struct trainer *t, struct err *e)
 {
     const char *given = conf_str(t->conf, "start_time"), *epoch = getenv("SOURCE_DATE_EPOCH");
-    char text[64], *path = path_join(t->dir, "manifest.json");
+    char hash[HASH_HEX], *path = path_join(t->dir, "manifest.json");
     json_t *manifest = file_exists(path) ? json_read_file(path, NULL) : NULL;
     const char *old = json_str_or(manifest, "start_time", NULL);
-    char hash[HASH_HEX];
     struct run_state state = {0};
+    struct str text;
     run_config_hash(t->conf, hash);
     if (run_state_read(t->dir, hash, &state, NULL)) state.status = RUN_OTHER; /* start() says what is wrong */
     bool anew = conf_bool(t->conf, "overwrite_output_dir") && state.status != RUN_STOPPED;
-    if (!given || !*given) {
+    str_init(&text, sizeof t->start_time - 1);
+    if (given && *given) {
+        str_puts(&text, given);
+    } else if (old && !anew) {
+        str_puts(&text, old);
+    } else {
         time_t now = epoch && *epoch ? (time_t)strtoll(epoch, NULL, 10) : time(NULL);
         struct tm tm;
         gmtime_r(&now, &tm);
-        snprintf(text, sizeof text, TIME_FORM, tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-                 tm.tm_min, tm.tm_sec);
-        if (old && !anew) snprintf(text, sizeof text, "%s", old);
+        str_addf(&text, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+                 tm.tm_hour, tm.tm_min, tm.tm_sec);
     }
-    int rc = given && *given ? 0 : conf_set(t->conf, "start_time", text, e);
-    if (!rc) rc = time_read(conf_str(t->conf, "start_time"), &t->now, e);
+    memcpy(t->start_time, text.p, text.len + 1);
+    int rc = time_read(t->start_time, &t->now, e);
+    str_release(&text);
     json_decref(manifest);
     free(path);
     return rc;

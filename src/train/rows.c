@@ -1,283 +1,14 @@
-/* rows.c: the rows that a run trains on: one dataset, or a mixture of shares of several; and those that are
- * held out to evaluate on.
- *
- * A mixture keeps int(n weight) rows of each part, drawn by a shuffle (weight null: all, in their order),
- * joins them and shuffles the whole, as Open-R1's dataset_mixture does. The shuffles are keyed by the
- * mixture's own seed, so that two runs with different training seeds can see the same mixture. Its
- * test_split_size takes its share from the front of the whole.
- */
+/* rows.c: the rows that a configuration names: to train on, and those that are held out to evaluate on. */
 #include "train/train_int.h"
 
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/check.h"
-#include "base/file.h"
 #include "base/json.h"
-#include "net/hub.h"
 
-struct part {
-    const char *id, *config, *split;
-    const json_t *columns;
-    double weight;
-    bool shuffled;
-};
-
-/* ---- rows with their places ------------------------------------------------------------------------- */
-
-static void list_release(struct row_list *l)
-{
-    json_decref(l->rows);
-    free(l->places);
-    *l = (struct row_list){0};
-}
-
-/* Empty, with room for n rows. */
-static void list_init(struct row_list *l, size_t n)
-{
-    *l = (struct row_list){json_array(), alloc_zero(n + 1, sizeof *l->places)};
-}
-
-static void list_push(struct row_list *l, json_t *row, struct row_place place)
-{
-    l->places[json_array_size(l->rows)] = place;
-    json_array_append(l->rows, row);
-}
-
-static struct row_list list_slice(const struct row_list *l, size_t from, size_t to)
+static int held_out_load(struct rows *r, const struct dataset_name *d, struct err *e)
 {
     struct row_list out;
-    list_init(&out, to - from);
-    for (size_t i = from; i < to; i++) list_push(&out, json_array_get(l->rows, i), l->places[i]);
-    return out;
-}
-
-/* The first `keep` rows of the permutation for this place. */
-static struct row_list list_shuffled(const struct row_list *l, size_t keep, const struct rng_at *at)
-{
-    struct row_list out;
-    size_t n = json_array_size(l->rows);
-    uint32_t *order = alloc_zero(n + 1, sizeof *order);
-    rng_permutation(at, order, (uint32_t)n);
-    list_init(&out, keep);
-    for (size_t i = 0; i < keep; i++) list_push(&out, json_array_get(l->rows, order[i]), l->places[order[i]]);
-    free(order);
-    return out;
-}
-
-void rows_release(struct rows *r)
-{
-    struct row_list held = {r->held_out, r->held_places}, rows = {r->rows, r->places};
-    list_release(&rows);
-    list_release(&held);
-    for (int i = 0; i < r->n_paths; i++) {
-        free(r->paths[i]);
-        dataset_release(&r->sets[i]);
-    }
-    *r = (struct rows){0};
-}
-
-/* ---- parts ------------------------------------------------------------------------------------------ */
-
-/* Where NAME lies, or the folder CONFIG in it. */
-static char *part_path(const char *name, const char *config, struct err *e)
-{
-    char *root = hub_resolve(HUB_DATASET, name, e);
-    if (!root || !config || !*config) return root;
-    char *path = path_join(root, config);
-    free(root);
-    if (file_is_dir(path)) return path;
-    err_set(e, "%s: the dataset has no folder '%s' (dataset_config)", name, config);
-    free(path);
-    return NULL;
-}
-
-static int part_load(const struct part *p, struct rows *r, struct row_list *out, struct err *e)
-{
-    struct dataset *d = &r->sets[r->n_paths];
-    char *path = part_path(p->id, p->config, e);
-    if (!path) return -1;
-    if (dataset_open(d, path, p->split, e)) {
-        free(path);
-        return -1;
-    }
-    if (json_array_size(d->rows) >= (size_t)1 << 30) {
-        free(path);
-        dataset_release(d);
-        return err_set(e, "%s: more than 2^30 rows", p->id);
-    }
-    r->paths[r->n_paths++] = path;
-    struct row_list all = {d->rows, d->places};
-    *out = list_slice(&all, 0, json_array_size(d->rows));
-    json_array_clear(d->rows); /* what is kept of them is in out */
-    return 0;
-}
-
-static json_t *pick_columns(json_t *row, const json_t *columns)
-{
-    json_t *out = json_object(), *name;
-    size_t i;
-    json_array_foreach(columns, i, name)
-    {
-        json_t *value = json_object_get(row, json_string_value(name));
-        if (value) json_object_set(out, json_string_value(name), value);
-    }
-    return out;
-}
-
-/* A misspelt key would silently change the data. */
-static int keys_check(const json_t *o, const char *known, const char *what, struct err *e)
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)o, key, value)
-    {
-        const char *at = strstr(known, key);
-        size_t n = strlen(key);
-        if (!at || (at != known && at[-1] != ' ') || (at[n] != ' ' && at[n] != 0))
-            return err_usage(e, "dataset_mixture: unknown key '%s' in %s; there are: %s", key, what, known);
-    }
-    return 0;
-}
-
-static int part_read(const json_t *entry, size_t index, struct part *p, struct err *e)
-{
-    const json_t *weight = json_object_get(entry, "weight");
-    *p = (struct part){.id = json_str_or(entry, "id", NULL),
-                       .config = json_str_or(entry, "config", NULL),
-                       .split = json_str_or(entry, "split", "train"),
-                       .columns = json_object_get(entry, "columns"),
-                       .weight = 1,
-                       .shuffled = !json_is_null(weight)};
-    if (!json_is_object(entry))
-        return err_usage(e, "dataset_mixture: datasets[%zu] must be a mapping", index);
-    if (keys_check(entry, "id config split columns weight", "a dataset", e)) return -1;
-    if (!p->id) return err_usage(e, "dataset_mixture: datasets[%zu] has no id", index);
-    if (json_is_null(p->columns)) p->columns = NULL;
-    if (p->columns && !json_is_array(p->columns))
-        return err_usage(e, "dataset_mixture: columns of %s must be a list", p->id);
-    if (json_is_number(weight)) p->weight = json_number_value(weight);
-    bool number = !weight || json_is_null(weight) || json_is_number(weight);
-    if (!number || !(p->weight > 0 && p->weight <= 1))
-        return err_usage(e, "dataset_mixture: weight of %s must be a number above 0, at most 1, or null",
-                         p->id);
-    return 0;
-}
-
-/* The same columns, in whatever order. */
-static bool same_columns(const json_t *a, const json_t *b)
-{
-    size_t i, k;
-    json_t *x, *y;
-    if (json_array_size(a) != json_array_size(b)) return false;
-    json_array_foreach((json_t *)a, i, x)
-    {
-        bool found = false;
-        json_array_foreach((json_t *)b, k, y) found = found || json_equal(x, y);
-        if (!found) return false;
-    }
-    return true;
-}
-
-/* ---- a mixture -------------------------------------------------------------------------------------- */
-
-static int mixture_add(const json_t *entry, size_t index, uint64_t seed, struct rows *r, struct row_list *all,
-                       struct err *e)
-{
-    struct part p;
-    struct row_list rows, kept;
-    if (part_read(entry, index, &p, e) || part_load(&p, r, &rows, e)) return -1;
-    struct rng_at at = {.seed = seed, .purpose = RNG_SHUFFLE, .sequence = (uint32_t)index + 1};
-    size_t n = json_array_size(rows.rows), before = json_array_size(all->rows);
-    size_t keep = (size_t)floor((double)n * p.weight);
-    kept = p.shuffled ? list_shuffled(&rows, keep, &at) : list_slice(&rows, 0, n);
-    keep = json_array_size(kept.rows);
-    all->places = alloc_again(all->places, (before + keep + 1) * sizeof *all->places);
-    for (size_t i = 0; i < keep; i++) {
-        json_t *row = json_array_get(kept.rows, i);
-        row = p.columns ? pick_columns(row, p.columns) : json_incref(row);
-        list_push(all, row, kept.places[i]);
-        json_decref(row);
-    }
-    list_release(&rows);
-    list_release(&kept);
-    return 0;
-}
-
-static int mixture_check(const json_t *mixture, const json_t *list, struct err *e)
-{
-    const json_t *entry, *columns = NULL;
-    size_t i;
-    if (keys_check(mixture, "datasets seed test_split_size", "the mixture", e)) return -1;
-    if (!json_is_array(list) || json_array_size(list) == 0 || json_array_size(list) > PARTS_MAX)
-        return err_usage(e, "dataset_mixture: 'datasets' must be a list of 1 to %d datasets", PARTS_MAX);
-    json_array_foreach((json_t *)list, i, entry)
-    {
-        const json_t *own = json_object_get(entry, "columns");
-        if (!json_is_array(own)) continue;
-        if (columns && !same_columns(columns, own))
-            return err_usage(e,
-                             "dataset_mixture: datasets[%zu] has other columns than those before it; all "
-                             "that name columns must name the same",
-                             i);
-        columns = own;
-    }
-    return 0;
-}
-
-/* test_split_size: that share of the mixed rows, or so many when it is 1 or more, are held out. */
-static int mixture_split(const json_t *mixture, struct rows *r, const struct row_list *all, struct err *e)
-{
-    const json_t *size = json_object_get(mixture, "test_split_size");
-    size_t n = json_array_size(all->rows), held = 0;
-    if (size && !json_is_null(size)) {
-        double share = json_number_value(size), rows = share < 1 ? ceil(share * (double)n) : floor(share);
-        if (!(share > 0 && rows < (double)n))
-            return err_usage(e,
-                             "dataset_mixture: test_split_size must be a share between 0 and 1, or a number "
-                             "of rows below the %zu there are",
-                             n);
-        held = (size_t)rows;
-    }
-    if (held) {
-        struct row_list out = list_slice(all, 0, held);
-        r->held_out = out.rows;
-        r->held_places = out.places;
-    }
-    struct row_list rest = list_slice(all, held, n);
-    r->rows = rest.rows;
-    r->places = rest.places;
-    return 0;
-}
-
-static int mixture_open(const json_t *mixture, struct rows *r, struct err *e)
-{
-    const json_t *list = json_object_get(mixture, "datasets"), *entry;
-    long seed = 0;
-    size_t i;
-    struct row_list all, mixed;
-    int failed = 0;
-    if (mixture_check(mixture, list, e) || json_get_int_or(mixture, "seed", 0, &seed, e)) return -1;
-    list_init(&all, 0);
-    json_array_foreach((json_t *)list, i, entry)
-    {
-        if (!failed) failed = mixture_add(entry, i, (uint64_t)seed, r, &all, e);
-    }
-    struct rng_at at = {.seed = (uint64_t)seed, .purpose = RNG_SHUFFLE};
-    mixed = list_shuffled(&all, json_array_size(all.rows), &at);
-    if (!failed) failed = mixture_split(mixture, r, &mixed, e);
-    list_release(&all);
-    list_release(&mixed);
-    return failed;
-}
-
-/* ---- what is held out, and the whole ---------------------------------------------------------------- */
-
-static int held_out_load(struct rows *r, const struct part *p, struct err *e)
-{
-    struct row_list out;
-    if (part_load(p, r, &out, e)) return -1;
+    if (rows_load(r, d, &out, e)) return -1;
     r->held_out = out.rows;
     r->held_places = out.places;
     return 0;
@@ -286,12 +17,12 @@ static int held_out_load(struct rows *r, const struct part *p, struct err *e)
 /* The rows to evaluate on: of eval_dataset_name, of the mixture's split, or of dataset_test_split. */
 static int held_out_open(struct rows *r, struct conf *c, struct err *e)
 {
-    struct part p = {.id = conf_str(c, "eval_dataset_name")};
+    struct dataset_name p = {.id = conf_str(c, "eval_dataset_name")};
     const char *split = conf_str(c, "dataset_test_split");
     bool wanted = evaluation_wanted(c), own = p.id && *p.id;
     if (!wanted || own) {
         struct row_list held = {r->held_out, r->held_places};
-        list_release(&held);
+        row_list_release(&held);
         r->held_out = NULL;
         r->held_places = NULL;
     }
@@ -303,7 +34,7 @@ static int held_out_open(struct rows *r, struct conf *c, struct err *e)
     p.id = conf_str(c, "dataset_name");
     p.config = conf_str(c, "dataset_config");
     p.split = split;
-    char *path = part_path(p.id, p.config, e);
+    char *path = dataset_path(&p, e);
     if (!path) return -1;
     bool has = dataset_has_split(path, split);
     free(path);
@@ -320,8 +51,8 @@ static void keep_first(struct rows *r, size_t most)
 {
     struct row_list rows = {r->rows, r->places};
     if (most >= json_array_size(r->rows)) return;
-    struct row_list kept = list_slice(&rows, 0, most);
-    list_release(&rows);
+    struct row_list kept = row_list_slice(&rows, 0, most);
+    row_list_release(&rows);
     r->rows = kept.rows;
     r->places = kept.places;
 }
@@ -331,15 +62,15 @@ int rows_open(struct rows *r, struct trainer *t, struct err *e)
     struct conf *c = t->conf;
     *r = (struct rows){0};
     json_t *mixture = conf_map(c, "dataset_mixture");
-    struct part one = {.id = conf_str(c, "dataset_name"),
-                       .config = conf_str(c, "dataset_config"),
-                       .split = conf_str(c, "dataset_train_split")};
+    struct dataset_name one = {.id = conf_str(c, "dataset_name"),
+                               .config = conf_str(c, "dataset_config"),
+                               .split = conf_str(c, "dataset_train_split")};
     struct row_list rows = {0};
     int status = -1;
     if (mixture) {
-        status = mixture_open(mixture, r, e);
+        status = rows_mix(r, mixture, e);
     } else if (one.id) {
-        status = part_load(&one, r, &rows, e);
+        status = rows_load(r, &one, &rows, e);
         r->rows = rows.rows;
         r->places = rows.places;
     } else {

@@ -144,25 +144,10 @@ size_t plan_micro(const struct micro *b, struct model *m, bool checkpoint, bool 
 /* What the run may use: max_memory_gb, else physical memory, or less when a control group says so. */
 size_t plan_limit(struct conf *c);
 
-/* rows.c: dataset_name or dataset_mixture of a configuration. paths: to note in the manifest. */
+/* rows.c: dataset_name or dataset_mixture of a configuration into r->rows; into r->held_out what is to be
+ * evaluated on, NULL unless evaluation_wanted. Neither is empty. Their paths are noted in the manifest. */
 struct trainer;
-enum { PARTS_MAX = 32 };
-struct row_list {
-    json_t *rows;             /* array of objects, owned */
-    struct row_place *places; /* where each came from: row_wrap puts it in front of an error */
-};
-struct rows {
-    json_t *rows; /* as in row_list */
-    struct row_place *places;
-    json_t *held_out; /* to evaluate on during training, likewise; NULL unless evaluation_wanted */
-    struct row_place *held_places;
-    char *paths[PARTS_MAX + 1];
-    struct dataset sets[PARTS_MAX + 1]; /* own the names that places point to */
-    int n_paths;
-};
-/* Both, none empty. */
 int rows_open(struct rows *r, struct trainer *t, struct err *e);
-void rows_release(struct rows *r);
 
 /* ---- the trainer ----------------------------------------------------------------------------------- */
 
@@ -238,7 +223,8 @@ struct trainer {
     const char *dir; /* output_dir */
     int lock;        /* descriptor of dir/.lock; 0: none */
     uint64_t seed, data_seed;
-    int64_t now; /* what chat templates take for the present: start_time */
+    char start_time[32]; /* what chat templates take for the present, */
+    int64_t now;         /* and in seconds */
     long step, total_steps, steps_per_epoch;
     long micro_per_epoch; /* micro-steps of an epoch; the last step of one may have fewer than the others */
     long max_micro;       /* microbatches of a step, at most */
@@ -282,8 +268,8 @@ int trainer_go(struct trainer *t, const struct rows *data, struct str *out, stru
 
 /* chat_template.c. chat_template or chat_template_path, if set, into the model's tokenizer. */
 int chat_set_template(struct trainer *t, struct err *e);
-/* t->now from start_time; when that is not set, it becomes what the run going on in output_dir has, else the
- * present. */
+/* t->start_time and now from the key; when that is not set, from the manifest of the run that is going on in
+ * output_dir; else the present. */
 int chat_pin_time(struct trainer *t, struct err *e);
 
 /* evaluation.c: while training. */

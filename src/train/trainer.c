@@ -281,7 +281,7 @@ static int open_log(struct trainer *t, bool resumed, const struct rows *data, st
     if (!failed) failed = runlog_note(t->log, "algorithm", json_string(t->learner->name), e);
     if (!failed) failed = runlog_note(t->log, "start_weights", json_string(t->start_hash), e);
     if (!failed) failed = runlog_note(t->log, "seed", json_integer((json_int_t)t->seed), e);
-    if (!failed) failed = runlog_note(t->log, "start_time", json_string(conf_str(t->conf, "start_time")), e);
+    if (!failed) failed = runlog_note(t->log, "start_time", json_string(t->start_time), e);
     if (!failed && conf_str(t->conf, "run_name"))
         failed = runlog_note(t->log, "run_name", json_string(conf_str(t->conf, "run_name")), e);
     return failed;
