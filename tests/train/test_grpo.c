@@ -362,7 +362,7 @@ static void long_prompts_are_dropped_cut_or_refused(void **state)
     str_release(&s);
 #define LONG RUN "learning_rate 1e-2 max_prompt_length 4 dataset_name "
     same_hash(LONG "@long.jsonl long_prompts cut", LONG "@cut.jsonl");
-    tiny_refused("grpo", LONG "@long.jsonl long_prompts refuse", "row 4");
+    tiny_refused("grpo", LONG "@long.jsonl long_prompts refuse", "long.jsonl:5: ");
     tiny_refused("grpo", LONG "@long.jsonl prompts_per_step 5", "4 prompts");
 }
 
