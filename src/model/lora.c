@@ -170,6 +170,7 @@ void lora_free(struct lora *l)
     free(l->data);
     free(l->grad);
     free(l->norms);
+    free(l->first);
     lora_config_release(&l->config);
     free(l);
 }
@@ -177,6 +178,32 @@ void lora_free(struct lora *l)
 bool model_is_adapted(const struct model *m)
 {
     return m->lora;
+}
+
+const struct lora_config *model_lora(const struct model *m)
+{
+    CHECK(m->lora, "%s has no adapters", m->path);
+    return &m->lora->config;
+}
+
+size_t model_reference_bytes(const struct model *m)
+{
+    return m->lora->first ? m->lora->n_floats * sizeof(float) : 0;
+}
+
+void model_as_reference(struct model *m, bool on)
+{
+    struct lora *l = m->lora;
+    CHECK(l, "%s has no adapters", m->path);
+    if (!l->first) {
+        model_adapters(m, !on);
+        return;
+    }
+    float *other = l->first;
+    l->first = l->data;
+    l->data = other;
+    point(l, l->data, false);
+    for (int i = 0; i < l->n; i++) weight_changed(&l->weights[i]);
 }
 
 bool model_is_fixed(const struct model *m, int i)

@@ -189,6 +189,10 @@ int lora_load(struct model *m, const char *dir, struct err *e)
     int failed = !o || lora_config_parse(&m->lora->config, o, config, e);
     if (!failed && !file_exists(weights)) failed = err_set(e, "%s: holds no " ADAPTER_WEIGHTS, dir);
     if (!failed) failed = read_weights(m, weights, e);
+    if (!failed) {
+        m->lora->first = alloc_floats(m->lora->n_floats);
+        memcpy(m->lora->first, m->lora->data, m->lora->n_floats * sizeof(float));
+    }
     json_decref(o);
     free(config);
     free(weights);
@@ -229,4 +233,9 @@ int model_save_adapter(struct model *m, const char *dir, const char *card, struc
 {
     CHECK(m->lora, "%s has no adapters", m->path);
     return save_folder(m, dir, &(struct save_how){.card = card, .write = write_adapter}, e);
+}
+
+int model_save_trained(struct model *m, const char *dir, const char *dtype, const char *card, struct err *e)
+{
+    return m->lora ? model_save_adapter(m, dir, card, e) : model_save(m, dir, dtype, card, e);
 }

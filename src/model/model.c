@@ -438,6 +438,16 @@ int64_t model_n_active(const struct model *m)
     return n;
 }
 
+int64_t model_n_trained(const struct model *m)
+{
+    int64_t n = 0;
+    for (int i = 0; i < model_n_weights(m); i++) {
+        const struct weight *w = model_weight((struct model *)m, i);
+        if (w->grad) n += (int64_t)w->rows * w->cols;
+    }
+    return n;
+}
+
 struct kv_cache model_cache_shape(const struct model *m, int n_blocks)
 {
     const struct attn *a = &m->layers[0].attn;

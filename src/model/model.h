@@ -151,14 +151,23 @@ void lora_config_release(struct lora_config *c);
  * contents are taken over, also on failure. */
 int model_adapt(struct model *m, struct lora_config *c, uint64_t seed, struct err *e);
 bool model_is_adapted(const struct model *m);
+const struct lora_config *model_lora(const struct model *m); /* of an adapted model */
 /* With its adapters, or as if it had none (also where modules are trained as a whole). */
 void model_adapters(struct model *m, bool on);
+/* The model that training began from, and back: without adapters where they were new, else with them as
+ * they were read. */
+void model_as_reference(struct model *m, bool on);
+size_t model_reference_bytes(const struct model *m); /* that it holds for this */
+/* Numbers that learn: those of weights that have a gradient. */
+int64_t model_n_trained(const struct model *m);
 /* Does weight i stay as it is, whatever is trained? */
 bool model_is_fixed(const struct model *m, int i);
 /* A folder with adapter_config.json and adapter_model.safetensors, tokenizer and card; as model_save. */
 #define ADAPTER_CONFIG  "adapter_config.json"
 #define ADAPTER_WEIGHTS "adapter_model.safetensors"
 int model_save_adapter(struct model *m, const char *dir, const char *card, struct err *e);
+/* What training changes: an adapted model's adapter, else the whole model by model_save. */
+int model_save_trained(struct model *m, const char *dir, const char *dtype, const char *card, struct err *e);
 /* What an adapted model comes to, without adapters: only to be saved. It reads from m, which must outlive
  * it. */
 struct model *model_merged(struct model *m);

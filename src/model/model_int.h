@@ -265,6 +265,7 @@ struct lora { /* lora.c */
     int n_adapters;
     size_t n_floats; /* of data, and of grad */
     float *data, *grad, *norms;
+    float *first; /* [n_floats] what was read from files, for the reference; NULL: the adapter is new */
     bool on;
     char base_hash[65]; /* of the weights that stay; "": not known yet */
 };

@@ -190,7 +190,7 @@ static int write_state(struct trainer *t, const char *dir, struct err *e)
 static int write_parts(struct trainer *t, const char *dir, struct err *e)
 {
     char *moments = path_join(dir, "optimizer.safetensors");
-    int failed = model_save(t->model, dir, "float32", NULL, e);
+    int failed = model_save_trained(t->model, dir, "float32", NULL, e);
     if (!failed && !conf_bool(t->conf, "save_only_model")) failed = optimiser_save(t->opt, moments, e);
     if (!failed && t->learner->save) failed = t->learner->save(t->self, dir, e);
     if (!failed) failed = write_state(t, dir, e);
@@ -227,17 +227,19 @@ static int read_weight(struct tensor_file *f, struct weight *w, const char *path
     for (int d = 0; d < info->n_dims; d++) total *= info->shape[d];
     if (info->n_dims < 1 || info->shape[info->n_dims - 1] != w->cols || total != (int64_t)w->rows * w->cols)
         return err_set(e, "%s: tensor '%s' is not %d x %d as the model's", path, w->name, w->rows, w->cols);
-    w->panels_fresh = false;
+    weight_changed(w);
     return tensor_file_rows(f, info, 0, w->rows, w->data, e);
 }
 
 int checkpoint_read_weights(struct model *m, const char *path, struct err *e)
 {
-    struct tensor_file *f = tensor_file_open(path, e);
+    char *adapter = model_is_adapted(m) ? path_join(path, ADAPTER_WEIGHTS) : NULL;
+    struct tensor_file *f = tensor_file_open(adapter ? adapter : path, e);
+    free(adapter);
     if (!f) return -1;
     int failed = 0;
     for (int i = 0; i < model_n_weights(m) && !failed; i++)
-        failed = read_weight(f, model_weight(m, i), path, e);
+        if (!model_is_fixed(m, i)) failed = read_weight(f, model_weight(m, i), path, e);
     tensor_file_close(f);
     return failed;
 }

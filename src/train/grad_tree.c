@@ -31,24 +31,15 @@ static int levels_for(long count)
     return n;
 }
 
-static size_t trainable_floats(struct model *m)
-{
-    size_t total = 0;
-    for (int i = 0; i < model_n_weights(m); i++) {
-        const struct weight *w = model_weight(m, i);
-        if (w->grad) total += (size_t)w->rows * (size_t)w->cols;
-    }
-    return total;
-}
-
 size_t grad_tree_bytes(const struct model *m, long max_count)
 {
-    return (size_t)levels_for(max_count) * (size_t)model_n_params(m) * sizeof(float);
+    return (size_t)levels_for(max_count) * (size_t)model_n_trained(m) * sizeof(float);
 }
 
 void grad_tree_init(struct grad_tree *g, struct model *m, long max_count)
 {
-    *g = (struct grad_tree){.model = m, .n_levels = levels_for(max_count), .n_floats = trainable_floats(m)};
+    *g = (struct grad_tree){
+        .model = m, .n_levels = levels_for(max_count), .n_floats = (size_t)model_n_trained(m)};
     size_t most = g->n_floats / TREE_CHUNK + (size_t)model_n_weights(m), offset = 0;
     g->chunks = alloc_zero(most, sizeof *g->chunks);
     for (int i = 0; i < model_n_weights(m); i++) {

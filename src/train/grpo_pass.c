@@ -32,19 +32,16 @@ static void lay(struct grpo *g, const struct prompt *p, const struct completion 
     for (const struct completion *end = c + n; c < end; c++) {
         int row = g->micro.n_rows;
         if (c->n > 1) micro_span(&g->micro, c->ids, c->n - 1, parent);
-        for (int t = 0; t < c->n; t++) {
-            micro_head(&g->micro, t == 0 ? last : row + t - 1, c->ids[t]);
-            if (c->set_ends) {
-                size_t from = t == 0 ? 0 : c->set_ends[t - 1];
-                micro_head_set(&g->micro, c->set_ids + from, (int)(c->set_ends[t] - from));
-            }
-        }
+        for (int t = 0; t < c->n; t++) micro_head(&g->micro, t == 0 ? last : row + t - 1, c->ids[t]);
     }
 }
 
 static void add_group(struct grpo *g, int group)
 {
+    int first = g->micro.n_spans, sequence = group * (g->layout.group + 1) - first;
     lay(g, &g->prompts.list[g->now.prompts[group]], g->now.out[group].c, g->layout.group);
+    for (int i = first; i < g->micro.n_spans; i++)
+        micro_span_sequence(&g->micro, i, (uint32_t)(sequence + i));
     g->active[g->n_active++] = group;
 }
 
@@ -103,7 +100,11 @@ static void take_reference(struct grpo *g, int group, const struct forward *f, i
 
 int grpo_reference(struct grpo *g, struct err *e)
 {
-    return look(g, g->ref, 0, g->layout.groups, take_reference, e) ? err_wrap(e, "reference model") : 0;
+    bool same = g->ref == g->t->model; /* an adapted model is its own reference */
+    if (same) model_as_reference(g->ref, true);
+    int failed = look(g, g->ref, 0, g->layout.groups, take_reference, e);
+    if (same) model_as_reference(g->ref, false);
+    return failed ? err_wrap(e, "reference model") : 0;
 }
 
 /* ---- loss ------------------------------------------------------------------------------------------ */
@@ -246,7 +247,7 @@ static int run_micro(struct grpo *g, bool fresh, struct err *e)
     float *entropy_seed = g->policy.entropy_coef != 0 ? tape_seed(t->tape, f.out.entropy) : NULL;
     for (int k = 0, at = 0; k < g->n_active; k++) {
         int group = g->active[k];
-        if (compare(g, group, f.out.logp->data + at, fresh, &g->sums, e)) return -1;
+        if (compare(g, group, f.out.logp->data + at, fresh && !g->micro.drops, &g->sums, e)) return -1;
         int n = group_loss(g, group, group - g->first_group, &f, at);
         for (int i = 0; i < n; i++) seed[at + i] = (float)g->grad[i];
         for (int i = 0; entropy_seed && i < n; i++) entropy_seed[at + i] = (float)g->grad_entropy[i];
@@ -259,6 +260,7 @@ static int run_micro(struct grpo *g, bool fresh, struct err *e)
 
 int grpo_pass(struct grpo *g, int first_group, bool fresh, struct err *e)
 {
+    g->micro.dropout.at.step = (uint32_t)g->t->step;
     int count = g->layout.step_groups, micro = g->layout.micro_groups;
     g->sums = (struct grpo_sums){0};
     policy_out_init(&g->sums.out);

@@ -117,15 +117,10 @@ static int read_sampling(struct grpo *g, struct conf *c, struct err *e)
     for (size_t i = 0; i < n_stops; i++) g->stop_strings[i] = stops[i];
     s->stop_strings = g->stop_strings;
     s->n_stop_strings = (int)n_stops;
-    g->keeps_sets = s->top_p < 1 || s->top_k > 0 || s->min_p > 0;
-    if (g->keeps_sets)
-        log_info("sampling: log-probs are those of the softmax over the tokens that top_p, top_k and min_p "
-                 "left to "
-                 "draw from, the same when trained");
-    if (s->repetition_penalty != 1)
-        log_warn(
-            "repetition_penalty changes what is sampled but not the log-probs that are trained: the ratio is "
-            "biased. temperature, top_p, top_k and min_p are exact");
+    if (s->top_p < 1 || s->top_k > 0 || s->min_p > 0 || s->repetition_penalty != 1)
+        log_warn("top_p, top_k, min_p and repetition_penalty change what is sampled but not the log-probs "
+                 "that are "
+                 "trained: the ratio is biased. temperature alone is exact");
     return 0;
 }
 
@@ -133,8 +128,7 @@ static int read_sampling(struct grpo *g, struct conf *c, struct err *e)
 static struct engine_limits choose_limits(struct grpo *g, struct conf *c)
 {
     int total = g->layout.groups * g->layout.group;
-    struct engine_limits l = {
-        .max_running = total < 256 ? total : 256, .max_rows = 512, .keep_sets = g->keeps_sets};
+    struct engine_limits l = {.max_running = total < 256 ? total : 256, .max_rows = 512};
     int longest = g->prompts.longest > g->held_out.longest ? g->prompts.longest : g->held_out.longest;
     l.max_tokens = longest + g->preflight.longest + g->sampling.max_new_tokens;
     if (conf_is_set(c, "max_running"))
@@ -193,7 +187,6 @@ static int take_buffers(struct grpo *g, struct err *e)
     size_t step = (size_t)g->layout.step_groups * (size_t)g->layout.group, most = (size_t)tokens;
     size_t step_tokens = step * (size_t)g->sampling.max_new_tokens;
     micro_init(&g->micro, (int)rows, (g->layout.group + 1) * g->layout.micro_groups, (int)tokens);
-    if (g->keeps_sets) micro_sets(&g->micro);
     g->active = alloc_zero((size_t)g->layout.micro_groups, sizeof *g->active);
     g->lengths = alloc_zero(step, sizeof *g->lengths);
     g->starts = alloc_zero(step + 1, sizeof *g->starts);
@@ -214,24 +207,17 @@ static int take_buffers(struct grpo *g, struct err *e)
     return 0;
 }
 
-/* Of a window's completions. */
-static size_t sets_bytes(const struct grpo *g)
-{
-    int most = model_config(g->t->model)->vocab < SET_MAX ? model_config(g->t->model)->vocab : SET_MAX;
-    if (g->sampling.top_k > 0 && g->sampling.top_k < most) most = g->sampling.top_k;
-    size_t tokens = (size_t)g->layout.groups * (size_t)g->layout.group * (size_t)g->sampling.max_new_tokens;
-    return g->keeps_sets ? tokens * (size_t)most * sizeof(int) : 0;
-}
-
 static int plan(struct grpo *g, struct engine_limits *limits, struct err *e)
 {
     struct trainer *t = g->t;
     if (take_buffers(g, e)) return -1;
     *limits = choose_limits(g, t->conf);
     plan_add(&t->plan, "sampling: KV cache, packed weights", engine_bytes(t->model, limits));
-    plan_add(&t->plan, "tokens drawn from, at most", sets_bytes(g));
     if (g->policy.beta != 0)
-        plan_add(&t->plan, "reference model", (size_t)model_n_params(t->model) * sizeof(float));
+        plan_add(&t->plan, "reference model",
+                 model_is_adapted(t->model) ? model_reference_bytes(t->model)
+                                            : (size_t)model_n_params(t->model) * sizeof(float));
+    if (peft_dropout(t) > 0) micro_dropout(&g->micro, t->seed);
     fill_largest(g);
     g->micro.moe = moe_record(&t->moe);
     trainer_plan_micro(t, &g->micro);
@@ -249,13 +235,27 @@ static int check_positions(struct grpo *g)
     return 0;
 }
 
+static int check_adapted(const struct grpo *g, struct err *e)
+{
+    if (!model_is_adapted(g->t->model)) return 0;
+    if (g->reference.every > 0)
+        return err_usage(e, "sync_ref_model and ref_refresh_steps: with adapters the reference is the model "
+                            "that training began from; leave them out");
+    if (peft_dropout(g->t) > 0)
+        log_warn(
+            "lora_dropout %g: what is trained differs from what was sampled, so the first ratio is not 1; "
+            "lora_dropout: 0 keeps it exact",
+            peft_dropout(g->t));
+    return 0;
+}
+
 int grpo_set_up(struct grpo *g, struct err *e)
 {
     struct trainer *t = g->t;
     struct engine_limits limits;
     if (scorer_read(&g->scorer, t->conf, e) || read_policy(g, t->conf, e) || read_sampling(g, t->conf, e))
         return -1;
-    if (grpo_layout_read(&g->layout, t, e) || rows_open(&g->rows, t, e)) return -1;
+    if (check_adapted(g, e) || grpo_layout_read(&g->layout, t, e) || rows_open(&g->rows, t, e)) return -1;
     struct row_list rows = {g->rows.rows, g->rows.places}, held_out = {g->rows.held_out, g->rows.held_places};
     if (prompts_read(&g->prompts, &rows, t, e) || check_positions(g)) return -1;
     if (held_out.rows && prompts_read(&g->held_out, &held_out, t, e))
@@ -280,7 +280,7 @@ int grpo_set_up(struct grpo *g, struct err *e)
     if (plan(g, &limits, e)) return -1;
     if (plan_total(&t->plan) > plan_limit(t->conf)) return 0; /* trainer_go says so */
     if (conf_bool(t->conf, "dry_run")) return 0;
-    if (g->policy.beta != 0) g->ref = model_copy(t->model);
+    if (g->policy.beta != 0) g->ref = model_is_adapted(t->model) ? t->model : model_copy(t->model);
     g->engine = engine_new(t->model, &limits, e);
     return g->engine ? 0 : -1;
 }
@@ -288,7 +288,7 @@ int grpo_set_up(struct grpo *g, struct err *e)
 void grpo_release(struct grpo *g)
 {
     engine_free(g->engine);
-    model_free(g->ref);
+    if (g->ref != g->t->model) model_free(g->ref);
     rollouts_release(&g->now);
     scorer_release(&g->scorer);
     prompts_release(&g->prompts);

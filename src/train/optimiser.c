@@ -279,7 +279,7 @@ double optimiser_step(struct optimiser *o, double lr, const char **bad)
     for (int i = 0; i < model_n_weights(o->model); i++) {
         const struct optim_rule *rule = o->places[i].rule;
         if (rule && rule->whole) rule->whole(u, i);
-        if (rule) model_weight(o->model, i)->panels_fresh = false;
+        if (rule) weight_changed(model_weight(o->model, i));
     }
     return norm;
 }

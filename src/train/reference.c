@@ -37,7 +37,7 @@ static void mix(struct weight *to, const struct weight *from, double share)
     size_t n = (size_t)to->rows * (size_t)to->cols;
     for (size_t i = 0; i < n; i++)
         to->data[i] = (float)(share * (double)from->data[i] + (1 - share) * (double)to->data[i]);
-    to->panels_fresh = false;
+    weight_changed(to);
 }
 
 void reference_sync(const struct reference *r, struct model *ref, struct model *policy, long step)

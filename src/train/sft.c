@@ -176,7 +176,7 @@ static int sft_step(void *self, struct trainer *t, struct step_out *out, struct 
     double n = window_targets(s, first, count);
     struct hash *h = hash_new();
     int failed = 0;
-    s->micro.noise.at.step = (uint32_t)t->step;
+    s->micro.noise.at.step = s->micro.dropout.at.step = (uint32_t)t->step;
     grad_tree_begin(&t->tree, count);
     moe_begin_step(&t->moe);
     for (long j = first; j < first + count && !failed; j++) {
@@ -336,6 +336,7 @@ static void size_up(struct sft *s, struct trainer *t)
     s->micro.moe = moe_record(&t->moe);
     s->micro.mean_logp = s->smoothing > 0;
     if (x->noise > 0) micro_noise(&s->micro, t->seed);
+    if (peft_dropout(t) > 0) micro_dropout(&s->micro, t->seed);
     if (s->further > 0) micro_further(&s->micro, model_config(t->model)->mtp);
     for (int i = 0; i < batch; i++) examples_add(x, list[i].bin, &s->micro);
     trainer_plan_micro(t, &s->micro);

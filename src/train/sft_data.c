@@ -265,8 +265,8 @@ void examples_add(const struct examples *x, int bin, struct micro *b)
         const unsigned char *mask = x->mask + ex->at;
         int row = b->n_rows;
         int span = micro_span(b, ids, ex->n_rows, -1);
-        if (b->widths)
-            micro_span_noise(b, span, (uint32_t)x->docs[i], (float)(x->noise / fm_sqrt((double)ex->n)));
+        micro_span_sequence(b, span, (uint32_t)x->docs[i]);
+        if (b->widths) micro_span_noise(b, span, (float)(x->noise / fm_sqrt((double)ex->n)));
         for (int p = 1; p <= ex->n_rows; p++)
             if (mask[p]) micro_head(b, row + p - 1, ids[p]);
     }

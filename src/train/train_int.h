@@ -38,11 +38,11 @@ struct micro {
     struct span *spans;  /* [max_spans] */
     int *rows, *targets; /* [max_heads]: predictions that are wanted */
     bool mean_logp;      /* the mean of all log-probs is wanted too */
-    /* [max_heads] Tokens that each prediction is among; NULL: all, everywhere. */
-    struct head_set *sets;
-    /* Noise on the embeddings: widths NULL: none. */
+    /* Noise on the embeddings: widths NULL: none. Dropout of adapters, in passes that are recorded. */
     struct noise noise;
-    uint32_t *sequences; /* [max_spans] */
+    struct dropout dropout;
+    bool drops;
+    uint32_t *sequences; /* [max_spans] when there is either */
     float *widths;       /* [max_spans] */
     /* Of a mixture of experts, and of layers that predict further: set once, for every microbatch. */
     struct moe_record *moe;                     /* NULL: nobody asks */
@@ -55,13 +55,13 @@ void micro_clear(struct micro *b);
 /* Append a span of n tokens whose positions follow those of `parent` (-1: start at 0). Returns its index. */
 int micro_span(struct micro *b, const int *ids, int n, int parent);
 void micro_head(struct micro *b, int row, int target);
-/* Predictions may be among few tokens; after micro_init. The newest one is among these. */
-void micro_sets(struct micro *b);
-void micro_head_set(struct micro *b, const int *ids, int n);
 /* There will be noise on embeddings, keyed by seed (and noise.at.step, which the caller keeps up to date);
- * after micro_init. Each span is then given the number of its sequence and the noise's width. */
+ * after micro_init. Each span is then given the noise's width. The same for dropout (dropout.at.step). */
 void micro_noise(struct micro *b, uint64_t seed);
-void micro_span_noise(struct micro *b, int span, uint32_t sequence, float width);
+void micro_span_noise(struct micro *b, int span, float width);
+void micro_dropout(struct micro *b, uint64_t seed);
+/* The number of a span's sequence, for either; before, it is whatever it was. */
+void micro_span_sequence(struct micro *b, int span, uint32_t sequence);
 /* The first n modules behind the last layer are run too: module k predicts the same targets from k + 1 rows
  * earlier. After micro_init. */
 void micro_further(struct micro *b, int n);
@@ -129,6 +129,14 @@ void moe_begin_micro(struct moe_train *x, int n_spans, long n_micro);
 void moe_end_micro(struct moe_train *x);
 /* After the optimiser's update. */
 void moe_end_step(struct moe_train *x, json_t *metrics);
+
+/* ---- peft.c: adapters -------------------------------------------------------------------------------- */
+
+struct trainer;
+/* Give the model that was loaded its adapters, if the configuration asks for them. */
+int peft_open(struct trainer *t, struct err *e);
+/* Of the adapters, in training; 0 without. */
+double peft_dropout(const struct trainer *t);
 
 /* ---- plan.c: memory before the first step ---------------------------------------------------------- */
 

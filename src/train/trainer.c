@@ -39,12 +39,11 @@ int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *ho
     t->max_micro = t->accumulation;
     t->model = model_load(conf_str(c, "model_name_or_path"), conf_bool(c, "from_scratch") ? MODEL_RANDOM : 0,
                           t->seed, e);
-    if (!t->model || chat_set_template(t, e) || chat_pin_time(t, e)) return -1;
+    if (!t->model || chat_set_template(t, e) || chat_pin_time(t, e) || peft_open(t, e)) return -1;
     if (moe_open(&t->moe, t->model, c, e)) return -1;
     model_train(t->model, true);
-    size_t weights = (size_t)model_n_params(t->model) * sizeof(float);
-    plan_add(&t->plan, "weights", weights);
-    plan_add(&t->plan, "gradients", weights);
+    plan_add(&t->plan, "weights", (size_t)model_n_params(t->model) * sizeof(float));
+    plan_add(&t->plan, "gradients", (size_t)model_n_trained(t->model) * sizeof(float));
     struct optim_opts optim;
     if (optim_from_conf(&optim, c, e)) return -1;
     struct optim_bytes state = optimiser_bytes(t->model, &optim);
@@ -392,7 +391,7 @@ static int save_model(struct trainer *t, const struct rows *data, struct err *e)
     char *old = path_join(t->dir, "model.old");
     int failed = 0;
     if (file_exists(fresh)) failed = file_remove_tree(fresh, e);
-    if (!failed) failed = model_save(t->model, fresh, conf_str(t->conf, "save_dtype"), text, e);
+    if (!failed) failed = model_save_trained(t->model, fresh, conf_str(t->conf, "save_dtype"), text, e);
     if (!failed) failed = patch_eos(t, fresh, e);
     if (!failed && file_exists(old)) failed = file_remove_tree(old, e);
     if (!failed && file_exists(path)) failed = file_rename(path, old, e);

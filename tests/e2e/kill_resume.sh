@@ -1,9 +1,9 @@
 #!/bin/sh
-# Nothing is lost: a GRPO run and an SFT run are killed with SIGKILL at random moments, twenty times and more
-# (KILLS=50 for more), and started again each time on another number of threads; final weights, log, state
-# and completions equal those of a run that nobody touched, byte for byte. SIGTERM leaves a checkpoint and
-# status 75, SIGINT status 130, and the same command goes on. A finished run says so again; one whose model
-# was taken away makes it again.
+# Nothing is lost: a GRPO run, an SFT run and one with adapters are killed with SIGKILL at random moments,
+# twenty times and more (KILLS=50 for more), and started again each time on another number of threads; final
+# weights, log, state and completions equal those of a run that nobody touched, byte for byte. SIGTERM leaves
+# a checkpoint and status 75, SIGINT status 130, and the same command goes on. A finished run says so
+# again; one whose model was taken away makes it again.
 set -eu
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -39,9 +39,17 @@ grpo() {
     --num_completions_to_print 0 --logging_steps 4 --threads "$threads"
 }
 threads=2
+lora() { # the sft run's model, with adapters
+  exec "$OPENR1" sft --model_name_or_path whole-sft/model --use_peft true --lora_target_modules all-linear \
+    --lora_modules_to_save norm --dataset_name sums.jsonl --output_dir "$1" --learning_rate 1e-2 \
+    --per_device_train_batch_size 8 --gradient_accumulation_steps 3 --max_steps 60 --save_steps 4 \
+    --save_total_limit 2
+}
 same() { # KIND DIR
   cmp "whole-$1/metrics.jsonl" "$2/metrics.jsonl" || fail "$1: the logs differ"
-  cmp "whole-$1/model/model.safetensors" "$2/model/model.safetensors" || fail "$1: the weights differ"
+  weights=model/model.safetensors
+  [ "$1" != lora ] || weights=model/adapter_model.safetensors
+  cmp "whole-$1/$weights" "$2/$weights" || fail "$1: the weights differ"
   cmp "whole-$1/trainer_state.json" "$2/trainer_state.json" || fail "$1: the states differ"
   [ "$(ls -d whole-"$1"/checkpoint-*)" = "$(ls -d "$2"/checkpoint-* | sed "s|^$2|whole-$1|")" ] ||
     fail "$1: other checkpoints"
@@ -85,8 +93,10 @@ stopped() { # KIND SIGNAL STATUS
 
 (sft whole-sft >/dev/null) || fail "sft"
 (grpo whole-grpo >/dev/null) || fail "grpo"
+(lora whole-lora >/dev/null) || fail "lora"
 torture sft
 torture grpo
+torture lora
 while [ "$kills" -lt "${KILLS:-20}" ]; do # a fast machine is through before the twelfth
   rm -rf killed-grpo killed-sft
   torture grpo

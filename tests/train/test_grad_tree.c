@@ -83,6 +83,7 @@ static void one_microbatch_takes_no_memory(void **state)
     char *base = tiny_path("base");
     struct model *m = model_load(base, MODEL_RANDOM, 1, &e);
     if (!m) fail_msg("%s", e.msg);
+    model_train(m, true);
     assert_int_equal(grad_tree_bytes(m, 1), 0);
     assert_int_equal(grad_tree_bytes(m, 2), (size_t)model_n_params(m) * 4);
     assert_int_equal(grad_tree_bytes(m, 5), (size_t)model_n_params(m) * 12);

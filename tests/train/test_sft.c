@@ -405,7 +405,7 @@ static void what_cannot_be_done_is_refused(void **state)
     const struct {
         const char *words, *part;
     } cases[] = {
-        {"use_peft true", "use_peft"},
+        {"use_peft true", "from_scratch"},
         {"label_smoothing_factor 0.1 loss_type dft", "label_smoothing_factor"},
         {"optim sgd", "AdamW"},
         {"eos_token <none>", "vocabulary"},
