@@ -80,10 +80,12 @@ def our_steps(build, model, path):
         done = subprocess.run(["/usr/bin/time", "-f", "%M", *command], capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"grpo_step: {done.stderr[-800:]}")
-        with open(f"{out}/run/metrics.jsonl", encoding="utf-8") as f:
-            last = [json.loads(line) for line in f][-1]
-    return {"seconds": last["timings"]["step_time"], "sampling": last["timings"]["generate_time"],
-            "tokens": last["metrics"]["completions/mean_length"] * PROMPTS * COMPLETIONS,
+        last = {}
+        for name in ("metrics", "timings"):
+            with open(f"{out}/run/{name}.jsonl", encoding="utf-8") as f:
+                last.update([json.loads(line) for line in f][-1])
+    return {"seconds": last["step_time"], "sampling": last["generate_time"],
+            "tokens": last["completions/mean_length"] * PROMPTS * COMPLETIONS,
             "peak_mb": int(done.stderr.split()[-1]) / 1000}
 
 
