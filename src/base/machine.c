@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/check.h"
 #include "base/file.h"
@@ -75,4 +76,16 @@ size_t memory_allowed(void)
 {
     size_t group = group_limit(), all = machine_memory();
     return all < group ? all : group;
+}
+
+void *address_reserve(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    CHECK(p != MAP_FAILED, "no addresses for %zu bytes", bytes);
+    return p;
+}
+
+void address_release(void *p, size_t bytes)
+{
+    if (p) munmap(p, bytes);
 }

@@ -166,10 +166,16 @@ static void point_weights(struct model *m, float *block, bool grad)
     CHECK(at == m->n_floats, "%zu floats laid out, %zu counted", at, m->n_floats);
 }
 
+static size_t count_floats(const struct model *m)
+{
+    size_t n = 0;
+    for (int i = 0; i < m->n_weights; i++) n += weight_floats(&m->weights[i]);
+    return n;
+}
+
 int model_allocate(struct model *m, struct err *e)
 {
-    m->n_floats = 0;
-    for (int i = 0; i < m->n_weights; i++) m->n_floats += weight_floats(&m->weights[i]);
+    m->n_floats = count_floats(m);
     double need = (double)m->n_floats * sizeof(float), have = (double)memory_allowed();
     if (need > have)
         return err_set(e, "%s: the weights of this model take %.1f GB as float32; this machine has %.1f GB",
@@ -208,10 +214,21 @@ void model_draw(struct model *m, uint64_t seed)
     }
 }
 
+static void drop_grad(struct model *m)
+{
+    if (m->data)
+        free(m->grad);
+    else
+        address_release(m->grad, m->n_floats * sizeof *m->grad);
+    m->grad = NULL;
+}
+
 void model_train(struct model *m, bool on)
 {
-    free(m->grad);
-    m->grad = on && !m->lora ? alloc_floats(m->n_floats) : NULL;
+    drop_grad(m);
+    if (!m->data) m->n_floats = count_floats(m);
+    if (on && !m->lora)
+        m->grad = m->data ? alloc_floats(m->n_floats) : address_reserve(m->n_floats * sizeof *m->grad);
     point_weights(m, m->grad, true);
     if (m->lora) lora_train(m->lora, on);
 }
@@ -352,8 +369,8 @@ void model_free(struct model *m)
     free(m->plan);
     free(m->expert_weights);
     free(m->inv_freq);
+    drop_grad(m);
     free(m->data);
-    free(m->grad);
     free(m->stored);
     free(m->draws);
     tensor_file_close(m->file);

@@ -84,7 +84,7 @@ int64_t model_n_active(const struct model *m);
 /* What a key-value cache of this model looks like (op.h), without memory. */
 struct kv_cache model_cache_shape(const struct model *m, int n_blocks);
 
-/* Gradients in one block for all weights; or none. */
+/* Gradients in one block for all weights; or none. Of a model without weights, only addresses, for a plan. */
 void model_train(struct model *m, bool on);
 /* Take the gradients of the layers behind the last away: they stay as they are. After model_train. */
 void model_freeze_further(struct model *m);

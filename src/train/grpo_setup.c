@@ -279,7 +279,7 @@ int grpo_set_up(struct grpo *g, struct err *e)
     preflight_read(g);
     if (plan(g, &limits, e)) return -1;
     if (plan_total(&t->plan) > plan_limit(t->conf)) return 0; /* trainer_go says so */
-    if (conf_bool(t->conf, "dry_run")) return 0;
+    if (t->dry) return 0;
     if (g->policy.beta != 0) g->ref = model_is_adapted(t->model) ? t->model : model_copy(t->model);
     g->engine = engine_new(t->model, &limits, e);
     return g->engine ? 0 : -1;

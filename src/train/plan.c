@@ -46,6 +46,32 @@ void plan_text(const struct plan *p, size_t limit, struct str *out)
     if (p->disk) add_row(out, "optimiser state, on disk", p->disk);
 }
 
+void plan_others_text(const struct plan *p, struct str *out)
+{
+    for (int i = 0; i < p->n_others; i++) {
+        const struct plan_other *o = &p->others[i];
+        if (o->bytes >= plan_total(p)) continue;
+        str_addf(out, "  %-64s %8.2f GB", o->settings, (double)o->bytes / 1e9);
+        if (o->disk) str_addf(out, ", and %.2f GB on disk", (double)o->disk / 1e9);
+        str_puts(out, "\n");
+    }
+}
+
+json_t *plan_json(const struct plan *p, size_t limit)
+{
+    json_t *memory = json_object(), *others = json_array();
+    for (int i = 0; i < p->n; i++)
+        if (p->rows[i].bytes)
+            json_object_set_new(memory, p->rows[i].what, json_integer((json_int_t)p->rows[i].bytes));
+    for (int i = 0; i < p->n_others; i++)
+        json_array_append_new(others, json_pack("{s:s, s:I, s:I}", "settings", p->others[i].settings, "total",
+                                                (json_int_t)p->others[i].bytes, "disk",
+                                                (json_int_t)p->others[i].disk));
+    return json_pack("{s:o, s:I, s:I, s:I, s:b, s:o}", "memory", memory, "total", (json_int_t)plan_total(p),
+                     "limit", (json_int_t)limit, "disk", (json_int_t)p->disk, "fits", plan_total(p) <= limit,
+                     "others", others);
+}
+
 size_t plan_micro(const struct micro *b, struct model *m, bool checkpoint, bool learn)
 {
     struct arena counted;

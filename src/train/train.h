@@ -16,6 +16,8 @@
 #include "model/model.h"
 
 struct train_hooks {
+    bool plan_only; /* out receives the memory plan and nothing is run; weights are not read */
+    bool plan_json; /* as one JSON object */
     char *(*card)(const json_t *facts); /* text of a model card (report.h); NULL: none is written */
     /* Called with each step's record when it is written; false ends the run there, without a final model. */
     bool (*recorded)(void *ctx, long step, const json_t *metrics, const json_t *hashes);

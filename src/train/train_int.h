@@ -140,7 +140,7 @@ double peft_dropout(const struct trainer *t);
 
 /* ---- plan.c: memory before the first step ---------------------------------------------------------- */
 
-enum { PLAN_ROWS = 12 };
+enum { PLAN_ROWS = 12, PLAN_OTHERS = 8 };
 struct plan {
     struct {
         const char *what;
@@ -148,10 +148,18 @@ struct plan {
     } rows[PLAN_ROWS];
     int n;
     size_t disk; /* of optimiser state that is kept there */
+    struct plan_other { /* the total and the disk with other settings */
+        char settings[96];
+        size_t bytes, disk;
+    } others[PLAN_OTHERS];
+    int n_others;
 };
 void plan_add(struct plan *p, const char *what, size_t bytes);
 size_t plan_total(const struct plan *p);
 void plan_text(const struct plan *p, size_t limit, struct str *out);
+/* A line for each of the others that need less; nothing if there is none. */
+void plan_others_text(const struct plan *p, struct str *out);
+json_t *plan_json(const struct plan *p, size_t limit);
 /* Bytes of activations and gradients of a forward (and backward when `learn`) over this microbatch. */
 size_t plan_micro(const struct micro *b, struct model *m, bool checkpoint, bool learn);
 /* What the run may use: max_memory_gb, else physical memory, or less when a control group says so. */
@@ -244,6 +252,7 @@ struct trainer {
     double num_tokens;    /* seen so far, for the metric; kept in checkpoints */
     int accumulation;     /* gradient_accumulation_steps */
     bool checkpointing;   /* gradient checkpointing */
+    bool dry;             /* only the plan is wanted; the model has no weights */
     long log_every, save_every, hash_every;
     int save_limit;    /* 0: all */
     size_t step_bytes; /* of the largest microbatch, planned */

@@ -30,15 +30,16 @@ int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *ho
     t->hooks = hooks;
     if (train_check_shared(c, e)) return -1;
     t->dir = conf_str(c, "output_dir");
-    if (!conf_bool(c, "dry_run") && file_place_check(t->dir, e)) return err_wrap(e, "output_dir");
+    t->dry = conf_bool(c, "dry_run") || (hooks && hooks->plan_only);
+    if (!t->dry && file_place_check(t->dir, e)) return err_wrap(e, "output_dir");
     t->seed = (uint64_t)conf_int(c, "seed");
     t->data_seed = conf_is_set(c, "data_seed") ? (uint64_t)conf_int(c, "data_seed") : t->seed;
     t->accumulation = (int)conf_int(c, "gradient_accumulation_steps");
     t->hash_every = conf_int(c, "hash_every");
     t->save_limit = conf_is_set(c, "save_total_limit") ? (int)conf_int(c, "save_total_limit") : 0;
     t->max_micro = t->accumulation;
-    t->model = model_load(conf_str(c, "model_name_or_path"), conf_bool(c, "from_scratch") ? MODEL_RANDOM : 0,
-                          t->seed, e);
+    int flags = t->dry ? MODEL_NO_WEIGHTS : conf_bool(c, "from_scratch") ? MODEL_RANDOM : 0;
+    t->model = model_load(conf_str(c, "model_name_or_path"), flags, t->seed, e);
     if (!t->model || chat_set_template(t, e) || chat_pin_time(t, e) || peft_open(t, e)) return -1;
     if (moe_open(&t->moe, t->model, c, e)) return -1;
     model_train(t->model, true);
@@ -68,16 +69,43 @@ void trainer_release(struct trainer *t)
 
 /* ---- the plan -------------------------------------------------------------------------------------- */
 
+/* What the run would need with other settings of what costs most. */
+static void plan_others(struct trainer *t, size_t plain, size_t checkpointed)
+{
+    static const char *const optims[] = {NULL, "adamw_bf16", "adamw_8bit", "paged_adamw_32bit"};
+    struct optim_opts o;
+    if (optim_from_conf(&o, t->conf, NULL)) return;
+    struct optim_bytes now = optimiser_bytes(t->model, &o);
+    size_t rest = plan_total(&t->plan) - now.memory - t->step_bytes;
+    for (int i = 0; i < 8; i++) {
+        bool checkpointing = i % 2 || t->checkpointing;
+        const char *optim = optims[i / 2];
+        if ((i % 2 && t->checkpointing) || (!optim && !(i % 2))) continue;
+        if (optim) {
+            o.name = optim;
+            o.paged_in = str_starts(optim, "paged_") ? t->dir : NULL;
+        }
+        struct optim_bytes state = optim ? optimiser_bytes(t->model, &o) : now;
+        struct plan_other *x = &t->plan.others[t->plan.n_others++];
+        x->bytes = rest + state.memory + (checkpointing ? checkpointed : plain);
+        x->disk = state.disk;
+        snprintf(x->settings, sizeof x->settings, "%s%s%s%s", i % 2 ? "gradient_checkpointing: true" : "",
+                 i % 2 && optim ? ", " : "", optim ? "optim: " : "", optim ? optim : "");
+    }
+}
+
 void trainer_plan_micro(struct trainer *t, const struct micro *largest)
 {
     size_t limit = plan_limit(t->conf), rest = plan_total(&t->plan) + grad_tree_bytes(t->model, t->max_micro);
-    size_t plain = plan_micro(largest, t->model, false, true);
+    size_t plain = plan_micro(largest, t->model, false, true),
+           checkpointed = plan_micro(largest, t->model, true, true);
     bool told = conf_is_set(t->conf, "gradient_checkpointing");
     t->checkpointing = told ? conf_bool(t->conf, "gradient_checkpointing") : rest + plain > limit / 2;
     plan_add(&t->plan, "gradient sums over microbatches", grad_tree_bytes(t->model, t->max_micro));
-    t->step_bytes = t->checkpointing ? plan_micro(largest, t->model, true, true) : plain;
+    t->step_bytes = t->checkpointing ? checkpointed : plain;
     plan_add(&t->plan, t->checkpointing ? "activations (checkpointed) and head" : "activations and head",
              t->step_bytes);
+    plan_others(t, plain, checkpointed);
 }
 
 void trainer_plan_evaluation(struct trainer *t, size_t bytes)
@@ -134,12 +162,16 @@ static int check_plan(struct trainer *t, struct err *e)
 {
     size_t limit = plan_limit(t->conf), total = plan_total(&t->plan);
     if (total <= limit) return 0;
-    return err_usage(
-        e,
-        "this run plans %.3g GB and %.3g GB may be used (max_memory_gb). What helps: %sa smaller "
-        "per_device_train_batch_size with a larger gradient_accumulation_steps, shorter sequences "
-        "(max_length, max_completion_length), a smaller model",
-        (double)total / 1e9, (double)limit / 1e9, t->checkpointing ? "" : "gradient_checkpointing: true, ");
+    struct str others;
+    str_init(&others, 4096);
+    plan_others_text(&t->plan, &others);
+    err_usage(e,
+              "this run plans %.3g GB and %.3g GB may be used (max_memory_gb). What helps: a smaller "
+              "per_device_train_batch_size, shorter sequences (max_length, max_completion_length), a smaller "
+              "model, use_peft: true%s\n%s",
+              (double)total / 1e9, (double)limit / 1e9, others.len ? ", or" : "", others.p);
+    str_release(&others);
+    return -1;
 }
 
 /* Where nothing is run, no key can be blamed for not having been used. */
@@ -150,12 +182,38 @@ static void touch_keys(struct trainer *t)
         for (const struct opt *o = tables[i]; o->key; o++) conf_is_set(t->conf, o->key);
 }
 
-static void dry_text(struct trainer *t, struct str *out)
+static void plan_out(struct trainer *t, struct str *out)
 {
-    conf_yaml(t->conf, out);
-    str_puts(out, "\n");
-    plan_text(&t->plan, plan_limit(t->conf), out);
+    size_t limit = plan_limit(t->conf);
+    if (t->hooks && t->hooks->plan_json) {
+        json_t *o = plan_json(&t->plan, limit);
+        json_object_set_new(o, "algorithm", json_string(t->learner->name));
+        json_object_set_new(o, "steps", json_integer(t->total_steps));
+        json_object_set_new(o, "steps_per_epoch", json_integer(t->steps_per_epoch));
+        char *text = json_text(o);
+        str_addf(out, "%s\n", text);
+        free(text);
+        json_decref(o);
+        return;
+    }
+    struct str others;
+    str_init(&others, 4096);
+    plan_text(&t->plan, limit, out);
+    plan_others_text(&t->plan, &others);
+    if (others.len) str_addf(out, "with other settings\n%s", others.p);
     str_addf(out, "steps: %ld (%ld an epoch)\n", t->total_steps, t->steps_per_epoch);
+    str_release(&others);
+}
+
+static int dry_end(struct trainer *t, struct str *out, struct err *e)
+{
+    touch_keys(t);
+    if (!t->hooks || !t->hooks->plan_only) {
+        conf_yaml(t->conf, out);
+        str_puts(out, "\n");
+    }
+    plan_out(t, out);
+    return check_plan(t, e);
 }
 
 /* ---- starting -------------------------------------------------------------------------------------- */
@@ -466,11 +524,7 @@ int trainer_go(struct trainer *t, const struct rows *data, struct str *out, stru
 {
     struct str text;
     if (check_eos(t, e) || plan_steps(t, e)) return -1;
-    if (conf_bool(t->conf, "dry_run")) {
-        touch_keys(t);
-        dry_text(t, out);
-        return check_plan(t, e);
-    }
+    if (t->dry) return dry_end(t, out, e);
     str_init(&text, 1 << 16);
     plan_text(&t->plan, plan_limit(t->conf), &text);
     say_lines(text.p);

@@ -1,0 +1,53 @@
+/* cmd_plan.c: `openr1 plan`: what a training run will need, before anything of it is done. */
+#include <stdio.h>
+
+#include "cmd/cmd.h"
+#include "train/train.h"
+
+static const struct opt plan_options[] = {
+    {.key = "algorithm",
+     .type = OPT_STR,
+     .choices = "sft|grpo",
+     .help = "whose recipe it is (default: grpo if a key says so that only grpo has)"},
+    {.key = "output_dir", .type = OPT_STR, .fallback = ".", .help = "nothing is written"},
+    {.key = "json", .type = OPT_BOOL, .fallback = "false", .help = "one JSON object instead of text"},
+    {0}};
+static const struct opt *const plan_tables[] = {plan_options,  sft_options,   grpo_options,
+                                                train_options, model_options, NULL};
+
+static const char *algorithm_of(struct conf *c)
+{
+    static const char *const telling[] = {"reward_funcs", "num_generations", "max_completion_length",
+                                          "prompts_per_step", "num_iterations"};
+    if (conf_is_set(c, "algorithm")) return conf_str(c, "algorithm");
+    for (size_t i = 0; i < sizeof telling / sizeof *telling; i++)
+        if (conf_given(c, telling[i])) return "grpo";
+    return "sft";
+}
+
+static int plan_command(struct conf *c, struct err *e)
+{
+    const struct train_hooks hooks = {.plan_only = true, .plan_json = conf_bool(c, "json")};
+    struct str out;
+    str_init(&out, 0);
+    int failed = algo_find(algorithm_of(c))->run(c, &hooks, &out, e);
+    fputs(out.p, stdout);
+    str_release(&out);
+    return failed;
+}
+
+const struct cmd cmd_plan = {
+    .name = "plan",
+    .summary = "what a training run will need: memory part by part, and steps",
+    .details =
+        "Reads a recipe of sft or grpo and its data, counts what a step takes by running its functions "
+        "on an arena\n"
+        "that only counts, and prints the memory plan, what other settings would need, and the number "
+        "of steps.\n"
+        "Weights are not read: a model's config.json is enough. A run that would not fit is an "
+        "error.\n\n"
+        "  openr1 plan --config recipe.yaml\n"
+        "  openr1 plan --config recipe.yaml --optim adamw_8bit --json",
+    .tables = plan_tables,
+    .run = plan_command,
+};
