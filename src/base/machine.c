@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "base/check.h"
 #include "base/file.h"
@@ -76,6 +77,13 @@ size_t memory_allowed(void)
 {
     size_t group = group_limit(), all = machine_memory();
     return all < group ? all : group;
+}
+
+size_t memory_peak(void)
+{
+    struct rusage use;
+    getrusage(RUSAGE_SELF, &use);
+    return (size_t)use.ru_maxrss * 1024;
 }
 
 void *address_reserve(size_t bytes)

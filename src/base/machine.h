@@ -7,7 +7,10 @@
 /* Bytes of memory that this program may use at most: the machine's, or less where the group has a limit. */
 size_t memory_allowed(void);
 
-/* Addresses without memory, for plans: nothing may be read or written there. Dies where there are none left. */
+/* The most memory that this process has had at once. */
+size_t memory_peak(void);
+
+/* Addresses without memory, for plans: nothing may be read or written there. */
 void *address_reserve(size_t bytes);
 void address_release(void *p, size_t bytes);
 

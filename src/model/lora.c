@@ -112,7 +112,7 @@ static void take_memory(struct model *m)
         l->adapters[i].norms = at;
         at += l->adapters[i].magnitude->cols;
     }
-    for (int i = 0; i < l->n; i++)
+    for (int i = 0; i < l->n && m->data; i++) /* without weights it is for a plan */
         if (l->placed[i].part == LORA_WHOLE)
             weight_rows(&m->weights[l->placed[i].base], 0, l->weights[i].rows, l->weights[i].data);
 }
@@ -256,7 +256,7 @@ static void draw_all(struct model *m, uint64_t seed)
             pool_for(w->rows, draw_row, &(struct draw){w, seed, (uint32_t)(m->n_weights + i)});
         if (l->placed[i].part == LORA_B)
             memset(w->data, 0, (size_t)w->rows * (size_t)w->cols * sizeof(float));
-        if (l->placed[i].part == LORA_MAGNITUDE)
+        if (l->placed[i].part == LORA_MAGNITUDE && m->data)
             pool_for(base->rows, length_of_row, &(struct lengths){base, w->data});
     }
 }

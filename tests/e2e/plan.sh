@@ -1,2 +1,51 @@
 #!/bin/sh
-# The plan of a run agrees with what it takes, and says what helps where it does not fit.
+# What a run takes is what was planned for it, to a tenth; a plan needs no weights, and says what helps where
+# a run does not fit.
+set -u
+bad=0
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+say() { echo "FAILED: $*"; bad=1; }
+cat >"$tmp/config.json" <<'J'
+{"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 512, "num_hidden_layers": 6,
+ "num_attention_heads": 8, "num_key_value_heads": 4, "intermediate_size": 1536,
+ "max_position_embeddings": 512, "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "tie_word_embeddings": true}
+J
+"$OPENR1" init --model_config "$(cat "$tmp/config.json")" --alphabet '0123456789+-= ' --seed 1 \
+  --random_weights float32 --out "$tmp/model" 2>"$tmp/text" || { cat "$tmp/text"; exit 1; }
+i=0
+while [ $i -lt 200 ]; do
+  echo '{"text": "1+1=2 12+30=42 5-3=2 100+11=111 7+7=14 80-40=40 9+9=18 1+2=3 11+11=22 99-98=1 123+321=444"}'
+  i=$((i + 1))
+done >"$tmp/data.jsonl"
+common="--model_name_or_path $tmp/model --dataset_name $tmp/data.jsonl --max_length 256 --packing true
+  --per_device_train_batch_size 6 --gradient_accumulation_steps 1 --max_steps 2"
+
+planned() { # ARGUMENTS...: bytes of the plan
+  "$OPENR1" plan $common "$@" --json 2>"$tmp/text" >"$tmp/json"
+  grep -o '"total": *[0-9]*,"limit"' "$tmp/json" | grep -o '[0-9]*' | head -1
+}
+check() { # NAME ARGUMENTS...
+  name=$1
+  shift
+  want=$(planned "$@")
+  "$OPENR1" sft $common "$@" --output_dir "$tmp/$name" >"$tmp/out" 2>"$tmp/text" ||
+    say "$name: $(cat "$tmp/text")"
+  got=$(sed -n 's/.*memory: \([0-9.]*\) GB at most.*/\1/p' "$tmp/text")
+  awk -v got="$got" -v want="$want" \
+    'BEGIN { x = got * 1e9 / want; exit !(want > 1e8 && x > 0.9 && x < 1.1) }' ||
+    say "$name: $got GB at most, planned were $want bytes"
+}
+check plain
+check checkpointed --gradient_checkpointing true
+check small_state --optim adamw_8bit --gradient_accumulation_steps 2
+
+# Only config.json and the tokenizer, and the plan is the same.
+cp -r "$tmp/model" "$tmp/bare"
+rm -f "$tmp/bare"/*.safetensors
+[ "$(planned)" = "$(planned --model_name_or_path "$tmp/bare")" ] || say "a plan without weights is another"
+"$OPENR1" plan $common --use_peft true >"$tmp/out" 2>"$tmp/text" || say "use_peft: $(cat "$tmp/text")"
+"$OPENR1" plan $common --max_memory_gb 0.1 >"$tmp/out" 2>"$tmp/text"
+[ $? = 2 ] || say "a plan of more than there is exits $?"
+grep -q 'optim: adamw_8bit' "$tmp/text" || say "what helps is not said: $(cat "$tmp/text")"
+exit $bad
