@@ -92,6 +92,26 @@ static void test_copy_carries_keys_and_values_of_all_layers(void **state)
     kv_cache_free(cache);
 }
 
+static void test_a_block_that_depends_on_tokens_ahead_is_found_by_those_too(void **state)
+{
+    (void)state;
+    struct three t;
+    int tokens[KERN_KEYS + 2];
+    for (int i = 0; i < KERN_KEYS + 2; i++) tokens[i] = i;
+    three_init(&t, 1); /* one bucket: whoever looks meets it */
+    t.b.ahead = 2;
+    assert_true(blocks_promise(&t.b, &t.a, 1));
+    blocks_write(&t.b, &t.a, 0);
+    blocks_know(&t.b, &t.a, 0, tokens);
+    blocks_drop(&t.b, &t.a);
+    assert_true(blocks_promise(&t.b, &t.c, 1));
+    tokens[KERN_KEYS + 1]++;
+    assert_false(blocks_reuse(&t.b, &t.c, tokens));
+    tokens[KERN_KEYS + 1]--;
+    assert_true(blocks_reuse(&t.b, &t.c, tokens));
+    blocks_release(&t.b);
+}
+
 static void test_blocks_for_counts_begun_blocks(void **state)
 {
     (void)state;
@@ -107,6 +127,7 @@ int main(void)
         cmocka_unit_test(test_promised_blocks_cannot_be_promised_again),
         cmocka_unit_test(test_shared_block_is_copied_by_whoever_writes_while_others_hold_it),
         cmocka_unit_test(test_copy_carries_keys_and_values_of_all_layers),
+        cmocka_unit_test(test_a_block_that_depends_on_tokens_ahead_is_found_by_those_too),
         cmocka_unit_test(test_blocks_for_counts_begun_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

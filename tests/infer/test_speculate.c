@@ -367,6 +367,38 @@ static void test_kept_prompts_hold_the_modules_share_too(void **state)
     }
 }
 
+/* Of a completion's last token but one the draft model has not seen: a block that ends there is not known. */
+static void test_kept_prompts_hold_what_the_draft_model_has_seen(void **state)
+{
+    (void)state;
+    static struct work w;
+    struct model *m = tiny_model(&shapes[0], 3);
+    struct engine_limits l = {.max_running = 4, .max_rows = 40, .max_tokens = PROMPT_MAX + NEW_MAX};
+    struct err e = {0};
+    struct engine_progress p;
+    struct engine_hooks hooks = {.watch = note_progress, .ctx = &p};
+    struct group g;
+    l.keep_prompts = true;
+    l.draft = (struct speculation){drafter("draft"), 3, m};
+    struct engine *engine = engine_new(m, &l, &e);
+    work_to_the_end(&w, shapes[0].vocab, 33);
+    struct request q = w.requests[5];
+    q.n = 1;
+    q.n_prompt = 20;
+    q.sampling.max_new_tokens = 45; /* 64 positions are written, of which the draft model has 63 */
+    assert_int_equal(engine_run(engine, &q, 1, &g, &hooks, &e), 0);
+    assert_int_equal(p.accepted, p.drafted);
+    memcpy(w.prompts[5] + 20, g.c[0].ids, 45 * sizeof(int));
+    group_release(&g);
+    q.n_prompt = 75;
+    assert_int_equal(engine_run(engine, &q, 1, &g, &hooks, &e), 0);
+    assert_int_equal(p.prompt_reused, 32);
+    assert_int_equal(p.accepted, p.drafted);
+    group_release(&g);
+    engine_free(engine);
+    model_free(m);
+}
+
 /* ---- ends ---------------------------------------------------------------------------------------------- */
 
 static const struct tiny spelling = {22, 32, 2, 4, 2, 48, true, "llama", ""};
@@ -632,6 +664,7 @@ int main(void)
         cmocka_unit_test(test_text_that_repeats_itself_is_looked_up),
         cmocka_unit_test(test_modules_draft_from_their_caches_what_they_would_over_the_whole_sequence),
         cmocka_unit_test(test_kept_prompts_hold_the_modules_share_too),
+        cmocka_unit_test(test_kept_prompts_hold_what_the_draft_model_has_seen),
         cmocka_unit_test(test_a_stop_string_within_an_accepted_draft_ends_the_completion_there),
         cmocka_unit_test(test_bad_logits_are_an_error_only_where_plain_decoding_would_come),
         cmocka_unit_test(test_a_damaged_drafter_only_makes_no_drafts),
