@@ -14,7 +14,6 @@
 #include "cmd/cmd.h"
 #include "cmd/cmd_lines.h"
 #include "cmd/model_run.h"
-#include "cmd/speculate.h"
 #include "eval/eval.h"
 
 static const struct opt eval_options[] = {
@@ -74,7 +73,7 @@ static const struct opt eval_options[] = {
     {.key = "params", .type = OPT_MAP, .help = "settings of the task"},
     {.key = "out", .type = OPT_STR, .help = "folder for results.json and samples.jsonl"},
     {0}};
-static const struct opt *const eval_tables[] = {eval_options, speculate_options, model_run_options, NULL};
+static const struct opt *const eval_tables[] = {eval_options, speculation_options, model_run_options, NULL};
 
 /* As asked for; else greedy, or for several samples DeepSeek-R1's 0.6 (its report of 2025, section 3). */
 static double temperature_of(struct conf *c)
@@ -104,7 +103,7 @@ static int options_read(struct conf *c, struct model *m, struct eval_opts *o, st
     if (o->num_samples > 1 && s->temperature == 0)
         return err_usage(e, "%d samples at temperature 0 would all be the same; set --temperature",
                          o->num_samples);
-    return speculate_read(c, &o->draft, e);
+    return speculation_read(c, &o->draft, e);
 }
 
 /* What the numbers rest on, beside the weights: the settings, no paths. */

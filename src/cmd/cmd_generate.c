@@ -18,7 +18,6 @@
 #include "cmd/cmd.h"
 #include "cmd/generate_out.h"
 #include "cmd/model_run.h"
-#include "cmd/speculate.h"
 #include "data/data.h"
 #include "infer/infer.h"
 #include "net/hub.h"
@@ -102,7 +101,7 @@ static const struct opt generate_options[] = {
      .help = "most memory for keys and values, such as 500M or 4G (default: half of the machine's); changes "
              "speed only"},
     {0}};
-static const struct opt *const generate_tables[] = {generate_options, speculate_options, model_run_options,
+static const struct opt *const generate_tables[] = {generate_options, speculation_options, model_run_options,
                                                     NULL};
 
 struct record {
@@ -354,7 +353,7 @@ static bool watch(void *ctx, const struct engine_progress *p)
     struct job *j = ctx;
     double seconds = clock_s() - j->t_start_s;
     char note[160], drafts[96];
-    speculate_note(p, drafts, sizeof drafts);
+    speculation_note(p, drafts, sizeof drafts);
     snprintf(note, sizeof note, "%.0f tokens/s, %ld running%s%s",
              seconds > 0 ? (double)p->tokens / seconds : 0, p->running, *drafts ? ", " : "", drafts);
     j->last = *p;
@@ -389,7 +388,7 @@ static int run(struct job *j, struct engine *engine, struct err *e)
         progress_end(&j->bar);
     }
     char drafts[96];
-    speculate_note(&j->last, drafts, sizeof drafts);
+    speculation_note(&j->last, drafts, sizeof drafts);
     if (!failed && *drafts) log_info("%s", drafts);
     return failed;
 }
@@ -504,7 +503,7 @@ static int generate_command(struct conf *c, struct err *e)
     const char *out = conf_str(c, "out");
     if (out && file_place_check(out, e)) goto out;
     j.model = model_open(c, e);
-    if (!j.model || speculate_read(c, &j.draft, e) || read_prompt_options(&j, e)) goto out;
+    if (!j.model || speculation_read(c, &j.draft, e) || read_prompt_options(&j, e)) goto out;
     read_sampling(&j);
     if (sampling_check(&j.sampling, e) || read_records(&j, e)) goto out;
     rc = j.streams ? run_and_show(&j, e) : run_and_write(&j, e);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/opt.h"
 #include "base/str.h"
 #include "model/model.h"
 #include "text/text.h"
@@ -86,6 +87,10 @@ struct speculation {
 };
 /* By name: "lookup", "mtp", "draft"; an error lists what there is. */
 const struct drafter *drafter_find(const char *name, struct err *e);
+/* Options speculate, draft_model, num_draft_tokens, and what they say; a draft model that they name is
+ * s->model, to be freed with model_free behind the engine, also after a failure. */
+extern const struct opt speculation_options[];
+int speculation_read(struct conf *c, struct speculation *s, struct err *e);
 
 struct engine_limits {
     int max_running; /* sequences decoded together; at most max_rows are */
@@ -115,6 +120,8 @@ struct engine_progress {
     /* Tokens came in so many draws of a sequence in a pass; more than one each where drafts were right. */
     long turns, drafted, accepted;
 };
+/* "4.36 tokens a pass, 68% of drafts accepted", or "" where nothing was drafted. */
+void speculation_note(const struct engine_progress *p, char *note, size_t size);
 /* Called after each forward pass; return true to stop early (then engine_run fails with ERR_STOPPED). A
  * completion whose text is there is done: it can be read, and a group of such released. */
 typedef bool (*engine_watch)(void *ctx, const struct engine_progress *p);

@@ -7,6 +7,7 @@
  *   pass.c      one forward pass: who is in it, draws, what becomes of them
  *   engine.c    memory, and runs of passes
  *   draft_*.c   drafters, one each: guesses at the next tokens     draft_list.h, draft_table.c  their rows
+ *   speculation.c  the options that choose one
  */
 #ifndef INFER_INFER_INT_H
 #define INFER_INFER_INT_H

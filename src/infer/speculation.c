@@ -1,10 +1,10 @@
-/* speculate.c: options of speculative decoding, and how well it went. See speculate.h. */
-#include "cmd/speculate.h"
-
+/* speculation.c: options of speculative decoding, for whoever samples, and how well it went. */
 #include <stdio.h>
 #include <string.h>
 
-const struct opt speculate_options[] = {
+#include "infer/infer.h"
+
+const struct opt speculation_options[] = {
     {.key = "speculate",
      .type = OPT_STR,
      .help = "guess tokens ahead and verify them together: the same completions, fewer passes. lookup: what "
@@ -24,7 +24,7 @@ const struct opt speculate_options[] = {
      .alias = "prompt_lookup_num_tokens"},
     {.key = NULL}};
 
-int speculate_read(struct conf *c, struct speculation *s, struct err *e)
+int speculation_read(struct conf *c, struct speculation *s, struct err *e)
 {
     const char *path = conf_str(c, "draft_model"), *name = conf_str(c, "speculate");
     *s = (struct speculation){.n = conf_is_set(c, "num_draft_tokens") ? (int)conf_int(c, "num_draft_tokens")
@@ -40,7 +40,7 @@ int speculate_read(struct conf *c, struct speculation *s, struct err *e)
     return s->model ? 0 : -1;
 }
 
-void speculate_note(const struct engine_progress *p, char *note, size_t size)
+void speculation_note(const struct engine_progress *p, char *note, size_t size)
 {
     *note = 0;
     if (!p->drafted) return;
