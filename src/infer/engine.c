@@ -184,6 +184,7 @@ size_t engine_bytes(const struct model *model, const struct engine_limits *limit
     bytes += rows * (sizeof(int) + sizeof(struct span)) + blocks_bytes(l.n_blocks);
     bytes += (2 * running + 1) * (size_t)blocks_for(l.max_tokens) * sizeof(int);
     bytes += places(&l) * (sizeof(struct entry) + sizeof(struct draw) + sizeof(int));
+    if (l.keep_sets) bytes += places(&l) * SET_MAX * sizeof(int);
     if (l.draft.by && l.draft.by->model && !weights_packed(l.draft.model))
         bytes += panels_bytes(l.draft.model);
     if (l.draft.by && l.draft.by->bytes) bytes += l.draft.by->bytes(m, &l);
@@ -219,6 +220,7 @@ static void engine_pass_memory(struct engine *e)
     e->heads = alloc_zero(n, sizeof *e->heads);
     e->entries = alloc_zero(n, sizeof *e->entries);
     e->draws = alloc_zero(n, sizeof *e->draws);
+    if (e->limits.keep_sets) e->sets = alloc_zero(n, SET_MAX * sizeof *e->sets);
     e->logits_rows = logits_rows(e->model, &e->limits);
     e->logits = alloc_floats((size_t)e->logits_rows * (size_t)vocab_max(e->model, &e->limits));
     e->kept_logits = alloc_floats(vocab);
@@ -284,9 +286,9 @@ void engine_free(struct engine *e)
     tape_free(e->tape);
     arena_release(&e->arena);
     for (int i = 0; i < e->limits.max_running; i++) text_stream_release(&e->sequence_memory[i].stream);
-    void *const all[] = {e->tables,  e->sequence_memory, e->sequences,   e->prompt_memory,
-                         e->prompts, e->tokens,          e->spans,       e->heads,
-                         e->entries, e->draws,           e->kept_logits, e->logits};
+    void *const all[] = {e->tables,      e->sequence_memory, e->sequences, e->prompt_memory, e->prompts,
+                         e->tokens,      e->spans,           e->heads,     e->entries,       e->draws,
+                         e->kept_logits, e->logits,          e->sets};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     sampler_release(&e->sampler);
     blocks_release(&e->blocks);

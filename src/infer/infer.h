@@ -52,11 +52,16 @@ void text_stream_end(struct text_stream *s);
 
 enum finish { FINISH_STOP, FINISH_LENGTH };
 
+enum { SET_MAX = 4096 }; /* a larger set of tokens counts as all of them */
 struct completion {
     int *ids;
     float
         *logps; /* log-prob of each id under softmax(z / T) (T = 1 when greedy), as the trainer computes it */
     int n;
+    /* Where sets are kept: token t was drawn from set_ids[set_ends[t - 1]] .. set_ids[set_ends[t] - 1]
+     * (ascending; none: all tokens), and logps are those of the softmax over that set alone. Else NULL. */
+    int *set_ids;
+    size_t *set_ends; /* [n] */
     enum finish finish;
     char *text; /* decoded, special tokens left out; NUL-terminated, and may hold NUL */
     size_t n_text;
@@ -102,6 +107,8 @@ struct engine_limits {
      * (turns of a conversation). Then engine_reset must be called when the weights have changed. Within one
      * run prompts share their common beginnings always. */
     bool keep_prompts;
+    /* Keep the sets that top_k, top_p and min_p left to draw from (struct completion). */
+    bool keep_sets;
     struct speculation draft;
 };
 struct engine;

@@ -125,8 +125,9 @@ struct draw {
     const int *prompt, *ids; /* what the repetition penalty sees */
     int n_prompt, n_ids;
     struct rng_at at;
+    int *set; /* [SET_MAX]: the set is wanted; or NULL */
     /* results */
-    int id;
+    int id, n_set; /* n_set 0: all tokens */
     float logp;
     bool bad; /* the logits hold NaN or +infinity, or nothing finite */
 };
@@ -164,7 +165,8 @@ struct sequence {
     struct prompt *prompt; /* what it waits for; NULL once it has a first token */
     struct table table;
     struct completion *out; /* in the caller's group; out->ids holds the drafts too, behind its n tokens */
-    int cap;                /* of out->ids and out->logps */
+    int cap;                /* of out->ids and out->logps, and of out->set_ends */
+    size_t sets_cap;        /* of out->set_ids */
     int n_drafts;
     int n_settled;             /* positions of which a drafter's keys and values are there to stay */
     struct text_stream stream; /* used when there are stop strings */
@@ -200,6 +202,7 @@ struct engine {
     int n_heads, head_to_keep;
     struct entry *entries; /* who draws from which */
     struct draw *draws;
+    int *sets; /* SET_MAX a draw; NULL: not kept */
     int n_entries;
     float *logits; /* [logits_rows, vocab] */
     int logits_rows;

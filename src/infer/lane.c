@@ -74,6 +74,8 @@ void group_release(struct group *g)
     for (int i = 0; i < g->n; i++) {
         free(g->c[i].ids);
         free(g->c[i].logps);
+        free(g->c[i].set_ids);
+        free(g->c[i].set_ends);
         free(g->c[i].text);
     }
     free(g->c);
@@ -91,6 +93,20 @@ static void completion_add(struct sequence *s, int id, float logp, int ahead)
     }
     c->ids[c->n] = id;
     c->logps[c->n++] = logp;
+}
+
+/* The set that the token just added was drawn from. */
+static void completion_add_set(struct sequence *s, const struct draw *d)
+{
+    struct completion *c = s->out;
+    size_t from = c->n > 1 ? c->set_ends[c->n - 2] : 0, n = (size_t)d->n_set;
+    c->set_ends = alloc_again(c->set_ends, (size_t)s->cap * sizeof *c->set_ends);
+    if (from + n > s->sets_cap) {
+        s->sets_cap = 2 * (from + n);
+        c->set_ids = alloc_again(c->set_ids, s->sets_cap * sizeof *c->set_ids);
+    }
+    if (n) memcpy(c->set_ids + from, d->set, n * sizeof *c->set_ids);
+    c->set_ends[c->n - 1] = from + n;
 }
 
 static void completion_text(const struct run *r, struct sequence *s)
@@ -145,6 +161,7 @@ static void sequence_admit(struct run *r, int n_blocks)
     s->prompt = p;
     p->n_waiting++;
     s->cap = s->n_drafts = 0;
+    s->sets_cap = 0;
     s->ended = false;
     s->began = NULL;
     s->out = &r->groups[r->next].c[s->index];
@@ -221,6 +238,7 @@ static void sequence_know(struct run *r, const struct sequence *s)
 void sequence_take(struct run *r, struct sequence *s, const struct draw *d)
 {
     completion_add(s, d->id, d->logp, r->e->limits.draft.n);
+    if (r->e->sets) completion_add_set(s, d);
     s->n_taken++;
     r->progress.tokens++;
     s->ended = sequence_ends(r, s, d->id);

@@ -161,6 +161,7 @@ static void draw_entries(struct run *r, struct sampler *sampler, int first, int 
                                     .n_prompt = q->n_prompt,
                                     .ids = n->s->out->ids,
                                     .n_ids = n_ids,
+                                    .set = e->sets ? e->sets + (size_t)i * SET_MAX : NULL,
                                     .at = {.seed = q->seed,
                                            .purpose = RNG_SAMPLE,
                                            .step = q->step,

@@ -12,7 +12,8 @@
  *
  * Ties are cut in order of id. The log-probability that is recorded is another matter: that of the token
  * under softmax(z / T) of the unprocessed logits (T = 1 when greedy), worked out by the same slot on the
- * same row as op_head's, so that it equals the trainer's to the last bit.
+ * same row as op_head's, so that it equals the trainer's to the last bit. Where the set that was left to draw
+ * from is wanted, it is that of the softmax over the set: all other logits are -inf, as in op_head.
  */
 #include "infer/infer_int.h"
 
@@ -255,6 +256,20 @@ static bool weights_look(struct sampler *s, struct draw *d, struct kern_logits *
     return !changed.bad;
 }
 
+/* The set of t->kept, and the log-prob of d->id in it. */
+static void draw_set(struct sampler *s, struct draw *d, struct kern_logits *row)
+{
+    struct sampler_scratch *t = scratch_here(s);
+    if (t->kept.n > SET_MAX) return;
+    d->n_set = t->kept.n;
+    memcpy(d->set, t->kept.ids, (size_t)t->kept.n * sizeof *d->set);
+    memcpy(t->penalised, d->z, (size_t)s->vocab * sizeof *t->penalised);
+    op_head_keep(&(struct head_set){d->set, d->n_set}, t->penalised, 0, s->vocab, -INFINITY);
+    row->z = t->penalised;
+    row->prob = NULL;
+    kern()->logits(row);
+}
+
 static int draw_random(struct sampler *s, const struct draw *d, const float *z)
 {
     struct sampler_scratch *t = scratch_here(s);
@@ -272,6 +287,7 @@ void sampler_draw(struct sampler *s, struct draw *d)
         d->bad = !weights_look(s, d, &row, &z);
         if (d->bad) return;
         d->id = draw_random(s, d, z);
+        if (d->set && filters(d->how, s->vocab)) draw_set(s, d, &row);
     } else {
         row = row_of(d, s->vocab);
         d->bad = !row_look(&row);

@@ -6,6 +6,8 @@
  *
  * and where the mean m = (1/V) sum_v y_v - lse of all log-probs is wanted, dz_v += (1/T) dm (1/V - p_v).
  *
+ * Where a row has a set of tokens, y_v is -inf and dz_v 0 for all others.
+ *
  * With the matrix's cap c, z is c tanh(z/c) wherever it is used, and dz gets the factor 1 - (z/c)^2.
  *
  * Forward goes by pieces of rows, since the sums over a row need all of it. Backward goes by pieces of the
@@ -14,6 +16,7 @@
  * dW adds blocks of KERN_K_BLOCK rows, numbered over the selected rows whose dlogp or dH is not zero (the
  * others add nothing and are left out before anything is worked out).
  */
+#include <math.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -121,6 +124,29 @@ static double head_sum(const float *z, int n)
     return s[0];
 }
 
+void op_head_keep(const struct head_set *s, float *z, int first, int n, float other)
+{
+    int low = 0, high = s->n;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (s->ids[middle] < first)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (int v = 0; v < n; v++) {
+        if (low < s->n && s->ids[low] == first + v)
+            low++;
+        else
+            z[v] = other;
+    }
+}
+
+static const struct head_set *head_set_of(const struct head_run *h, int at)
+{
+    return h->rows.sets && h->rows.sets[at].n ? &h->rows.sets[at] : NULL;
+}
+
 static void head_forward_rows(void *ctx, struct range r)
 {
     const struct head_run *h = ctx;
@@ -129,7 +155,11 @@ static void head_forward_rows(void *ctx, struct range r)
         size_t at = (size_t)h->first + i;
         int target = h->rows.targets[at];
         CHECK(target >= 0 && target < vocab, "target %d of %d", target, vocab);
-        struct kern_logits l = {.z = h->z + i * (size_t)vocab, .n = vocab, .inv_t = h->inv_t};
+        float *z = h->z + i * (size_t)vocab;
+        const struct head_set *set = head_set_of(h, (int)at);
+        if (set) op_head_keep(set, z, 0, vocab, -INFINITY);
+        CHECK(!set || z[target] > -INFINITY, "target %d is not in its set of %d", target, set->n);
+        struct kern_logits l = {.z = z, .n = vocab, .inv_t = h->inv_t};
         kern()->logits(&l);
         h->logp->data[at] = l.z[target] * h->inv_t - l.lse;
         h->entropy->data[at] = l.entropy;
@@ -196,8 +226,10 @@ static void head_backward_tile(void *ctx, const struct kern_gemm *tile, int row,
         /* A target outside the tile is one that no column meets; -1 would mean that there is none at all. */
         int at = h->active[row + i], target = h->rows.targets[at] - col;
         if (target < 0 || target >= tile->n) target = tile->n;
-        (h->w->cap > 0 ? head_backward_capped : head_backward_row)(h, at, tile->c + i * tile->c_row, tile->n,
-                                                                   target);
+        float *z = tile->c + i * tile->c_row;
+        const struct head_set *set = head_set_of(h, at);
+        (h->w->cap > 0 ? head_backward_capped : head_backward_row)(h, at, z, tile->n, target);
+        if (set) op_head_keep(set, z, col, tile->n, 0);
     }
 }
 
@@ -304,6 +336,7 @@ static void head_backward(struct tape *t, struct node *node)
 struct head_out op_head_run(struct tape *t, struct tensor *x, struct weight *w, const struct head_rows *rows)
 {
     CHECK(x->cols == w->cols, "%s [%d, %d] times x [%d, %d]", w->name, w->rows, w->cols, x->rows, x->cols);
+    CHECK(!rows->sets || !rows->mean, "the mean over all %d tokens, of rows with sets", w->rows);
     CHECK(rows->n >= 1 && rows->temperature > 0, "%d rows at temperature %g", rows->n,
           (double)rows->temperature);
     struct head_run h = {.x = x, .w = w, .rows = *rows, .inv_t = 1 / rows->temperature};
@@ -342,17 +375,19 @@ void op_logits_run(struct tape *t, struct tensor *x, struct weight *w, const int
 static struct tensor *head_case(struct tape *t, int c)
 {
     /* Row 4 is selected twice; case 2 has more of the vocabulary than one contraction block, case 3 more than
-     * a piece of capped logits. */
-    static const int vocab[] = {7, 7, 270, 520, 520}, width[] = {6, 6, 6, 2, 2};
+     * a piece of capped logits; cases 5 and 6 have sets. */
+    static const int vocab[] = {7, 7, 270, 520, 520, 270, 520}, width[] = {6, 6, 6, 2, 2, 6, 2};
     static const int select[] = {4, 0, 2, 4}, targets[] = {1, 6, 0, 3};
-    static const struct head_rows rows[] = {{4, select, targets, 1, false},
-                                            {4, select, targets, 0.7F, false},
-                                            {4, select, targets, 1.5F, false},
-                                            {4, select, targets, 1, false},
-                                            {4, select, targets, 0.7F, true}};
+    static const int one[] = {1, 5, 6, 200, 269}, two[] = {6}, three[] = {2, 3, 4, 131, 132};
+    static const struct head_set sets[] = {{one, 5}, {two, 1}, {NULL, 0}, {three, 5}};
+    static const struct head_rows rows[] = {
+        {4, select, targets, 1, false, NULL},    {4, select, targets, 0.7F, false, NULL},
+        {4, select, targets, 1.5F, false, NULL}, {4, select, targets, 1, false, NULL},
+        {4, select, targets, 0.7F, true, NULL},  {4, select, targets, 0.8F, false, sets},
+        {4, select, targets, 1, false, sets}};
     struct tensor *x = op_case_input(t, 5, width[c], 1);
     struct weight *w = op_case_weight(t, vocab[c], width[c], 1);
-    w->cap = c >= 3 ? 3 : 0;
+    w->cap = c == 3 || c == 4 || c == 6 ? 3 : 0;
     struct head_out out = op_head_run(t, x, w, &rows[c]);
     if (c == 4) return op_add_run(t, out.mean_logp, out.logp);
     return c == 0 ? out.logp : c == 1 ? out.entropy : op_add_run(t, out.logp, out.entropy);
@@ -362,6 +397,6 @@ const struct op op_head = {
     .name = "head",
     .formula = "logp = z_target / T - lse(z / T), entropy = lse - sum p z / T, mean = sum z / (V T) - lse, z "
                "= x W^T",
-    .n_cases = 5,
+    .n_cases = 7,
     .build_case = head_case,
 };

@@ -264,14 +264,21 @@ struct tensor *op_balance_tie(struct tape *t, struct tensor *x, struct tensor *t
 /* Output head fused with log-softmax: for each selected row i of x, logits z = x_row W^T, never all at once.
  * logp_i = z_target/T - lse(z/T), entropy_i of softmax(z/T), and argmax; if it is asked for, also the mean of
  * the log-probs of all V tokens, (1/V) sum z/T - lse. W is [V, D]; with W's cap, z is cap * tanh(z / cap)
- * from there on. */
+ * from there on. With sets, the softmax of row i, and so all of this but the mean, is over its set alone. */
+struct head_set {
+    const int *ids; /* ascending; the target is among them */
+    int n;          /* 0: all V tokens */
+};
 struct head_rows {
     int n;
     const int *rows;    /* [n] rows of x */
     const int *targets; /* [n] */
     float temperature;
-    bool mean; /* want mean_logp */
+    bool mean;                   /* want mean_logp; not with sets */
+    const struct head_set *sets; /* [n], or NULL */
 };
+/* Give z[v], v = first .. first + n - 1, this value where it is not in the set. */
+void op_head_keep(const struct head_set *s, float *z, int first, int n, float other);
 struct head_out {
     struct tensor *logp;      /* [n, 1], differentiable */
     struct tensor *entropy;   /* [n, 1], differentiable */

@@ -197,6 +197,7 @@ struct grpo {
     struct policy_opts policy;
     struct entropy_control control;
     struct sampling sampling;
+    bool keeps_sets; /* some tokens cannot be drawn: their sets come with the completions */
     struct engine *engine;
     struct model *ref; /* NULL: beta is 0 */
     struct reference reference;

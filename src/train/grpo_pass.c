@@ -32,7 +32,13 @@ static void lay(struct grpo *g, const struct prompt *p, const struct completion 
     for (const struct completion *end = c + n; c < end; c++) {
         int row = g->micro.n_rows;
         if (c->n > 1) micro_span(&g->micro, c->ids, c->n - 1, parent);
-        for (int t = 0; t < c->n; t++) micro_head(&g->micro, t == 0 ? last : row + t - 1, c->ids[t]);
+        for (int t = 0; t < c->n; t++) {
+            micro_head(&g->micro, t == 0 ? last : row + t - 1, c->ids[t]);
+            if (c->set_ends) {
+                size_t from = t == 0 ? 0 : c->set_ends[t - 1];
+                micro_head_set(&g->micro, c->set_ids + from, (int)(c->set_ends[t] - from));
+            }
+        }
     }
 }
 

@@ -117,10 +117,15 @@ static int read_sampling(struct grpo *g, struct conf *c, struct err *e)
     for (size_t i = 0; i < n_stops; i++) g->stop_strings[i] = stops[i];
     s->stop_strings = g->stop_strings;
     s->n_stop_strings = (int)n_stops;
-    if (s->top_p < 1 || s->top_k > 0 || s->min_p > 0 || s->repetition_penalty != 1)
-        log_warn("top_p, top_k, min_p and repetition_penalty change what is sampled but not the log-probs "
-                 "that are "
-                 "trained: the ratio is biased. temperature alone is exact");
+    g->keeps_sets = s->top_p < 1 || s->top_k > 0 || s->min_p > 0;
+    if (g->keeps_sets)
+        log_info("sampling: log-probs are those of the softmax over the tokens that top_p, top_k and min_p "
+                 "left to "
+                 "draw from, the same when trained");
+    if (s->repetition_penalty != 1)
+        log_warn(
+            "repetition_penalty changes what is sampled but not the log-probs that are trained: the ratio is "
+            "biased. temperature, top_p, top_k and min_p are exact");
     return 0;
 }
 
@@ -128,7 +133,8 @@ static int read_sampling(struct grpo *g, struct conf *c, struct err *e)
 static struct engine_limits choose_limits(struct grpo *g, struct conf *c)
 {
     int total = g->layout.groups * g->layout.group;
-    struct engine_limits l = {.max_running = total < 256 ? total : 256, .max_rows = 512};
+    struct engine_limits l = {
+        .max_running = total < 256 ? total : 256, .max_rows = 512, .keep_sets = g->keeps_sets};
     int longest = g->prompts.longest > g->held_out.longest ? g->prompts.longest : g->held_out.longest;
     l.max_tokens = longest + g->preflight.longest + g->sampling.max_new_tokens;
     if (conf_is_set(c, "max_running"))
@@ -187,6 +193,7 @@ static int take_buffers(struct grpo *g, struct err *e)
     size_t step = (size_t)g->layout.step_groups * (size_t)g->layout.group, most = (size_t)tokens;
     size_t step_tokens = step * (size_t)g->sampling.max_new_tokens;
     micro_init(&g->micro, (int)rows, (g->layout.group + 1) * g->layout.micro_groups, (int)tokens);
+    if (g->keeps_sets) micro_sets(&g->micro);
     g->active = alloc_zero((size_t)g->layout.micro_groups, sizeof *g->active);
     g->lengths = alloc_zero(step, sizeof *g->lengths);
     g->starts = alloc_zero(step + 1, sizeof *g->starts);
@@ -207,12 +214,22 @@ static int take_buffers(struct grpo *g, struct err *e)
     return 0;
 }
 
+/* Of a window's completions. */
+static size_t sets_bytes(const struct grpo *g)
+{
+    int most = model_config(g->t->model)->vocab < SET_MAX ? model_config(g->t->model)->vocab : SET_MAX;
+    if (g->sampling.top_k > 0 && g->sampling.top_k < most) most = g->sampling.top_k;
+    size_t tokens = (size_t)g->layout.groups * (size_t)g->layout.group * (size_t)g->sampling.max_new_tokens;
+    return g->keeps_sets ? tokens * (size_t)most * sizeof(int) : 0;
+}
+
 static int plan(struct grpo *g, struct engine_limits *limits, struct err *e)
 {
     struct trainer *t = g->t;
     if (take_buffers(g, e)) return -1;
     *limits = choose_limits(g, t->conf);
     plan_add(&t->plan, "sampling: KV cache, packed weights", engine_bytes(t->model, limits));
+    plan_add(&t->plan, "tokens drawn from, at most", sets_bytes(g));
     if (g->policy.beta != 0)
         plan_add(&t->plan, "reference model",
                  model_is_adapted(t->model) ? model_reference_bytes(t->model)

@@ -23,6 +23,7 @@ void micro_release(struct micro *b)
     free(b->spans);
     free(b->rows);
     free(b->targets);
+    free(b->sets);
     free(b->sequences);
     free(b->widths);
     free(b->next);
@@ -53,8 +54,20 @@ void micro_head(struct micro *b, int row, int target)
 {
     CHECK(b->n_heads < b->max_heads && row >= 0 && row < b->n_rows, "row %d of %d, head %d of %d", row,
           b->n_rows, b->n_heads, b->max_heads);
+    if (b->sets) b->sets[b->n_heads] = (struct head_set){NULL, 0};
     b->rows[b->n_heads] = row;
     b->targets[b->n_heads++] = target;
+}
+
+void micro_sets(struct micro *b)
+{
+    b->sets = alloc_zero((size_t)b->max_heads, sizeof *b->sets);
+}
+
+void micro_head_set(struct micro *b, const int *ids, int n)
+{
+    CHECK(b->sets && b->n_heads > 0, "a set for prediction %d", b->n_heads - 1);
+    b->sets[b->n_heads - 1] = (struct head_set){ids, n};
 }
 
 void micro_noise(struct micro *b, uint64_t seed)
@@ -119,7 +132,7 @@ static void forward_further(const struct micro *b, struct model *m, struct tape 
         int *targets = b->further_targets + (size_t)k * (size_t)b->max_heads;
         int n = shift(b, k, next, rows, targets);
         f->further[k].module = (struct further){&f->batch, x, next, k};
-        f->further[k].rows = (struct head_rows){n, rows, targets, f->rows.temperature, false};
+        f->further[k].rows = (struct head_rows){n, rows, targets, f->rows.temperature, false, NULL};
         x = model_forward_further(m, t, &f->further[k].module, checkpoint);
         if (n) f->further[k].out = op_head_run(t, x, model_head(m), &f->further[k].rows);
     }
@@ -137,6 +150,7 @@ void micro_forward(const struct micro *b, struct model *m, struct tape *t, bool 
     f->rows.n = b->n_heads;
     f->rows.rows = b->rows;
     f->rows.targets = b->targets;
+    f->rows.sets = b->sets;
     f->rows.mean = b->mean_logp;
     struct tensor *x = model_forward(m, t, &f->batch, checkpoint);
     f->out = op_head_run(t, x, model_head(m), &f->rows);

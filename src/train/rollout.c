@@ -167,6 +167,19 @@ struct tally rollouts_tally(const struct rollouts *r, const struct scorer *s)
 
 /* ---- saving ---------------------------------------------------------------------------------------- */
 
+/* The sets that tokens were drawn from, a list each. */
+static json_t *sets_json(const struct completion *c)
+{
+    json_t *sets = json_array();
+    size_t at = 0;
+    for (int t = 0; t < c->n; t++) {
+        json_t *set = json_array();
+        for (; at < c->set_ends[t]; at++) json_array_append_new(set, json_integer(c->set_ids[at]));
+        json_array_append_new(sets, set);
+    }
+    return sets;
+}
+
 static json_t *completion_json(const struct rollouts *r, int i)
 {
     const struct completion *c = rollouts_at(r, i);
@@ -186,6 +199,7 @@ static json_t *completion_json(const struct rollouts *r, int i)
     json_object_set_new(o, "ids", ids);
     json_object_set_new(o, "logps", logps);
     json_object_set_new(o, "ref", ref);
+    if (c->set_ends) json_object_set_new(o, "sets", sets_json(c));
     json_object_set_new(o, "truncated", json_boolean(c->finish == FINISH_LENGTH));
     json_object_set_new(o, "text", json_string(c->text));
     json_object_set_new(o, "rewards", rewards);
@@ -224,6 +238,34 @@ static double number_or_nan(const json_t *v)
     return json_is_number(v) ? json_number_value(v) : NAN;
 }
 
+/* Each ascending, and with the token that was drawn. */
+static int load_sets(struct completion *c, int i, const json_t *sets, struct err *e)
+{
+    size_t total = 0, at = 0;
+    if (!sets) return 0;
+    if (json_array_size(sets) != (size_t)c->n)
+        return err_set(e, "completion %d: ids and sets differ in length", i);
+    for (size_t t = 0; t < (size_t)c->n; t++) total += json_array_size(json_array_get(sets, t));
+    c->set_ids = alloc_zero(total + 1, sizeof *c->set_ids);
+    c->set_ends = alloc_zero((size_t)c->n + 1, sizeof *c->set_ends);
+    for (size_t t = 0; t < (size_t)c->n; t++) {
+        const json_t *set = json_array_get(sets, t), *id;
+        bool found = json_array_size(set) == 0;
+        size_t k;
+        json_array_foreach(set, k, id)
+        {
+            c->set_ids[at] = (int)json_integer_value(id);
+            if (k > 0 && c->set_ids[at] <= c->set_ids[at - 1])
+                return err_set(e, "completion %d: the set of token %zu is not ascending", i, t);
+            found = found || c->set_ids[at] == c->ids[t];
+            at++;
+        }
+        if (!found) return err_set(e, "completion %d: token %zu is not in its set", i, t);
+        c->set_ends[t] = at;
+    }
+    return 0;
+}
+
 static int load_completion(struct rollouts *r, int i, const json_t *o, struct err *e)
 {
     struct completion *c = &r->out[i / r->group].c[i % r->group];
@@ -250,6 +292,7 @@ static int load_completion(struct rollouts *r, int i, const json_t *o, struct er
         r->rewards[cell] = number_or_nan(json_array_get(json_object_get(o, "rewards"), (size_t)k));
         snprintf(r->reasons + cell * REASON_MAX, REASON_MAX, "%s", reason ? reason : "");
     }
+    if (load_sets(c, i, json_object_get(o, "sets"), e)) return -1;
     r->totals[i] = number_or_nan(json_object_get(o, "total"));
     r->advantages[i] = json_number_value(json_object_get(o, "advantage"));
     return 0;

@@ -38,6 +38,8 @@ struct micro {
     struct span *spans;  /* [max_spans] */
     int *rows, *targets; /* [max_heads]: predictions that are wanted */
     bool mean_logp;      /* the mean of all log-probs is wanted too */
+    /* [max_heads] Tokens that each prediction is among; NULL: all, everywhere. */
+    struct head_set *sets;
     /* Noise on the embeddings: widths NULL: none. Dropout of adapters, in passes that are recorded. */
     struct noise noise;
     struct dropout dropout;
@@ -55,6 +57,9 @@ void micro_clear(struct micro *b);
 /* Append a span of n tokens whose positions follow those of `parent` (-1: start at 0). Returns its index. */
 int micro_span(struct micro *b, const int *ids, int n, int parent);
 void micro_head(struct micro *b, int row, int target);
+/* Predictions may be among few tokens; after micro_init. The newest one is among these. */
+void micro_sets(struct micro *b);
+void micro_head_set(struct micro *b, const int *ids, int n);
 /* There will be noise on embeddings, keyed by seed (and noise.at.step, which the caller keeps up to date);
  * after micro_init. Each span is then given the noise's width. The same for dropout (dropout.at.step). */
 void micro_noise(struct micro *b, uint64_t seed);

@@ -294,6 +294,40 @@ static void test_recorded_logp_is_that_of_unprocessed_logits(void **state)
     sampler_release(&s);
 }
 
+static void test_a_wanted_set_is_the_kept_one_and_logp_is_within_it(void **state)
+{
+    (void)state;
+    enum { VOCAB = 300 };
+    static float z[VOCAB];
+    static int set[SET_MAX];
+    int seen[] = {0, 1, 2, 3, 4}, sets = 0;
+    struct sampler s;
+    sampler_init(&s, VOCAB, 1);
+    for (uint32_t trial = 0; trial < 200; trial++) {
+        random_logits(z, VOCAB, trial, 2);
+        struct sampling how = random_sampling(trial, VOCAB);
+        struct draw d = {
+            .z = z, .how = &how, .prompt = seen, .n_prompt = 5, .at = {.seed = trial}, .set = set};
+        sampler_draw(&s, &d);
+        double sum = 0, t = (double)how.temperature;
+        bool found = d.n_set == 0;
+        for (int i = 0; i < (d.n_set ? d.n_set : VOCAB); i++)
+            sum += exp(((double)z[d.n_set ? set[i] : i] - (double)z[d.id]) / t);
+        assert_true(fabs((double)d.logp + log(sum)) < 1e-4);
+        struct draw again = d;
+        const struct candidates *c = sampler_kept(&s, &again);
+        if (d.n_set) assert_int_equal(d.n_set, c->n);
+        for (int i = 0; i < d.n_set; i++) {
+            assert_int_equal(set[i], c->ids[i]);
+            found = found || set[i] == d.id;
+        }
+        assert_true(found);
+        sets += d.n_set > 0 && d.n_set < VOCAB;
+    }
+    assert_true(sets > 100);
+    sampler_release(&s);
+}
+
 static void test_damaged_logits_are_seen(void **state)
 {
     (void)state;
@@ -351,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_draws_follow_the_exact_distribution),
         cmocka_unit_test(test_greedy_is_the_lowest_of_the_largest_after_the_penalty),
         cmocka_unit_test(test_recorded_logp_is_that_of_unprocessed_logits),
+        cmocka_unit_test(test_a_wanted_set_is_the_kept_one_and_logp_is_within_it),
         cmocka_unit_test(test_damaged_logits_are_seen),
         cmocka_unit_test(test_extreme_parameters_leave_one_token),
     };

@@ -154,7 +154,8 @@ static void head_run(struct tape *t, void *ctx)
     x->wants_grad = true;
     int *rows = alloc_zero((size_t)r->rows, sizeof *rows);
     for (int i = 0; i < r->rows; i++) rows[i] = r->rows - 1 - i;
-    struct head_out out = op_head_run(t, x, r->w, &(struct head_rows){r->rows, rows, rows, 0.7F, false});
+    struct head_rows h = {.n = r->rows, .rows = rows, .targets = rows, .temperature = 0.7F};
+    struct head_out out = op_head_run(t, x, r->w, &h);
     float *seed = tape_seed(t, out.logp);
     for (int i = 0; !plan && i < r->rows; i++) seed[i] = (float)(i % 3);
     r->out.n_y = (size_t)r->rows;

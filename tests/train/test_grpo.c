@@ -7,7 +7,7 @@
 
 /* From a model that has seen some sums, so that it is right now and then. */
 #define DATA  "dataset_name @sums.jsonl reward_funcs exact max_completion_length 4 "
-#define START "model_name_or_path @begun/model save_strategy no seed 3 "
+#define START "model_name_or_path @begun/model save_strategy no seed 3 preflight false "
 #define RUN                                                                                                  \
     START DATA "output_dir @out overwrite_output_dir true prompts_per_step 4 num_generations 8 max_steps 6 "
 
@@ -60,8 +60,11 @@ static void the_sampler_and_the_trainer_agree_to_the_last_bit(void **state)
     (void)state;
     const char *settings[] = {"temperature 0.7 max_completion_length 9",
                               "temperature 1.3 gradient_checkpointing true",
-                              "beta 0.05 max_running 3 max_completion_length 5"};
-    for (int k = 0; k < 3; k++) {
+                              "beta 0.05 max_running 3 max_completion_length 5",
+                              "top_k 3 temperature 1.2 beta 0.05",
+                              "top_p 0.8 num_iterations 2",
+                              "min_p 0.2 top_k 9 top_entropy_quantile 0.5 entropy_coef 0.01"};
+    for (int k = 0; k < 6; k++) {
         char words[512];
         snprintf(words, sizeof words, RUN "learning_rate 1e-2 %s", settings[k]);
         json_t *m = run_metrics(words);
@@ -238,6 +241,22 @@ static void a_share_of_the_tokens_is_one_of_the_whole_step(void **state)
     json_decref(four);
 }
 
+/* The sampler never draws the fourth best of top_k 3: neither old nor new log-probs give it any weight, so
+ * those of the three add up to one, and the entropy is at most log 3. */
+static void the_ratio_is_of_what_was_sampled_from(void **state)
+{
+    (void)state;
+    json_t *m = run_metrics(RUN "learning_rate 1e-2 top_k 3 temperature 5 num_iterations 2 beta 1e-6"),
+           *all = run_metrics(RUN "learning_rate 1e-2 temperature 5 num_iterations 2 beta 1e-6");
+    for (size_t i = 0; i < 6; i++) {
+        assert_true(tiny_metric(m, i, "entropy") <= log(3) + 1e-6);
+        assert_true((tiny_metric(m, i, "ratio/max_deviation") == 0) == (i % 2 == 0));
+        assert_true(tiny_metric(all, i, "entropy") > log(3));
+    }
+    json_decref(m);
+    json_decref(all);
+}
+
 static void resuming_within_a_window_ends_in_the_same_bits(void **state)
 {
     (void)state;
@@ -245,7 +264,7 @@ static void resuming_within_a_window_ends_in_the_same_bits(void **state)
     "model_name_or_path @begun/model seed 3 " DATA "output_dir @resume learning_rate 1e-2 "                  \
     "prompts_per_step 2 num_generations 8 num_iterations 2 steps_per_generation 2 beta 0.02 "                \
     "sync_ref_model true ref_model_sync_steps 3 use_adaptive_entropy true entropy_target 1 "                 \
-    "entropy_coef_delta 0.1 max_steps 11 save_steps 1 "
+    "entropy_coef_delta 0.1 top_p 0.9 max_steps 11 save_steps 1 "
     char whole[65], resumed[65], words[512];
     tiny_hash("grpo", RESUME, whole);
     json_t *log = tiny_metrics("resume");
@@ -417,6 +436,7 @@ int main(void)
         cmocka_unit_test(the_reference_follows_the_policy),
         cmocka_unit_test(an_entropy_bonus_keeps_sampling_varied),
         cmocka_unit_test(a_share_of_the_tokens_is_one_of_the_whole_step),
+        cmocka_unit_test(the_ratio_is_of_what_was_sampled_from),
         cmocka_unit_test(resuming_within_a_window_ends_in_the_same_bits),
         cmocka_unit_test(dynamic_sampling_looks_for_variance_within_its_bound),
         cmocka_unit_test(a_curriculum_by_pass_rate_resumes_to_the_same_bits),

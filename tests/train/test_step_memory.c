@@ -9,7 +9,7 @@
 
 #if !defined(__SANITIZE_ADDRESS__) && defined(__GLIBC__)
 #define WATCHED 1
-enum { LARGE = 4 * 1024 };
+enum { LARGE = 4 * 1024 + 1 }; /* a line's buffer, which grows by powers of two with a record, stays below */
 static long n_large;
 
 void *__libc_malloc(size_t n);

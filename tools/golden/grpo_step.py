@@ -4,7 +4,8 @@
 Made with torch 2.13.0 and transformers 5.23.0. Run from the source folder, after sft_curve.py (whose model it uses):
 python tools/golden/grpo_step.py
 Writes tests/golden/grpo/: step_prompts.jsonl (dataset), step_rollouts.jsonl (prompts and completions as a checkpoint
-holds them, with old and reference log-probs that differ from the model's) and step.json (loss, gradient norm and
+holds them, with old and reference log-probs that differ from the model's), step_sets.jsonl (the same, but that every
+token was drawn from a few alone: a softmax over these) and step.json (loss, gradient norm and
 metrics under several settings; the loss is written out again here, in double precision on log-probs of the model in
 float32, padded rows and all).
 """
@@ -30,15 +31,24 @@ tokenizer = AutoTokenizer.from_pretrained(MODEL)
 rng = random.Random(4)
 
 
-def forward(prompt, completion, temperature):
-    """Log-probs and entropies of the completion's tokens, one row at a time."""
+def forward(prompt, completion, temperature, sets=None):
+    """Log-probs and entropies of the completion's tokens, one row at a time; each within its set, if there are any."""
     logits = model(torch.tensor([prompt + completion])).logits[0, len(prompt) - 1:-1].double() / temperature
-    logp = torch.log_softmax(logits, -1)
-    picked = logp.gather(-1, torch.tensor(completion)[:, None])[:, 0]
-    return picked, -(logp.exp() * logp).sum(-1)
+    picked, entropies = [], []
+    for t, (row, token) in enumerate(zip(logits, completion)):
+        inside = sets[t] if sets and sets[t] else list(range(len(row)))
+        logp = torch.log_softmax(row[inside], -1)
+        picked.append(logp[inside.index(token)])
+        entropies.append(-(logp.exp() * logp).sum())
+    return torch.stack(picked), torch.stack(entropies)
 
 
-def make_rollouts(temperature):
+def draw_sets(ids):
+    """For each token a few others beside it, and for some all of them (an empty list)."""
+    return [[] if rng.random() < 0.2 else sorted({i, *rng.sample(range(15), rng.randint(0, 6))}) for i in ids]
+
+
+def make_rollouts(temperature, with_sets=False):
     groups = []
     for index, text in enumerate(PROMPTS):
         prompt = tokenizer(text)["input_ids"]
@@ -52,13 +62,14 @@ def make_rollouts(temperature):
             truncated = (index + i) % 4 == 3
             if truncated:
                 ids = [rng.randint(1, 14) for _ in range(L)]
+            sets = draw_sets(ids) if with_sets else None
             with torch.no_grad():
-                logp, _ = forward(prompt, ids, temperature)
+                logp, _ = forward(prompt, ids, temperature, sets)
             old = [float(torch.tensor(x + rng.gauss(0, 0.25), dtype=torch.float32)) for x in logp.tolist()]
             ref = [float(torch.tensor(x + rng.gauss(0, 0.3), dtype=torch.float32)) for x in logp.tolist()]
-            completions.append({"ids": ids, "logps": old, "ref": ref, "truncated": truncated, "text": "",
-                                "rewards": [rewards[i]], "reasons": [""], "total": rewards[i],
-                                "advantage": (rewards[i] - mean) / (std + 1e-4)})
+            completions.append({**({"sets": sets} if sets else {}), "ids": ids, "logps": old, "ref": ref,
+                                "truncated": truncated, "text": "", "rewards": [rewards[i]], "reasons": [""],
+                                "total": rewards[i], "advantage": (rewards[i] - mean) / (std + 1e-4)})
         groups.append({"window": 0, "prompt": index, "completions": completions})
     return groups
 
@@ -75,7 +86,7 @@ def step(groups, temperature, loss_type="dapo", level="token", beta=0.0, low=0.2
     model.zero_grad()
     rows = [(tokenizer(PROMPTS[g["prompt"]])["input_ids"], c) for g in groups for c in g["completions"]]
     parts, kls, entropies, counts, clipped, kept, dropped = [], [], [], [], [], [], 0
-    passes = [forward(prompt, c["ids"], temperature) for prompt, c in rows]
+    passes = [forward(prompt, c["ids"], temperature, c.get("sets")) for prompt, c in rows]
     masks = [torch.full_like(logp, 0.0 if mask_truncated and c["truncated"] else 1.0)
              for (_, c), (logp, _) in zip(rows, passes)]
     least = quantile([float(h) for (_, entropy), m in zip(passes, masks) for h, k in zip(entropy.detach(), m) if k],
@@ -158,5 +169,14 @@ cases = [
      "per_device_train_batch_size 6 gradient_accumulation_steps 2",
      dict(top=0.5, bonus=0.03, mask_truncated=True, micro=6)),
 ]
-OUT.joinpath("step.json").write_text(json.dumps(
-    [{"words": words, "expect": step(groups, 0.8, **settings)} for words, settings in cases], indent=0) + "\n")
+few = make_rollouts(0.8, True)
+OUT.joinpath("step_sets.jsonl").write_text("".join(json.dumps(g) + "\n" for g in few))
+few_cases = [
+    ("top_k 9 beta 0.05 entropy_coef 0.02", dict(beta=0.05, bonus=0.02)),
+    ("top_p 0.9 loss_type grpo importance_sampling_level sequence epsilon 0.05 beta 0.02",
+     dict(loss_type="grpo", level="sequence", low=0.05, high=0.05, beta=0.02)),
+]
+records = [{"words": words, "rollouts": name, "expect": step(rollouts, 0.8, **settings)}
+           for name, rollouts, list_ in (("step_rollouts.jsonl", groups, cases), ("step_sets.jsonl", few, few_cases))
+           for words, settings in list_]
+OUT.joinpath("step.json").write_text(json.dumps(records, indent=0) + "\n")
