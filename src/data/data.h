@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/rng.h"
+#include "base/str.h"
 #include "text/text.h"
 
 /* ---- rows -------------------------------------------------------------------------------------------- */
@@ -110,6 +111,30 @@ int prompt_encode(const json_t *row, const struct prompt_opts *o, struct ids *ou
 /* Best-fit decreasing, as TRL's "bfd": bins[i] = bin of example i for lengths[i] <= max_length; -1 for
  * empty ones. Ties go to the earlier example and the older bin. Returns the number of bins. */
 int pack_bfd(const int *lengths, int n, int max_length, int *bins);
+
+/* ---- what a row says (row_text.c) --------------------------------------------------------------------- */
+
+/* The column's text, messages joined by newlines, into out (cleared first); column NULL: the first of the
+ * usual ones that is there. */
+int row_text(const json_t *row, const char *column, struct str *out, struct err *e);
+
+/* ---- copies: of a benchmark (contaminate.c), of an earlier text (dedup.c) ------------------------------ */
+
+/* Runs of n words of a benchmark's texts, without regard to case and white space. */
+struct run_set;
+struct run_set *run_set_new(int n_words);
+void run_set_free(struct run_set *s);
+void run_set_add(struct run_set *s, const char *text, size_t n);
+/* Does the text share a run with them? shared (or NULL) receives the first, as the text has it. Not from two
+ * threads at once. */
+bool run_set_meets(struct run_set *s, const char *text, size_t n, struct str *shared);
+
+struct dedup_opts {
+    int shingle;      /* words of the runs whose sets are compared */
+    double threshold; /* least Jaccard similarity of copies; 1: the same words only */
+};
+/* of[i]: the earlier text that text i repeats, -1: none. */
+void dedup(const char *const *texts, size_t n, const struct dedup_opts *o, long *of);
 
 /* ---- generators (one file, one row each: gen_chain.c, gen_countdown.c, gen_arithmetic.c) -------------
  */

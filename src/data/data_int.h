@@ -31,6 +31,22 @@ void text_with_eos(const struct tokenizer *tok, const json_t *text, struct str *
 /* Set all n entries of mask to value. */
 void mask_fill(struct ids *mask, size_t n, int value);
 
+/* ---- words.c: texts as words --------------------------------------------------------------------------- */
+
+struct word_at {
+    uint64_t hash;
+    size_t from, to; /* bytes of the text */
+};
+struct word_list {
+    struct word_at *list;
+    size_t n, cap;
+};
+void word_list_read(struct word_list *w, const char *text, size_t n); /* replaces what w held */
+void word_list_release(struct word_list *w);
+/* Hash of words at..at+n-1 in order. */
+uint64_t word_list_run(const struct word_list *w, size_t at, size_t n);
+uint64_t word_mix(uint64_t x);
+
 /* ---- gen_common.c: generators -------------------------------------------------------------------------- */
 
 /* A generator draws problems until one falls on the wanted side; attempt k draws at positions from
