@@ -139,6 +139,7 @@ struct job {
     int m, n, kk, hd;
     size_t len;
     bool transposed;
+    enum kern_form form;
     float *x[5];
     struct kern_attn attn;
     struct kern_attn_back back;
@@ -178,8 +179,8 @@ static void do_gemm(void *ctx)
 {
     struct job *j = ctx;
     struct kern_gemm g = {
-        j->m,    j->n,    j->kk, j->x[0], j->transposed ? 1 : j->kk, j->transposed ? j->m : 1,
-        j->x[1], j->x[2], j->n,  false};
+        j->m,    j->n, j->kk, j->x[0], j->transposed ? 1 : j->kk, j->transposed ? j->m : 1, j->x[1],
+        j->x[2], j->n, false, j->form};
     j->k->gemm(&g);
 }
 
@@ -197,6 +198,25 @@ static void gemm_line(const struct kern *k, const struct shape *s, bool thin)
     else
         tell_flops(what, 2.0 * s->m * s->n * s->k / t);
     for (int i = 0; i < 3; i++) free(j.x[i]);
+}
+
+/* Panels of zeros; GB/s of the panels' own bytes. */
+static void narrow_lines(const struct kern *k)
+{
+    static const int rows[] = {1, 4, 8, 12, 32};
+    for (enum kern_form form = KERN_F32; form < KERN_FORMS; form++)
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            char what[96];
+            struct job j = {.k = k, .m = rows[i], .n = 49152, .kk = 576, .form = form};
+            size_t bytes = kern_panels_bytes(form, j.n, j.kk);
+            j.x[0] = floats((size_t)j.m * (size_t)j.kk), j.x[1] = alloc_floats(bytes / sizeof(float));
+            j.x[2] = floats((size_t)j.m * (size_t)j.n);
+            double t = best_s(do_gemm, &j);
+            snprintf(what, sizeof what, "gemm %s panels, %dx%dx%d: %.0f GFLOP/s", kern_forms[form].name, j.m,
+                     j.n, j.kk, 2e-9 * j.m * j.n * j.kk / t);
+            bench_line(what, "GB/s", (double)bytes / t, max_bytes);
+            for (int b = 0; b < 3; b++) free(j.x[b]);
+        }
 }
 
 static void do_pack_rows(void *ctx)
@@ -483,6 +503,7 @@ static void table_run(const struct kern *k)
     bench_title(title);
     for (size_t s = 0; s < sizeof SHAPES / sizeof *SHAPES; s++) gemm_line(k, &SHAPES[s], false);
     for (size_t s = 0; s < sizeof THIN / sizeof *THIN; s++) gemm_line(k, &THIN[s], true);
+    narrow_lines(k);
     pack_lines(k, 1536, 576);
     pack_lines(k, 192, 64);
     snprintf(title, sizeof title, "%s: attention, one block of keys", k->name);

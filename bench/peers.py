@@ -110,7 +110,8 @@ def gguf(kind, folder):
         os.makedirs(folder, exist_ok=True)
         p = llama_cpp.llama_model_quantize_default_params()
         p.ftype = {"F32": llama_cpp.LLAMA_FTYPE_ALL_F32, "Q8_0": llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0,
-                   "F16": llama_cpp.LLAMA_FTYPE_MOSTLY_F16}[kind]
+                   "F16": llama_cpp.LLAMA_FTYPE_MOSTLY_F16, "BF16": llama_cpp.LLAMA_FTYPE_MOSTLY_BF16,
+                   "Q4_0": llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_0}[kind]
         p.allow_requantize = True
         if llama_cpp.llama_model_quantize(source.encode(), (out + ".part").encode(), ctypes.byref(p)):
             sys.exit(f"peers.py: llama.cpp could not convert {source} to {kind}")

@@ -1,6 +1,6 @@
 /* steps.c: runs works, each in its own process, and prints what they tell.
  *
- *   openr1_steps [--cpu] [--json] [--list] [--repeats N] [KIND or KIND/WORK ...]
+ *   openr1_steps [--cpu] [--json] [--list] [--repeats N] [--models DIR] [KIND or KIND/WORK ...]
  *
  * The machine's limits are measured first (steps_machine.c): rows that count arithmetic or traffic are shown
  * with their share of them. --cpu: one thread, and processor time for the clock's, for machines that others
@@ -33,10 +33,11 @@ enum { N_KINDS = sizeof kinds / sizeof *kinds };
 static struct {
     bool json, cpu;
     int repeats;
+    const char *models;
     char **wanted;
     int n_wanted;
     double gflops, gbytes; /* the machine's limits */
-} run = {.repeats = 3};
+} run = {.repeats = 3, .models = "build/models"};
 
 /* ---- in the child ---------------------------------------------------------------------------------- */
 
@@ -53,6 +54,11 @@ double steps_clock(void)
     if (!run.cpu) return clock_s();
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+const char *steps_models(void)
+{
+    return run.models;
 }
 
 int steps_threads(void)
@@ -172,7 +178,9 @@ static bool wanted(const struct steps *b, int i)
 
 static int usage(void)
 {
-    fputs("usage: openr1_steps [--cpu] [--json] [--list] [--repeats N] [KIND or KIND/WORK ...]\n", stderr);
+    fputs("usage: openr1_steps [--cpu] [--json] [--list] [--repeats N] [--models DIR] [KIND or KIND/WORK "
+          "...]\n",
+          stderr);
     for (int b = 0; b < N_KINDS; b++) fprintf(stderr, "  %-9s %s\n", kinds[b]->name, kinds[b]->help);
     return 2;
 }
@@ -190,6 +198,8 @@ int main(int argc, char **argv)
             list = true;
         else if (strcmp(argv[at], "--repeats") == 0 && at + 1 < argc)
             run.repeats = (int)strtol(argv[++at], NULL, 10);
+        else if (strcmp(argv[at], "--models") == 0 && at + 1 < argc)
+            run.models = argv[++at];
         else
             return usage();
     }

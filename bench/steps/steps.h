@@ -35,6 +35,7 @@ double steps_clock(void);
 int steps_threads(void); /* for pool_start */
 /* Largest resident memory of this process so far, in MB. */
 double steps_peak_mb(void);
+const char *steps_models(void); /* the folder of model files */
 /* SmolLM2-135M's config.json. */
 extern const char steps_smollm2[];
 /* A model of this config.json with random weights. */

@@ -2,13 +2,18 @@
  *
  * Greedy, no stop ids: every completion has its full length whatever the weights are. The time of a prompt
  * ends with its first token; the time of decoding begins there. What decoding must read at least is all
- * weights once a pass: batch 1 is held to the memory's rate, a prompt to that of multiply-adds.
+ * weights once a pass: batch 1 is held to the memory's rate, a prompt to that of multiply-adds. A work of
+ * another type than F32 reads its weights from smollm2-135m.TYPE.gguf in the folder of --models, which
+ * bench/peers.py makes.
  */
 #include "steps.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
+#include "base/file.h"
 #include "base/pool.h"
 #include "base/rng.h"
 #include "infer/infer.h"
@@ -18,11 +23,21 @@ enum { DECODE_PROMPT = 32, PROMPT = 512 };
 static const struct work {
     const char *name;
     int sequences, prompt, new_tokens;
+    const char *type;
 } works[] = {
-    {"smollm2-135m decode, 1", 1, DECODE_PROMPT, 64},
-    {"smollm2-135m decode, 8", 8, DECODE_PROMPT, 64},
-    {"smollm2-135m decode, 32", 32, DECODE_PROMPT, 64},
-    {"smollm2-135m prompt of 512", 1, PROMPT, 1},
+    {"smollm2-135m decode, 1", 1, DECODE_PROMPT, 64, "F32"},
+    {"smollm2-135m BF16 decode, 1", 1, DECODE_PROMPT, 64, "BF16"},
+    {"smollm2-135m Q8_0 decode, 1", 1, DECODE_PROMPT, 64, "Q8_0"},
+    {"smollm2-135m Q4_0 decode, 1", 1, DECODE_PROMPT, 64, "Q4_0"},
+    {"smollm2-135m decode, 8", 8, DECODE_PROMPT, 64, "F32"},
+    {"smollm2-135m decode, 16", 16, DECODE_PROMPT, 64, "F32"},
+    {"smollm2-135m decode, 32", 32, DECODE_PROMPT, 64, "F32"},
+    {"smollm2-135m decode, 64", 64, DECODE_PROMPT, 64, "F32"},
+    {"smollm2-135m F16 decode, 8", 8, DECODE_PROMPT, 64, "F16"},
+    {"smollm2-135m F16 decode, 32", 32, DECODE_PROMPT, 64, "F16"},
+    {"smollm2-135m prompt of 512", 1, PROMPT, 1, "F32"},
+    {"smollm2-135m Q8_0 prompt of 512", 1, PROMPT, 1, "Q8_0"},
+    {"smollm2-135m F16 prompt of 512", 1, PROMPT, 1, "F16"},
 };
 
 struct clocks {
@@ -71,6 +86,17 @@ static int measure(struct engine *engine, const struct work *w, int vocab, struc
     return 0;
 }
 
+/* Bytes that every pass reads: the panels. */
+static double pass_bytes(struct model *m)
+{
+    double n = 0;
+    for (int i = 0; i < model_n_weights(m); i++) {
+        const struct weight *w = model_weight(m, i);
+        if (w->panels) n += (double)weight_pack_bytes(w);
+    }
+    return n;
+}
+
 static void tell(const struct work *w, struct model *m, const struct sums *best)
 {
     double params = (double)model_n_params(m);
@@ -78,7 +104,7 @@ static void tell(const struct work *w, struct model *m, const struct sums *best)
         double passes = (w->new_tokens - 1) / best->decode_s, rate = passes * w->sequences;
         steps_tell(&(struct steps_row){"decoding", rate, "tokens/s",
                                        w->sequences > 1 ? 2 * params * rate / 1e9 : 0,
-                                       params * sizeof(float) * passes / 1e9});
+                                       pass_bytes(m) * passes / 1e9});
     } else {
         /* Only the last row goes through the head, which is the embedding here. */
         double head = (double)model_head(m)->rows * model_head(m)->cols, rate = w->prompt / best->prompt_s;
@@ -92,12 +118,23 @@ static const char *generate_work(int i)
     return works[i].name;
 }
 
+static struct model *work_model(const struct work *w, struct err *e)
+{
+    if (!strcmp(w->type, "F32")) return steps_model(steps_smollm2, e);
+    char name[64];
+    snprintf(name, sizeof name, "smollm2-135m.%s.gguf", w->type);
+    char *path = path_join(steps_models(), name);
+    struct model *m = model_load(path, MODEL_PACKED, 0, e);
+    free(path);
+    return m;
+}
+
 static int generate_run(int i, int repeats, struct err *e)
 {
     const struct work *w = &works[i];
     struct sums best = {.prompt_s = 0};
     pool_start(steps_threads());
-    struct model *m = steps_model(steps_smollm2, e);
+    struct model *m = work_model(w, e);
     if (!m) return -1;
     struct engine_limits limits = {
         .max_running = w->sequences, .max_rows = PROMPT, .max_tokens = w->prompt + w->new_tokens};
@@ -116,7 +153,7 @@ static int generate_run(int i, int repeats, struct err *e)
 
 const struct steps steps_generate = {
     .name = "generate",
-    .help = "prompt and decoding of SmolLM2-135M's shape, weights in float32",
+    .help = "prompt and decoding of SmolLM2-135M's shape",
     .n_works = sizeof works / sizeof *works,
     .work = generate_work,
     .run = generate_run,

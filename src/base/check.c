@@ -10,9 +10,11 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define FLOATS_ALIGN 64
+#define PAGE_LARGE   ((size_t)1 << 21) /* of x86-64 and, mostly, of AArch64 */
 
 void check_failed(const char *file, int line, const char *cond, const char *fmt, ...)
 {
@@ -110,12 +112,30 @@ void *alloc_try_again(void *p, size_t bytes)
     return realloc(p, bytes ? bytes : 1);
 }
 
+void *alloc_large_try(size_t bytes)
+{
+    size_t align = bytes < 2 * PAGE_LARGE ? FLOATS_ALIGN : PAGE_LARGE;
+    if (bytes > SIZE_MAX - align) return NULL;
+    bytes = bytes ? (bytes + FLOATS_ALIGN - 1) / FLOATS_ALIGN * FLOATS_ALIGN : FLOATS_ALIGN;
+    void *p = aligned_alloc(align, (bytes + align - 1) / align * align);
+#ifdef MADV_HUGEPAGE
+    if (p && align == PAGE_LARGE) madvise(p, bytes / align * align, MADV_HUGEPAGE); /* advice: it may fail */
+#endif
+    return p;
+}
+
+void *alloc_large(size_t bytes)
+{
+    void *p = alloc_large_try(bytes);
+    if (!p) memory_is_out(bytes);
+    return p;
+}
+
 void *alloc_floats_try(size_t count)
 {
-    CHECK(count <= (SIZE_MAX - FLOATS_ALIGN) / sizeof(float), "%zu floats", count);
-    size_t bytes = (count * sizeof(float) + FLOATS_ALIGN - 1) / FLOATS_ALIGN * FLOATS_ALIGN;
-    if (!bytes) bytes = FLOATS_ALIGN;
-    void *p = aligned_alloc(FLOATS_ALIGN, bytes);
+    CHECK(count <= (SIZE_MAX - PAGE_LARGE) / sizeof(float), "%zu floats", count);
+    size_t bytes = count * sizeof(float);
+    void *p = alloc_large_try(bytes);
     if (p) memset(p, 0, bytes);
     return p;
 }

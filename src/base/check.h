@@ -34,7 +34,11 @@ char *alloc_strn(const char *s, size_t n);
 void *alloc_try(size_t bytes);
 void *alloc_try_again(void *p, size_t bytes); /* NULL: p is still there */
 
-/* Large numeric buffers: 64-byte aligned, zeroed; release with free(). */
+/* Unset memory, 64-byte aligned and in large pages where it is large and the system has them: what is read
+ * through again and again. Release with free(). */
+void *alloc_large(size_t bytes);
+void *alloc_large_try(size_t bytes);
+/* Large numeric buffers: the same, zeroed. */
 void *alloc_floats(size_t count);
 void *alloc_floats_try(size_t count);
 

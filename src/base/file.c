@@ -145,6 +145,14 @@ int file_map_open(struct file_map *m, const char *path, struct err *e)
     return rc;
 }
 
+void file_map_forget(const struct file_map *m, size_t at, size_t n)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), from = (at + page - 1) / page * page,
+           to = (at + n) / page * page;
+    CHECK(at <= m->n && n <= m->n - at, "%zu+%zu of %zu mapped bytes", at, n, m->n);
+    if (from < to) madvise((void *)(m->p + from), to - from, MADV_DONTNEED); /* advice: it may fail */
+}
+
 void file_map_close(struct file_map *m)
 {
     if (m->p) munmap((void *)m->p, m->n);

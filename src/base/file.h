@@ -21,6 +21,8 @@ struct file_map {
 };
 /* Read-only memory map. An empty file is an error. */
 int file_map_open(struct file_map *m, const char *path, struct err *e);
+/* Whole pages among these bytes leave this process's memory; they are read again when they are used. */
+void file_map_forget(const struct file_map *m, size_t at, size_t n);
 void file_map_close(struct file_map *m);
 
 /* Zeroed memory that lies in a file without a name in this folder: the system may write its pages out and

@@ -11,8 +11,8 @@ const struct opt model_run_options[] = {
     {.key = "load_in_place",
      .type = OPT_STR,
      .fallback = "auto",
-     .help = "leave the weights in their file and decode them as they are used: the same results from a "
-             "fraction of the memory, more slowly (auto: if float32 would not fit)",
+     .help = "leave the weights in their file and decode them as they are used, rather than pack them in the "
+             "type they have: the same results from less memory, more slowly (auto: if they would not fit)",
      .choices = "auto|true|false"},
     {.key = NULL}};
 
@@ -20,8 +20,8 @@ struct model *model_open(struct conf *c, struct err *e)
 {
     const char *in_place = conf_str(c, "load_in_place");
     int flags = !strcmp(in_place, "true")  ? MODEL_IN_PLACE
-                : strcmp(in_place, "auto") ? 0
-                                           : MODEL_IN_PLACE_IF_LARGE;
+                : strcmp(in_place, "auto") ? MODEL_PACKED
+                                           : MODEL_PACKED | MODEL_IN_PLACE_IF_LARGE;
     return model_load(conf_str(c, "model"), flags, 0, e);
 }
 

@@ -166,9 +166,9 @@ static size_t panels_bytes(struct model *m)
     size_t n = 0;
     for (int i = 0; i < model_n_weights(m); i++) {
         const struct weight *w = model_weight(m, i);
-        if (w->rows > 1 && !w->panels && !w->stored) n += kern_panels_floats(w->rows, w->cols);
+        if (w->rows > 1 && !w->panels && !w->stored) n += weight_pack_bytes(w);
     }
-    return n * sizeof(float);
+    return n;
 }
 
 size_t engine_bytes(const struct model *model, const struct engine_limits *limits)

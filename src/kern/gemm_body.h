@@ -5,8 +5,11 @@
  * of A pass, and those stay in the second-level cache while the panels pass. While rows pass, the panel's
  * next block is asked for. A row-major A is read where it lies, unless its rows would all fall on the same
  * lines of the cache; a transposed A is first copied, because each k of it lies in a page of its own.
+ *
+ * Panels in other forms than float32: a lone tile widens each line where it is used, so memory is read once
+ * and in few bytes; where several tiles pass, a block of lines is first widened into the first-level cache.
  */
-#include "kern/body.h"
+#include "kern/form_body.h"
 
 enum {
     PANEL_VECS = KERN_PANEL / LANES,
@@ -18,8 +21,7 @@ enum {
     GEMM_COPY_ROWS = 96,
     GEMM_COPY_PAD = 16,    /* keeps copied rows apart in the cache */
     GEMM_BAD_STRIDE = 512, /* floats: rows at multiples of it meet in the same lines */
-    GEMM_LINE = 64,
-    GEMM_AHEAD = 64 /* lines that a lone tile asks for before it comes to them */
+    GEMM_AHEAD = 64        /* lines that a lone tile asks for before it comes to them */
 };
 _Static_assert(GEMM_COPY_ROWS *(GEMM_COPY_K + GEMM_COPY_PAD) <= KERN_SCRATCH, "scratch for a block of A");
 _Static_assert(GEMM_COPY_ROWS % GEMM_ROWS == 0 && KERN_PANEL % LANES == 0, "whole tiles");
@@ -27,8 +29,8 @@ _Static_assert(GEMM_COPY_ROWS % GEMM_ROWS == 0 && KERN_PANEL % LANES == 0, "whol
 struct gemm_tile {
     const float *a;
     ptrdiff_t a_row, a_col;
-    const float *b;
-    ptrdiff_t b_panel; /* to the next panel */
+    const char *b;     /* lines of the form */
+    ptrdiff_t b_panel; /* bytes to the next panel */
     float *c;
     ptrdiff_t c_row;
     const char *ahead; /* what to ask memory for, and how far to go at each k */
@@ -92,47 +94,73 @@ static void body_pack_cols(float *panels, const float *b, ptrdiff_t ld, int n, i
 
 /* ---- one tile ------------------------------------------------------------------------------------------ */
 
-/* The last panel may have fewer columns in C than accumulators. */
-INLINE void gemm_store_edge(const struct gemm_tile *t, const int rows, const int cols, const vf *acc)
+/* The last panel may have fewer columns in C than accumulators: sums holds `width` for each row. */
+static void gemm_store_edge(const struct gemm_tile *t, int rows, int width, const float *sums)
 {
-    UNROLL for (int i = 0; i < rows; i++)
-    {
-        float row[GEMM_WIDE * KERN_PANEL], *c = t->c + i * t->c_row;
-        UNROLL for (int j = 0; j < cols; j++) vf_store(row + j * LANES, acc[i * cols + j]);
-        for (int j = 0; j < t->n; j++) c[j] = t->add ? c[j] + row[j] : row[j];
+    for (int i = 0; i < rows; i++, sums += width) {
+        float *c = t->c + i * t->c_row;
+        for (int j = 0; j < t->n; j++) c[j] = t->add ? c[j] + sums[j] : sums[j];
     }
 }
 
-/* rows x panels of C over one block of K; both are constants where this is inlined. */
-INLINE void gemm_tile(const struct gemm_tile *t, const int rows, const int panels, const bool far)
-{
-    const int cols = panels * PANEL_VECS;
-    const float *a = t->a, *b = t->b;
-    const char *ahead = t->ahead;
+/* What the lines of a tile are multiplied and added to. */
+struct gemm_run {
+    const float *a;
+    const char *b, *ahead;
+    struct form_lanes f[GEMM_WIDE * PANEL_VECS];
     vf acc[GEMM_TILE_VECS];
-    UNROLL for (int i = 0; i < rows * cols; i++) acc[i] = vf_set(0);
-    for (int k = 0; k < t->k; k++, a += t->a_col, b += KERN_PANEL) {
+};
+
+/* The lines of a step. */
+INLINE void gemm_step(struct gemm_run *r, const struct gemm_tile *t, const enum kern_form form,
+                      const int rows, const int panels, const bool far)
+{
+    const int cols = panels * PANEL_VECS, lines = FORM_STEP(form);
+    if (panels == 1) {
+        if (far)
+            __builtin_prefetch(r->ahead, 0, 2);
+        else
+            __builtin_prefetch(r->ahead, 0, 3);
+        r->ahead += lines * t->ahead_step;
+    } else if (rows > GEMM_FAST_ROWS || form != KERN_F32) {
+        UNROLL for (int j = 0; j < panels; j++)
+            __builtin_prefetch(r->b + j * t->b_panel + GEMM_AHEAD * FORM_LINE(form), 0, 2);
+    }
+    UNROLL for (int j = 0; j < cols; j++)
+        form_step(&r->f[j], form, r->b + j / PANEL_VECS * t->b_panel, j % PANEL_VECS * LANES);
+    ROLL for (int line = 0; line < lines; line++, r->a += t->a_col)
+    {
         vf bv[GEMM_WIDE * PANEL_VECS];
-        if (panels == 1) {
-            if (far)
-                __builtin_prefetch(ahead, 0, 2);
-            else
-                __builtin_prefetch(ahead, 0, 3);
-            ahead += t->ahead_step;
-        } else if (rows > GEMM_FAST_ROWS) {
-            UNROLL for (int j = 0; j < panels; j++)
-                __builtin_prefetch(b + j * t->b_panel + GEMM_AHEAD * KERN_PANEL, 0, 2);
-        }
         UNROLL for (int j = 0; j < cols; j++) bv[j] =
-            vf_load(b + j / PANEL_VECS * t->b_panel + j % PANEL_VECS * LANES);
+            form_line(&r->f[j], form, r->b + j / PANEL_VECS * t->b_panel, line, j % PANEL_VECS * LANES);
         UNROLL for (int i = 0; i < rows; i++)
         {
-            vf av = vf_set(a[i * t->a_row]);
-            UNROLL for (int j = 0; j < cols; j++) acc[i * cols + j] = vf_fma(av, bv[j], acc[i * cols + j]);
+            vf av = vf_set(r->a[i * t->a_row]);
+            UNROLL for (int j = 0; j < cols; j++) r->acc[i * cols + j] =
+                vf_fma(av, bv[j], r->acc[i * cols + j]);
         }
     }
+    r->b += lines * FORM_LINE(form);
+}
+
+/* rows x panels of C over one block of K; all but t are constants where this is inlined. */
+INLINE void gemm_tile(const struct gemm_tile *t, const enum kern_form form, const int rows, const int panels,
+                      const bool far)
+{
+    const int cols = panels * PANEL_VECS, group = FORM_GROUPED(form) ? KERN_GROUP : t->k;
+    struct gemm_run r = {.a = t->a, .b = t->b, .ahead = t->ahead};
+    vf *acc = r.acc;
+    UNROLL for (int i = 0; i < rows * cols; i++) acc[i] = vf_set(0);
+    for (int k = 0; k < t->k; k += group) {
+        UNROLL for (int j = 0; j < cols; j++)
+            form_group(&r.f[j], form, r.b + j / PANEL_VECS * t->b_panel, j % PANEL_VECS * LANES);
+        r.b += FORM_HEAD(form);
+        ROLL for (int i = 0; i < group; i += FORM_STEP(form)) gemm_step(&r, t, form, rows, panels, far);
+    }
     if (t->n < panels * KERN_PANEL) {
-        gemm_store_edge(t, rows, cols, acc);
+        float sums[GEMM_TILE_VECS * LANES];
+        UNROLL for (int i = 0; i < rows * cols; i++) vf_store(sums + i * LANES, acc[i]);
+        gemm_store_edge(t, rows, cols * LANES, sums);
         return;
     }
     if (t->add) {
@@ -169,19 +197,41 @@ INLINE void gemm_tile(const struct gemm_tile *t, const int rows, const int panel
         GEMM_CASE(12, call)                                                                                  \
     }
 
-static void gemm_tile_one(const struct gemm_tile *t, int rows)
+/* One panel, or a few at once. Only float32 panels meet several tiles. */
+INLINE void gemm_tile_of(const enum kern_form form, const struct gemm_tile *t, int rows, bool wide)
 {
-#define TILE(r) t->far ? gemm_tile(t, r, 1, true) : gemm_tile(t, r, 1, false)
-    GEMM_CASES(rows, TILE)
-#undef TILE
+#define WIDE(r) gemm_tile(t, form, r, GEMM_PANELS(r), false)
+#define ONE(r)  form != KERN_F32 || t->far ? gemm_tile(t, form, r, 1, true) : gemm_tile(t, form, r, 1, false)
+    if (wide)
+        GEMM_CASES(rows, WIDE)
+    else
+        GEMM_CASES(rows, ONE)
+#undef WIDE
+#undef ONE
 }
 
-static void gemm_tile_wide(const struct gemm_tile *t, int rows)
-{
-#define TILE(r) gemm_tile(t, r, GEMM_PANELS(r), false)
-    GEMM_CASES(rows, TILE)
-#undef TILE
-}
+#define GEMM_FORM(form)                                                                                      \
+    static void gemm_tile_##form(const struct gemm_tile *t, int rows, bool wide)                             \
+    {                                                                                                        \
+        gemm_tile_of(form, t, rows, wide);                                                                   \
+    }                                                                                                        \
+    static void gemm_widen_##form(float *y, const char *p, int k)                                            \
+    {                                                                                                        \
+        form_widen(y, form, p, k);                                                                           \
+    }
+#define GEMM_ROW(form) [form] = {gemm_tile_##form, gemm_widen_##form}
+GEMM_FORM(KERN_F32)
+GEMM_FORM(KERN_BF16)
+GEMM_FORM(KERN_F16)
+GEMM_FORM(KERN_Q8)
+GEMM_FORM(KERN_Q4)
+GEMM_FORM(KERN_Q4_LEAST)
+
+static const struct gemm_form {
+    void (*tile)(const struct gemm_tile *t, int rows, bool wide);
+    void (*widen)(float *y, const char *p, int k);
+} gemm_forms[KERN_FORMS] = {GEMM_ROW(KERN_F32), GEMM_ROW(KERN_BF16), GEMM_ROW(KERN_F16),
+                            GEMM_ROW(KERN_Q8),  GEMM_ROW(KERN_Q4),   GEMM_ROW(KERN_Q4_LEAST)};
 
 /* ---- the product --------------------------------------------------------------------------------------- */
 
@@ -208,21 +258,18 @@ static void gemm_copy_tiles(float *to, const struct gemm_tile *t, int m, int k)
 }
 
 /* The tiles of m rows of C, one panel or a few, one block of K. */
-static void gemm_column(struct gemm_tile t, int m, int panels)
+static void gemm_column(struct gemm_tile t, const struct gemm_form *form, int m, int panels)
 {
     int n_tiles = (m + GEMM_ROWS - 1) / GEMM_ROWS;
     /* Together the tiles ask for the next block; a lone one for the lines a little before it. With few tiles
      * a block is soon done, and what is asked for would drive it out of the first-level cache. */
     t.far = n_tiles <= 2;
-    t.ahead = (const char *)(t.b + (n_tiles > 1 ? t.k : GEMM_AHEAD) * KERN_PANEL);
-    t.ahead_step = n_tiles > GEMM_LINE / 4 ? 4 : GEMM_LINE / n_tiles;
+    t.ahead += n_tiles > 1 ? t.k * t.ahead_step : GEMM_AHEAD * t.ahead_step;
+    t.ahead_step = t.ahead_step < 4 * n_tiles ? 4 : t.ahead_step / n_tiles;
     for (int i = 0, rows; i < m; i += rows) {
         rows = gemm_rows(m - i);
         if (t.tiles) t.a_col = rows;
-        if (panels > 1)
-            gemm_tile_wide(&t, rows);
-        else
-            gemm_tile_one(&t, rows);
+        form->tile(&t, rows, panels > 1);
         t.a += t.tiles ? rows * t.k : rows * t.a_row;
         t.c += rows * t.c_row;
         t.ahead += t.ahead_step * t.k;
@@ -232,17 +279,25 @@ static void gemm_column(struct gemm_tile t, int m, int panels)
 /* m rows of C, all columns, k steps of K. */
 static void gemm_block(const struct kern_gemm *g, const struct gemm_tile *t, int m, int k)
 {
+    _Alignas(64) float widened[KERN_K_BLOCK * KERN_PANEL];
+    const struct gemm_form *form = &gemm_forms[g->form];
+    bool widens = g->form != KERN_F32 && m > GEMM_ROWS;
     for (int n = 0, panels = m <= GEMM_ROWS ? GEMM_PANELS(m) : 1; n < g->n; n += panels * KERN_PANEL) {
         if (g->n - n < panels * KERN_PANEL) panels = 1;
         struct gemm_tile u = *t;
-        u.b += n / KERN_PANEL * t->b_panel;
+        const char *b = t->b + n / KERN_PANEL * t->b_panel;
         u.c += n;
         u.n = g->n - n;
         for (int left = k; left > 0; left -= u.k) {
             u.k = left < KERN_K_BLOCK ? left : KERN_K_BLOCK;
-            gemm_column(u, m, panels);
+            u.b = u.ahead = b;
+            if (widens) {
+                form->widen(widened, b, u.k);
+                u.b = (const char *)widened;
+            }
+            gemm_column(u, widens ? &gemm_forms[KERN_F32] : form, m, panels);
             u.a += t->tiles ? m * u.k : u.k;
-            u.b += u.k * KERN_PANEL;
+            b += kern_lines_bytes(g->form, u.k);
             u.add = true;
         }
     }
@@ -276,10 +331,11 @@ static void body_gemm(const struct kern_gemm *g)
             struct gemm_tile t = {.a = g->a + m0 * g->a_row + k0 * g->a_col,
                                   .a_row = g->a_row,
                                   .a_col = g->a_col,
-                                  .b = g->panels + (ptrdiff_t)k0 * KERN_PANEL,
-                                  .b_panel = (ptrdiff_t)g->k * KERN_PANEL,
+                                  .b = (const char *)g->panels + kern_lines_bytes(g->form, k0),
+                                  .b_panel = (ptrdiff_t)kern_lines_bytes(g->form, g->k),
                                   .c = g->c + m0 * g->c_row,
                                   .c_row = g->c_row,
+                                  .ahead_step = kern_forms[g->form].bytes / kern_forms[g->form].lines,
                                   .add = k0 || g->accumulate};
             if (copies) gemm_copy(&t, m, k);
             gemm_block(g, &t, m, k);

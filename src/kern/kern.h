@@ -32,17 +32,41 @@ enum {
     KERN_LOGITS = 1024    /* logits summed in float; the blocks are added in double */
 };
 
+/* A panel holds KERN_PANEL outputs side by side for every k: line k is 16 numbers. Panels of a matrix follow
+ * each other; outputs beyond the last are zeros. A form says how the numbers are kept; all of them are
+ * float32 numbers in fewer bits, and a product has the bits that KERN_F32 panels of those numbers give.
+ *   KERN_F32, KERN_BF16, KERN_F16   a line is 16 numbers of the type
+ *   KERN_Q8        32 lines are a group: 16 halves d; then 16 bytes q, signed, for each line: q d
+ *   KERN_Q4        a group: 16 halves d; then 4 x 16 words of 32 bits, line 8 w + i of the group in bits
+ *                  4 i .. 4 i + 3 of the words of w: (q - 8) d
+ *   KERN_Q4_LEAST  a group: 16 halves d, 16 halves m, words as before: q d + m, rounded once
+ * With groups K is a multiple of KERN_GROUP. */
+enum { KERN_GROUP = 32 };
+enum kern_form { KERN_F32, KERN_BF16, KERN_F16, KERN_Q8, KERN_Q4, KERN_Q4_LEAST, KERN_FORMS };
+struct kern_form_info {
+    const char *name;
+    int lines, bytes; /* of a group; or one line and its bytes */
+};
+extern const struct kern_form_info kern_forms[KERN_FORMS];
+
+/* Bytes of k lines of a panel; k is a multiple of `lines`. */
+static inline size_t kern_lines_bytes(enum kern_form form, int k)
+{
+    return (size_t)(k / kern_forms[form].lines) * (size_t)kern_forms[form].bytes;
+}
+
 /* C[M,N] = A[M,K] * B (+ C if accumulate). A's element (m,k) is a[m*a_row + k*a_col]: a_col = 1 for a
- * row-major A, a_row = 1 for a transposed one. B is in panels: panels[((n / 16) * K + k) * 16 + n % 16], n
- * padded to a multiple of 16 with zeros. C's element (m,n) is c[m*c_row + n]; only n < N is written. */
+ * row-major A, a_row = 1 for a transposed one. B[k,n] is number n % 16 of line k of panel n / 16. C's element
+ * (m,n) is c[m*c_row + n]; only n < N is written. */
 struct kern_gemm {
     int m, n, k;
     const float *a;
     ptrdiff_t a_row, a_col;
-    const float *panels;
+    const void *panels;
     float *c;
     ptrdiff_t c_row;
     bool accumulate;
+    enum kern_form form;
 };
 
 /* One block of up to KERN_KEYS keys against nq query rows of one head group (flash attention, Dao et al.
@@ -181,6 +205,15 @@ const struct kern *const *kern_tables(void);
 static inline size_t kern_panels_floats(int n, int k)
 {
     return (size_t)((n + KERN_PANEL - 1) / KERN_PANEL) * KERN_PANEL * (size_t)k;
+}
+static inline size_t kern_panels_bytes(enum kern_form form, int n, int k)
+{
+    return (size_t)((n + KERN_PANEL - 1) / KERN_PANEL) * kern_lines_bytes(form, k);
+}
+/* Panels of k lines from output n on, a multiple of KERN_PANEL. */
+static inline const void *kern_panels_at(enum kern_form form, const void *panels, int n, int k)
+{
+    return (const char *)panels + kern_panels_bytes(form, n, k);
 }
 
 #endif

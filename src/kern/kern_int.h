@@ -15,11 +15,14 @@
 #include "base/fmath.h"
 #include "kern/kern.h"
 
-/* Unroll whole: an array of accumulators stays in registers only where every index is a constant. */
+/* Unroll whole: an array of accumulators stays in registers only where every index is a constant.
+ * ROLL: leave a loop be, however few its rounds. */
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
+#define ROLL   _Pragma("clang loop unroll(disable)")
 #else
 #define UNROLL _Pragma("GCC unroll 64")
+#define ROLL   _Pragma("GCC unroll 1")
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
@@ -50,6 +53,9 @@ static inline uint32_t float_to_bits(float f)
     memcpy(&u, &f, sizeof u);
     return u;
 }
+
+/* Number j of line k of a panel (form.c). */
+float kern_panel_number(enum kern_form form, const void *panel, int k, int j);
 
 /* Below the floor exp is 0, above the ceiling infinite; a NaN passes both comparisons. */
 #define EXP_FLOOR   -104.0F

@@ -165,6 +165,27 @@ static inline void vf_to_half(uint16_t *p, vf x)
     _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }
 
+/* LANES numbers of bfloat16, and signed bytes, as floats. */
+static inline vf vf_from_bfloat(const uint16_t *p)
+{
+    __m256i x = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(x, 16));
+}
+static inline vf vf_from_bytes(const int8_t *p)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
+static inline vi vi_load(const uint32_t *p)
+{
+    return _mm256_loadu_si256((const __m256i *)p);
+}
+/* The lowest four bits of each lane, less a constant. */
+static inline vf vf_nibbles(vi x, int less)
+{
+    vi q = _mm256_and_si256(x, _mm256_set1_epi32(15));
+    return _mm256_cvtepi32_ps(_mm256_sub_epi32(q, _mm256_set1_epi32(less)));
+}
+
 /* s[0..LANES) += x^2 in double. */
 enum { DOUBLES = 2 }; /* vectors of double for one vf */
 typedef __m256d vd;

@@ -162,6 +162,25 @@ static inline void vf_to_half(uint16_t *p, vf x)
     _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
+static inline vf vf_from_bfloat(const uint16_t *p)
+{
+    __m512i x = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(x, 16));
+}
+static inline vf vf_from_bytes(const int8_t *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
+static inline vi vi_load(const uint32_t *p)
+{
+    return _mm512_loadu_si512(p);
+}
+static inline vf vf_nibbles(vi x, int less) /* a look-up sees the lowest four bits */
+{
+    vf t = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return _mm512_permutexvar_ps(x, _mm512_sub_ps(t, _mm512_set1_ps((float)less)));
+}
+
 enum { DOUBLES = 2 };
 typedef __m512d vd;
 static inline vd vd_zero(void)

@@ -148,6 +148,27 @@ static inline void vf_to_half(uint16_t *p, vf x)
     vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(x)));
 }
 
+static inline vf vf_from_bfloat(const uint16_t *p)
+{
+    return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
+}
+static inline vf vf_from_bytes(const int8_t *p)
+{
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    int16x8_t x = vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four)));
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(x)));
+}
+static inline vi vi_load(const uint32_t *p)
+{
+    return vld1q_u32(p);
+}
+static inline vf vf_nibbles(vi x, int less)
+{
+    int32x4_t q = vreinterpretq_s32_u32(vandq_u32(x, vdupq_n_u32(15)));
+    return vcvtq_f32_s32(vsubq_s32(q, vdupq_n_s32(less)));
+}
+
 enum { DOUBLES = 2 };
 typedef float64x2_t vd;
 static inline vd vd_zero(void)

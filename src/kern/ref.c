@@ -31,7 +31,7 @@ static void ref_gemm(const struct kern_gemm *g)
 {
     for (int m = 0; m < g->m; m++) {
         for (int n = 0; n < g->n; n += KERN_PANEL) {
-            const float *panel = g->panels + (ptrdiff_t)n * g->k;
+            const void *panel = kern_panels_at(g->form, g->panels, n, g->k);
             int width = g->n - n < KERN_PANEL ? g->n - n : KERN_PANEL;
             float *c = g->c + m * g->c_row + n;
             for (int k0 = 0; k0 < g->k; k0 += KERN_K_BLOCK) {
@@ -39,7 +39,8 @@ static void ref_gemm(const struct kern_gemm *g)
                 float acc[KERN_PANEL] = {0};
                 for (int k = k0; k < k1; k++) {
                     float a = g->a[m * g->a_row + k * g->a_col];
-                    for (int j = 0; j < KERN_PANEL; j++) acc[j] = fmaf(a, panel[k * KERN_PANEL + j], acc[j]);
+                    for (int j = 0; j < KERN_PANEL; j++)
+                        acc[j] = fmaf(a, kern_panel_number(g->form, panel, k, j), acc[j]);
                 }
                 for (int j = 0; j < width; j++) c[j] = k0 || g->accumulate ? c[j] + acc[j] : acc[j];
             }

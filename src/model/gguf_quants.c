@@ -96,8 +96,7 @@ static void q4_1_decode(const uint8_t *p, size_t blocks, float *y)
     }
 }
 
-/* The 5-bit value of element j < 32: a nibble of qs and bit j of qh. */
-static int five_bits(const uint8_t *qh, const uint8_t *qs, int j)
+int five_bits(const uint8_t *qh, const uint8_t *qs, int j)
 {
     int nibble = j < 16 ? qs[j] & 15 : qs[j - 16] >> 4;
     return nibble | ((qh[j / 8] >> (j % 8)) & 1) << 4;

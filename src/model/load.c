@@ -151,11 +151,13 @@ static void fill_chunk(void *ctx, int chunk)
     const struct fill *f = ctx;
     int row = chunk * CHUNK_ROWS, cols = f->w->cols;
     int n = f->w->rows - row < CHUNK_ROWS ? f->w->rows - row : CHUNK_ROWS;
-    float *y = f->w->data + (size_t)row * (size_t)cols;
+    float *apart = f->w->data ? NULL : alloc_floats((size_t)n * (size_t)cols); /* only looked at */
+    float *y = apart ? apart : f->w->data + (size_t)row * (size_t)cols;
     f->from->tile(f->from, row, n, 0, cols, y);
     f->bad[chunk] = -1;
     for (int64_t i = (int64_t)n * cols - 1; i >= 0; i--)
         if (!isfinite(y[i])) f->bad[chunk] = row + (int)(i / cols);
+    free(apart);
 }
 
 /* The elements of a bias, whose heads interleave the pairs. */
@@ -167,10 +169,14 @@ static void restore_halves(const struct weight *w, int head_dim)
     free(from);
 }
 
-static int fill_weight(struct model *m, int i, struct tensor_file *f, const struct weight_place *at,
-                       struct err *e)
+static int bad_row(const struct tensor_file *f, const struct tensor_info *t, int row, struct err *e)
 {
-    const struct weight *w = &m->weights[i];
+    return err_set(e, "%s: tensor %.200s: row %d holds NaN or infinity", f->map_paths[t->file], t->name, row);
+}
+
+/* The first row of the weight with a number that is not finite, or -1; its numbers go to its data, if any. */
+static int fill_rows(const struct weight *w, struct tensor_file *f, const struct weight_place *at)
+{
     bool bias = w->rows == 1;
     int chunks = (w->rows + CHUNK_ROWS - 1) / CHUNK_ROWS, bad = -1;
     struct stored_tensor from;
@@ -182,10 +188,16 @@ static int fill_weight(struct model *m, int i, struct tensor_file *f, const stru
     for (int c = chunks - 1; c >= 0; c--)
         if (fill.bad[c] >= 0) bad = fill.bad[c];
     free(fill.bad);
-    if (bad >= 0)
-        return err_set(e, "%s: tensor %.200s: row %d holds NaN or infinity", f->map_paths[at->t->file],
-                       at->t->name, bad);
-    if (bias && at->head_dim) restore_halves(w, at->head_dim);
+    return bad;
+}
+
+static int fill_weight(struct model *m, int i, struct tensor_file *f, const struct weight_place *at,
+                       struct err *e)
+{
+    const struct weight *w = &m->weights[i];
+    int bad = fill_rows(w, f, at);
+    if (bad >= 0) return bad_row(f, at->t, bad, e);
+    if (w->rows == 1 && at->head_dim) restore_halves(w, at->head_dim);
     if (f->gguf && w->plus_one)
         for (int j = 0; j < w->cols; j++) w->data[j] -= 1;
     return 0;
@@ -202,15 +214,45 @@ static void leave_in_place(struct model *m, struct tensor_file *f, const struct 
     }
 }
 
-int model_fill(struct model *m, struct tensor_file *f, bool in_place, struct err *e)
+/* The panels of a weight that stays in its file, or a look at its numbers if it has none. */
+static int pack_weight(struct model *m, int i, struct tensor_file *f, const struct weight_place *at,
+                       struct err *e)
+{
+    struct weight *w = &m->weights[i];
+    int bad = model_multiplies(m, i) ? weight_pack(w) : fill_rows(w, f, at);
+    stored_forget(&m->stored[i], f, at->t);
+    return bad >= 0 ? bad_row(f, at->t, bad, e) : 0;
+}
+
+/* Panels of the weights that stay in their file, which they do not have yet, would take more than three
+ * quarters of memory. */
+static bool panels_are_large(const struct model *m)
+{
+    double bytes = 0;
+    for (int i = 0; i < m->n_weights; i++)
+        if (model_multiplies(m, i)) bytes += (double)weight_pack_bytes(&m->weights[i]);
+    return bytes > 0.75 * (double)memory_allowed();
+}
+
+int model_fill(struct model *m, struct tensor_file *f, int flags, struct err *e)
 {
     struct weight_place *places = alloc_zero((size_t)m->n_weights, sizeof *places);
     int result = find_weights(m, f, places, e);
-    if (!result && in_place) leave_in_place(m, f, places);
+    bool packed = flags & MODEL_PACKED;
+    if (!result && flags & (MODEL_IN_PLACE | MODEL_PACKED)) leave_in_place(m, f, places);
+    if (!result && packed && flags & MODEL_IN_PLACE_IF_LARGE && panels_are_large(m)) {
+        log_info("%s: weights stay in the file, since packed for products they would not fit in memory",
+                 m->path);
+        packed = false;
+    }
     for (int i = 0; i < m->n_weights && !result; i++) m->placed[i].dtype = places[i].t->dtype;
     if (!result) result = model_allocate(m, e);
+    if (!result && packed) result = model_place_panels(m, true, e);
     for (int i = 0; i < m->n_weights && !result; i++)
-        if (!m->weights[i].stored) result = fill_weight(m, i, f, &places[i], e);
+        if (!m->weights[i].stored)
+            result = fill_weight(m, i, f, &places[i], e);
+        else if (packed)
+            result = pack_weight(m, i, f, &places[i], e);
     free(places);
     return result;
 }
@@ -319,12 +361,6 @@ static int find_eos(struct model *m, struct err *e)
 
 /* ---- all of it ----------------------------------------------------------------------------------------- */
 
-/* As float32 and packed for products, the weights would take more than three quarters of memory. */
-static bool is_large(const struct model *m)
-{
-    return 2 * (double)model_n_params(m) * sizeof(float) > 0.75 * (double)memory_allowed();
-}
-
 static void draw_in_place(struct model *m, uint64_t seed)
 {
     m->draws = alloc_zero((size_t)m->n_weights, sizeof *m->draws);
@@ -371,10 +407,7 @@ static int load(struct model *m, struct tensor_file **file, int flags, uint64_t 
         model_draw(m, seed);
         return 0;
     }
-    bool in_place = flags & MODEL_IN_PLACE || (flags & MODEL_IN_PLACE_IF_LARGE && is_large(m));
-    if (in_place && !(flags & MODEL_IN_PLACE))
-        log_info("%s: weights stay in the file, since as float32 they would not fit in memory", m->path);
-    return model_fill(m, *file, in_place, e);
+    return model_fill(m, *file, flags, e);
 }
 
 /* ---- an adapter and its base --------------------------------------------------------------------------- */

@@ -26,7 +26,7 @@ static void view_tile(const struct stored *face, int row, int n, int col, int co
 static void show(struct model *merged, int i, const struct weight *from)
 {
     if (merged->placed[i].row->kind != WEIGHT_MATRIX) return;
-    merged->views[i] = (struct merged_view){{view_tile}, from};
+    merged->views[i] = (struct merged_view){{.tile = view_tile}, from};
     merged->weights[i].stored = &merged->views[i].face;
 }
 

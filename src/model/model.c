@@ -14,7 +14,7 @@
 #include "model/model_int.h"
 #include "text/text.h"
 
-enum { ALIGN_FLOATS = 16 };
+enum { ALIGN_FLOATS = 16, PANELS_ALIGN = 64 };
 
 /* ---- layout -------------------------------------------------------------------------------------------- */
 
@@ -246,29 +246,52 @@ void model_zero_grad(struct model *m)
     memset(grad, 0, (m->lora ? m->lora->n_floats : m->n_floats) * sizeof *grad);
 }
 
-/* Is weight i, or the one that it copies, the second factor of products? */
-static bool is_multiplied(const struct model *m, int i)
+bool model_multiplies(const struct model *m, int i)
 {
     if (i >= m->n_weights) {
         const struct lora_weight *p = &m->lora->placed[i - m->n_weights];
-        return p->part == LORA_WHOLE ? is_multiplied(m, p->base) : p->part != LORA_MAGNITUDE;
+        return p->part == LORA_WHOLE ? model_multiplies(m, p->base) : p->part != LORA_MAGNITUDE;
     }
     const struct arch_weight *row = m->placed[i].row;
     return row->kind == WEIGHT_MATRIX && (row->slot != SLOT_EMBED || m->config.tied);
 }
 
+int model_place_panels(struct model *m, bool stored, struct err *e)
+{
+    size_t bytes = 0;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < m->n_weights; i++) {
+            struct weight *w = &m->weights[i];
+            if (!model_multiplies(m, i) || (w->stored && !stored)) continue;
+            if (round) w->panels = m->panels + bytes, w->panels_lent = true;
+            bytes += (weight_pack_bytes(w) + PANELS_ALIGN - 1) / PANELS_ALIGN * PANELS_ALIGN;
+        }
+        if (round) break;
+        m->panels = alloc_large_try(bytes);
+        if (!m->panels)
+            return err_set(e, "%s: no memory for its packed weights: %.1f GB were wanted", m->path,
+                           (double)bytes / 1e9);
+        bytes = 0;
+    }
+    return 0;
+}
+
 void model_pack(struct model *m)
 {
+    struct err e;
+    if (!m->panels && model_place_panels(m, false, &e)) memory_is_out(m->n_floats * sizeof(float));
     for (int i = 0; i < model_n_weights(m); i++) {
         struct weight *w = model_weight(m, i);
         bool as_it_was = model_is_fixed(m, i) && w->panels_fresh;
-        if (is_multiplied(m, i) && !w->stored && !as_it_was) weight_pack(w);
+        if (model_multiplies(m, i) && !w->stored && !as_it_was) weight_pack(w);
     }
 }
 
 void model_unpack(struct model *m)
 {
     for (int i = 0; i < model_n_weights(m); i++) weight_unpack(model_weight(m, i));
+    free(m->panels);
+    m->panels = NULL;
 }
 
 /* Bytes at..at+n-1 of the float32 that a stored weight stands for; at is a multiple of four, as is n. */

@@ -53,7 +53,8 @@ enum model_load_flag {
     MODEL_NO_WEIGHTS = 1,
     MODEL_RANDOM = 2,
     MODEL_IN_PLACE = 4,
-    MODEL_IN_PLACE_IF_LARGE = 8
+    MODEL_PACKED = 8,
+    MODEL_IN_PLACE_IF_LARGE = 16
 };
 /* path: a Hugging Face folder, an adapter's folder (then the base model that it names is loaded with it, or
  * with "ADAPTER@BASE" the one that is given), a .gguf file, or a llama2.c .bin (with tok512.bin beside it);
@@ -61,9 +62,10 @@ enum model_load_flag {
  * MODEL_RANDOM: draw the weights from init_range with `seed` instead of reading them (a folder with only
  * config.json will do). MODEL_IN_PLACE: matrices stay in the file, which is mapped, and are decoded by pieces
  * whenever they are used: slower, the same bits, and hardly any memory of the program's own. They cannot be
- * trained, and whether they hold NaN shows only in the results. MODEL_IN_PLACE_IF_LARGE: so if float32 would
- * not fit. With MODEL_RANDOM, MODEL_IN_PLACE draws rows whenever they are read: to save a model of any size.
- */
+ * trained, and whether they hold NaN shows only in the results. MODEL_PACKED, for inference: the same, but
+ * what is multiplied is packed at once, in panels as narrow as its type where kern.h has such, and is not
+ * decoded again. MODEL_IN_PLACE_IF_LARGE: with the former, not if the panels would not fit.
+ * With MODEL_RANDOM, MODEL_IN_PLACE draws rows whenever they are read: to save a model of any size. */
 struct model *model_load(const char *path, int flags, uint64_t seed, struct err *e);
 void model_free(struct model *m);
 const struct model_config *model_config(const struct model *m);

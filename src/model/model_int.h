@@ -246,8 +246,10 @@ struct stored_tensor { /* the form of a weight that stays in its file (stored.c)
     const uint8_t *p;
     const struct dtype_info *dtype;
     size_t row_bytes;
+    int cols;
     int head_dim; /* as in struct weight_place */
     struct fp8_scales scales;
+    const struct narrow *narrow; /* narrow.c; NULL: panels are float32 */
     struct stored_keys keys;
 };
 
@@ -288,6 +290,7 @@ struct model {
     int n_weights;
     size_t n_floats; /* of data, and of grad: every weight starts on a multiple of 16 floats */
     float *data, *grad;
+    char *panels;                 /* of all weights, or NULL */
     struct stored_tensor *stored; /* [n_weights] for those that stay in `file`, or NULL */
     struct stored_draw *draws;    /* [n_weights] for those that are drawn whenever they are read, or NULL */
     struct tensor_file *file;     /* owned; shared with copies */
@@ -311,11 +314,16 @@ void model_layout(struct model *m);
 /* The block of numbers of all weights that are not stored, unset. Fails when it is more than the machine's
  * memory. */
 int model_allocate(struct model *m, struct err *e);
+/* Is weight i, or the one that it copies, the second factor of products? */
+bool model_multiplies(const struct model *m, int i);
+/* Memory for the panels of all weights that are multiplied (stored ones only with `stored`): in one piece, so
+ * that it takes large pages. */
+int model_place_panels(struct model *m, bool stored, struct err *e);
 /* Matrices from normal(0, init_range), norms 1, biases 0. Those that are stored draws are left alone. */
 void model_draw(struct model *m, uint64_t seed);
-/* Allocate, and take every weight from the file; whatever else the file holds is an error. in_place: matrices
- * stay in the file, which the model then owns. */
-int model_fill(struct model *m, struct tensor_file *f, bool in_place, struct err *e);
+/* Allocate, and take every weight from the file; whatever else the file holds is an error. flags: of
+ * model_load. */
+int model_fill(struct model *m, struct tensor_file *f, int flags, struct err *e);
 int model_save_sharded(struct model *m, const char *dir, const char *dtype, const char *card,
                        uint64_t shard_bytes, struct err *e);
 
@@ -372,6 +380,13 @@ int rotary_row(int row, int head_dim);
 /* What lies at a place in f, which was checked and must outlive s. */
 void stored_init(struct stored_tensor *s, const struct tensor_file *f, const struct weight_place *at);
 
+/* Where row `row` of the weight begins. */
+const uint8_t *stored_row(const struct stored_tensor *s, int row);
+/* Its pages leave this process's memory until they are read again. */
+void stored_forget(const struct stored_tensor *s, const struct tensor_file *f, const struct tensor_info *t);
+/* Give it panels as narrow as its type, where there are such (narrow.c). */
+void narrow_init(struct stored_tensor *s, enum dtype t);
+
 /* A matrix as model_draw fills it, worked out whenever it is read: a model of any size to be written. */
 struct stored_draw {
     struct stored face;
@@ -396,6 +411,8 @@ const struct dtype_info *dtype_info(enum dtype t);
 int dtype_find(const char *name);   /* by safetensors' name; -1 */
 int dtype_find_ggml(uint32_t type); /* -1 */
 
+/* The 5-bit value of element j < 32 of a block: a nibble of qs and bit j of qh. */
+int five_bits(const uint8_t *qh, const uint8_t *qs, int j);
 /* Encoders of the quantised types that are written (quantise.c). */
 void q8_0_encode(const float *x, size_t blocks, uint8_t *p);
 void q5_0_encode(const float *x, size_t blocks, uint8_t *p);

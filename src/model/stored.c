@@ -20,16 +20,25 @@ int rotary_row(int row, int head_dim)
     return row - in_head + in_head % half * 2 + in_head / half;
 }
 
+static int file_row(const struct stored_tensor *s, int row)
+{
+    return s->head_dim ? rotary_row(row, s->head_dim) : row;
+}
+
+const uint8_t *stored_row(const struct stored_tensor *s, int row)
+{
+    return s->p + (size_t)file_row(s, row) * s->row_bytes;
+}
+
 static void stored_tile(const struct stored *face, int row, int n, int col, int cols, float *out)
 {
     const struct stored_tensor *s = (const struct stored_tensor *)face;
     const struct dtype_info *d = s->dtype;
     size_t at = (size_t)(col / d->block) * (size_t)d->bytes, blocks = (size_t)(cols / d->block);
     for (int i = 0; i < n; i++) {
-        int from = s->head_dim ? rotary_row(row + i, s->head_dim) : row + i;
         float *y = out + (size_t)i * (size_t)cols;
-        d->decode(s->p + (size_t)from * s->row_bytes + at, blocks, y);
-        if (s->scales.p) fp8_scale(&s->scales, from, col, cols, y);
+        d->decode(stored_row(s, row + i) + at, blocks, y);
+        if (s->scales.p) fp8_scale(&s->scales, file_row(s, row + i), col, cols, y);
     }
 }
 
@@ -72,13 +81,17 @@ void stored_init(struct stored_tensor *s, const struct tensor_file *f, const str
     const struct dtype_info *d = dtype_info(t->dtype);
     CHECK(d->decode && STORED_COLS % d->block == 0 && t->shape[t->n_dims - 1] % d->block == 0,
           "%s: %s in blocks of %d", t->name, d->name, d->block);
-    *s = (struct stored_tensor){.face = {k ? split_tile : stored_tile},
+    *s = (struct stored_tensor){.face = {.tile = k ? split_tile : stored_tile},
                                 .p = f->maps[t->file].p + t->offset + (size_t)at->row * row_bytes(t),
                                 .dtype = d,
                                 .row_bytes = row_bytes(t),
+                                .cols = (int)t->shape[t->n_dims - 1],
                                 .head_dim = at->head_dim,
                                 .scales = fp8_scales_of(f, t)};
-    if (!k) return;
+    if (!k) {
+        narrow_init(s, t->dtype);
+        return;
+    }
     CHECK(dtype_info(k->dtype)->decode && k->n_dims == 3 && k->shape[2] <= LATENT_HEAD_MAX, "%s", k->name);
     s->keys = (struct stored_keys){.p = f->maps[k->file].p + k->offset,
                                    .dtype = dtype_info(k->dtype),
@@ -86,6 +99,13 @@ void stored_init(struct stored_tensor *s, const struct tensor_file *f, const str
                                    .rank = (int)k->shape[1],
                                    .n = (int)k->shape[2],
                                    .n_values = (int)t->shape[1]};
+}
+
+void stored_forget(const struct stored_tensor *s, const struct tensor_file *f, const struct tensor_info *t)
+{
+    const struct file_map *map = &f->maps[t->file];
+    size_t at = (size_t)(s->p - map->p), end = t->offset + t->bytes;
+    file_map_forget(map, at, end - at);
 }
 
 /* ---- drawn --------------------------------------------------------------------------------------------- */
@@ -106,5 +126,6 @@ static void draw_tile(const struct stored *face, int row, int n, int col, int co
 
 void stored_draw_init(struct stored_draw *s, const struct model *m, int index, uint64_t seed)
 {
-    *s = (struct stored_draw){{draw_tile}, index, m->weights[index].cols, seed, (float)m->config.init_range};
+    *s = (struct stored_draw){
+        {.tile = draw_tile}, index, m->weights[index].cols, seed, (float)m->config.init_range};
 }

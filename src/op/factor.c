@@ -3,10 +3,10 @@
  *   y = x W^T    factor_rows: panels run over rows of W, sums over its columns
  *   dx = dy W    factor_cols: panels run over columns of W, sums over its rows
  *
- * A float32 weight is packed whole (or is packed already). A stored one never becomes float32 as a whole: the
- * product is cut into strips of C's columns, and a thread decodes a strip's next stretch of sums into memory
- * of its own, packs it and adds the product to C. A stretch is a whole number of kern.h's blocks of sums, so
- * both ways give the same bits.
+ * A weight that is packed already is used so; a float32 weight is packed whole. A stored one without panels
+ * never becomes float32 as a whole: the product is cut into strips of C's columns, and a thread decodes a
+ * strip's next stretch of sums into memory of its own, packs it and adds the product to C. A stretch is a
+ * whole number of kern.h's blocks of sums, so both ways give the same bits.
  */
 #include "base/check.h"
 #include "base/pool.h"
@@ -29,10 +29,11 @@ static struct factor factor_make(struct tape *t, const struct weight *w, int row
     CHECK(row >= 0 && n > 0 && row <= w->rows - n, "rows %d+%d of %s, which has %d", row, n, w->name,
           w->rows);
     struct factor f = {.w = w, .row = row, .by_cols = by_cols};
-    if (w->stored)
+    if (!by_cols && w->panels_fresh && row % KERN_PANEL == 0) {
+        f.panels = kern_panels_at(w->form, w->panels, row, w->cols);
+        f.form = w->form;
+    } else if (w->stored)
         f.scratch = tape_floats(t, (size_t)pool_threads() * 2 * TILE);
-    else if (!by_cols && w->panels_fresh && row % KERN_PANEL == 0)
-        f.panels = w->panels + (size_t)row * (size_t)w->cols;
     else
         f.scratch = tape_floats(t, by_cols ? kern_panels_floats(w->cols, n) : kern_panels_floats(n, w->cols));
     return f;
@@ -102,6 +103,7 @@ void factor_product(const struct factor *f, const struct kern_gemm *product, mat
     struct kern_gemm g = *product;
     if (f->panels) {
         g.panels = f->panels;
+        g.form = f->form;
         matmul_run(&g, after, ctx);
         return;
     }

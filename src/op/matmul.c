@@ -38,7 +38,7 @@ static void matmul_item(void *ctx, int item)
     struct kern_gemm g = *p->g;
     int row = item % p->row_tiles * p->tile_rows, col = item / p->row_tiles * p->tile_cols;
     g.a += row * g.a_row;
-    g.panels += (size_t)col * (size_t)g.k;
+    g.panels = kern_panels_at(g.form, g.panels, col, g.k);
     g.c += row * g.c_row + col;
     g.m = g.m - row < p->tile_rows ? g.m - row : p->tile_rows;
     g.n = g.n - col < p->tile_cols ? g.n - col : p->tile_cols;

@@ -18,9 +18,9 @@
 #include <stdint.h>
 
 #include "base/arena.h"
-#include "kern/kern.h"
 #include "base/err.h"
 #include "base/rng.h"
+#include "kern/kern.h"
 
 /* ---- tensors ------------------------------------------------------------------------------------------- */
 
@@ -40,6 +40,11 @@ struct tensor {
 enum { STORED_COLS = 256 };
 struct stored {
     void (*tile)(const struct stored *s, int row, int n, int col, int cols, float *out);
+    /* The form of panels that keeps what is stored in as many bits, and how to make the one of rows
+     * row..row+n-1, n being KERN_PANEL or less at the end (NULL: KERN_F32, made from tiles). False: some
+     * number is not finite. */
+    enum kern_form form;
+    bool (*pack)(const struct stored *s, int row, int n, void *panel);
 };
 
 /* A low-rank change of a frozen matrix W (adapter.c): products with W are products with W + scale B A, and
@@ -63,12 +68,14 @@ struct weight {
     const char *name; /* Hugging Face name */
     int rows, cols;
     float *data;
-    const struct stored *stored; /* instead of data (then NULL, like grad and panels): a matrix or a table.
+    const struct stored *stored; /* instead of data (then NULL, like grad): a matrix or a table.
                                   * Products and look-ups decode what they need and give the bits that the
                                   * same numbers in data would */
-    float *grad;   /* NULL when frozen or not training; accumulated into, the trainer zeroes it */
-    float *panels; /* packed for y = x W^T, or NULL: then matmul packs into step memory */
+    float *grad;         /* NULL when frozen or not training; accumulated into, the trainer zeroes it */
+    void *panels;        /* packed for y = x W^T, or NULL: then matmul packs into step memory */
+    enum kern_form form; /* of panels */
     bool panels_fresh;
+    bool panels_lent;        /* they lie in a block of the owner's, who set them */
     uint32_t changes;        /* counts weight_changed, from 1 on */
     struct adapter *adapter; /* of a matrix that does not learn itself, or NULL */
     bool plus_one;           /* of a norm: it counts as 1 more than is stored (Gemma) */
@@ -78,9 +85,11 @@ struct weight {
 void weight_rows(const struct weight *w, int row, int n, float *out);
 /* The same of what the weight's adapter makes of it. */
 void weight_adapted_rows(const struct weight *w, int row, int n, float *out);
-/* Give the weight persistent panels, or renew them after an update. Frees nothing else. Not for a stored one.
- */
-void weight_pack(struct weight *w);
+/* Give the weight persistent panels, or renew them after an update: of float32, or in the form that a stored
+ * weight names. Returns the first row of a stored weight that holds a number that is not finite (then it has
+ * no panels), or -1. */
+int weight_pack(struct weight *w);
+size_t weight_pack_bytes(const struct weight *w);
 /* After its numbers have been changed. */
 void weight_changed(struct weight *w);
 /* Does a product with it have gradients to add, its own or its adapter's? */

@@ -77,8 +77,9 @@ struct factor {
     const struct weight *w;
     int row;
     bool by_cols;
-    const float *panels; /* all of B; NULL in a plan, and for a stored weight */
-    float *scratch;      /* step memory */
+    const void *panels; /* all of B; NULL in a plan, and for a stored weight that has none */
+    enum kern_form form;
+    float *scratch; /* step memory */
 };
 /* y = x W^T: C is [m, n], A is [m, w->cols]. */
 struct factor factor_rows(struct tape *t, const struct weight *w, int row, int n);

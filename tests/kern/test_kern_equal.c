@@ -192,9 +192,42 @@ static void check_gemm(const struct kern *k, int c, float *out)
     float *b = input(&in, (size_t)s.n * (size_t)s.k, 1), *panels = alloc_floats(kern_panels_floats(s.n, s.k));
     k->pack_rows(panels, b, s.k, s.n, s.k);
     case_fill(out, (size_t)s.m * (size_t)c_row, 1, 77);
-    struct kern_gemm g = {s.m,    s.n, s.k,   a,        s.transposed ? 1 : ld, s.transposed ? ld : 1,
-                          panels, out, c_row, c % 4 > 1};
+    struct kern_gemm g = {
+        s.m, s.n,   s.k,       a,       s.transposed ? 1 : ld, s.transposed ? ld : 1, panels,
+        out, c_row, c % 4 > 1, KERN_F32};
     k->gemm(&g);
+    free(panels);
+    inputs_end(&in);
+}
+
+/* Random panels whose 16-bit numbers are finite. */
+static void *random_panels(enum kern_form form, int n, int k)
+{
+    size_t bytes = kern_panels_bytes(form, n, k), group = (size_t)kern_forms[form].bytes;
+    size_t halves = form >= KERN_Q8 ? (form == KERN_Q4_LEAST ? 64 : 32) : group;
+    uint8_t *p = alloc_large(bytes);
+    for (size_t i = 0; i < bytes; i++) {
+        struct rng_at at = {4, RNG_TEST, (uint32_t)form, 0, (uint32_t)i};
+        p[i] = (uint8_t)rng_u64(&at);
+        if (i % group < halves && i % 2) p[i] &= 0xBF;
+    }
+    return p;
+}
+
+enum { FORM_CASES = (KERN_FORMS - 1) * N_SHAPES };
+
+static void check_gemm_forms(const struct kern *k, int c, float *out)
+{
+    enum kern_form form = KERN_BF16 + (unsigned)c % (KERN_FORMS - 1);
+    struct gemm_shape s = SHAPES[c / (KERN_FORMS - 1)];
+    struct inputs in = {.kind = c % 2, .seed = (uint32_t)c};
+    s.k = form >= KERN_Q8 ? (s.k + KERN_GROUP - 1) / KERN_GROUP * KERN_GROUP : s.k;
+    int ld = (s.transposed ? s.m : s.k) + s.pad, c_row = s.n + c % 4;
+    float *a = input(&in, (size_t)ld * (size_t)(s.transposed ? s.k : s.m), 1);
+    void *panels = random_panels(form, s.n, s.k);
+    case_fill(out, (size_t)s.m * (size_t)c_row, 1, 77);
+    k->gemm(&(struct kern_gemm){s.m, s.n, s.k, a, s.transposed ? 1 : ld, s.transposed ? ld : 1, panels, out,
+                                c_row, c % 4 > 1, form});
     free(panels);
     inputs_end(&in);
 }
@@ -417,6 +450,12 @@ static void attention(void **state)
     compare(check_key_rows, N_HEADS, 0x82E13FFB6346BC51U);
 }
 
+static void products_with_narrow_panels(void **state)
+{
+    (void)state;
+    compare(check_gemm_forms, FORM_CASES, 0x080AA02D2F645CBAU);
+}
+
 static void attention_in_a_window(void **state)
 {
     (void)state;
@@ -446,8 +485,8 @@ static void a_product_does_not_depend_on_its_neighbours(void **state)
     const struct kern *k;
     for (int t = 0; (k = case_table(&t));)
         for (int transposed = 0; transposed < 2; transposed++) {
-            struct kern_gemm g = {M,      NN,    K,  a,    transposed ? 1 : K, transposed ? M : 1,
-                                  panels, whole, NN, false};
+            struct kern_gemm g = {M,     NN, K,     a,       transposed ? 1 : K, transposed ? M : 1, panels,
+                                  whole, NN, false, KERN_F32};
             k->pack_rows(panels, b, K, NN, K);
             k->gemm(&g);
             for (int rows = 1; rows <= M; rows += rows < 14 ? 1 : 9)
@@ -456,7 +495,8 @@ static void a_product_does_not_depend_on_its_neighbours(void **state)
                         for (int n = 0; n < NN; n += cols) {
                             struct kern_gemm p = g;
                             p.m = M - m < rows ? M - m : rows, p.n = NN - n < cols ? NN - n : cols;
-                            p.a += m * g.a_row, p.panels += (ptrdiff_t)n * K, p.c = part + m * NN + n;
+                            p.a += m * g.a_row, p.c = part + m * NN + n;
+                            p.panels = kern_panels_at(KERN_F32, panels, n, K);
                             k->gemm(&p);
                         }
                     assert_memory_equal(part, whole, M * NN * sizeof(float));
@@ -490,6 +530,7 @@ int main(void)
         cmocka_unit_test(halves),
         cmocka_unit_test(packing),
         cmocka_unit_test(products),
+        cmocka_unit_test(products_with_narrow_panels),
         cmocka_unit_test(attention),
         cmocka_unit_test(attention_in_a_window),
         cmocka_unit_test(attention_in_a_window_backward),

@@ -69,7 +69,8 @@ static void gemm_case(const struct kern *k, int m, int n, int kk, bool transpose
     float *c = case_floats(mn, 1, 3), *old = case_floats(mn, 1, 3);
     float *panels = case_floats(packed, 1, 4), *again = case_floats(packed, 1, 5);
     k->pack_rows(panels, b, kk, n, kk);
-    struct kern_gemm g = {m, n, kk, a, transposed ? 1 : kk, transposed ? m : 1, panels, c, n, accumulate};
+    struct kern_gemm g = {m, n, kk,         a,       transposed ? 1 : kk, transposed ? m : 1, panels,
+                          c, n, accumulate, KERN_F32};
     k->gemm(&g);
     for (int i = 0; i < m; i++)
         for (int j = 0; j < n; j++) {

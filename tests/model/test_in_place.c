@@ -55,6 +55,9 @@ static void check_path(const char *path)
 {
     struct model *whole = load(path, 0), *in_place = load(path, MODEL_IN_PLACE);
     assert_same(whole, in_place, path);
+    struct model *packed = load(path, MODEL_PACKED);
+    assert_same(whole, packed, "packed");
+    model_free(packed);
     struct model *copy = model_copy(in_place);
     model_free(in_place);
     assert_same(whole, copy, "a copy that outlives its original");
@@ -84,7 +87,11 @@ static void sixteen_bits_and_shards_give_the_same_bits_in_place(void **state)
         if (model_save_sharded(m, scratch("half"), k ? "float16" : "bfloat16", NULL, 3000, &e))
             fail_msg("%s", e.msg);
         struct model *whole = load(scratch("half"), 0), *in_place = load(scratch("half"), MODEL_IN_PLACE);
+        struct model *packed = load(scratch("half"), MODEL_PACKED);
         assert_same(whole, in_place, k ? "float16" : "bfloat16");
+        assert_same(whole, packed, k ? "float16, packed" : "bfloat16, packed");
+        assert_int_equal(model_head(packed)->form, k ? KERN_F16 : KERN_BF16);
+        model_free(packed);
         model_free(in_place);
         model_free(whole);
     }
@@ -193,13 +200,18 @@ static void check_type(enum dtype type)
     whole.stored = NULL;
     whole.data = alloc_floats((size_t)ROWS * COLS);
     d->decode(blocks, bytes / (size_t)d->bytes, whole.data);
-    for (int backward = 0; backward < 2; backward++) {
-        float *a = product(&in_place, backward), *b = product(&whole, backward);
-        if (memcmp(a, b, 3 * (backward ? COLS : ROWS) * sizeof *a))
-            fail_msg("%s: %s differs", d->name, backward ? "dx" : "y");
-        free(a);
-        free(b);
+    float *want[2] = {product(&whole, false), product(&whole, true)};
+    for (int run = 0; run < 4; run++) {
+        int backward = run % 2;
+        if (run == 2) assert_int_equal(weight_pack(&in_place), -1);
+        float *got = product(&in_place, backward);
+        if (memcmp(got, want[backward], 3 * (backward ? COLS : ROWS) * sizeof *got))
+            fail_msg("%s%s: %s differs", d->name, run < 2 ? "" : ", packed", backward ? "dx" : "y");
+        free(got);
     }
+    assert_true(weight_pack_bytes(&in_place) <= kern_panels_floats(ROWS, COLS) * sizeof(float));
+    weight_unpack(&in_place);
+    free(want[0]), free(want[1]);
     free(whole.data);
     free(blocks);
 }

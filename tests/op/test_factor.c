@@ -42,7 +42,7 @@ struct pair {
 static void pair_make(struct pair *p, int rows, int cols)
 {
     size_t n = (size_t)rows * (size_t)cols;
-    p->form = (struct bf16_weight){{bf16_tile}, rows, cols, alloc_zero(n, sizeof(uint16_t))};
+    p->form = (struct bf16_weight){{.tile = bf16_tile}, rows, cols, alloc_zero(n, sizeof(uint16_t))};
     p->plain = (struct weight){.name = "plain", .rows = rows, .cols = cols, .data = alloc_floats(n)};
     p->stored = (struct weight){.name = "stored", .rows = rows, .cols = cols, .stored = &p->form.face};
     rng_normal(&(struct rng_at){.seed = 5, .purpose = RNG_TEST}, p->plain.data, n, 0, 1);

@@ -1,0 +1,70 @@
+/* form_body.h: lines of a panel as vectors of floats, for every form of kern.h. `form` is a constant wherever
+ * these are inlined.
+ *
+ * Lines are taken in steps: a step is a line, or, where lines come in groups, the eight whose 4-bit numbers
+ * share words. Lines of a step are taken in order.
+ */
+#include "kern/body.h"
+
+enum { FORM_HALVES = KERN_PANEL * sizeof(uint16_t) };
+_Static_assert(KERN_K_BLOCK % KERN_GROUP == 0, "whole groups in a block");
+
+#define FORM_GROUPED(form) ((form) >= KERN_Q8)
+#define FORM_STEP(form)    (FORM_GROUPED(form) ? 8 : 1)
+/* Bytes of a group, of what it begins with, and of a step, by constants. */
+#define FORM_HEAD(form) ((form) == KERN_Q4_LEAST ? 2 * FORM_HALVES : FORM_GROUPED(form) ? FORM_HALVES : 0)
+#define FORM_LINE(form)                                                                                      \
+    ((form) == KERN_F32    ? KERN_PANEL * (int)sizeof(float)                                                 \
+     : !FORM_GROUPED(form) ? (int)FORM_HALVES                                                                \
+     : (form) == KERN_Q8   ? KERN_PANEL                                                                      \
+                           : KERN_PANEL / 2)
+
+/* What LANES outputs need of the group, and of the step at hand. */
+struct form_lanes {
+    vf d, m;
+    vi words;
+};
+
+/* A group begins at p; these are its outputs from `at` on. */
+INLINE void form_group(struct form_lanes *f, const enum kern_form form, const char *p, const int at)
+{
+    const uint16_t *halves = (const uint16_t *)p + at;
+    if (FORM_GROUPED(form)) f->d = vf_from_half(halves);
+    if (form == KERN_Q4_LEAST) f->m = vf_from_half(halves + KERN_PANEL);
+}
+
+/* The lines of a step begin at p. */
+INLINE void form_step(struct form_lanes *f, const enum kern_form form, const char *p, const int at)
+{
+    if (form == KERN_Q4 || form == KERN_Q4_LEAST) f->words = vi_load((const uint32_t *)p + at);
+}
+
+/* The next line, which is number i of its step. */
+INLINE vf form_line(struct form_lanes *f, const enum kern_form form, const char *p, int i, const int at)
+{
+    if (form == KERN_F32) return vf_load((const float *)p + i * KERN_PANEL + at);
+    if (form == KERN_BF16) return vf_from_bfloat((const uint16_t *)p + i * KERN_PANEL + at);
+    if (form == KERN_F16) return vf_from_half((const uint16_t *)p + i * KERN_PANEL + at);
+    if (form == KERN_Q8) return vf_mul(vf_from_bytes((const int8_t *)p + i * KERN_PANEL + at), f->d);
+    vf q = vf_nibbles(f->words, form == KERN_Q4 ? 8 : 0);
+    f->words = vi_sar(f->words, 4);
+    return form == KERN_Q4 ? vf_mul(q, f->d) : vf_fma(q, f->d, f->m);
+}
+
+/* k lines of a panel as floats. */
+INLINE void form_widen(float *y, const enum kern_form form, const char *p, int k)
+{
+    enum { VECS = KERN_PANEL / LANES };
+    const int group = FORM_GROUPED(form) ? KERN_GROUP : k, step = FORM_STEP(form);
+    for (; k > 0; k -= group) {
+        struct form_lanes f[VECS];
+        UNROLL for (int j = 0; j < VECS; j++) form_group(&f[j], form, p, j * LANES);
+        p += FORM_HEAD(form);
+        for (int from = 0; from < group; from += step, p += step * FORM_LINE(form)) {
+            UNROLL for (int j = 0; j < VECS; j++) form_step(&f[j], form, p, j * LANES);
+            for (int i = 0; i < step; i++, y += KERN_PANEL)
+                UNROLL for (int j = 0; j < VECS; j++)
+                    vf_store(y + j * LANES, form_line(&f[j], form, p, i, j * LANES));
+        }
+    }
+}
