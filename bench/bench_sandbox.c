@@ -1,5 +1,6 @@
 /* openr1_sandbox: what the sandbox costs. For each language a program that does nothing, alone and in the
- * box: the median of the clock and of processor time; then how many runs a second all threads make. */
+ * box: the fastest and the median by the clock, and the median of processor time; then how many runs a second
+ * all threads make. On a machine that is busy with other work only the fastest says what a run takes. */
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,11 +13,11 @@
 #include "base/pool.h"
 #include "verify/verify.h"
 
-enum { ROUNDS = 15, MANY = 100 };
+enum { ROUNDS = 40, MANY = 100 };
 extern char **environ;
 
 struct cost {
-    double wall_ms, cpu_ms;
+    double fastest_ms, wall_ms, cpu_ms;
 };
 
 static int by_size(const void *a, const void *b)
@@ -63,7 +64,7 @@ static struct cost median(void (*run)(const char *const *), const char *const *a
     }
     qsort(wall, ROUNDS, sizeof *wall, by_size);
     qsort(cpu, ROUNDS, sizeof *cpu, by_size);
-    return (struct cost){wall[ROUNDS / 2], cpu[ROUNDS / 2]};
+    return (struct cost){wall[0], wall[ROUNDS / 2], cpu[ROUNDS / 2]};
 }
 
 static void one_of_many(void *ctx, int i)
@@ -82,12 +83,13 @@ int main(void)
         return 1;
     }
     setenv("PATH", "/usr/local/bin:/usr/bin:/bin", 1);
-    printf("median of %d, ms         alone      in the box      the box costs\n", ROUNDS);
-    printf("                     clock   cpu    clock   cpu     clock   cpu\n");
+    printf("%d runs, ms              alone               in the box             the box costs\n", ROUNDS);
+    printf("               fastest median   cpu    fastest median   cpu    fastest median   cpu\n");
     for (size_t i = 0; i < sizeof programs / sizeof *programs; i++) {
         struct cost a = median(alone, programs[i]), b = median(boxed, programs[i]);
-        printf("%-18s %7.1f %5.1f  %7.1f %5.1f   %7.1f %5.1f\n", programs[i][0], a.wall_ms, a.cpu_ms,
-               b.wall_ms, b.cpu_ms, b.wall_ms - a.wall_ms, b.cpu_ms - a.cpu_ms);
+        printf("%-12s %9.1f %6.1f %5.1f %10.1f %6.1f %5.1f %10.1f %6.1f %5.1f\n", programs[i][0],
+               a.fastest_ms, a.wall_ms, a.cpu_ms, b.fastest_ms, b.wall_ms, b.cpu_ms,
+               b.fastest_ms - a.fastest_ms, b.wall_ms - a.wall_ms, b.cpu_ms - a.cpu_ms);
     }
     fflush(stdout);
     pool_start(0);

@@ -2,9 +2,11 @@
  *
  * Columns as in open-r1/ioi: id, grader_files ([name, content] pairs), test_cases ({name: {input, output}}
  * or a list), time_limit (s), memory_limit (bytes), score_precision. Open-R1's ioi_code_reward: the lowest
- * score of the subtask's tests (contest.h). Here, without Piston, problems of the kind "batch" are judged:
- * the submission is compiled with grader.cpp or stub.cpp, reads the input, and checker.cpp, or else an
- * exact comparison of words, gives the score. A batch size below 1 means all at once, as documented; with
+ * score of the subtask's tests (contest.h). Here, without Piston, the submission is compiled with grader.cpp
+ * or stub.cpp. In problems of the kind "batch" it reads the input, and checker.cpp, or else an exact
+ * comparison of words, gives the score; where there is a manager.cpp ("communication") it talks with that,
+ * through the pipes named in its arguments, or through standard input and output where its stub looks at no
+ * arguments. A batch size below 1 means all at once, as documented; with
  * {"compat":"open-r1"} it runs nothing, as there.
  */
 #include <stdio.h>
@@ -17,10 +19,10 @@
 #include "reward/code_work.h"
 #include "reward/contest.h"
 
+#define MANAGER "graders/manager.cpp"
+
 static const struct reward_param ioi_code_params[] = {
-    CODE_BATCH_PARAM,
-    CODE_PLACE_PARAMS("ioi_provider"),
-    {.name = NULL}};
+    CODE_BATCH_PARAM, CODE_PLACE_PARAMS("ioi_provider"), {.name = NULL}};
 
 struct ioi {
     const json_t *row;
@@ -28,13 +30,13 @@ struct ioi {
     struct code_place place;
     struct code_task task;
     struct code_tests tests;
-    struct sandbox_file files[SANDBOX_FILES_MAX], checker_files[SANDBOX_FILES_MAX];
+    struct sandbox_file files[SANDBOX_FILES_MAX], judge_files[SANDBOX_FILES_MAX];
     char *names[2 * SANDBOX_FILES_MAX];
     int n_names;
     char source_name[160];
-    struct code_program program, checker;
-    struct code_source checker_source;
-    bool built, checker_built;
+    struct code_program program, judge; /* the latter: checker or manager */
+    struct code_source judge_source;
+    bool built, judge_built;
     char *message;
     char lost[200];
 };
@@ -62,15 +64,20 @@ static int grader_files(struct ioi *p, struct err *e)
         const char *base = path_base(name);
         size_t n = strlen(text);
         bool header = str_ends(base, ".h") || str_ends(base, ".hpp");
-        if (strcmp(base, "manager.cpp") == 0)
-            return err_set(e, "a problem with a manager (communication) is judged by Piston only: params "
+        bool stub = strcmp(base, "stub.cpp") == 0, manager = strcmp(base, "manager.cpp") == 0;
+        if (manager || (strcmp(base, "checker.cpp") == 0 && !p->judge_source.text)) {
+            p->judge_source.text = text;
+            p->judge_source.name = manager ? MANAGER : "graders/checker.cpp";
+        }
+        if (stub) p->task.manager_standard = !strstr(text, "argv");
+        if (stub && strstr(text, "argv[3]"))
+            return err_set(e, "a submission that runs as several processes is judged by Piston only: params "
                               "{\"provider_type\":\"piston\"}");
-        if (strcmp(base, "checker.cpp") == 0) p->checker_source.text = text;
-        if (header || strcmp(base, "grader.cpp") == 0 || strcmp(base, "stub.cpp") == 0)
+        if (header || stub || strcmp(base, "grader.cpp") == 0)
             p->files[p->task.source.n_files++] =
                 (struct sandbox_file){name_in(p, "graders", base), text, n, false};
         if (header)
-            p->checker_files[p->checker_source.n_files++] =
+            p->judge_files[p->judge_source.n_files++] =
                 (struct sandbox_file){name_in(p, "graders", base), text, n, false};
     }
     return 0;
@@ -106,16 +113,19 @@ static int test_cases(struct ioi *p, struct err *e)
 static int ioi_build(struct ioi *p, struct err *e)
 {
     char *message = NULL;
-    if (p->checker_source.text && !p->checker_built) {
-        p->checker_source.language = p->task.source.language;
-        p->checker_source.name = "graders/checker.cpp";
-        p->checker_source.files = p->checker_files;
-        int rc = code_build(&p->checker, &p->checker_source, p->place.mode, &message, e);
-        if (rc == 1) err_set(e, "the checker does not compile: %.150s", message);
+    if (p->judge_source.text && !p->judge_built) {
+        bool manager = strcmp(p->judge_source.name, MANAGER) == 0;
+        p->judge_source.language = p->task.source.language;
+        p->judge_source.files = p->judge_files;
+        int rc = code_build(&p->judge, &p->judge_source, p->place.mode, &message, e);
+        if (rc == 1) err_set(e, "%s does not compile: %.150s", p->judge_source.name, message);
         free(message);
         if (rc) return -1;
-        p->checker_built = true;
-        p->task.checker = &p->checker;
+        p->judge_built = true;
+        if (manager)
+            p->task.manager = &p->judge;
+        else
+            p->task.checker = &p->judge;
     }
     if (code_build(&p->program, &p->task.source, p->place.mode, &p->message, e) < 0) return -1;
     p->built = true;
@@ -251,7 +261,7 @@ static void ioi_code_score(const struct reward_input *in, struct reward_result *
             reward_unjudged(out, "%.100s; %.190s", c.reason, p->lost);
     }
     code_program_release(&p->program);
-    code_program_release(&p->checker);
+    code_program_release(&p->judge);
     code_tests_release(&p->tests);
     for (int i = 0; i < p->n_names; i++) free(p->names[i]);
     free(p->message);

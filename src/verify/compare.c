@@ -409,9 +409,11 @@ static enum truth by_kind(struct judge *j, struct node *g, struct node *a)
     if (g->kind == K_SEQ && a->kind == K_SEQ) return sequence_same(j, g, a);
     if (node_has(g, K_PM) || node_has(a, K_PM))
         return is_list(g) ? signs_same(j, a, g) : g->kind == K_SEQ || is_tuple(a) ? NO : signs_same(j, g, a);
-    if (is_list(a) && is_expression(g)) { /* x + 1 or 1 + x */
-        enum truth t = a->n ? YES : NO;
-        for (int i = 0; i < a->n && t == YES; i++) t = compare_item(j, g, a->arg[i]);
+    if ((is_list(a) && is_expression(g)) || (is_list(g) && is_expression(a))) { /* x + 1 or 1 + x */
+        struct node *list = is_list(a) ? a : g;
+        enum truth t = list->n ? YES : NO;
+        for (int i = 0; i < list->n && t == YES; i++)
+            t = list == a ? compare_item(j, g, a->arg[i]) : compare_item(j, g->arg[i], a);
         if (t == YES) return t;
     }
     if (either(g, a, K_SEQ)) {

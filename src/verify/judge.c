@@ -16,6 +16,7 @@
 #include "base/embed.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "verify/judge_int.h"
 #include "verify/language.h"
 
 const char *code_verdict_name(enum code_verdict v)
@@ -171,7 +172,7 @@ bool code_same(enum code_compare how, double tolerance, const char *expected, co
 /* ---- one test ---------------------------------------------------------------------------------------------
  */
 
-static enum code_verdict verdict_of(const struct sandbox_result *r)
+enum code_verdict code_verdict_of(const struct sandbox_result *r)
 {
     switch (r->end) {
     case SANDBOX_TIME: return CODE_TIME_LIMIT;
@@ -189,8 +190,7 @@ static enum code_verdict verdict_of(const struct sandbox_result *r)
     return CODE_RUNTIME_ERROR;
 }
 
-/* The last bytes of standard error, valid UTF-8. */
-static void note_tail(struct code_outcome *o, const struct sandbox_result *r)
+void code_note(struct code_outcome *o, const struct sandbox_result *r)
 {
     struct str s;
     str_init(&s, 0);
@@ -213,6 +213,15 @@ static char *clean_output(const struct str *out)
     return str_take(&s);
 }
 
+bool code_score(const struct sandbox_result *r, double *score)
+{
+    char *end;
+    double x = strtod(r->out.p, &end);
+    bool said = end != r->out.p && isfinite(x) && r->end == SANDBOX_EXITED;
+    *score = !said || x < 0 ? 0 : x <= 1 ? x : x <= 100 ? x / 100 : 1;
+    return said;
+}
+
 static int check_output(const struct code_task *t, const struct code_test *test, const char *got,
                         struct code_outcome *o, struct err *e)
 {
@@ -225,12 +234,9 @@ static int check_output(const struct code_task *t, const struct code_test *test,
     run.limits.mode = t->limits.mode;
     int rc = code_run(t->checker, &run, &r, e);
     if (!rc) {
-        char *end;
-        double score = strtod(r.out.p, &end);
-        bool said = end != r.out.p && isfinite(score) && r.end == SANDBOX_EXITED;
-        o->score = !said || score < 0 ? 0 : score <= 1 ? score : score <= 100 ? score / 100 : 1;
+        bool said = code_score(&r, &o->score);
         o->verdict = o->score >= 1 ? CODE_PASSED : CODE_WRONG;
-        note_tail(o, &r);
+        code_note(o, &r);
         if (!said) snprintf(o->note, sizeof o->note, "the checker printed no score: %.200s", r.err.p);
     }
     sandbox_result_release(&r);
@@ -266,10 +272,10 @@ static int run_check(const struct code_task *t, const struct code_test *test, st
     struct code_run run = {.input = job, .n_input = strlen(job), .secret = true, .limits = t->limits};
     int rc = code_run(&p, &run, &r, e);
     if (rc == 0) {
-        o->verdict = verdict_of(&r);
+        o->verdict = code_verdict_of(&r);
         o->time_s = r.wall_s;
         o->memory = r.memory;
-        note_tail(o, &r);
+        code_note(o, &r);
         bool wrong = strstr(r.err.p, "AssertionError") || strstr(r.err.p, "ended before its check did");
         if (o->verdict == CODE_RUNTIME_ERROR && wrong) o->verdict = CODE_WRONG;
         if (o->verdict == CODE_PASSED && !memmem(r.out.p, r.out.len, word, strlen(word))) {
@@ -290,6 +296,7 @@ int code_try(const struct code_task *t, const struct code_program *p, const stru
     struct code_run run = {.input = test->input, .n_input = test->n_input, .limits = t->limits};
     struct sandbox_file input = {"input.txt", test->input, test->n_input, false};
     struct sandbox_result r;
+    if (t->manager) return code_communicate(t, p, test, o, e);
     if (t->in_files) {
         run.files = &input;
         run.n_files = 1;
@@ -298,10 +305,10 @@ int code_try(const struct code_task *t, const struct code_program *p, const stru
     *o = (struct code_outcome){.verdict = CODE_SKIPPED};
     int rc = code_run(p, &run, &r, e);
     if (!rc) {
-        o->verdict = verdict_of(&r);
+        o->verdict = code_verdict_of(&r);
         o->time_s = r.wall_s;
         o->memory = r.memory;
-        note_tail(o, &r);
+        code_note(o, &r);
         bool killed = r.end == SANDBOX_SIGNAL;
         if (!o->note[0] && (killed || (r.end == SANDBOX_EXITED && r.status)))
             snprintf(o->note, sizeof o->note, "%s %d", killed ? "signal" : "exit status", r.status);

@@ -146,9 +146,12 @@ int code_run(const struct code_program *p, const struct code_run *run, struct sa
     int n = 0, n_words = 0, n_args = 0;
     *r = (struct sandbox_result){0};
     if (run->n_files + p->source.n_files + 1 > SANDBOX_FILES_MAX) return err_set(e, "too many files");
-    if (run->output_file) {
+    if (run->output_file || run->links_standard) {
         str_init(&take, 0);
-        str_addf(&take, "\"$@\" >/dev/null; s=$?; cat '%s' 2>/dev/null; exit $s", run->output_file);
+        if (run->output_file)
+            str_addf(&take, "\"$@\" >/dev/null; s=$?; cat '%s' 2>/dev/null; exit $s", run->output_file);
+        else
+            str_addf(&take, "exec \"$@\" <&%d >&%d", SANDBOX_FD_LINK, SANDBOX_FD_LINK + 1);
         static const char *const shell[] = {"/bin/sh", "-c", NULL, "sh"};
         for (; n_args < 4; n_args++) argv[n_args] = n_args == 2 ? take.p : shell[n_args];
     }
@@ -172,6 +175,7 @@ int code_run(const struct code_program *p, const struct code_run *run, struct sa
                               .input = run->input ? run->input : "",
                               .n_input = run->n_input,
                               .secret = run->secret,
+                              .links = run->links,
                               .mode = limits->mode,
                               .stops = limits->stops};
     job.limits = sandbox_limits_default;

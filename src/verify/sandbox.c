@@ -120,11 +120,18 @@ static int gift_input(struct gift *g, struct watch *w, struct err *e)
     return gift_add(g, in, e);
 }
 
+static int gift_links(struct gift *g, const int *links, struct err *e)
+{
+    for (int i = 0; i < SANDBOX_LINKS; i++)
+        if (gift_add(g, links ? dup(links[i]) : open("/dev/null", O_RDWR | O_CLOEXEC), e)) return -1;
+    return 0;
+}
+
 static int gifts(struct gift *g, struct watch *w, struct err *e)
 {
     const struct sandbox_job *job = w->job;
     if (gift_input(g, w, e) || gift_pipe(g, &w->out_fd, e) || gift_pipe(g, &w->err_fd, e) ||
-        gift_socket(g, &w->ready_fd, e))
+        gift_links(g, job->links, e) || gift_socket(g, &w->ready_fd, e))
         return -1;
     if (job->mode != SANDBOX_BWRAP) return 0;
     if (gift_add(g, sandbox_filter_fd(e), e)) return -1;
@@ -313,10 +320,12 @@ static int run(struct watch *w, struct err *e)
     struct gift g = {.n = 0};
     struct sandbox_command c = {.n = 0};
     struct rusage u;
-    int status = 0, rc = -1;
-    if (w->job->mode == SANDBOX_RLIMIT && folder_make(w, e)) return -1;
-    if (!sandbox_command_init(&c, w->job, w->folder, e) && !gifts(&g, w, e)) rc = start(w, &c, &g, e);
+    int status = 0, rc = w->job->mode == SANDBOX_RLIMIT ? folder_make(w, e) : 0;
+    if (!rc) rc = sandbox_command_init(&c, w->job, w->folder, e);
+    if (!rc) rc = gifts(&g, w, e);
+    if (!rc) rc = start(w, &c, &g, e);
     gift_release(&g);
+    for (int i = 0; w->job->links && i < SANDBOX_LINKS; i++) close(w->job->links[i]);
     sandbox_command_release(&c);
     if (rc && w->pid) kill_all(w);
     if (!rc) follow(w);

@@ -141,8 +141,10 @@ static void add_shell(struct sandbox_command *c, const struct sandbox_job *job)
                  l->processes + 1);
     if (l->address_space) str_addf(&s, "ulimit -v %zu || exit 125; ", l->address_space / 1024);
     if (l->stack) str_addf(&s, "ulimit -s %zu 2>/dev/null; ", l->stack / 1024);
-    str_addf(&s, "echo >&%d; read go <&%d || exit 125; exec %d>&-; \"$@\"; exit $?", SANDBOX_FD_READY,
-             SANDBOX_FD_READY, SANDBOX_FD_READY);
+    str_addf(&s, "echo >&%d; read go <&%d || exit 125; exec %d>&-; ", SANDBOX_FD_READY, SANDBOX_FD_READY,
+             SANDBOX_FD_READY);
+    for (int i = 0; !job->links && i < SANDBOX_LINKS; i++) str_addf(&s, "exec %d>&-; ", SANDBOX_FD_LINK + i);
+    str_puts(&s, "\"$@\"; exit $?");
     add_words(c, (const char *const[]){"/bin/sh", "-c", s.p, "sh", NULL});
     str_release(&s);
     add_words(c, job->argv);

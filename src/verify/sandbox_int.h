@@ -11,7 +11,7 @@
 enum { SANDBOX_ARGS_MAX = 320, SANDBOX_NOBODY = 65534 };
 
 /* Numbers of the descriptors that the child is given; the files of the job follow. */
-enum { SANDBOX_FD_READY = 3, SANDBOX_FD_FILTER = 4, SANDBOX_FD_FILES = 5 };
+enum { SANDBOX_FD_READY = SANDBOX_FD_LINK + SANDBOX_LINKS, SANDBOX_FD_FILTER, SANDBOX_FD_FILES };
 
 struct sandbox_command {
     char *argv[SANDBOX_ARGS_MAX + 1]; /* NULL at the end */

@@ -114,6 +114,9 @@ struct sandbox_file {
     bool executable;
 };
 enum { SANDBOX_FILES_MAX = 64 };
+/* Two programs in two boxes that talk to each other: ends of pipes, which the program has as descriptors 3
+ * and 4 (/dev/fd/3). */
+enum { SANDBOX_LINKS = 2, SANDBOX_FD_LINK = 3 };
 
 struct sandbox_job {
     const char *const *argv; /* NULL at the end; looked for in /usr/local/bin, /usr/bin, /bin */
@@ -121,7 +124,8 @@ struct sandbox_job {
     int n_files;
     const char *input; /* standard input; may be NULL */
     size_t n_input;
-    bool secret; /* what was read of the input cannot be read again, by anybody in the sandbox */
+    bool secret;      /* what was read of the input cannot be read again, by anybody in the sandbox */
+    const int *links; /* SANDBOX_LINKS descriptors, closed here in any case; NULL: none */
     struct sandbox_limits limits;
     enum sandbox_mode mode;
     bool stops; /* a signal that asks this program to stop (base/log.h) ends the run: ERR_STOPPED. Not in
@@ -194,6 +198,8 @@ struct code_run {
     const char *input; /* standard input, may be NULL */
     size_t n_input;
     bool secret;                      /* as in sandbox_job */
+    const int *links;                 /* as in sandbox_job */
+    bool links_standard;              /* they are standard input and output too */
     const struct sandbox_file *files; /* in the work folder */
     int n_files;
     const char *const *args; /* of the program; NULL at the end; may be NULL */
@@ -249,6 +255,9 @@ struct code_task {
     enum code_compare compare;
     double tolerance;
     const struct code_program *checker; /* NULL: compare */
+    /* A program that talks with the tested one and prints its score, 0 to 1 (communicate.c); NULL: none. */
+    const struct code_program *manager;
+    bool manager_standard; /* the tested program talks through standard input and output, not named pipes */
     /* For checks: definitions that they may use, and among these the name that is the program's. Or NULL. */
     const char *prelude, *entry;
     bool first_failure_ends;
@@ -271,7 +280,7 @@ struct code_report {
  * code. Release the report in both cases. */
 int code_judge(const struct code_task *task, struct code_report *r, struct err *e);
 void code_report_release(struct code_report *r);
-/* One test of a task, which is no check, on its program that was built before. */
+/* One test of a task, which is no check, on its program that was built before; or its talk with a manager. */
 int code_try(const struct code_task *task, const struct code_program *p, const struct code_test *test,
              struct code_outcome *o, struct err *e);
 /* The last block ```TAG\n...``` of a text, exactly as Open-R1 finds it; malloc, "" if there is none. */

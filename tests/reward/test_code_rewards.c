@@ -330,11 +330,65 @@ static void an_ioi_problem_with_grader_and_checker(void **state)
                   "{\"compat\":\"open-r1\",\"code_eval_test_batch_size\":-1}"),
        0, "Open-R1 runs nothing");
     json_array_append_new(files, json_pack("[s,s]", "graders/manager.cpp", ""));
-    is(scored_row("ioi_code", "```cpp\nint near_it(int x) { return x; }\n```", row, NULL), NAN, "a manager");
+    is(scored_row("ioi_code", "```cpp\nint near_it(int x) { return x; }\n```", row, NULL), NAN,
+       "a manager that does not compile");
     json_object_set_new(row, "id", json_string("../near"));
     is(scored_row("ioi_code", "```cpp\nint near_it(int x) { return x; }\n```", row, NULL), NAN,
        "a wild name");
     json_decref(row);
+}
+
+/* Find a number in 12 questions: "? x" is answered by -1, 0 or 1, "! x" ends the talk. The score is 1 for the
+ * number, less when more than 8 questions were asked. */
+#define MANAGER_TEXT                                                                                         \
+    "#include <cstdio>\n#include <csignal>\nint main(int n, char **a) { signal(SIGPIPE, SIG_IGN);\n"         \
+    "FILE *in = fopen(a[1], \"r\"), *out = fopen(a[2], \"w\"); int secret, x, asked = 0; char c;\n"          \
+    "scanf(\"%d\", &secret);\n"                                                                              \
+    "while (fscanf(in, \" %c%d\", &c, &x) == 2) {\n"                                                         \
+    "  if (c == '!') { printf(\"%g\\n\", x != secret ? 0 : asked > 8 ? 0.5 : 1); return 0; }\n"              \
+    "  if (++asked > 12) break;\n"                                                                           \
+    "  fprintf(out, \"%d\\n\", secret < x ? -1 : secret > x); fflush(out); }\n"                              \
+    "printf(\"0\\n\"); fprintf(stderr, \"Too many questions\\n\"); }"
+#define STUB_BODY                                                                                            \
+    "int ask(int x) { fprintf(out, \"? %d\\n\", x); fflush(out); int r; if (fscanf(in, \"%d\", &r) != 1) "   \
+    "exit(0); return r; }\n"
+#define STUB_PIPES                                                                                           \
+    "#include <cstdio>\n#include <cstdlib>\n#include \"guess.h\"\nstatic FILE *in, *out;\n" STUB_BODY        \
+    "int main(int argc, char **argv) { in = fopen(argv[1], \"r\"); out = fopen(argv[2], \"w\");\n"           \
+    "fprintf(out, \"! %d\\n\", guess(200)); fflush(out); }"
+#define STUB_STANDARD                                                                                        \
+    "#include <cstdio>\n#include <cstdlib>\n#include \"guess.h\"\nstatic FILE *in = stdin, *out = "          \
+    "stdout;\n" STUB_BODY "int main() { fprintf(out, \"! %d\\n\", guess(200)); fflush(out); }"
+#define GUESS(body) "```cpp\nint guess(int hi) { " body " }\n```"
+
+static void a_manager_talks_with_the_submission(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *code;
+        double score;
+    } cases[] = {
+        {GUESS("int lo = 0; while (lo < hi) { int m = (lo + hi) / 2; ask(m) > 0 ? lo = m + 1 : hi = m; } "
+               "return lo;"),
+         1},
+        {GUESS("for (int i = 60; i < 70; i++) if (ask(i) == 0) return i; return 0;"), 0.5},
+        {GUESS("for (;;) ask(1);"), 0},
+        {GUESS("printf(\"1\\n\"); return 0;"), 0}, /* the score is the manager's to print */
+        {GUESS("for (int p = 1; p < 9; p++) { char n[40]; sprintf(n, \"/proc/%d/fd/1\", p); "
+               "FILE *f = fopen(n, \"w\"); if (f) fputs(\"1\\n\", f), fclose(f); } return 0;"),
+         0},
+    };
+    for (int standard = 0; standard < 2; standard++) {
+        json_t *row = json_pack(
+            "{s:s,s:f,s:i,s:[[s,s],[s,s],[s,s]],s:{s:{s:s,s:s}}}", "id", "guess", "time_limit", 1.0,
+            "memory_limit", 256 << 20, "grader_files", "graders/guess.h",
+            "int ask(int x);\nint guess(int hi);\n", "graders/manager.cpp", MANAGER_TEXT, "graders/stub.cpp",
+            standard ? STUB_STANDARD : STUB_PIPES, "test_cases", "a", "input", "68\n", "output", "");
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+            if (!standard || i < 1)
+                is(scored_row("ioi_code", cases[i].code, row, NULL), cases[i].score, cases[i].code);
+        json_decref(row);
+    }
 }
 
 /* ---- Piston -----------------------------------------------------------------------------------------------
@@ -470,6 +524,7 @@ int main(void)
         cmocka_unit_test(other_languages_are_run_too),
         cmocka_unit_test(codeforces_rules),
         cmocka_unit_test(an_ioi_problem_with_grader_and_checker),
+        cmocka_unit_test(a_manager_talks_with_the_submission),
         cmocka_unit_test(piston_gets_what_open_r1_sends),
         cmocka_unit_test(piston_failures_are_tried_again_and_never_called_wrong),
     };
