@@ -1,0 +1,103 @@
+#!/bin/sh
+# What docs/coming-from-trl.md promises to people who know TRL, by the numbers of its list; the rest of the
+# list has tests of its own (5: kill_resume, 14: replay and same_bits).
+set -u
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+cd "$tmp" || exit 2
+bad=0
+say() { echo "FAILED: $*"; bad=1; }
+"$OPENR1" init --out base --alphabet '0123456789+-= ' --special '<|end|>' \
+  --model_config '{"model_type": "llama", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+  "intermediate_size": 64, "max_position_embeddings": 64, "rms_norm_eps": 1e-5,
+  "tie_word_embeddings": true, "initializer_range": 0.1}' >/dev/null 2>&1
+awk 'BEGIN { for (i = 0; i < 60; i++) {
+  a = i % 8; b = int(i / 8)
+  printf "{\"prompt\":\"%d+%d=\",\"completion\":\"%d\",\"solution\":\"%d\"}\n", a, b, a + b, a + b
+} }' >sums.jsonl
+sft() { "$OPENR1" sft --dataset_name sums.jsonl --save_strategy no "$@" >out 2>log; }
+sft --model_name_or_path base --from_scratch true --output_dir sft --learning_rate 1e-2 --max_steps 60 ||
+  say "sft: $(tail -3 log)"
+cat >recipe.yaml <<'END'
+model_name_or_path: sft/model
+dataset_name: sums.jsonl
+reward_funcs: [exact]
+prompts_per_step: 4
+num_generations: 4
+max_completion_length: 4
+max_steps: 3
+learning_rate: 1.0e-6
+save_strategy: "no"
+use_vllm: true
+END
+grpo() { # NAME ARGUMENTS...: a fresh run
+  name=$1
+  shift
+  rm -rf "$name"
+  "$OPENR1" grpo --config recipe.yaml --output_dir "$name" "$@" >out 2>log
+}
+told() { # NUMBER PATTERN
+  grep -q -e "$2" log || say "$1: does not say '$2': $(tail -4 log)"
+}
+refused() { # NUMBER STATUS PATTERN ARGUMENTS...
+  number=$1 want=$2 pattern=$3
+  shift 3
+  grpo no "$@"
+  got=$?
+  [ $got = "$want" ] || say "$number: status $got, not $want"
+  told "$number" "$pattern"
+}
+# Recipe files and lines as TRL has them.
+grpo line --learning_rate 2e-6 || say "a recipe with a key on the line: $(tail -3 log)"
+grep -q '^learning_rate: 2.0e-06' line/config.yaml || say "the line does not win over the file"
+told note 'note: .*use_vllm'
+refused key 2 'did you mean --learning_rate' --learning_rte 1
+"$OPENR1" grpo --config line/config.yaml --output_dir again >out 2>log ||
+  say "config.yaml given back: $(tail -3 log)"
+cmp line/metrics.jsonl again/metrics.jsonl || say "config.yaml given back is another run"
+
+refused 1 2 'plans .* GB and .* may be used .*What helps: .*max_completion_length' --max_memory_gb 0.0005
+grpo plan --dry_run true && grep -q '^ *total .*MB' out || say "1: no plan: $(tail -3 log)"
+[ ! -e plan ] || say "1: a dry run leaves a folder"
+printf '#!/bin/sh\nread -r x\nsleep 60\n' >slow
+chmod +x slow
+refused 2 1 './slow: .*did not answer in time, twice' --reward_funcs ./slow --reward_timeout 0.3
+grep -q '"generate_time":.*"reward_time":.*"step_time":' line/timings.jsonl || say "3: timings"
+printf '#!/bin/sh\nwhile read -r x; do echo "{\\"rewards\\":[0,0,0,0]}"; done\n' >zero
+chmod +x zero
+grpo zeros --reward_funcs ./zero --max_steps 5
+told 6 'all rewards of the first 5 generations are zero'
+told 7 '100 % of the groups have no variance in reward'
+grpo cut --max_completion_length 1 --max_steps 1
+told 6 '100 % of the completions were cut off at max_completion_length 1'
+told 6 'its solution: '
+grpo dynamic --dynamic_sampling true || say "7: dynamic_sampling: $(tail -3 log)"
+grep -q '"dynamic_sampling/groups_sampled":' dynamic/metrics.jsonl || say "7: what was sampled is not logged"
+sed -i '/prompts_per_step/d' recipe.yaml
+refused 8 2 'per_device_train_batch_size 4 or 8; or num_generations 2, 3, 6; or simply prompts_per_step' \
+  --per_device_train_batch_size 6
+for split in '16 1' '8 2' '4 4'; do
+  # shellcheck disable=SC2086
+  set -- $split
+  grpo "split$1" --per_device_train_batch_size "$1" --gradient_accumulation_steps "$2" --learning_rate 1e-3 ||
+    say "11: $(tail -3 log)"
+  sed 's/.*"weights":"\([0-9a-f]*\)".*/\1/' out >>weights
+done
+[ "$(sort -u weights | wc -l)" = 1 ] || say "11: splits of a step give other weights: $(cat weights)"
+told 9 'its gradient is not 0. Watch reward, not loss'
+gaps=$(sed -n 's/.*sampling_logp_difference.max":\([^,]*\),.*/\1/p' split16/metrics.jsonl | sort -u)
+[ "$gaps" = 0.0 ] || say "10: sampler and trainer differ by $gaps"
+told 6 'its solution: '
+sft --model_name_or_path base --from_scratch true --output_dir no --eos_token '<|im_end|>'
+told 12 "eos_token '<|im_end|>' is not in the tokenizer's vocabulary"
+"$OPENR1" generate --model sft/model --jsonl sums.jsonl --temperature 0 --max_new_tokens 8 >out 2>log
+[ "$(grep -c '"finish_reason":"stop"' out)" = 60 ] || say "12: completions do not end"
+cp -r sft/model broken
+at=$(($(wc -c <broken/model.safetensors) - 4)) # the last weight: not a number, then as large as can be
+printf '\377\377\377\377' | dd of=broken/model.safetensors bs=1 seek=$at conv=notrunc 2>/dev/null
+sft --model_name_or_path broken --output_dir nan --max_steps 2 && say "13: NaN trains"
+told 13 'broken/model.safetensors: tensor model.norm.weight: row 0 holds NaN or infinity'
+printf '\377\377\177\177' | dd of=broken/model.safetensors bs=1 seek=$at conv=notrunc 2>/dev/null
+sft --model_name_or_path broken --output_dir nan --max_steps 2 && say "13: infinity trains"
+told 13 'step 1 (.*checkpoint-0, which is whole): the logits for dataset row [0-9]* are not finite'
+exit $bad
