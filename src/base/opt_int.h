@@ -45,6 +45,10 @@ int opt_unknown(struct conf *c, const char *where, const char *dashes, const cha
 void opt_put(struct opt_entry *entry, json_t *value_stolen, enum opt_origin origin);
 bool opt_is_bool_word(const char *text, bool *value);
 
+/* A bound as people write it: 1000000, not 1e+06. */
+enum { OPT_NUMBER = 32 };
+const char *opt_number(char text[OPT_NUMBER], double x);
+
 /* One word as it stands on the line to the type of the option; on failure -1, with `where` in front. */
 int opt_from_word(const struct opt *o, const char *text, const char *where, json_t **out, struct err *e);
 /* A plain scalar of YAML's core schema: null, true, 12, 1.5e-3, text. NULL: not UTF-8, or not finite. */

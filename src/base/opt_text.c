@@ -198,7 +198,8 @@ static void row_put(struct str *out, const struct opt *o)
                 str_add(&right, p, 1);
         str_puts(&right, ")");
     }
-    if (o->lo != o->hi) str_addf(&right, " (%.10g to %.10g)", o->lo, o->hi);
+    char lo[OPT_NUMBER], hi[OPT_NUMBER];
+    if (o->lo != o->hi) str_addf(&right, " (%s to %s)", opt_number(lo, o->lo), opt_number(hi, o->hi));
     if (o->flags & OPT_REQUIRED) str_puts(&right, " (needed)");
     if (o->flags & OPT_POSITIONAL) str_puts(&right, " (may stand without its name)");
     if (o->fallback && *o->fallback) str_addf(&right, " [%s]", o->fallback);

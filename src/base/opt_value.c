@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -230,6 +231,12 @@ static int choice_check(const struct opt *o, const char *word, const char *where
     return err_usage(e, "%s: \"%.200s\" was given, one of %s is expected", where, word, o->choices);
 }
 
+const char *opt_number(char text[OPT_NUMBER], double x)
+{
+    snprintf(text, OPT_NUMBER, x == floor(x) && fabs(x) < 1e16 ? "%.0f" : "%.10g", x);
+    return text;
+}
+
 int opt_check(const struct opt *o, const json_t *value, const char *where, struct err *e)
 {
     if (o->flags & OPT_NOTED) return 0;
@@ -238,10 +245,11 @@ int opt_check(const struct opt *o, const json_t *value, const char *where, struc
         return err_usage(e, "%s: cannot be empty; leave it out for the default, %s", where, o->fallback);
     }
     if (json_is_number(value) && o->lo != o->hi) {
+        char given[OPT_NUMBER], lo[OPT_NUMBER], hi[OPT_NUMBER];
         double x = json_number_value(value);
         if (!(x >= o->lo && x <= o->hi))
-            return err_usage(e, "%s: %.10g was given, a value from %.10g to %.10g is expected", where, x,
-                             o->lo, o->hi);
+            return err_usage(e, "%s: %s was given, a value from %s to %s is expected", where,
+                             opt_number(given, x), opt_number(lo, o->lo), opt_number(hi, o->hi));
     }
     if (json_is_string(value)) return choice_check(o, json_string_value(value), where, e);
     size_t i;

@@ -225,7 +225,7 @@ static bool on_record(void *ctx, long step, const json_t *metrics, const json_t 
     json_decref(record);
     json_decref(numbers);
     if (p->parting.part != PART_NONE) return false;
-    p->same += step >= p->from;
+    p->same += step > 0 && step >= p->from; /* record 0: an evaluation before the first step */
     return step < p->to;
 }
 
@@ -455,7 +455,7 @@ static const struct opt replay_options[] = {
      .help = "folder of a second run: the records are compared, nothing is run"},
     {.key = "from",
      .type = OPT_INT,
-     .lo = 1,
+     .lo = 0,
      .hi = 1e9,
      .help = "first step to compare; begins at the nearest checkpoint before it (default: 1)"},
     {.key = "to",

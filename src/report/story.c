@@ -95,25 +95,41 @@ static double largest(const json_t *metrics, const char *key)
     return hi;
 }
 
+/* Of the steps those that sampled: where a window feeds several, the others have no reward of their own. */
+static json_t *sampled_steps(const json_t *metrics)
+{
+    json_t *list = json_array(), *m;
+    size_t i;
+    json_array_foreach(metrics, i, m)
+    {
+        if (json_is_number(json_object_get(m, "reward"))) json_array_append(list, m);
+    }
+    return list;
+}
+
 static void add_curves(struct str *out, const json_t *stages)
 {
     size_t i;
     json_t *stage;
     json_array_foreach(stages, i, stage)
     {
-        const json_t *metrics = json_object_get(stage, "metrics");
-        size_t n = json_array_size(metrics);
-        if (n == 0 || !json_object_get(json_array_get(metrics, 0), "reward")) continue;
-        const json_t *first = json_array_get(metrics, 0), *last = json_array_get(metrics, n - 1);
+        json_t *metrics = sampled_steps(json_object_get(stage, "metrics"));
+        size_t n = json_array_size(metrics), steps = json_array_size(json_object_get(stage, "metrics"));
+        const json_t *first = json_array_get(metrics, 0), *last = json_array_get(metrics, n ? n - 1 : 0);
         const char *length = "completions/mean_length";
-        double hi = largest(metrics, length);
-        str_addf(out, "\n%s, %zu steps\n  reward  ", json_str_or(stage, "name", ""), n);
-        add_curve(out, metrics, "reward", 1.0);
+        double hi = largest(metrics, length), most = largest(metrics, "reward");
+        if (n == 0) {
+            json_decref(metrics);
+            continue;
+        }
+        str_addf(out, "\n%s, %zu steps\n  reward  ", json_str_or(stage, "name", ""), steps);
+        add_curve(out, metrics, "reward", most > 1 ? most : 1);
         str_addf(out, "  %.2f -> %.2f\n  length  ", json_number_value(json_object_get(first, "reward")),
                  json_number_value(json_object_get(last, "reward")));
         add_curve(out, metrics, length, hi);
         str_addf(out, "  %.1f -> %.1f tokens\n", json_number_value(json_object_get(first, length)),
                  json_number_value(json_object_get(last, length)));
+        json_decref(metrics);
     }
 }
 
