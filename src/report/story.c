@@ -65,6 +65,34 @@ static void add_table(struct str *out, const json_t *stages)
     }
 }
 
+/* The tasks beside the one of the table, each with its stages in a line. */
+static void add_further(struct str *out, const json_t *stages)
+{
+    json_t *told = json_object(), *stage, *eval, *r; /* task -> its line */
+    size_t i, k;
+    const char *task;
+    json_array_foreach(stages, i, stage)
+    {
+        const json_t *main_one = find_eval(stage, false, NULL);
+        json_array_foreach(json_object_get(stage, "evals"), k, eval)
+        {
+            json_object_foreach(json_object_get(eval, "results"), task, r)
+            {
+                const json_t *v = json_object_get(r, "pass@1"), *line = json_object_get(told, task);
+                if (r == main_one || json_integer_value(json_object_get(r, "n_samples")) > 1) continue;
+                struct str s;
+                str_init(&s, 0);
+                str_addf(&s, "%s%s%s %.1f", line ? json_string_value(line) : "", line ? ", " : "",
+                         json_str_or(stage, "name", ""), 100 * json_number_value(v));
+                json_object_set_new(told, task, json_string(s.p));
+                str_release(&s);
+            }
+        }
+    }
+    json_object_foreach(told, task, r) str_addf(out, "%s, greedy, %%: %s\n", task, json_string_value(r));
+    json_decref(told);
+}
+
 /* A curve in one line of block characters, each the mean of its share of the
  * steps. */
 static void add_curve(struct str *out, const json_t *metrics, const char *key, double hi)
@@ -169,6 +197,7 @@ int report_story(const json_t *stages, struct str *out, struct err *e)
     }
     if (!rc) {
         add_table(out, full);
+        add_further(out, full);
         add_curves(out, full);
         add_transcripts(out, full);
     }

@@ -94,6 +94,43 @@ static void chain_solutions_and_steps_are_right(void **state)
     assert_in_range(shown, 180, 240);
 }
 
+/* Words: the steps of "readable" with "is" or its Chinese for "=", in about the share asked for. */
+static void chain_words_are_of_two_languages_in_the_share_asked_for(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *params;
+        int least, most; /* of a thousand steps, in Chinese */
+    } cases[] = {{"{\"style\":\"words\"}", 0, 0},
+                 {"{\"style\":\"words\",\"mixed\":0.3}", 240, 360},
+                 {"{\"style\":\"words\",\"mixed\":1}", 1000, 1000}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        int chinese = 0, english = 0;
+        for (uint32_t i = 0; i < 200; i++) {
+            json_t *row = row_made(&gen_chain, i, false, cases[k].params);
+            json_t *plain = row_made(&gen_chain, i, false, NULL);
+            const char *q = str_of(plain, "completion");
+            for (const char *p = str_of(row, "completion"); *p; q++) {
+                bool han = str_starts(p, "\u5f97"), is = str_starts(p, "is");
+                chinese += han;
+                english += is;
+                assert_int_equal(han || is ? '=' : *p, *q);
+                p += han ? 3 : is ? 2 : 1;
+            }
+            json_decref(row);
+            json_decref(plain);
+        }
+        assert_int_equal(chinese + english, 1000);
+        assert_in_range(chinese, cases[k].least, cases[k].most);
+    }
+    struct err e = {0};
+    struct rng_at at = {.seed = 1};
+    json_t *wrong = json_pack("{s:s}", "style", "verse");
+    assert_null(gen_chain.make(&at, false, wrong, &e));
+    assert_non_null(strstr(e.msg, "\"words\""));
+    json_decref(wrong);
+}
+
 static void chain_styles_write_the_same_steps(void **state)
 {
     (void)state;
@@ -220,6 +257,7 @@ int main(void)
         cmocka_unit_test(every_generator_refuses_an_unknown_setting),
         cmocka_unit_test(chain_solutions_and_steps_are_right),
         cmocka_unit_test(chain_styles_write_the_same_steps),
+        cmocka_unit_test(chain_words_are_of_two_languages_in_the_share_asked_for),
         cmocka_unit_test(held_out_problems_are_one_in_sixteen_and_apart),
         cmocka_unit_test(countdown_reordered_stays_on_its_side),
         cmocka_unit_test(arithmetic_boxes_its_solution),

@@ -8,7 +8,7 @@ cd "$tmp" || exit 2
 bad=0
 say() { echo "FAILED: $*"; bad=1; }
 shrink() { # FILE
-  sed -E 's/count: [0-9]{4,}/count: 64/g; s/count: 400/count: 16/; s/count: 256/count: 8/
+  sed -E 's/count: [0-9]{4,}/count: 64/g; s/count: (160|96)/count: 16/; s/count: 256/count: 8/
     s/per_device_train_batch_size: [0-9]+/per_device_train_batch_size: 16/g
     s/prompts_per_step: [0-9]+/prompts_per_step: 4/g
     s/(num_train_epochs|max_steps): [0-9]+/max_steps: 2/g
