@@ -10,7 +10,8 @@
 
 enum {
     LOGITS_FLOATS = 1 << 22, /* logits at a time, about */
-    LOGITS_ROWS_MIN = 32
+    LOGITS_ROWS_MIN = 32,
+    DRAFT_MAX = 256
 };
 
 /* ---- memory -------------------------------------------------------------------------------------------- */
@@ -68,7 +69,8 @@ static struct engine_limits limits_resolve(const struct model *m, const struct e
 static int limits_check_drafter(struct model *m, const struct engine_limits *l, struct err *e)
 {
     if (!l->draft.by) return 0;
-    if (l->draft.n < 0) return err_set(e, "%d tokens to draft; expected at least 1", l->draft.n);
+    if (l->draft.n < 0 || l->draft.n > DRAFT_MAX)
+        return err_set(e, "%d tokens to draft; expected 1 to %d", l->draft.n, DRAFT_MAX);
     if (l->draft.by->check && l->draft.by->check(m, l, e)) return -1;
     if (limits_resolve(m, l).max_running) return 0;
     return err_set(e, "max_rows is %d; a sequence with %d drafted tokens needs %d", l->max_rows,

@@ -124,7 +124,7 @@ void engine_reset(struct engine *e);
 struct engine_progress {
     long tokens, done_sequences, total_sequences, running;
     long prompt_tokens, prompt_reused; /* positions of prompts worked out, and found in the cache */
-    /* Tokens came in so many draws of a sequence in a pass; more than one each where drafts were right. */
+    /* A turn is one sequence's share of a pass: one token, and one more for each draft that is accepted. */
     long turns, drafted, accepted;
 };
 /* "4.36 tokens a pass, 68% of drafts accepted", or "" where nothing was drafted. */

@@ -1,6 +1,7 @@
 /* Speculative decoding changes how many passes there are and nothing else: not a bit of a completion. And
  * drafters guess what they should: a model drafting for itself is always right, modules that predict further
  * guess, from their caches, what they would over the whole sequence. */
+#include <limits.h>
 #include <malloc.h>
 #include <math.h>
 #include <setjmp.h>
@@ -570,6 +571,10 @@ static void test_drafters_that_cannot_serve_a_model_are_refused(void **state)
     l.draft.n = 2;
     l.max_rows = 2;
     assert_refused(deep, &l, "needs 3");
+    l = wide;
+    l.draft.by = drafter("lookup");
+    l.draft.n = INT_MAX;
+    assert_refused(m, &l, "expected 1 to 256");
     l = wide;
     l.draft.by = drafter("draft");
     assert_refused(m, &l, "none is given");
