@@ -349,9 +349,12 @@ int gguf_tokenizer(struct tensor_file *f, struct tokenizer **out, struct err *e)
     if (!model || !strcmp(model, "none")) return 0;
     int result = read_lists(f, &v, &l, e);
     if (!result) {
-        v.model = !strcmp(model, "llama") ? "spm" : model;
+        const json_t *space = json_object_get(f->meta, "tokenizer.ggml.add_space_prefix");
+        bool spm = !strcmp(model, "llama");
+        v.model = spm ? SPM : model;
+        if (spm && json_is_false(space)) v.pre = SPM_BARE;
         /* What llama.cpp assumes where the file does not say. */
-        v.add_bos = add_bos ? json_is_true(add_bos) : !strcmp(model, "llama") || !strcmp(v.pre, "llama-bpe");
+        v.add_bos = add_bos ? json_is_true(add_bos) : spm || !strcmp(v.pre, "llama-bpe");
         v.add_eos = json_is_true(json_object_get(f->meta, "tokenizer.ggml.add_eos_token"));
         v.bos = token_id(f, "tokenizer.ggml.bos_token_id", v.n);
         v.eos = token_id(f, "tokenizer.ggml.eos_token_id", v.n);

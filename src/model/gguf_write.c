@@ -307,6 +307,7 @@ static void put_vocab(struct header *h, const struct model *m, const struct voca
     bool spm = !strcmp(v->model, "spm");
     key_text(h, "tokenizer.ggml.model", spm ? "llama" : v->model);
     key_text(h, "tokenizer.ggml.pre", spm ? "default" : v->pre);
+    if (spm) key_bool(h, "tokenizer.ggml.add_space_prefix", strcmp(v->pre, SPM_BARE) != 0);
     put_tokens(h, v, m->config.vocab);
     put_id(h, "tokenizer.ggml.bos_token_id", v->bos);
     put_id(h, "tokenizer.ggml.eos_token_id", m->n_eos ? m->eos[0] : v->eos);

@@ -6,17 +6,18 @@
 #include "base/json.h"
 #include "text/text_int.h"
 
-static int vocab_add(struct tokenizer *t, int id, const char *token, size_t n, struct err *e)
+/* again: the token may be there under an id before. */
+static int vocab_add(struct tokenizer *t, int id, const char *token, size_t n, bool again, struct err *e)
 {
     char *nul = nul_back(t, token, &n);
-    int failed = lexicon_add(&t->lex, id, nul ? nul : token, n, e);
+    int failed = (again ? lexicon_add_again : lexicon_add)(&t->lex, id, nul ? nul : token, n, e);
     free(nul);
     return failed ? err_wrap(e, "vocab") : 0;
 }
 
 int vocab_add_json(struct tokenizer *t, int id, const json_t *token, struct err *e)
 {
-    return vocab_add(t, id, json_string_value(token), json_string_length(token), e);
+    return vocab_add(t, id, json_string_value(token), json_string_length(token), true, e);
 }
 
 int vocab_from_json(struct tokenizer *t, const json_t *vocab, struct err *e)
@@ -31,7 +32,7 @@ int vocab_from_json(struct tokenizer *t, const json_t *vocab, struct err *e)
         json_int_t v = json_integer_value(id);
         if (!json_is_integer(id) || v < 0 || v >= ID_MAX)
             return err_set(e, "vocab: the id of \"%.100s\" is not 0 to %d", token, ID_MAX - 1);
-        if (vocab_add(t, (int)v, token, n, e)) return -1;
+        if (vocab_add(t, (int)v, token, n, false, e)) return -1;
     }
     return 0;
 }

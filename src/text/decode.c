@@ -42,15 +42,26 @@ void decoder_release(struct decoder *d)
 
 /* ---- applied once -------------------------------------------------------------------------------------- */
 
-static void table_bytes(struct decoder *d, struct lexeme *at)
+static void lexeme_bytes(struct decoder *d, struct lexeme *x, char *bytes)
+{
+    long n = x->off == UINT32_MAX ? -1 : bytemap_bytes(d->blob + x->off, x->len, bytes);
+    if (n < 0) return;
+    memcpy(d->blob + x->off, bytes, (size_t)n); /* never longer than the token */
+    x->len = (uint32_t)n;
+}
+
+/* What a token is when it comes first may lie where the token itself does: then both change at once. */
+static void table_bytes(struct decoder *d)
 {
     char *bytes = alloc_or_die(LEXEME_BYTES);
     for (int id = 0; id < d->n; id++) {
-        if (at[id].off == UINT32_MAX) continue;
-        long n = bytemap_bytes(d->blob + at[id].off, at[id].len, bytes);
-        if (n < 0) continue;
-        memcpy(d->blob + at[id].off, bytes, (size_t)n); /* never longer than the token */
-        at[id].len = (uint32_t)n;
+        struct lexeme *x = &d->at[id], *head = d->head ? &d->head[id] : NULL;
+        bool shared = head && head->off == x->off && head->len == x->len;
+        lexeme_bytes(d, x, bytes);
+        if (shared)
+            *head = *x;
+        else if (head)
+            lexeme_bytes(d, head, bytes);
     }
     free(bytes);
 }
@@ -129,8 +140,7 @@ static int apply(struct decoder *d, struct err *e)
             break;
         case STEP_BYTES: mark_bytes(d); break;
         case STEP_BYTE_LEVEL:
-            table_bytes(d, d->at);
-            if (d->head) table_bytes(d, d->head);
+            table_bytes(d);
             joined = true;
             break;
         default: joined = true; break;

@@ -94,7 +94,7 @@ static void ids_grow(struct lexicon *l, int id)
     if (id >= l->n) l->n = id + 1;
 }
 
-int lexicon_add(struct lexicon *l, int id, const char *p, size_t n, struct err *e)
+static int add(struct lexicon *l, int id, const char *p, size_t n, bool again, struct err *e)
 {
     if (id < 0 || id >= ID_MAX) return err_set(e, "token id %d; 0 to %d expected", id, ID_MAX - 1);
     if (n > LEXEME_BYTES) return err_set(e, "token %d has %zu bytes; at most %zu", id, n, LEXEME_BYTES);
@@ -103,7 +103,7 @@ int lexicon_add(struct lexicon *l, int id, const char *p, size_t n, struct err *
         return err_set(e, "id %d is given to \"%s\" and to \"%.*s\"", id, l->blob + l->at[id].off,
                        (int)(n < 100 ? n : 100), p);
     uint32_t slot = slot_of(l, p, n);
-    if (l->slots[slot])
+    if (l->slots[slot] && !again)
         return err_set(e, "token \"%.*s\" has the ids %d and %d", (int)(n < 100 ? n : 100), p,
                        l->slots[slot] - 1, id);
     ids_grow(l, id);
@@ -119,6 +119,16 @@ int lexicon_add(struct lexicon *l, int id, const char *p, size_t n, struct err *
     l->count++;
     if ((uint32_t)l->count * 2 > l->n_slots) slots_grow(l);
     return 0;
+}
+
+int lexicon_add(struct lexicon *l, int id, const char *p, size_t n, struct err *e)
+{
+    return add(l, id, p, n, false, e);
+}
+
+int lexicon_add_again(struct lexicon *l, int id, const char *p, size_t n, struct err *e)
+{
+    return add(l, id, p, n, true, e);
 }
 
 int lexicon_find(const struct lexicon *l, const char *p, size_t n)

@@ -12,36 +12,65 @@
 #define GROWTH_MAX  16
 #define GROWTH_BASE 65536
 
+/* Hugging Face's library knows of every character which one of the original it stems from; a Metaspace that
+ * only marks what comes first asks for that, of each piece. So each stage keeps x->head: how much at the
+ * start of its result stems from the first character. */
+
 /* ---- normalisation forms and sets of characters ------------------------------------------------------- */
+
+/* The characters that the first becomes by itself, as far as out begins with them; if what follows has joined
+ * or moved in, at least one. */
+static void head_alone(struct enc *x, const struct str *alone, const struct str *out)
+{
+    size_t same = 0, most = alone->len < out->len ? alone->len : out->len;
+    int step = 0;
+    while (same < most && alone->p[same] == out->p[same]) same++;
+    while (same > 0 && same < out->len && ((unsigned char)out->p[same] & 0xC0) == 0x80) same--;
+    if (out->len) utf8_at(out->p, &step);
+    x->head = same > (size_t)step ? same : (size_t)step;
+}
+
+static int form_stage(enum norm_form form, struct enc *x, const char *p, size_t n, struct str *out)
+{
+    struct str alone;
+    if (!form_run(form, p, n, out)) return 0;
+    if (!x->head) return 1;
+    str_init(&alone, 0);
+    if (!form_run(form, p, x->head, &alone)) str_add(&alone, p, x->head);
+    head_alone(x, &alone, out);
+    str_release(&alone);
+    return 1;
+}
 
 static int nfc_run(const struct norm_stage *s, struct enc *x, const char *p, size_t n, struct str *out)
 {
-    (void)s, (void)x;
-    return form_run(FORM_C, p, n, out);
+    (void)s;
+    return form_stage(FORM_C, x, p, n, out);
 }
 
 static int nfd_run(const struct norm_stage *s, struct enc *x, const char *p, size_t n, struct str *out)
 {
-    (void)s, (void)x;
-    return form_run(FORM_D, p, n, out);
+    (void)s;
+    return form_stage(FORM_D, x, p, n, out);
 }
 
 static int nfkc_run(const struct norm_stage *s, struct enc *x, const char *p, size_t n, struct str *out)
 {
-    (void)s, (void)x;
-    return form_run(FORM_KC, p, n, out);
+    (void)s;
+    return form_stage(FORM_KC, x, p, n, out);
 }
 
 static int nfkd_run(const struct norm_stage *s, struct enc *x, const char *p, size_t n, struct str *out)
 {
-    (void)s, (void)x;
-    return form_run(FORM_KD, p, n, out);
+    (void)s;
+    return form_stage(FORM_KD, x, p, n, out);
 }
 
 /* Character by character, so that a final sigma is as any other. */
 static int lowercase_run(const struct norm_stage *s, struct enc *x, const char *p, size_t n, struct str *out)
 {
-    (void)s, (void)x;
+    (void)s;
+    const char *head = p + x->head;
     int step;
     for (const char *end = p + n; p < end; p += step) {
         char low[4];
@@ -50,6 +79,7 @@ static int lowercase_run(const struct norm_stage *s, struct enc *x, const char *
             str_puts(out, "i\xCC\x87"); /* the one whose lower case is two characters */
         else
             str_add(out, low, (size_t)utf8_put(low, uc_lower(cp)));
+        if (p < head) x->head = out->len;
     }
     return 1;
 }
@@ -58,13 +88,11 @@ static int strip_accents_run(const struct norm_stage *s, struct enc *x, const ch
                              struct str *out)
 {
     (void)s;
-    const char *start = p;
+    const char *head = p + x->head;
     int step;
     for (const char *end = p + n; p < end; p += step) {
-        if (uc_in(&uc_marks, utf8_at(p, &step)))
-            x->head_lost |= p == start;
-        else
-            str_add(out, p, (size_t)step);
+        if (!uc_in(&uc_marks, utf8_at(p, &step))) str_add(out, p, (size_t)step);
+        if (p < head) x->head = out->len;
     }
     return out->len < n;
 }
@@ -83,15 +111,19 @@ static int strip_run(const struct norm_stage *s, struct enc *x, const char *p, s
     if (s->left) from = spaces_after(p, to);
     if (s->right) to = spaces_before(from, to);
     if ((size_t)(to - from) == n) return 0;
-    x->head_lost |= from > p;
+    x->head -= (size_t)(from - p) < x->head ? (size_t)(from - p) : x->head;
+    if (x->head > (size_t)(to - from)) x->head = (size_t)(to - from);
     str_add(out, from, (size_t)(to - from));
     return 1;
 }
 
 static int byte_level_run(const struct norm_stage *s, struct enc *x, const char *p, size_t n, struct str *out)
 {
-    (void)s, (void)x;
-    bytemap_text(p, n, out);
+    (void)s;
+    bytemap_text(p, x->head, out);
+    size_t head = out->len;
+    bytemap_text(p + x->head, n - x->head, out);
+    x->head = head;
     return 1;
 }
 
@@ -113,8 +145,8 @@ static int prepend_load(struct norm_stage *s, const json_t *o, struct err *e)
 
 static int prepend_run(const struct norm_stage *s, struct enc *x, const char *p, size_t n, struct str *out)
 {
-    (void)x;
     if (!n) return 0;
+    if (x->head) x->head += s->n;
     str_add(out, s->content, s->n);
     str_add(out, p, n);
     return 1;
@@ -130,17 +162,19 @@ static int replace_load(struct norm_stage *s, const json_t *o, struct err *e)
 static int replace_run(const struct norm_stage *s, struct enc *x, const char *p, size_t n, struct str *out)
 {
     struct match m = {0};
-    size_t done = 0;
+    size_t done = 0, from_head = x->head, head = 0; /* what is put in stems from the last that it replaces */
     int found;
     while ((found = regex_next(s->re, x->regex, p, n, &m, x->e)) > 0) {
         str_add(out, p + done, m.from - done);
+        if (done < from_head) head = out->len - (m.from > from_head ? m.from - from_head : 0);
         str_add(out, s->content, s->n);
-        x->head_lost |= !m.from && m.to;
+        if (m.to <= from_head) head = out->len;
         done = m.to;
     }
     if (found < 0) return -1;
     if (!m.any) return 0;
     str_add(out, p + done, n - done);
+    x->head = done < from_head ? out->len - (n - from_head) : head;
     return 1;
 }
 
@@ -158,8 +192,13 @@ static int precompiled_load(struct norm_stage *s, const json_t *o, struct err *e
 static int precompiled_run(const struct norm_stage *s, struct enc *x, const char *p, size_t n,
                            struct str *out)
 {
-    (void)x;
+    struct str alone;
     charsmap_run(s->map, s->left, p, n, out);
+    if (!x->head) return 1;
+    str_init(&alone, 0);
+    charsmap_run(s->map, s->left, p, x->head, &alone);
+    head_alone(x, &alone, out);
+    str_release(&alone);
     return 1;
 }
 

@@ -2,9 +2,9 @@
  *
  * The expressions are written for Oniguruma (Ruby syntax, Unicode 16). PCRE2 means the same by nearly all of
  * them; what differs is rewritten before compiling: \s \d \w and \p{category} get the code points that older
- * Unicode versions lack and lose U+180E, \h is a hexadecimal digit, \uHHHH a code point, a script name means
- * the script and not its extensions, ^ and $ stand at lines. Nested classes and && are refused. Matching is
- * limited in steps, heap and stack, so that a hostile expression ends in an error.
+ * Unicode versions lack and lose U+180E, \b goes by that \w, \h is a hexadecimal digit, \uHHHH a code point,
+ * a script name means the script and not its extensions, ^ and $ stand at lines. Nested classes and && are
+ * refused. Matching is limited in steps, heap and stack, so that a hostile expression ends in an error.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -73,8 +73,10 @@ static void put_categories(struct str *out, const char *name, size_t n, unsigned
     put_newer(out, set);
 }
 
-static void put_word(struct str *out)
+/* \w by itself takes some numbers of Latin 1 that it does not take in a class, as Oniguruma has it. */
+static void put_word(struct str *out, bool in_class)
 {
+    if (!in_class) str_puts(out, "\\xb2\\xb3\\xb9\\xbc-\\xbe");
     static const char *const names[] = {"L", "M", "Nd", "Nl", "Pc"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         put_categories(out, names[i], strlen(names[i]), categories_of(names[i], strlen(names[i])));
@@ -120,6 +122,20 @@ static int rewrite_code_point(struct rewrite *r)
     return 0;
 }
 
+/* Between a character of \w and another, or (B) not. */
+static void put_boundary(struct rewrite *r, bool boundary)
+{
+    struct str body;
+    str_init(&body, REWRITTEN_MAX);
+    put_word(&body, false);
+    const char *w = body.p;
+    if (boundary)
+        str_addf(&r->out, "(?:(?<=[%s])(?![%s])|(?<![%s])(?=[%s]))", w, w, w, w);
+    else
+        str_addf(&r->out, "(?:(?<=[%s])(?=[%s])|(?<![%s])(?![%s]))", w, w, w, w);
+    str_release(&body);
+}
+
 /* r->p is after a backslash. */
 static int rewrite_escape(struct rewrite *r)
 {
@@ -139,9 +155,16 @@ static int rewrite_escape(struct rewrite *r)
         if (c == 'd' || c == 'D')
             put_categories(&body, "Nd", 2, BIT(UC_ND));
         else
-            put_word(&body);
+            put_word(&body, r->in_class);
         put_set(r, c == 'D' || c == 'W', body.p, c == 'D' ? "\\D" : "\\W");
         str_release(&body);
+        return 0;
+    case 'b':
+    case 'B':
+        if (r->in_class)
+            str_puts(&r->out, "\\b");
+        else
+            put_boundary(r, c == 'b');
         return 0;
     case 'p':
     case 'P': return rewrite_property(r, c == 'P');

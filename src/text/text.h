@@ -37,9 +37,13 @@ struct tokenizer *tokenizer_from_model(const char *bytes, size_t n, struct err *
 /* From the bytes of a tokenizer.json alone: no bos, eos, pad or chat template. */
 struct tokenizer *tokenizer_from_json(const char *bytes, size_t n, struct err *e);
 /* From a vocabulary in memory (GGUF, llama2.c): see the fields. */
+#define SPM      "spm"
+#define SPM_BARE "spm-bare"
 struct vocab {
     const char *model; /* "gpt2" byte-level BPE, or "spm" with scores */
-    const char *pre;   /* GGUF tokenizer.ggml.pre: "smollm", "qwen2", "llama-bpe", "gpt-2", "default" */
+    /* GGUF's tokenizer.ggml.pre: "smollm", "qwen2", "llama-bpe", "gpt-2", "default"; of spm SPM_BARE if no
+     * space is put in front */
+    const char *pre;
     int n;
     const char *const *tokens;
     const size_t *lengths; /* NULL: NUL-terminated */

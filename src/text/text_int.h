@@ -42,6 +42,8 @@ void lexicon_init(struct lexicon *l);
 void lexicon_release(struct lexicon *l);
 /* -1 and e when the id is out of range or the string or the id is there already. */
 int lexicon_add(struct lexicon *l, int id, const char *p, size_t n, struct err *e);
+/* The string may be there: then it is found under this id, which must be the larger. */
+int lexicon_add_again(struct lexicon *l, int id, const char *p, size_t n, struct err *e);
 int lexicon_find(const struct lexicon *l, const char *p, size_t n); /* NO_ID if absent */
 /* NULL if absent. */
 const char *lexicon_text(const struct lexicon *l, int id, size_t *n);
@@ -383,11 +385,11 @@ struct tokenizer {
     struct ids prefix, suffix; /* what the template puts around a text */
     struct decoder dec;
     int bos, eos, pad;
-    bool from_json;  /* tokenizer.json was read */
-    bool nul_hidden; /* while it is: see there */
-    json_t *parts;   /* tokenizer.json without added tokens, vocabulary and merges, for saving */
-    json_t *config;  /* tokenizer_config.json, or an empty object */
-    char *chat; /* the template's source, or NULL */
+    bool from_json;            /* tokenizer.json was read */
+    bool nul_hidden;           /* while it is: see there */
+    json_t *parts;             /* tokenizer.json without added tokens, vocabulary and merges, for saving */
+    json_t *config;            /* tokenizer_config.json, or an empty object */
+    char *chat;                /* the template's source, or NULL */
     struct template *template; /* or NULL: template_error says why */
     char *template_error;
     pthread_mutex_t lock; /* guards idle */
@@ -403,8 +405,8 @@ struct enc {
     struct err *e;
     struct str clean, norm[2], room[STAGES_MAX][2]; /* room: pre_rewrite.c; p is NULL before the first use */
     const char *text;                               /* where the text starts */
-    const char *first; /* the piece that starts it, wherever it has been moved to, or NULL */
-    bool head_lost;    /* a normaliser has taken the start of it away */
+    size_t head; /* what normalisers have made of a text's first character, in bytes from its start */
+    const char *first, *first_end; /* the same, wherever a piece has been moved to */
     struct regex_scratch *regex;
     struct piece_entry *cache;
     int32_t *work; /* bpe.c */
@@ -459,7 +461,7 @@ enum vocab_type {
 int vocab_tokens(struct tokenizer *t, const struct vocab *v, struct err *e);
 int vocab_spm(struct tokenizer *t, const struct vocab *v, struct err *e);
 /* tokenizer.json without vocabulary, merges and added tokens, by the GGUF name of the pre-tokenizer
- * ("gpt-2", "qwen2", "llama-bpe", "smollm", ...) or "spm". New reference; NULL and e if unknown. */
+ * ("gpt-2", "qwen2", "llama-bpe", "smollm", ...), SPM or SPM_BARE. New reference; NULL and e if unknown. */
 json_t *preset_parts(const char *name, struct err *e);
 /* The name whose normalizer and pre-tokenizer these parts have, or NULL. */
 const char *preset_name(const json_t *parts);

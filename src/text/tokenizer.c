@@ -224,10 +224,12 @@ static int cut_done(struct enc *x, const char *p, size_t n)
 /* A piece from the start of the text, before and after it is normalised. */
 static int normalize_piece(struct enc *x, const char **p, size_t *n)
 {
-    bool first = *p == x->text;
-    x->head_lost = false;
+    int step = 0;
+    if (*p == x->text && *n) utf8_at(*p, &step);
+    x->head = (size_t)step;
     if (normalize(x, *p, *n, p, n)) return -1;
-    x->first = first && !x->head_lost ? *p : NULL;
+    x->first = *p;
+    x->first_end = *p + x->head;
     return 0;
 }
 

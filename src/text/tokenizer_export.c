@@ -88,8 +88,8 @@ int tokenizer_to_vocab(const struct tokenizer *t, struct vocab *v, struct err *e
     v->pre = preset_name(t->parts);
     if (!v->pre)
         return err_set(e, "the tokenizer's normalizer and pre-tokenizer are none that GGUF has a name for");
-    bool spm = !strcmp(v->pre, "spm");
-    v->model = spm ? "spm" : "gpt2";
+    bool spm = str_starts(v->pre, SPM);
+    v->model = spm ? SPM : "gpt2";
     v->unk = unk ? tokenizer_find(t, unk, strlen(unk)) : NO_ID;
     v->add_bos = t->bos != NO_ID && holds(&t->prefix, t->bos);
     v->add_eos = t->eos != NO_ID && holds(&t->suffix, t->eos);

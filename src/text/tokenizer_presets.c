@@ -79,8 +79,8 @@ static json_t *bpe_part(bool spm, bool ignore_merges)
                      "byte_fallback", spm, "ignore_merges", ignore_merges);
 }
 
-/* SentencePiece with a space put in front, as Llama 2's tokenizer.json says it. */
-static json_t *spm_parts(void)
+/* SentencePiece with a space put in front, as Llama 2's tokenizer.json says it; bare: without, as Gemma's. */
+static json_t *spm_parts(bool bare)
 {
     json_t *parts =
         parse("{\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": ["
@@ -92,6 +92,11 @@ static json_t *spm_parts(void)
               "{\"type\": \"ByteFallback\"}, {\"type\": \"Fuse\"}, "
               "{\"type\": \"Strip\", \"content\": \" \", \"start\": 1, \"stop\": 0}]}}");
     json_object_set_new(parts, "model", bpe_part(true, false));
+    if (!bare) return parts;
+    json_t *decoders = json_object_get(json_object_get(parts, "decoder"), "decoders");
+    json_t *normalizers = json_object_get(json_object_get(parts, "normalizer"), "normalizers");
+    json_array_remove(decoders, 3);
+    json_object_set(parts, "normalizer", json_array_get(normalizers, 1));
     return parts;
 }
 
@@ -106,7 +111,7 @@ static bool named(const char *names, const char *name)
 
 json_t *preset_parts(const char *name, struct err *e)
 {
-    if (!strcmp(name, "spm")) return spm_parts();
+    if (!strcmp(name, SPM) || !strcmp(name, SPM_BARE)) return spm_parts(!strcmp(name, SPM_BARE));
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const struct preset *p = &rows[i];
         if (!named(p->names, name)) continue;
@@ -144,17 +149,26 @@ static bool same_part(const json_t *a, const json_t *b)
     return true;
 }
 
+/* An element that does nothing is as none: a Sequence of none (DeepSeek's files), and with marks for spaces a
+ * Split at spaces (Gemma's). */
+static const json_t *part_of(const json_t *parts, const char *key, bool spm)
+{
+    const json_t *a = json_object_get(parts, key), *list = json_object_get(a, "normalizers");
+    const char *space = json_str_or(json_object_get(a, "pattern"), "String", "");
+    bool none = list && json_array_size(list) == 0;
+    if (spm && !strcmp(key, "pre_tokenizer")) none = !strcmp(element_type(a), "Split") && !strcmp(space, " ");
+    return a && !none ? a : json_null();
+}
+
 static bool is_preset(const json_t *parts, const char *name)
 {
     static const char *const keys[] = {"normalizer", "pre_tokenizer"};
+    bool same = true, spm = !strncmp(name, SPM, strlen(SPM));
     json_t *known = preset_parts(name, NULL);
-    bool same = true;
-    for (int i = 0; i < 2; i++) {
-        const json_t *a = json_object_get(parts, keys[i]);
-        same = same && same_part(a ? a : json_null(), json_object_get(known, keys[i]));
-    }
+    for (int i = 0; i < 2; i++)
+        same = same && same_part(part_of(parts, keys[i], spm), json_object_get(known, keys[i]));
     const json_t *model = json_object_get(parts, "model");
-    same = same && json_is_true(json_object_get(model, "byte_fallback")) == !strcmp(name, "spm");
+    same = same && json_is_true(json_object_get(model, "byte_fallback")) == spm;
     json_decref(known);
     return same;
 }
@@ -167,5 +181,5 @@ const char *preset_name(const json_t *parts)
     if (strcmp(element_type(model), "BPE") || affixes) return NULL;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (is_preset(parts, rows[i].name)) return rows[i].name;
-    return is_preset(parts, "spm") ? "spm" : NULL;
+    return is_preset(parts, SPM) ? SPM : is_preset(parts, SPM_BARE) ? SPM_BARE : NULL;
 }

@@ -127,7 +127,7 @@ static int build_gpt2(struct tokenizer *t, const struct vocab *v, struct err *e)
 int vocab_spm(struct tokenizer *t, const struct vocab *v, struct err *e)
 {
     if (!v->scores) return err_set(e, "a vocabulary of SentencePiece without scores");
-    t->parts = preset_parts("spm", e);
+    t->parts = preset_parts(v->pre && !strcmp(v->pre, SPM_BARE) ? SPM_BARE : SPM, e);
     if (!t->parts || vocab_tokens(t, v, e) || score_merges(t, v, e)) return -1;
     qsort(t->bpe.merges, (size_t)t->bpe.n_merges, sizeof *t->bpe.merges, by_rank);
     const char *unk = lexicon_text(&t->lex, v->unk, NULL);

@@ -4,7 +4,8 @@
  * come from one walk down a trie of bytes (Viterbi). A character that is no token by itself may be unknown,
  * at the lowest score less 10; unknowns in a row are one token, or the bytes <0xNN> of all of them. Scores
  * are double as in Hugging Face's library; SentencePiece keeps its sums as float, and so does a vocabulary
- * read from its file.
+ * read from its file. Hugging Face's trainer writes a token twice that is a special one and in the text: the
+ * later counts.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -151,7 +152,9 @@ static int tokens_sorted(const struct tokenizer *t, int *sorted, struct err *e)
     int n = 0;
     for (int id = 0; id < t->unigram.n; id++) {
         size_t len;
-        if (!lexicon_text(&t->lex, id, &len) || !len || t->unigram.reserved[id]) continue;
+        const char *text = lexicon_text(&t->lex, id, &len);
+        if (!text || !len || t->unigram.reserved[id]) continue;
+        if (lexicon_find(&t->lex, text, len) != id) continue; /* it is there again under a later id */
         if (len > TOKEN_BYTES) return err_set(e, "token %d has %zu bytes; at most %d", id, len, TOKEN_BYTES);
         sorted[n++] = id;
     }

@@ -1,6 +1,7 @@
-/* Tokenizers with randomly drawn elements, and small SentencePiece models, give the ids and texts that
- * Hugging Face's library and SentencePiece give (tools/golden/tokenizer_peer.py golden), before and after
- * they are saved and read back.
+/* Tokenizers with randomly drawn elements, some made on purpose, and small SentencePiece models, give the ids
+ * and texts that Hugging Face's library and SentencePiece give (tools/golden/tokenizer_peer.py golden,
+ * tokenizer_made.py), before and after they are saved and read back; those of published families also by the
+ * family's name. And none takes square time.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +14,7 @@
 #include "base/json.h"
 #include "text/text_int.h"
 
-#define GOLDEN "tests/golden/tokenizers/random.jsonl"
+#define GOLDEN "tests/golden/tokenizers/"
 
 static struct tokenizer *tokenizer_of(const json_t *row)
 {
@@ -91,33 +92,106 @@ static const char *saved_place(const json_t *row)
     return path;
 }
 
-static void random_tokenizers_are_equal_and_stay_so_when_saved(void **state)
+static void check_saved(const struct tokenizer *t, const json_t *row)
 {
-    (void)state;
+    struct err e = {0};
+    const char *dir = saved_place(row);
+    if (tokenizer_save(t, dir, &e)) fail_msg("%s", e.msg);
+    struct tokenizer *again = tokenizer_load(dir, &e);
+    if (!again) fail_msg("%s", e.msg);
+    check_row(again, row);
+    tokenizer_free(again);
+}
+
+/* What the family's name in GGUF stands for is what its published files say. */
+static void check_family(const struct tokenizer *t, const json_t *row)
+{
+    struct err e = {0};
+    struct vocab v;
+    const char *name = json_str_or(row, "pre", NULL);
+    if (!name) return;
+    if (tokenizer_to_vocab(t, &v, &e)) fail_msg("%s: %s", name, e.msg);
+    assert_string_equal(v.pre, name);
+    struct tokenizer *again = tokenizer_from_vocab(&v, &e);
+    if (!again) fail_msg("%s: %s", name, e.msg);
+    check_row(again, row);
+    tokenizer_free(again);
+    vocab_release(&v);
+}
+
+/* Long runs of one character. Square time would not end within the test's limit. */
+static void check_runs(const struct tokenizer *t, size_t n)
+{
+    static const char *const runs[] = {"a",        "A",   " ", "\n", "0", "=", "\xE4\xB8\xAD",
+                                       "\xCC\x81", " \n", "a "};
+    for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+        struct ids ids = {0};
+        struct str text, back;
+        struct err e = {0};
+        str_init(&text, 0);
+        str_init(&back, 0);
+        while (text.len < n) str_puts(&text, runs[i]);
+        if (tokenizer_encode(t, text.p, text.len, 0, &ids, &e)) fail_msg("%s: %s", runs[i], e.msg);
+        tokenizer_decode(t, ids.p, ids.n, false, &back);
+        assert_true(ids.n > 0);
+        ids_release(&ids);
+        str_release(&text);
+        str_release(&back);
+    }
+}
+
+static int each_tokenizer(const char *name, void (*check)(const struct tokenizer *t, const json_t *row))
+{
     struct jsonl in;
     struct err e = {0};
     json_t *row;
     int count = 0;
-    if (jsonl_open(&in, GOLDEN, &e)) fail_msg("%s", e.msg);
+    if (jsonl_open(&in, name, &e)) fail_msg("%s", e.msg);
     for (; jsonl_next(&in, &row, &e) == 1; json_decref(row), count++) {
         struct tokenizer *t = tokenizer_of(row);
-        check_row(t, row);
-        const char *dir = saved_place(row);
-        if (tokenizer_save(t, dir, &e)) fail_msg("%s", e.msg);
-        struct tokenizer *again = tokenizer_load(dir, &e);
-        if (!again) fail_msg("%s", e.msg);
-        check_row(again, row);
-        tokenizer_free(again);
+        check(t, row);
         tokenizer_free(t);
     }
     jsonl_close(&in);
-    assert_true(count > 20);
+    return count;
+}
+
+static void check_all(const struct tokenizer *t, const json_t *row)
+{
+    check_row(t, row);
+    check_saved(t, row);
+    check_family(t, row);
+}
+
+static void random_tokenizers_are_equal_and_stay_so_when_saved(void **state)
+{
+    (void)state;
+    assert_true(each_tokenizer(GOLDEN "random.jsonl", check_all) > 20);
+}
+
+static void made_tokenizers_are_equal_and_families_known_by_name(void **state)
+{
+    (void)state;
+    assert_true(each_tokenizer(GOLDEN "made.jsonl", check_all) > 30);
+}
+
+static void check_family_runs(const struct tokenizer *t, const json_t *row)
+{
+    if (json_object_get(row, "pre")) check_runs(t, 1 << 20);
+}
+
+static void a_megabyte_of_one_character_takes_linear_time_in_every_family(void **state)
+{
+    (void)state;
+    each_tokenizer(GOLDEN "made.jsonl", check_family_runs);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_tokenizers_are_equal_and_stay_so_when_saved),
+        cmocka_unit_test(made_tokenizers_are_equal_and_families_known_by_name),
+        cmocka_unit_test(a_megabyte_of_one_character_takes_linear_time_in_every_family),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
