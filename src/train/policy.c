@@ -362,7 +362,7 @@ static void row_loss(const struct policy_opts *o, struct policy_row *r, struct p
     out->n_rows += 1;
 }
 
-// NOLINTNEXTLINE(readability-non-const-parameter): the gradients are written through the rows
+// NOLINTBEGIN(readability-non-const-parameter): the gradients are written through the rows
 void policy_loss(const struct policy_batch *b, const struct policy_opts *o, double *grad,
                  double *grad_entropy, struct policy_out *out)
 {
@@ -388,6 +388,7 @@ void policy_loss(const struct policy_batch *b, const struct policy_opts *o, doub
         at += (size_t)r.n;
     }
 }
+// NOLINTEND(readability-non-const-parameter)
 
 /* ---- metrics ----------------------------------------------------------------------------------------- */
 

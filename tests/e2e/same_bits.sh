@@ -28,6 +28,8 @@ train() { # NAME EXTRA... : prints the final weights' hash and the head of the l
   "$OPENR1" grpo --model_name_or_path "$name-sft/model" --dataset_name sums.jsonl \
     --output_dir "$name-grpo" --reward_funcs exact --learning_rate 3e-3 --prompts_per_step 5 \
     --num_generations 6 --max_completion_length 4 --max_steps 8 --num_iterations 2 --beta 0.01 \
+    --top_p 0.95 --top_entropy_quantile 0.8 --entropy_coef 0.01 --sync_ref_model true \
+    --ref_model_sync_steps 3 --dynamic_sampling true --curriculum pass_rate --off_policy_mask_threshold 0.5 \
     --save_strategy no "$@" 2>"$name.log" >>"$name.json" || {
     cat "$name.log"
     exit 1
