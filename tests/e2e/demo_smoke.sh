@@ -20,4 +20,8 @@ awk "BEGIN { exit !($base <= 0.45 && $zero >= 0.90 && $long >= 4 * $short) }" ||
   exit 1
 }
 grep -q '<div id="curves"' "$run/report.html" || { echo "no report"; exit 1; }
+grep -q '"groups_with_variance":' "$run/report.html" || {
+  echo "the report has no look before a first step"
+  exit 1
+}
 grep -q 'final hash  [0-9a-f]\{64\}' "$work/story.txt" || { echo "no final hash"; exit 1; }
