@@ -407,7 +407,8 @@ static int load(struct model *m, struct tensor_file **file, int flags, uint64_t 
         model_draw(m, seed);
         return 0;
     }
-    return model_fill(m, *file, flags, e);
+    if (!model_holds(flags)) return model_fill(m, *file, flags, e);
+    return model_fill(m, *file, MODEL_IN_PLACE, e) || model_hold(m, flags, e) ? -1 : 0;
 }
 
 /* ---- an adapter and its base --------------------------------------------------------------------------- */
@@ -489,7 +490,7 @@ static struct model *load_adapter(const char *adapter, const char *base, int fla
         return NULL;
     }
     int failed = take_small_files(m, adapter, e);
-    if (!failed && !(flags & MODEL_NO_WEIGHTS)) failed = lora_load(m, adapter, e);
+    if (!failed) failed = lora_load(m, adapter, e);
     if (!failed && m->lora) {
         free(m->lora->config.base);
         m->lora->config.base = alloc_str(base);

@@ -112,8 +112,8 @@ static void take_memory(struct model *m)
         l->adapters[i].norms = at;
         at += l->adapters[i].magnitude->cols;
     }
-    for (int i = 0; i < l->n && m->data; i++) /* without weights it is for a plan */
-        if (l->placed[i].part == LORA_WHOLE)
+    for (int i = 0; i < l->n && m->data; i++)           /* without weights it is for a plan */
+        if (l->placed[i].part == LORA_WHOLE && m->data) /* a model on paper has no numbers */
             weight_rows(&m->weights[l->placed[i].base], 0, l->weights[i].rows, l->weights[i].data);
 }
 
@@ -385,7 +385,7 @@ int model_adapt(struct model *m, struct lora_config *c, uint64_t seed, struct er
                  check_saved(m, marks, head, e);
     if (!failed) {
         lora_layout(m, marks, head);
-        draw_all(m, seed);
+        if (m->data) draw_all(m, seed);
         name_all(m);
     }
     free(marks);

@@ -402,6 +402,7 @@ void model_free(struct model *m)
     json_decref(m->generation);
     if (m->tokenizer && !m->views) tokenizer_free(m->tokenizer);
     free(m->views);
+    held_release(m);
     config_release(&m->config);
     free(m);
 }
@@ -486,6 +487,17 @@ int64_t model_n_trained(const struct model *m)
         if (w->grad) n += (int64_t)w->rows * w->cols;
     }
     return n;
+}
+
+size_t model_bytes(const struct model *m, int flags)
+{
+    size_t bytes = m->lora ? m->lora->n_floats * sizeof(float) : 0;
+    for (int i = 0; i < m->n_weights; i++) {
+        const struct weight *w = &m->weights[i];
+        bool in_file = is_matrix(m, i) && (flags & MODEL_IN_PLACE || model_holds(flags));
+        bytes += in_file ? held_bytes(m, i, flags) : (size_t)w->rows * (size_t)w->cols * sizeof *w->data;
+    }
+    return bytes;
 }
 
 struct kv_cache model_cache_shape(const struct model *m, int n_blocks)

@@ -54,7 +54,11 @@ enum model_load_flag {
     MODEL_RANDOM = 2,
     MODEL_IN_PLACE = 4,
     MODEL_PACKED = 8,
-    MODEL_IN_PLACE_IF_LARGE = 16
+    MODEL_IN_PLACE_IF_LARGE = 16,
+    MODEL_NF4 = 32, /* the layers' matrices in few bits (held.c), which cannot be trained: 4 or 8 */
+    MODEL_FP4 = 64,
+    MODEL_NESTED = 128, /* with either: their scales in 8 bits */
+    MODEL_INT8 = 256
 };
 /* path: a Hugging Face folder, an adapter's folder (then the base model that it names is loaded with it, or
  * with "ADAPTER@BASE" the one that is given), a .gguf file, or a llama2.c .bin (with tok512.bin beside it);
@@ -79,6 +83,8 @@ struct weight *model_weight(struct model *m, int i); /* fixed order, that of the
 int model_weight_shape(const struct model *m, int i, int64_t shape[2]);
 struct weight *model_find(struct model *m, const char *hf_name);
 int64_t model_n_params(const struct model *m);
+/* Of its numbers when loaded with these flags, without those that stay in a file. */
+size_t model_bytes(const struct model *m, int flags);
 /* Those that a token meets on its way: of a mixture's experts as many as it passes; no layers behind the
  * last. */
 int64_t model_n_active(const struct model *m);

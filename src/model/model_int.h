@@ -272,6 +272,14 @@ struct lora { /* lora.c */
     char base_hash[65]; /* of the weights that stay; "": not known yet */
 };
 
+struct held { /* the form of a matrix in few bits (held.c) */
+    struct stored face;
+    int cols;
+    const float *table; /* [16] what 4 bits stand for */
+    uint8_t *codes, *nested;
+    float *scales, mean;
+};
+
 struct merged_view { /* the form of a matrix of a merged model (lora_merge.c) */
     struct stored face;
     const struct weight *w;
@@ -294,6 +302,7 @@ struct model {
     struct stored_tensor *stored; /* [n_weights] for those that stay in `file`, or NULL */
     struct stored_draw *draws;    /* [n_weights] for those that are drawn whenever they are read, or NULL */
     struct tensor_file *file;     /* owned; shared with copies */
+    struct held *held;            /* [n_weights] for those that are held in few bits, or NULL */
     struct merged_view *views;    /* [n_weights] of a merged model, whose tokenizer is another's; or NULL */
 
     struct weight *outer[SLOT_COUNT]; /* those outside the layers */
@@ -372,6 +381,15 @@ struct save_how {
     const void *ctx;
 };
 int save_folder(struct model *m, const char *dir, const struct save_how *how, struct err *e);
+
+/* ---- few bits (held.c) --------------------------------------------------------------------------------- */
+
+/* Quantise the layers' matrices, which are there, as flags say (MODEL_NF4 ...). */
+int model_hold(struct model *m, int flags, struct err *e);
+/* Do flags say so; what it takes for weight i (0: it is left alone). */
+bool model_holds(int flags);
+size_t held_bytes(const struct model *m, int i, int flags);
+void held_release(struct model *m);
 
 /* ---- stored weights (stored.c) ------------------------------------------------------------------------- */
 

@@ -421,8 +421,25 @@ const struct opt model_options[] = {
      .type = OPT_BOOL,
      .fallback = "false",
      .help = "DoRA: train the lengths of the changed rows too (lora_dropout must be 0)"},
-    {.key = "load_in_8bit", .type = OPT_BOOL, .fallback = "false", .help = "refused: training is in float32"},
-    {.key = "load_in_4bit", .type = OPT_BOOL, .fallback = "false", .help = "refused: training is in float32"},
+    {.key = "load_in_8bit",
+     .type = OPT_BOOL,
+     .fallback = "false",
+     .help = "with use_peft: hold the layers' matrices in 8 bits, one factor a row"},
+    {.key = "load_in_4bit",
+     .type = OPT_BOOL,
+     .fallback = "false",
+     .help =
+         "with use_peft: hold the layers' matrices in 4 bits (QLoRA); those of a .gguf file stay in it, in "
+         "the types they have"},
+    {.key = "bnb_4bit_quant_type",
+     .type = OPT_STR,
+     .fallback = "nf4",
+     .choices = "nf4|fp4",
+     .help = "what the 4 bits stand for"},
+    {.key = "use_bnb_nested_quant",
+     .type = OPT_BOOL,
+     .fallback = "false",
+     .help = "the factors of 4-bit blocks in 8 bits"},
     {.key = "model_init_kwargs", .type = OPT_MAP, .help = "refused: the model is what its config.json says"},
 
     NOTED("model_revision", "the path says which model"),
@@ -446,9 +463,7 @@ const struct opt model_options[] = {
      .lo = 0,
      .hi = 1,
      .help = "step by which the routers' corrections move against the load after each update (DeepSeek-V3)"},
-    NOTED("bnb_4bit_quant_type", "only with load_in_4bit"),
-    NOTED("use_bnb_nested_quant", "only with load_in_4bit"),
-    NOTED("bnb_4bit_quant_storage", "only with load_in_4bit"),
+    NOTED("bnb_4bit_quant_storage", "codes are bytes"),
     {.key = NULL},
 };
 
@@ -457,8 +472,6 @@ static const struct refusal shared[] = {
     {"do_predict", OPT_BOOL, 0, "use openr1 generate on the saved model"},
     {"optim_target_modules", OPT_LIST, 0, "all weights are trained"},
     {"group_by_length", OPT_BOOL, 0, "rows are never padded, so grouping would only change their order"},
-    {"load_in_8bit", OPT_BOOL, 0, "training is in float32"},
-    {"load_in_4bit", OPT_BOOL, 0, "training is in float32"},
     {"model_init_kwargs", OPT_MAP, 0, "the model is what its config.json says"},
     {NULL, OPT_BOOL, 0, NULL},
 };

@@ -67,6 +67,27 @@ static int add_adapters(struct trainer *t, struct err *e)
     return model_adapt(t->model, &lora, t->seed, e) ? err_wrap(e, "use_peft") : 0;
 }
 
+/* A GGUF file's matrices stay as they lie there, whatever they have: that is what its types are for. */
+int peft_flags(struct conf *c, int *flags, struct err *e)
+{
+    bool four = conf_bool(c, "load_in_4bit"), eight = conf_bool(c, "load_in_8bit");
+    const char *type = conf_str(c, "bnb_4bit_quant_type");
+    bool nested = conf_bool(c, "use_bnb_nested_quant");
+    if (!four && !eight) return 0;
+    if (four && eight) return err_usage(e, "load_in_4bit and load_in_8bit: give one of them");
+    if (*flags & MODEL_RANDOM)
+        return err_usage(e,
+                         "from_scratch with load_in_%dbit: a model drawn at random would stay as it is drawn",
+                         four ? 4 : 8);
+    if (str_ends(conf_str(c, "model_name_or_path"), ".gguf"))
+        *flags |= MODEL_IN_PLACE;
+    else if (eight)
+        *flags |= MODEL_INT8;
+    else
+        *flags |= (strcmp(type, "fp4") == 0 ? MODEL_FP4 : MODEL_NF4) | (nested ? MODEL_NESTED : 0);
+    return 0;
+}
+
 int peft_open(struct trainer *t, struct err *e)
 {
     bool wanted = conf_bool(t->conf, "use_peft");
@@ -76,6 +97,11 @@ int peft_open(struct trainer *t, struct err *e)
                          "%s is an adapter: leave use_peft out to train it further, or give its base model",
                          conf_str(t->conf, "model_name_or_path"));
     if (wanted && add_adapters(t, e)) return -1;
+    if (!model_is_adapted(t->model) &&
+        (conf_bool(t->conf, "load_in_4bit") || conf_bool(t->conf, "load_in_8bit")))
+        return err_usage(
+            e, "load_in_4bit and load_in_8bit: weights of few bits cannot be trained; set use_peft: "
+               "true to train adapters beside them");
     if (model_is_adapted(t->model) && conf_real(t->conf, "moe_bias_update_speed") > 0)
         return err_usage(e, "moe_bias_update_speed would change the base model, which adapters leave alone: "
                             "leave it out");

@@ -138,6 +138,8 @@ void moe_end_step(struct moe_train *x, json_t *metrics);
 /* ---- peft.c: adapters -------------------------------------------------------------------------------- */
 
 struct trainer;
+/* How the base model is to be loaded: load_in_4bit, load_in_8bit. */
+int peft_flags(struct conf *c, int *flags, struct err *e);
 /* Give the model that was loaded its adapters, if the configuration asks for them. */
 int peft_open(struct trainer *t, struct err *e);
 /* Of the adapters, in training; 0 without. */

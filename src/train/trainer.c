@@ -39,12 +39,13 @@ int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *ho
     t->hash_every = conf_int(c, "hash_every");
     t->save_limit = conf_is_set(c, "save_total_limit") ? (int)conf_int(c, "save_total_limit") : 0;
     t->max_micro = t->accumulation;
-    int flags = t->dry ? MODEL_NO_WEIGHTS : conf_bool(c, "from_scratch") ? MODEL_RANDOM : 0;
-    t->model = model_load(conf_str(c, "model_name_or_path"), flags, t->seed, e);
+    int flags = conf_bool(c, "from_scratch") ? MODEL_RANDOM : 0;
+    if (peft_flags(c, &flags, e)) return -1;
+    t->model = model_load(conf_str(c, "model_name_or_path"), t->dry ? MODEL_NO_WEIGHTS : flags, t->seed, e);
     if (!t->model || chat_set_template(t, e) || chat_pin_time(t, e) || peft_open(t, e)) return -1;
     if (moe_open(&t->moe, t->model, c, e)) return -1;
     model_train(t->model, true);
-    plan_add(&t->plan, "weights", (size_t)model_n_params(t->model) * sizeof(float));
+    plan_add(&t->plan, "weights", model_bytes(t->model, flags));
     plan_add(&t->plan, "gradients", (size_t)model_n_trained(t->model) * sizeof(float));
     struct optim_opts optim;
     if (optim_from_conf(&optim, c, e)) return -1;

@@ -175,6 +175,37 @@ static void dora_learns(void **state)
     json_decref(metrics);
 }
 
+/* QLoRA: the same from a base of 4 or 8 bits, which a resumed run quantises to the same bits. */
+static void adapters_learn_beside_a_base_of_few_bits(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {"load_in_4bit true use_bnb_nested_quant true",
+                                        "load_in_4bit true bnb_4bit_quant_type fp4", "load_in_8bit true"};
+    char words[640], whole[65], again[65];
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        snprintf(words, sizeof words,
+                 LORA
+                 "output_dir @few4 overwrite_output_dir true learning_rate 1e-2 max_steps 40 save_steps 20 "
+                 "per_device_train_batch_size 20 lora_dropout 0 %s",
+                 forms[i]);
+        tiny_hash("sft", words, whole);
+        json_t *metrics = tiny_metrics("few4");
+        assert_true(tiny_metric(metrics, 39, "loss") < 0.9 * tiny_metric(metrics, 0, "loss"));
+        json_decref(metrics);
+        snprintf(words + strlen(words), sizeof words - strlen(words),
+                 " resume_from_checkpoint @few4/checkpoint-20");
+        tiny_hash("sft", words, again);
+        assert_string_equal(whole, again);
+    }
+    tiny_refused("sft", BASE "output_dir @no load_in_4bit true", "use_peft: true");
+    tiny_refused("sft", LORA "output_dir @no load_in_4bit true load_in_8bit true", "one of them");
+    json_decref(tiny_run("grpo", GRPO "output_dir @grpo4 max_steps 3 save_strategy no load_in_4bit true"));
+    json_t *metrics = tiny_metrics("grpo4");
+    for (size_t i = 0; i < 3; i++)
+        assert_true(tiny_metric(metrics, i, "sampling/sampling_logp_difference/max") == 0);
+    json_decref(metrics);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +215,7 @@ int main(void)
         cmocka_unit_test(training_an_adapter_further_begins_where_it_was),
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(dora_learns),
+        cmocka_unit_test(adapters_learn_beside_a_base_of_few_bits),
     };
     return cmocka_run_group_tests(tests, setup, tiny_teardown);
 }
