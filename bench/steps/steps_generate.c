@@ -38,6 +38,15 @@ static const struct work {
     {"smollm2-135m prompt of 512", 1, PROMPT, 1, "F32"},
     {"smollm2-135m Q8_0 prompt of 512", 1, PROMPT, 1, "Q8_0"},
     {"smollm2-135m F16 prompt of 512", 1, PROMPT, 1, "F16"},
+    {"growth, sequences 1", 1, DECODE_PROMPT, 16, "F32"},
+    {"growth, sequences 2", 2, DECODE_PROMPT, 16, "F32"},
+    {"growth, sequences 4", 4, DECODE_PROMPT, 16, "F32"},
+    {"growth, sequences 8", 8, DECODE_PROMPT, 16, "F32"},
+    {"growth, sequences 16", 16, DECODE_PROMPT, 16, "F32"},
+    {"growth, sequences 32", 32, DECODE_PROMPT, 16, "F32"},
+    {"growth, sequences 64", 64, DECODE_PROMPT, 16, "F32"},
+    {"growth, sequences 128", 128, DECODE_PROMPT, 16, "F32"},
+    {"growth, sequences 256", 256, DECODE_PROMPT, 16, "F32"},
 };
 
 struct clocks {
@@ -105,6 +114,7 @@ static void tell(const struct work *w, struct model *m, const struct sums *best)
         steps_tell(&(struct steps_row){"decoding", rate, "tokens/s",
                                        w->sequences > 1 ? 2 * params * rate / 1e9 : 0,
                                        pass_bytes(m) * passes / 1e9});
+        steps_tell(&(struct steps_row){"step", 1 / passes, "s", 0, 0});
     } else {
         /* Only the last row goes through the head, which is the embedding here. */
         double head = (double)model_head(m)->rows * model_head(m)->cols, rate = w->prompt / best->prompt_s;

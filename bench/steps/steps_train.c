@@ -29,6 +29,15 @@ static const struct work {
     {"smollm2-135m 2x1024 ckpt", steps_smollm2, 2, 1024, 1, true},
     {"demo 128x32", DEMO, 128, 32, 20, false},
     {"demo 512x48", DEMO, 512, 48, 4, false},
+    {"growth, tokens 512", steps_smollm2, 1, 512, 1, true},
+    {"growth, tokens 1024", steps_smollm2, 2, 512, 1, true},
+    {"growth, tokens 2048", steps_smollm2, 4, 512, 1, true},
+    {"growth, tokens 4096", steps_smollm2, 8, 512, 1, true},
+    {"growth, context 512", steps_smollm2, 1, 512, 1, true},
+    {"growth, context 1024", steps_smollm2, 1, 1024, 1, true},
+    {"growth, context 2048", steps_smollm2, 1, 2048, 1, true},
+    {"growth, context 4096", steps_smollm2, 1, 4096, 1, true},
+    {"growth, context 8192", steps_smollm2, 1, 8192, 1, true},
 };
 
 struct phases {
@@ -111,6 +120,7 @@ static int measure(struct steps_train *b, int repeats, struct err *e)
     double n = b->work->steps;
     steps_tell(&(struct steps_row){"training", (double)b->micro.n_rows * n / best.total, "tokens/s",
                                    step_gflop(b) * n / best.total, 0});
+    steps_tell(&(struct steps_row){"step", best.total / n, "s", 0, 0});
     steps_tell(&(struct steps_row){"forward", best.forward / n, "s", 0, 0});
     steps_tell(&(struct steps_row){"backward", best.backward / n, "s", 0, 0});
     steps_tell(&(struct steps_row){"update", best.update / n, "s", 0, 0});

@@ -51,8 +51,7 @@ static struct arena_chunk *chunk_new(struct arena *a, size_t bytes)
     if (size < bytes || a->reserved > a->max_bytes || size > a->max_bytes - a->reserved) size = bytes;
     struct arena_chunk *c = alloc_zero(1, sizeof *c);
     c->size = size;
-    c->bytes = aligned_alloc(ARENA_ALIGN, size);
-    if (!c->bytes) memory_is_out(size);
+    c->bytes = alloc_large(size);
     a->reserved += size;
     return c;
 }
