@@ -166,8 +166,8 @@ static int work_run(const struct steps *b, int i, bool show)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
 }
 
-/* "train" wants all of its works, "train/demo" those whose names begin so. What bench/growth plots is long, and
- * run only when it is named so. */
+/* "train" wants all of its works, "train/demo" those whose names begin so. What bench/growth plots is long,
+ * and run only when it is named so. */
 static bool wanted(const struct steps *b, int i)
 {
     char name[160];

@@ -64,17 +64,22 @@ static void print_config(struct model *m)
 
 /* What runs of this model take at least, in bytes: the form of engine.c and trainer.c. */
 struct needs {
-    double run, run_packed, run_in_place, train, kv_token;
+    double run, run_in_place, train, kv_token;
 };
 
 static struct needs needs_of(const struct model *m, const struct tensor_file *f)
 {
     struct kv_cache cache = model_cache_shape(m, 64);
     double floats = (double)model_n_params(m) * sizeof(float);
-    struct needs n = {.run = floats, .run_packed = 2 * floats, .train = 4 * floats};
+    struct needs n = {.run = f ? 0 : floats, .train = 4 * floats};
     n.kv_token = (double)kv_cache_bytes(cache.n_layers, cache.n_kv, cache.width, 64) / (64 * KERN_KEYS);
-    for (int i = 0; f && i < tensor_file_count(f); i++)
-        n.run_in_place += (double)tensor_file_info(f, i)->bytes;
+    for (int i = 0; f && i < tensor_file_count(f); i++) {
+        const struct tensor_info *t = tensor_file_info(f, i);
+        int64_t cols = t->n_dims ? t->shape[t->n_dims - 1] : 1, rows = 1;
+        for (int d = 0; d + 1 < t->n_dims; d++) rows *= t->shape[d];
+        n.run += t->n_dims > 1 ? (double)dtype_panels_bytes(t->dtype, rows, cols) : 4 * (double)cols;
+        n.run_in_place += (double)t->bytes;
+    }
     return n;
 }
 
@@ -82,8 +87,8 @@ static void print_needs(const struct needs *n)
 {
     enum { CONTEXT = 4096 };
     printf("memory, in GB\n");
-    printf("  to score or to look at logits %.2f, to generate %.2f (float32, and packed for products)\n",
-           n->run / 1e9, n->run_packed / 1e9);
+    printf("  to score, to look at logits, to generate %.2f (packed for products, in the file's types)\n",
+           n->run / 1e9);
     if (n->run_in_place > 0)
         printf("  left in the file (load_in_place): %.2f of file that the system may keep or drop\n",
                n->run_in_place / 1e9);
@@ -217,8 +222,8 @@ static void print_json(struct model *m, const struct tensor_file *f, bool each)
         json_object_set(o, "config", model_config(m)->raw);
         json_object_set_new(o, "memory_bytes",
                             json_pack("{s:I, s:I, s:I, s:I, s:I}", "score", (json_int_t)n.run, "generate",
-                                      (json_int_t)n.run_packed, "in_place", (json_int_t)n.run_in_place,
-                                      "train", (json_int_t)n.train, "kv_token", (json_int_t)n.kv_token));
+                                      (json_int_t)n.run, "in_place", (json_int_t)n.run_in_place, "train",
+                                      (json_int_t)n.train, "kv_token", (json_int_t)n.kv_token));
     }
     json_object_set_new(o, "dtypes", kinds_json(m, f));
     json_t *list = each ? json_array() : NULL;

@@ -222,6 +222,8 @@ enum dtype { /* one row each in gguf_quants.c */
              DT_COUNT
 };
 const char *dtype_name(enum dtype t);
+/* Bytes of the panels that MODEL_PACKED makes of a matrix of this type. */
+size_t dtype_panels_bytes(enum dtype t, int64_t rows, int64_t cols);
 
 struct tensor_info {
     char *name;

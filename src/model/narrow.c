@@ -138,6 +138,13 @@ static const struct narrow *narrow_find(enum dtype t)
     return NULL;
 }
 
+size_t dtype_panels_bytes(enum dtype t, int64_t rows, int64_t cols)
+{
+    const struct narrow *n = narrow_find(t);
+    int64_t panels = (rows + KERN_PANEL - 1) / KERN_PANEL;
+    return (size_t)panels * kern_lines_bytes(n ? n->form : KERN_F32, (int)cols);
+}
+
 /* So many columns at a time that what is written stays in the first-level cache. */
 static bool narrow_pack(const struct stored *face, int row, int n, void *panel)
 {
