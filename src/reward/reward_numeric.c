@@ -3,9 +3,7 @@
  * Numbers are read as they are written and compared digit for digit; nothing is evaluated, so repeating an
  * expression from the problem earns nothing. With {"tolerance": x} they may differ by up to x.
  */
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/check.h"
 #include "reward/reward_int.h"
@@ -14,23 +12,6 @@
 static const struct reward_param numeric_params[] = {
     {.name = "tolerance", .type = PARAM_NUMBER, .lo = 0, .hi = 1e300, .help = "by how much they may differ"},
     {.name = NULL}};
-
-static bool numeric_close(const char *a, const char *b, double tolerance)
-{
-    if (strcmp(a, b) == 0) return true;
-    return tolerance > 0 && fabs(strtod(a, NULL) - strtod(b, NULL)) <= tolerance;
-}
-
-static void numeric_judge(const char *gold, const char *answer, double tolerance, struct reward_result *out)
-{
-    char want[128], have[128];
-    if (!last_number(gold, want, sizeof want))
-        reward_unjudged(out, "column \"solution\" holds no number: %.100s", gold);
-    else if (!last_number(answer, have, sizeof have))
-        reward_give(out, 0, "no number (wanted %s)", want);
-    else
-        reward_give(out, numeric_close(have, want, tolerance), "last number %s vs %s", have, want);
-}
 
 static void numeric_score(const struct reward_input *in, struct reward_result *out)
 {
@@ -42,8 +23,13 @@ static void numeric_score(const struct reward_input *in, struct reward_result *o
     } else if (!said_last(in->text, &said)) {
         reward_give(out, 0, "the reasoning was never finished");
     } else {
-        char *answer = alloc_strn(said.p, said.n);
-        numeric_judge(gold, answer, param_number(in->params, numeric_params, "tolerance"), out);
+        char *answer = alloc_strn(said.p, said.n), reason[300];
+        double tolerance = param_number(in->params, numeric_params, "tolerance");
+        int same = last_numbers_same(gold, answer, tolerance, reason, sizeof reason);
+        if (same < 0)
+            reward_unjudged(out, "%s", reason);
+        else
+            reward_give(out, same, "%s", reason);
         free(answer);
     }
 }

@@ -8,6 +8,9 @@
  * if it stands directly in front and is not the operator of a difference (which follows an operand).
  */
 #include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "verify/verify.h"
@@ -72,4 +75,20 @@ bool last_number(const char *text, char *out, size_t size)
         p = end = number_end(p);
     }
     return from && size > 2 && number_put(from, end, is_negative(text, from), out, size);
+}
+
+int last_numbers_same(const char *gold, const char *answer, double tolerance, char *reason, size_t size)
+{
+    char want[128], have[128];
+    if (!last_number(gold, want, sizeof want)) {
+        snprintf(reason, size, "the solution holds no number: %.100s", gold);
+        return -1;
+    }
+    if (!last_number(answer, have, sizeof have)) {
+        snprintf(reason, size, "no number (wanted %s)", want);
+        return 0;
+    }
+    snprintf(reason, size, "last number %s vs %s", have, want);
+    return strcmp(have, want) == 0 ||
+           (tolerance > 0 && fabs(strtod(have, NULL) - strtod(want, NULL)) <= tolerance);
 }

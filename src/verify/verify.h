@@ -69,6 +69,9 @@ bool extract_answer(const char *text, enum extract_mode mode, char *out, size_t 
 /* The last number written out in a text ("1,200.50", "-3"), without commas and idle zeros: equal numbers have
  * equal spellings. Nothing is evaluated. False when there is none, or none that fits. */
 bool last_number(const char *text, char *out, size_t size);
+/* Are the last numbers of gold and answer the same, or no further apart than `tolerance`? 1, 0 (also when the
+ * answer holds none), or -1 when the gold holds none. `reason` is one line. */
+int last_numbers_same(const char *gold, const char *answer, double tolerance, char *reason, size_t size);
 
 /* Evaluate an arithmetic expression of integers with + - * / and parentheses exactly, as countdown needs it.
  * Collects the numbers used (up to max). False with a reason when it is not such an expression. */

@@ -56,11 +56,33 @@ static void no_number_and_too_long_a_number_are_none(void **state)
     assert_string_equal(number, "-123456");
 }
 
+static void last_numbers_are_the_same_or_close(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *gold, *answer;
+        double tolerance;
+        int same;
+    } cases[] = {
+        {"74", "41 + 33 = 74.", 0, 1}, {"74", "41 + 33.", 0, 0},       {"3.14159", "3.14", 0, 0},
+        {"3.14159", "3.14", 0.01, 1},  {"-1,200.50", "-1200.5", 0, 1}, {"5", "none", 0, 0},
+        {"five", "5", 0, -1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char reason[200] = "";
+        int same =
+            last_numbers_same(cases[i].gold, cases[i].answer, cases[i].tolerance, reason, sizeof reason);
+        if (same != cases[i].same || !reason[0])
+            fail_msg("%s and %s: %d (%s)", cases[i].gold, cases[i].answer, same, reason);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_last_number_is_found_in_one_spelling),
         cmocka_unit_test(no_number_and_too_long_a_number_are_none),
+        cmocka_unit_test(last_numbers_are_the_same_or_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
