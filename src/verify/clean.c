@@ -133,9 +133,14 @@ void clean_text(const char *s, size_t n, struct str *out)
             str_puts(out, "\\frac");
             p += 6;
         } else {
+            /* {x} is x; {12} must stay: \frac{1}{23} is not \frac{12}{3} */
+            bool lone = *p == '{' && end - p > 2 && p[2] == '}' && p[1] != '\\' && p[1] != '{';
+            if (lone) str_add(out, p + 1, 1);
+            if (lone) p += 2;
             bool between = isspace((unsigned char)*p) && p > spelled.p && p + 1 < end &&
                            isdigit((unsigned char)p[-1]) && isdigit((unsigned char)p[1]);
-            if (between || (!isspace((unsigned char)*p) && !strchr("{}$~", *p))) str_add(out, p, 1);
+            if (between || (!isspace((unsigned char)*p) && *p != '$' && *p != '~' && !lone))
+                str_add(out, p, 1);
             p++;
         }
     }

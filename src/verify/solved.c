@@ -85,5 +85,6 @@ enum form form_of(const struct node *n)
 bool repeats_question(const struct node *gold, const struct node *answer)
 {
     enum form g = form_of(gold), a = form_of(answer);
-    return (a == FORM_OPEN && g != FORM_OPEN) || (a == FORM_NEAR && g == FORM_NONE);
+    bool set = g == FORM_NONE || gold->kind == K_BUILDER || gold->kind == K_SETOP;
+    return (a == FORM_OPEN && g != FORM_OPEN) || (a == FORM_NEAR && set);
 }

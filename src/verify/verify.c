@@ -109,10 +109,16 @@ static void settle(struct trial *t, enum verdict v, const char *reason)
 
 /* ---- the gold ----------------------------------------------------------------------------------------- */
 
+static bool same_bytes(const struct candidate *a, const struct candidate *b)
+{
+    return a->n == b->n && a->percent == b->percent && memcmp(a->p, b->p, a->n) == 0;
+}
+
+/* For what was not read as a formula: the same but for markup. */
 static bool same_text(const struct candidate *a, const struct candidate *b)
 {
     struct str x, y;
-    if (a->n == b->n && a->percent == b->percent && memcmp(a->p, b->p, a->n) == 0) return true;
+    if (same_bytes(a, b)) return true;
     str_init(&x, FORMULA_BYTES_MAX * 2);
     str_init(&y, FORMULA_BYTES_MAX * 2);
     clean_text(a->p, a->n, &x);
@@ -189,7 +195,7 @@ static enum truth renamed_same(struct trial *t, struct node *g, struct node *a)
 static enum truth compare_reading(struct trial *t, const struct reading *r, const struct candidate *c,
                                   struct node *n)
 {
-    if (same_text(r->from, c)) {
+    if (same_bytes(r->from, c) || ((!r->node || !n) && same_text(r->from, c))) {
         judge_say(&t->j, "the same text");
         return YES;
     }

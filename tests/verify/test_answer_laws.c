@@ -179,6 +179,28 @@ static void a_letter_in_a_formula_is_no_choice(void **state)
     }
 }
 
+/* Braces say what belongs together: the same letters in other groups are another formula. */
+static void braces_are_no_mere_markup(void **state)
+{
+    (void)state;
+    char gold[64], answer[64];
+    for (int i = 0; i < TRIALS; i++) {
+        int a = draw(1, 9), b = draw(1, 9), c = draw(1, 9);
+        snprintf(gold, sizeof gold, "$\\frac{%d}{%d%d}$", a, b, c);
+        snprintf(answer, sizeof answer, "\\boxed{\\frac{%d%d}{%d}}", a, b, c);
+        expect(gold, answer, false);
+        snprintf(gold, sizeof gold, "$%d^{%d%d}$", a + 1, b, c);
+        snprintf(answer, sizeof answer, "\\boxed{%d^{%d}%d}", a + 1, b, c);
+        expect(gold, answer, false);
+        snprintf(gold, sizeof gold, "$\\sqrt{%d%d}$", a, b);
+        snprintf(answer, sizeof answer, "\\boxed{\\sqrt{%d}%d}", a, b);
+        expect(gold, answer, a == 1 && b == 0);
+        snprintf(gold, sizeof gold, "$\\sqrt{x+%d}$", a);
+        snprintf(answer, sizeof answer, "\\boxed{\\sqrt{x}+%d}", a);
+        expect(gold, answer, false);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +210,7 @@ int main(void)
         cmocka_unit_test(digits_with_a_base_have_the_value_they_have_in_it),
         cmocka_unit_test(names_say_which_value_is_whose),
         cmocka_unit_test(a_letter_in_a_formula_is_no_choice),
+        cmocka_unit_test(braces_are_no_mere_markup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
