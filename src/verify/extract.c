@@ -326,8 +326,8 @@ static bool run_find(const char *s, size_t n, bool last, size_t *at, size_t *len
     return found;
 }
 
-/* twelve, twenty-five */
-static int number_word(const char *s, size_t n)
+/* Words from zero to ninety-nine. */
+int number_word(const char *s, size_t n)
 {
     static const char *const ones[] = {"zero",    "one",     "two",       "three",    "four",
                                        "five",    "six",     "seven",     "eight",    "nine",

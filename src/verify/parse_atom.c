@@ -218,6 +218,36 @@ static struct node *parse_text(struct parser *p)
     return node_named(p->w, K_UNIT, "", &value, 1);
 }
 
+/* All positive, or all negative, numbers of a set: of R an interval. */
+static struct node *half_set(struct parser *p, struct node *set, bool positive)
+{
+    struct node *zero = node_int(p->w, 0), *far = node_const(p->w, C_INF);
+    if (!positive) far = node_1(p->w, K_NEG, 0, far);
+    struct node *half =
+        node_of(p->w, K_SEQ, '(', (struct node *[]){positive ? zero : far, positive ? far : zero}, 2);
+    if (!set || !half) return NULL;
+    half->rows = ')';
+    return set->op == 'R' ? half : node_2(p->w, K_SETOP, 'n', set, half);
+}
+
+/* R, Z and so on; R^+, Z^-, R_{+}; R^2 is a set of its own. */
+static struct node *parse_number_set(struct parser *p)
+{
+    struct node *set = node_of(p->w, K_NUMSET, peek(p)->value, NULL, 0);
+    p->at++;
+    const struct token *mark = peek(p), *sign = mark + 1;
+    if (mark->kind != T_OP || (mark->value != '^' && mark->value != '_')) return set;
+    bool group = sign->kind == T_OPEN && sign->value == 'g';
+    sign += group;
+    if (sign->kind == T_OP && (sign->value == '+' || sign->value == '-') &&
+        (!group || sign[1].kind == T_CLOSE)) {
+        p->at += 2 + 2 * group;
+        return half_set(p, set, sign->value == '+');
+    }
+    if (!take(p, T_OP, '^')) return set;
+    return node_2(p->w, K_SETOP, '^', set, parse_argument(p, false));
+}
+
 struct node *parse_atom(struct parser *p)
 {
     struct token *t = peek(p);
@@ -244,11 +274,7 @@ struct node *parse_atom(struct parser *p)
     case T_ACCENT: out = parse_accent(p); break;
     case T_BEGIN: out = parse_environment(p); break;
     case T_TEXT: out = parse_text(p); break;
-    case T_NUMSET:
-        p->at++;
-        if (take(p, T_OP, '^')) parse_argument(p, false); /* R^+, Z^*: no set that is known */
-        out = node_of(p->w, K_NUMSET, t->value, NULL, 0);
-        break;
+    case T_NUMSET: out = parse_number_set(p); break;
     case T_DOTS:
         p->at++;
         out = node_of(p->w, K_ELLIPSIS, 0, NULL, 0);

@@ -162,7 +162,12 @@ static void print_other(const struct node *n, struct str *out, int depth)
         }
         break;
     case K_SETOP:
-        print_parts(n, n->op == 'u' ? " union " : n->op == 'n' ? " intersect " : " minus ", out, depth);
+        print_parts(n,
+                    n->op == 'u'   ? " union "
+                    : n->op == 'n' ? " intersect "
+                    : n->op == '^' ? "^"
+                                   : " minus ",
+                    out, depth);
         break;
     case K_NUMSET: str_addf(out, n->op == 'E' ? "{}" : "%c", n->op); break;
     case K_BUILDER:

@@ -108,7 +108,7 @@ static void add_box(struct sandbox_command *c, const struct sandbox_job *job)
     add_java_settings(c);
     add_words(c, (const char *const[]){"--proc", "/proc", "--dev", "/dev", "--size", NULL});
     add(c, "%zu", job->limits.disk);
-    add_words(c, (const char *const[]){"--tmpfs", BOX, "--perms", "1777", "--dir", BOX "/.tmp", "--symlink",
+    add_words(c, (const char *const[]){"--tmpfs", BOX, "--perms", "1777", "--dir", (BOX "/.tmp"), "--symlink",
                                        "box/.tmp", "/tmp", "--size", NULL});
     add(c, "%zu", job->limits.disk);
     add_words(c, (const char *const[]){"--tmpfs", "/dev/shm", NULL});

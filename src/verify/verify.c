@@ -84,11 +84,27 @@ static bool braces_kept(const char *s, size_t n)
     return true;
 }
 
+/* A number that was written as words, \text{5 apples} or \text{one}; else the words as they are. */
+static struct node *number_in_words(struct trial *t, struct node *words)
+{
+    const char *s = words->name, *why;
+    int word = strchr(s, ' ') ? -1 : number_word(s, strlen(s));
+    if (word >= 0) return node_int(&t->w, word);
+    size_t number = strspn(s, "0123456789.,"), unit = strspn(s + number, " ");
+    const char *name = s + number + unit;
+    if (!number || !unit || !isalpha((unsigned char)*name) || strpbrk(name, " 0123456789")) return words;
+    struct node *n = math_parse(&t->w, s, number, STYLE_PLAIN, &why);
+    if (!n || n->kind != K_NUM) return t->w.over ? NULL : words;
+    return node_named(&t->w, K_UNIT, work_text(&t->w, name, strlen(name)), &n, 1);
+}
+
 static struct node *read_candidate(struct trial *t, const struct candidate *c, const char **why)
 {
     struct node *n = math_parse(&t->w, c->p, c->n, c->style, why);
     if (!n && !t->w.over && c->style == STYLE_LATEX && c->box)
         n = math_parse(&t->w, c->p, c->n, STYLE_PLAIN, why);
+    bool words_asked = t->n_readings == 0 || !t->reading[0].node || t->reading[0].node->kind == K_TEXT;
+    if (n && n->kind == K_TEXT && !words_asked) n = number_in_words(t, n);
     if (n && c->percent && !c->box && n->kind != K_PERCENT) n = node_1(&t->w, K_PERCENT, 0, n);
     return n && !t->w.over ? expand(&t->w, n) : NULL;
 }

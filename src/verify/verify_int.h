@@ -53,7 +53,7 @@ enum kind {
     K_SEQ,     /* op: opening bracket, 0 if bare; rows: closing bracket; items */
     K_MATRIX,  /* rows; entries row by row */
     K_REL,     /* name: the relations' signs, one byte each (enum relation); members */
-    K_SETOP,   /* op: 'u' 'n' '\\'; a, b */
+    K_SETOP,   /* op: 'u' 'n' '\\'; a, b; '^': R^2 */
     K_NUMSET,  /* op: 'R' 'Z' 'Q' 'N' 'C', 'E' the empty set */
     K_BUILDER, /* element, condition */
     K_CASES,   /* value, condition, value, condition...; condition NULL-like: the symbol "otherwise" */
@@ -310,6 +310,8 @@ struct finder {
 /* The places where the answer may stand, best first. Release in any case. */
 void find_answers(struct finder *f, const char *text, bool gold);
 void finder_release(struct finder *f);
+/* twelve, twenty-five: the number at the beginning of a text; -1 if none. */
+int number_word(const char *s, size_t n);
 /* The letter, or letters, of a choice at the beginning of a text: "(B) 12" (not alone), "A, C" (alone). 0
  * if none. */
 unsigned choice_at(const char *s, size_t n, bool *alone);
