@@ -125,16 +125,11 @@ static void settle(struct trial *t, enum verdict v, const char *reason)
 
 /* ---- the gold ----------------------------------------------------------------------------------------- */
 
-static bool same_bytes(const struct candidate *a, const struct candidate *b)
-{
-    return a->n == b->n && a->percent == b->percent && memcmp(a->p, b->p, a->n) == 0;
-}
-
-/* For what was not read as a formula: the same but for markup. */
+/* The same but for blanks and markup that changes nothing. */
 static bool same_text(const struct candidate *a, const struct candidate *b)
 {
     struct str x, y;
-    if (same_bytes(a, b)) return true;
+    if (a->n == b->n && a->percent == b->percent && memcmp(a->p, b->p, a->n) == 0) return true;
     str_init(&x, FORMULA_BYTES_MAX * 2);
     str_init(&y, FORMULA_BYTES_MAX * 2);
     clean_text(a->p, a->n, &x);
@@ -211,7 +206,7 @@ static enum truth renamed_same(struct trial *t, struct node *g, struct node *a)
 static enum truth compare_reading(struct trial *t, const struct reading *r, const struct candidate *c,
                                   struct node *n)
 {
-    if (same_bytes(r->from, c) || ((!r->node || !n) && same_text(r->from, c))) {
+    if (same_text(r->from, c)) {
         judge_say(&t->j, "the same text");
         return YES;
     }
