@@ -443,13 +443,16 @@ static void lex_range(struct lexer *l, size_t to)
     while (l->at < to && !l->bad) {
         unsigned char c = (unsigned char)l->s[l->at];
         struct node *number;
-        size_t k = 0;
-        l->start = l->at;
+        size_t k = 0, at = l->at;
+        /* -3,1,5: behind a comma between numbers stands an item, whose comma is no decimal mark. */
+        bool item =
+            l->brackets > 0 || (at > 1 && l->s[at - 1] == ',' && isdigit((unsigned char)l->s[at - 2]));
+        l->start = at;
         if (isspace(c) || c == '~') {
             l->blank = true;
             l->at++;
-        } else if ((isdigit(c) || c == '.') && (k = numeral_read(l->p->w, l->s + l->at, to - l->at,
-                                                                 l->p->style, l->brackets > 0, &number))) {
+        } else if ((isdigit(c) || c == '.') &&
+                   (k = numeral_read(l->p->w, l->s + l->at, to - l->at, l->p->style, item, &number))) {
             struct token *t = emit(l, T_NUM, 0, NULL);
             if (t) t->node = number;
             l->at += k;
