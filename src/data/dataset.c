@@ -189,7 +189,7 @@ static int folder_read(struct dataset *d, const char *root, const char *split, s
         rc = err_set(e, "%s: no %s.jsonl or %s-*.jsonl here, but files of other splits: name one of those",
                      path, split, split);
     for (size_t i = 0; i < l.n && !rc; i++) {
-        if (l.n_split && !of_split(l.names[i], split)) continue;
+        if (split && l.n_split && !of_split(l.names[i], split)) continue;
         char *file = path_join(path, l.names[i]);
         rc = file_rows(d, file, e);
         free(file);

@@ -74,7 +74,7 @@ static void key_make(void *ctx, int item)
     const struct shingles *s = &d->sets[item];
     uint64_t key = 0;
     for (int r = 0; r < ROWS; r++) {
-        uint64_t salt = word_mix((uint64_t)(d->band * ROWS + r + 1)), least = UINT64_MAX;
+        uint64_t salt = word_mix((uint64_t)d->band * ROWS + (uint64_t)r + 1), least = UINT64_MAX;
         for (size_t i = 0; i < s->n; i++) {
             uint64_t h = word_mix(s->list[i] ^ salt);
             if (h < least) least = h;

@@ -102,7 +102,8 @@ int rows_load(struct rows *r, const struct dataset_name *from, struct row_list *
     if (json_array_size(d->rows) >= (size_t)1 << 30) {
         free(path);
         dataset_release(d);
-        return err_set(e, "%s: more than 2^30 rows", from->id);
+        err_set(e, "%s: more than 2^30 rows", from->id);
+        return -1;
     }
     r->paths[r->n_paths++] = path;
     struct row_list all = {d->rows, d->places};

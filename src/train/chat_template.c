@@ -16,33 +16,46 @@
 
 enum { TEMPLATE_MAX = 1 << 22 }; /* bytes of chat_template_path */
 
-/* chat_template_path names a Jinja file, or a folder with a tokenizer whose template is taken. */
-static int template_of_path(struct tokenizer *tok, const char *path, struct err *e)
+/* A token in angle brackets that the template writes and this model has not; NULL if there is none. */
+static const char *missing_token(const struct tokenizer *tok, const struct tokenizer *other,
+                                 const char *jinja)
+{
+    for (int id = 0; id < tokenizer_size(other); id++) {
+        const char *token = tokenizer_token(other, id);
+        size_t n = token ? strlen(token) : 0;
+        bool marker = n > 2 && token[0] == '<' && token[n - 1] == '>';
+        if (marker && strstr(jinja, token) && tokenizer_id(tok, token) < 0) return token;
+    }
+    return NULL;
+}
+
+static int template_of_folder(struct tokenizer *tok, const char *path, struct err *e)
+{
+    struct tokenizer *other = tokenizer_load(path, e);
+    if (!other) return err_wrap(e, "chat_template_path");
+    const char *jinja = tokenizer_template(other), *missing = jinja ? missing_token(tok, other, jinja) : NULL;
+    int rc = 0;
+    if (!jinja)
+        rc = err_set(e, "chat_template_path: the tokenizer in %s has no chat template", path);
+    else if (missing)
+        rc = err_set(e,
+                     "chat_template_path: the template in %s writes %s, which is no token of this model; no "
+                     "tokens are added here, so take a template whose tokens it has",
+                     path, missing);
+    else
+        tokenizer_set_template(tok, jinja);
+    tokenizer_free(other);
+    return rc;
+}
+
+static int template_of_file(struct tokenizer *tok, const char *path, struct err *e)
 {
     char *jinja = NULL;
     size_t n;
-    if (!file_is_dir(path)) {
-        if (file_read(path, TEMPLATE_MAX, &jinja, &n, e)) return err_wrap(e, "chat_template_path");
-        tokenizer_set_template(tok, jinja);
-        free(jinja);
-        return 0;
-    }
-    struct tokenizer *other = tokenizer_load(path, e);
-    if (!other) return err_wrap(e, "chat_template_path");
-    const char *theirs = tokenizer_template(other);
-    int rc = theirs ? 0 : err_set(e, "chat_template_path: the tokenizer in %s has no chat template", path);
-    for (int id = 0; id < tokenizer_size(other) && !rc; id++) {
-        const char *token = tokenizer_token(other, id);
-        if (token && strstr(theirs, token) && token[0] == '<' && token[strlen(token) - 1] == '>' &&
-            strlen(token) > 2 && tokenizer_id(tok, token) < 0)
-            rc = err_set(e,
-                         "chat_template_path: the template in %s writes %s, which is no token of this model; "
-                         "no tokens are added here, so take a template whose tokens it has",
-                         path, token);
-    }
-    if (!rc) tokenizer_set_template(tok, theirs);
-    tokenizer_free(other);
-    return rc;
+    if (file_read(path, TEMPLATE_MAX, &jinja, &n, e)) return err_wrap(e, "chat_template_path");
+    tokenizer_set_template(tok, jinja);
+    free(jinja);
+    return 0;
 }
 
 int chat_set_template(struct trainer *t, struct err *e)
@@ -57,27 +70,46 @@ int chat_set_template(struct trainer *t, struct err *e)
     if (jinja && *jinja && path && *path)
         return err_usage(e, "chat_template and chat_template_path are both set: give one");
     if (jinja && *jinja) tokenizer_set_template(tok, jinja);
-    return path && *path ? template_of_path(tok, path, e) : 0;
+    if (!path || !*path) return 0;
+    return file_is_dir(path) ? template_of_folder(tok, path, e) : template_of_file(tok, path, e);
 }
 
 /* ---- the day on which a template thinks it is -------------------------------------------------------- */
 
+/* n digits and then `end` (0: the text's end, which is not passed). -1: something else stands there. */
+static int number_read(const char **p, int n, char end)
+{
+    int value = 0;
+    for (; n > 0; n--, (*p)++) {
+        if (**p < '0' || **p > '9') return -1;
+        value = value * 10 + (**p - '0');
+    }
+    if (**p != end) return -1;
+    if (end) (*p)++;
+    return value;
+}
+
 /* A day, or a moment, of UTC. */
 static int time_read(const char *text, int64_t *out, struct err *e)
 {
-    struct tm tm = {0};
-    int n = 0;
-    int fields = sscanf(text, "%4d-%2d-%2d%nT%2d:%2d:%2dZ%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &n,
-                        &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &n);
-    bool plausible = tm.tm_mon >= 1 && tm.tm_mon <= 12 && tm.tm_mday >= 1 && tm.tm_mday <= 31 &&
-                     tm.tm_hour < 24 && tm.tm_min < 60 && tm.tm_sec < 61;
-    if ((fields != 3 && fields != 6) || text[n] || !plausible)
+    const char *p = text;
+    bool day = strlen(text) == strlen("2025-01-31");
+    struct tm tm = {.tm_year = number_read(&p, 4, '-') - 1900};
+    tm.tm_mon = number_read(&p, 2, '-') - 1;
+    tm.tm_mday = number_read(&p, 2, day ? 0 : 'T');
+    if (!day) {
+        tm.tm_hour = number_read(&p, 2, ':');
+        tm.tm_min = number_read(&p, 2, ':');
+        tm.tm_sec = number_read(&p, 2, 'Z');
+    }
+    bool plausible =
+        tm.tm_year >= 0 && tm.tm_mon >= 0 && tm.tm_mon < 12 && tm.tm_mday >= 1 && tm.tm_mday <= 31;
+    plausible = plausible && tm.tm_hour >= 0 && tm.tm_hour < 24 && tm.tm_min >= 0 && tm.tm_min < 60;
+    if (!plausible || tm.tm_sec < 0 || tm.tm_sec > 60 || *p)
         return err_usage(e,
                          "start_time: '%s' is neither a day, as 2025-01-31, nor a moment, as "
                          "2025-01-31T12:00:00Z",
                          text);
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
     *out = (int64_t)timegm(&tm);
     return 0;
 }

@@ -378,7 +378,18 @@ static void a_template_sees_the_day_on_which_the_run_began(void **state)
     assert_string_equal(first, again);
     tiny_hash("sft", DATED "start_time 2024-05-07 overwrite_output_dir true", other);
     assert_string_not_equal(first, other);
-    tiny_refused("sft", DATED "start_time tomorrow overwrite_output_dir true", "2025-01-31");
+    static const char *const wrong[] = {"tomorrow",
+                                        "2024-13-01",
+                                        "2024-05-0x",
+                                        "2024-05-06T25:00:00Z",
+                                        "2024-05-06T12:00:00",
+                                        "2024-05-06T12:00:00Zx",
+                                        "24-05-06"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char words[512];
+        snprintf(words, sizeof words, DATED "start_time %s overwrite_output_dir true", wrong[i]);
+        tiny_refused("sft", words, "2025-01-31");
+    }
     /* Resumed without a word of it, the run keeps its day. */
     tiny_hash("sft",
               DATED "start_time 2024-05-06 max_steps 2 overwrite_output_dir true save_strategy steps "
