@@ -59,9 +59,10 @@ const struct cmd cmd_convert = {
     .name = "convert",
     .summary = "read a model in any known format, write a Hugging Face folder or a GGUF file",
     .details =
-        "Quantised weights are dequantised; rows of q and k that GGUF permutes are put back. Numbers pass\n"
-        "through a few megabytes of memory, whatever the model's size. The folder is written as a whole or\n"
-        "not at all; an existing folder is replaced only if it holds a saved model.\n\n"
+        "An adapter is merged into its base model. Quantised weights are dequantised; rows of q and k that\n"
+        "GGUF permutes are put back. Numbers pass through a few megabytes of memory, whatever the model's\n"
+        "size. The folder is written as a whole or not at all; an existing folder is replaced only if it\n"
+        "holds a saved model.\n\n"
         "  openr1 convert --model SmolLM2-135M-Instruct.Q4_1.gguf --out smollm2 --dtype bfloat16\n"
         "  openr1 convert --model runs/x/model --out x.gguf --dtype q4_k_m",
     .tables = convert_tables,

@@ -20,7 +20,6 @@
 #include "cmd/model_run.h"
 #include "data/data.h"
 #include "infer/infer.h"
-#include "net/hub.h"
 
 static const struct opt generate_options[] = {
     {.key = "model",
@@ -436,7 +435,7 @@ static int hash_job(struct job *j, char key[HASH_HEX], struct err *e)
     static const char *const options[] = {"num_generations",    "temperature",    "top_p", "top_k", "min_p",
                                           "repetition_penalty", "max_new_tokens", "stop",  "seed"};
     struct str yaml;
-    char *path = hub_resolve(HUB_MODEL, conf_str(j->c, "model"), e);
+    char *path = model_resolve(conf_str(j->c, "model"), e);
     int rc = path ? hash_path(path, key, NULL, e) : -1;
     free(path);
     if (rc) return rc;

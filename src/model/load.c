@@ -500,6 +500,14 @@ static struct model *load_adapter(const char *adapter, const char *base, int fla
     return NULL;
 }
 
+char *model_resolve(const char *path, struct err *e)
+{
+    char *adapter, *base;
+    if (!split_at(path, &adapter, &base)) return hub_resolve(HUB_MODEL, path, e);
+    free(base);
+    return adapter;
+}
+
 struct model *model_load(const char *path, int flags, uint64_t seed, struct err *e)
 {
     char *adapter = NULL, *base = NULL;

@@ -71,6 +71,8 @@ enum model_load_flag {
  * decoded again. MODEL_IN_PLACE_IF_LARGE: with the former, not if the panels would not fit.
  * With MODEL_RANDOM, MODEL_IN_PLACE draws rows whenever they are read: to save a model of any size. */
 struct model *model_load(const char *path, int flags, uint64_t seed, struct err *e);
+/* The file or folder that such a path means (of ADAPTER@BASE the adapter's), or NULL and e; free() it. */
+char *model_resolve(const char *path, struct err *e);
 void model_free(struct model *m);
 const struct model_config *model_config(const struct model *m);
 struct tokenizer *model_tokenizer(struct model *m); /* NULL when the path has none; owned by the model */

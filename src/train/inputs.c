@@ -51,7 +51,7 @@ static int read_inputs(struct inputs *x, struct trainer *t, const struct rows *d
     const char *const *funcs, *model = conf_str(t->conf, "model_name_or_path");
     char name[32];
     *x = (struct inputs){0};
-    int failed = add(x, "model", model, hub_resolve(HUB_MODEL, model, e));
+    int failed = add(x, "model", model, model_resolve(model, e));
     for (int i = 0; i < data->n_paths && !failed; i++) {
         snprintf(name, sizeof name, i ? "dataset_%d" : "dataset", i + 1);
         failed = add(x, name, data->paths[i], hub_resolve(HUB_DATASET, data->paths[i], e));
