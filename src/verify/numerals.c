@@ -60,7 +60,9 @@ static size_t grouped(const char *s, size_t n, enum style style, bool list, stru
         size_t mark = mark_at(s + at, n - at, &found);
         if (!mark || (kind && found != kind)) break;
         size_t k = digits_at(s + at + mark, n - at - mark);
-        if (k != 3 && !(k == 2 && found == ',' && indian && first <= 2)) break;
+        bool group = k == 3 || (k == 2 && found == ',' && indian && first <= 2);
+        if (!group && found == ',' && mark == 1 && groups) return 0; /* 155,157,0 are three numbers */
+        if (!group) break;
         if (size + k > out->cap) return 0;
         if (found == '.' && !(n - at > 8 && s[at + 4] == '.') && !(kind == '.') &&
             !(n - at > 5 && s[at + 4] == ',' && isdigit((unsigned char)s[at + 5]) &&

@@ -121,7 +121,7 @@ static void list(struct source *s, struct pair *w, const char *open, const char 
     same(w, open);
     for (unsigned i = pick(s, 4) + 1; i; i--) {
         formula(s, w, 2);
-        if (i > 1) both(w, ",", ", ");
+        if (i > 1) same(w, ", "); /* 155,157 without the blank is one number */
     }
     same(w, close);
 }
