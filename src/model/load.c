@@ -152,7 +152,7 @@ static void fill_chunk(void *ctx, int chunk)
     int row = chunk * CHUNK_ROWS, cols = f->w->cols;
     int n = f->w->rows - row < CHUNK_ROWS ? f->w->rows - row : CHUNK_ROWS;
     float *apart = f->w->data ? NULL : alloc_floats((size_t)n * (size_t)cols); /* only looked at */
-    float *y = apart ? apart : f->w->data + (size_t)row * (size_t)cols;
+    float *y = f->w->data ? f->w->data + (size_t)row * (size_t)cols : apart;
     f->from->tile(f->from, row, n, 0, cols, y);
     f->bad[chunk] = -1;
     for (int64_t i = (int64_t)n * cols - 1; i >= 0; i--)

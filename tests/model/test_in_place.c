@@ -68,8 +68,8 @@ static void check_path(const char *path)
 static void every_kind_of_file_gives_the_same_bits_in_place(void **state)
 {
     (void)state;
-    static const char *const gguf[] = {"llama_linear", "llama_bias", "qwen2_heads", "mixtral_all",
-                                       "deepseek_v2_lite", "deepseek_v3_further"};
+    static const char *const gguf[] = {"llama_linear", "llama_bias",       "qwen2_heads",
+                                       "mixtral_all",  "deepseek_v2_lite", "deepseek_v3_further"};
     for (int i = 0; golden_names[i]; i++) check_path(golden_path(golden_names[i], ""));
     for (int i = 0; i < 6; i++) {
         char path[64];
