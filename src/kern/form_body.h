@@ -42,7 +42,7 @@ INLINE void form_step(struct form_lanes *f, const enum kern_form form, const cha
 /* The next line, which is number i of its step. */
 INLINE vf form_line(struct form_lanes *f, const enum kern_form form, const char *p, int i, const int at)
 {
-    if (form == KERN_F32) return vf_load((const float *)p + i * KERN_PANEL + at);
+    if (form == KERN_F32) return vf_load((const float *)(const void *)p + i * KERN_PANEL + at);
     if (form == KERN_BF16) return vf_from_bfloat((const uint16_t *)p + i * KERN_PANEL + at);
     if (form == KERN_F16) return vf_from_half((const uint16_t *)p + i * KERN_PANEL + at);
     if (form == KERN_Q8) return vf_mul(vf_from_bytes((const int8_t *)p + i * KERN_PANEL + at), f->d);
