@@ -433,6 +433,7 @@ static bool split_at(const char *path, char **adapter, char **base)
     if (is_adapter(*adapter)) return true;
     free(*adapter);
     free(*base);
+    *adapter = *base = NULL;
     return false;
 }
 
