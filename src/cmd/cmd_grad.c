@@ -108,9 +108,10 @@ static int grad_of_lists(struct model *m, const struct token_lists *l, const cha
     struct packed p;
     int result;
     packed_make(&p, l);
-    struct grad_pass pass = {.model = m,
-                             .batch = {.n_rows = p.n, .tokens = p.tokens, .n_spans = l->n, .spans = p.spans},
-                             .rows = {.n = p.n_pairs, .rows = p.rows, .targets = p.targets, .temperature = 1}};
+    struct grad_pass pass = {
+        .model = m,
+        .batch = {.n_rows = p.n, .tokens = p.tokens, .n_spans = l->n, .spans = p.spans},
+        .rows = {.n = p.n_pairs, .rows = p.rows, .targets = p.targets, .temperature = 1}};
     if (p.n_pairs == 0) {
         result = err_set(e, "no list has two tokens, so there is nothing to predict");
     } else {

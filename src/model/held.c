@@ -161,7 +161,7 @@ static int hold(struct model *m, int i, int flags, struct err *e)
     struct held *h = &m->held[i];
     size_t n = (size_t)w->rows * (size_t)w->cols, blocks = (n + BLOCK - 1) / BLOCK;
     bool bytes = flags & MODEL_INT8;
-    *h = (struct held){.face = {bytes ? tile8 : tile4}, .cols = w->cols};
+    *h = (struct held){.face = {.tile = bytes ? tile8 : tile4}, .cols = w->cols};
     h->table = flags & MODEL_FP4 ? fp4 : nf4;
     h->codes = alloc_zero(bytes ? n : (n + 1) / 2, 1);
     h->scales = alloc_floats(bytes ? (size_t)w->rows : blocks);

@@ -74,7 +74,7 @@ enum correct correct_of(const struct reward_input *in, bool swapped, struct rewa
         return told(&r, out);
     }
     p.swapped = swapped;
-    p.percent_exact = true;
+    p.text_exact = p.percent_exact = true;
     p.expr = !swapped;
     char *text = tags_blunted(in->text);
     verify_math(gold, text, &p, &r);

@@ -104,7 +104,7 @@ static struct node *read_candidate(struct trial *t, const struct candidate *c, c
     if (!n && !t->w.over && c->style == STYLE_LATEX && c->box)
         n = math_parse(&t->w, c->p, c->n, STYLE_PLAIN, why);
     bool words_asked = t->n_readings == 0 || !t->reading[0].node || t->reading[0].node->kind == K_TEXT;
-    if (n && n->kind == K_TEXT && !words_asked) n = number_in_words(t, n);
+    if (n && n->kind == K_TEXT && !words_asked && !t->w.p->text_exact) n = number_in_words(t, n);
     if (n && c->percent && !c->box && n->kind != K_PERCENT) n = node_1(&t->w, K_PERCENT, 0, n);
     return n && !t->w.over ? expand(&t->w, n) : NULL;
 }

@@ -41,6 +41,7 @@ struct verify_params {
     /* 0 before everything, 50 (both: before anchors), above: behind them, -1: never */
     int boxed_match_priority;
     bool swapped;           /* compare with the roles of gold and answer exchanged */
+    bool text_exact;        /* no number is read from words, \text{six} (Math-Verify 0.5.2) */
     bool percent_exact;     /* a gold in percent is not met by the bare number (Math-Verify 0.5.2) */
     bool exact_irrationals; /* a decimal is rounded against rationals only (Math-Verify 0.5.2) */
 };
