@@ -150,7 +150,6 @@ void conf_free(struct conf *c)
     for (size_t i = 0; i < c->n; i++) opt_put(&c->entries[i], NULL, FROM_TABLE);
     for (size_t i = 0; i < c->n_words; i++) free(c->words[i]);
     free(c->words);
-    free(c->rest);
     free(c->entries);
     free(c);
 }
@@ -251,8 +250,3 @@ int conf_set(struct conf *c, const char *key, const char *value, struct err *e)
     return 0;
 }
 
-size_t conf_rest(struct conf *c, const char *const **words)
-{
-    *words = c->rest;
-    return c->n_rest;
-}

@@ -25,7 +25,8 @@ enum opt_type {
 enum opt_flag {
     OPT_NOTED = 1, /* accepted, without effect here; `help` says why */
     OPT_REQUIRED = 2,
-    OPT_POSITIONAL = 4 /* may be given as a bare word, in table order */
+    OPT_POSITIONAL = 4, /* may be given as a bare word, in table order */
+    OPT_NULLABLE = 8    /* null unsets it, although it has a default */
 };
 
 struct opt {
@@ -44,7 +45,7 @@ struct conf;
  * command's own table comes first. argv holds what follows the command's name. Handles --config F, --key
  * value,
  * --key=value, --flag, --no_flag, -h/--help (conf_help_wanted: then nothing else has been read). A null is
- * refused where a scalar has a default, so only options without one can be unset. NULL and e on failure. */
+ * refused where a scalar has a default, unless its row is nullable. NULL and e on failure. */
 struct conf *conf_new(const struct opt *const *tables, int n_tables, int argc, char **argv, struct err *e);
 void conf_free(struct conf *c);
 bool conf_help_wanted(const struct conf *c);
@@ -62,9 +63,6 @@ size_t conf_list(struct conf *c, const char *key, const char *const **items); /*
 struct json_t *conf_map(struct conf *c, const char *key);
 /* Change a value as if the user had set it; for defaults that depend on others. */
 int conf_set(struct conf *c, const char *key, const char *value, struct err *e);
-
-/* Bare words after positional options are filled. */
-size_t conf_rest(struct conf *c, const char *const **words);
 
 void conf_yaml(struct conf *c, struct str *out);   /* the resolved config, sorted; noted keys if given */
 void conf_noted(struct conf *c, struct str *out);  /* "accepted without effect: ..." or empty */

@@ -30,9 +30,7 @@ struct opt_entry {
 struct conf {
     struct opt_entry *entries; /* sorted by key */
     size_t n;
-    const char **rest;
-    size_t n_rest;
-    char **words; /* copies of what rest points to */
+    char **words; /* bare ones, owned */
     size_t n_words;
     bool help_wanted;
 };

@@ -1,7 +1,7 @@
 /* opt_line.c: the command line.
  *
  *   --key value   --key=value   --flag [true|false]   --no_flag   --list a b,c   --map.inner.key value
- *   --  ends the options; other words fill the positional options in table order, then conf_rest
+ *   --  ends the options; other words fill the positional options in table order; there may be no more
  *
  * The word after an option is its value even if it begins with a dash (answers such as -5 are values), unless
  * it is itself "--" and a known option. A list takes words until the next one that begins with "--". Given
@@ -187,9 +187,9 @@ static int words_place(struct line *l, struct err *e)
         } while (at + 1 < c->n_words && ++at);
         if (put_checked(p, all ? all : v, p->opt->key, e)) return -1;
     }
-    c->rest = alloc_zero(c->n_words + 1, sizeof *c->rest);
-    while (at < c->n_words) c->rest[c->n_rest++] = c->words[at++];
-    return 0;
+    if (at == c->n_words) return 0;
+    return err_usage(e, "\"%.200s\" is a word too many: a key begins with --, as in --learning_rate 2e-6",
+                     c->words[at]);
 }
 
 int opt_read_line(struct conf *c, int argc, char **argv, struct err *e)

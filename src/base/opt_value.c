@@ -147,6 +147,18 @@ static int list_word(const struct opt *o, const char *text, const char *where, j
     return 0;
 }
 
+/* The text as one of the choices is written, whatever its case: Python writes True, and so do its recipes. */
+static json_t *choice_word(const struct opt *o, const char *text)
+{
+    size_t n = strlen(text);
+    for (const char *p = o->choices ? o->choices : ""; *p; p += strspn(p, "|")) {
+        size_t len = strcspn(p, "|");
+        if (len == n && strncasecmp(p, text, n) == 0) return json_stringn(p, n);
+        p += len;
+    }
+    return json_string(text);
+}
+
 int opt_from_word(const struct opt *o, const char *text, const char *where, json_t **out, struct err *e)
 {
     bool truth;
@@ -165,7 +177,7 @@ int opt_from_word(const struct opt *o, const char *text, const char *where, json
         return 0;
     case OPT_INT:
     case OPT_REAL: return number_word(o, text, where, out, e);
-    case OPT_STR: *out = json_string(text); return 0;
+    case OPT_STR: *out = choice_word(o, text); return 0;
     case OPT_LIST: return list_word(o, text, where, out, e);
     case OPT_MAP: return json_word(o, text, where, out, e);
     }
@@ -241,7 +253,7 @@ int opt_check(const struct opt *o, const json_t *value, const char *where, struc
 {
     if (o->flags & OPT_NOTED) return 0;
     if (!value) {
-        if (!o->fallback || o->type == OPT_LIST || o->type == OPT_MAP) return 0;
+        if (!o->fallback || o->type == OPT_LIST || o->type == OPT_MAP || o->flags & OPT_NULLABLE) return 0;
         return err_usage(e, "%s: cannot be empty; leave it out for the default, %s", where, o->fallback);
     }
     if (json_is_number(value) && o->lo != o->hi) {

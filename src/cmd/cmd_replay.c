@@ -311,6 +311,9 @@ static int verdict(const struct replay *p, struct err *e)
     if (p->parting.part != PART_NONE)
         return tell_parting(p->parted, p->same, &p->parting, "the record", "this replay", e);
     printf("identical, %ld steps\n", p->same);
+    log_info(
+        "held against the run: data, rollouts, rewards, weights and metrics of each step; not the files in "
+        "completions/ and checkpoints, which can have been edited");
     return 0;
 }
 

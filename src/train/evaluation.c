@@ -38,6 +38,11 @@ static int read_best(struct trainer *t, struct err *e)
     if (!by(c, "steps") && !by(c, "epoch"))
         return err_usage(e, "%s needs evaluations to compare: give eval_strategy",
                          v->load_best ? "load_best_model_at_end" : "save_strategy best");
+    if (!asked && !t->learner->eval_loss)
+        return err_usage(e,
+                         "the evaluation of %s has no loss to choose the best model by: give "
+                         "metric_for_best_model, for instance eval_reward",
+                         t->learner->name);
     if (strlen(metric) + sizeof "eval_" > sizeof v->best_by)
         return err_usage(e, "metric_for_best_model: '%s' is no metric", metric);
     snprintf(v->best_by, sizeof v->best_by, "%s%s", str_starts(metric, "eval_") ? "" : "eval_", metric);

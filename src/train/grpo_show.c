@@ -178,7 +178,7 @@ void grpo_explain_loss(struct grpo *g, double loss)
 {
     if (g->watch.said_loss || g->t->step != 0) return;
     g->watch.said_loss = true;
-    if (!policy_starts_at_zero(&g->policy)) return;
+    if (!policy_starts_at_zero(&g->policy) || g->sums.trained == 0) return;
     log_info("step 1: loss %.4g. Right after sampling every ratio is 1, so the loss is minus the mean "
              "advantage (about 0)%s; its gradient is not 0. Watch reward, not loss",
              loss, g->policy.beta != 0 ? " plus beta times a KL of 0" : "");

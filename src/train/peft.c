@@ -92,6 +92,9 @@ int peft_open(struct trainer *t, struct err *e)
 {
     bool wanted = conf_bool(t->conf, "use_peft");
     conf_is_set(t->conf, "disable_dropout"); /* without adapters there is none */
+    if (!wanted && (conf_given(t->conf, "lora_r") || conf_given(t->conf, "lora_target_modules") ||
+                    conf_given(t->conf, "use_dora")))
+        log_warn("keys of LoRA are set, but use_peft is not: all weights are trained");
     if (wanted && model_is_adapted(t->model))
         return err_usage(e,
                          "%s is an adapter: leave use_peft out to train it further, or give its base model",

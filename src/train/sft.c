@@ -233,7 +233,7 @@ static int sft_evaluate(void *self, struct trainer *t, struct evaluation_out *ou
 }
 
 static const struct learner sft_learner = {
-    .name = "sft", .options = sft_options, .step = sft_step, .evaluate = sft_evaluate};
+    .name = "sft", .eval_loss = true, .options = sft_options, .step = sft_step, .evaluate = sft_evaluate};
 
 /* ---- set-up ---------------------------------------------------------------------------------------- */
 

@@ -191,6 +191,7 @@ struct evaluation_out {    /* what an evaluation tells */
 
 struct learner {
     const char *name;          /* "sft" */
+    bool eval_loss;            /* its evaluation gives an eval_loss */
     const struct opt *options; /* its own table */
     /* Before the first step of a run that begins, or NULL. 1: go no further, out is the result. */
     int (*begin)(void *self, struct trainer *t, struct str *out, struct err *e);

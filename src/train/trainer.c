@@ -31,6 +31,7 @@ int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *ho
     t->hooks = hooks;
     if (train_check_shared(c, e)) return -1;
     t->dir = conf_str(c, "output_dir");
+    if (!*t->dir) return err_usage(e, "output_dir is empty; give the folder of the run");
     t->dry = conf_bool(c, "dry_run") || (hooks && hooks->plan_only);
     if (!t->dry && file_place_check(t->dir, e)) return err_wrap(e, "output_dir");
     t->seed = (uint64_t)conf_int(c, "seed");
@@ -501,7 +502,7 @@ static int finish(struct trainer *t, const struct rows *data, struct str *out, s
     double seconds = clock_s() - t->started_s, steps = (double)(t->steps_here > 0 ? t->steps_here : 1);
     log_info("{'train_runtime': %.1f, 'train_steps_per_second': %.3f, 'train_loss': %.4g}", seconds,
              (double)t->steps_here / (seconds > 0 ? seconds : 1), t->loss_sum / steps);
-    log_info("memory: %.3g GB at most, %.3g GB were planned", (double)memory_peak() / 1e9,
+    log_info("memory: %.3g GB at most, the program itself among them; %.3g GB were planned", (double)memory_peak() / 1e9,
              (double)plan_total(&t->plan) / 1e9);
     add_summary(t, &done, out);
     return 0;

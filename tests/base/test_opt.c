@@ -22,6 +22,7 @@ static const struct opt table[] = {
     {"save_strategy", OPT_STR, "steps", "when to save", 0, 0, "no|steps|epoch", 0, NULL},
     {"system_prompt", OPT_STR, NULL, "system message", 0, 0, NULL, 0, NULL},
     {"max_length", OPT_INT, NULL, "longest sequence", 1, 1e9, NULL, 0, NULL},
+    {"most_rows", OPT_INT, "4", "rows shown, null: all", 1, 1e9, NULL, OPT_NULLABLE, NULL},
     {"reward_funcs", OPT_LIST, "accuracy", "rewards", 0, 0, NULL, 0, NULL},
     {"reward_weights", OPT_LIST, NULL, "weights", 0, 0, NULL, 0, NULL},
     {"lr_scheduler_kwargs", OPT_MAP, NULL, "schedule parameters", 0, 0, NULL, 0, NULL},
@@ -93,6 +94,22 @@ static void defaults_hold_until_file_and_line_say_otherwise(void **state)
     conf_free(c);
 }
 
+static void null_unsets_what_may_be_unset_and_choices_have_no_case(void **state)
+{
+    (void)state;
+    struct conf *c = good(LINE("--save_strategy", "No"));
+    assert_string_equal(conf_str(c, "save_strategy"), "no");
+    assert_int_equal(conf_int(c, "most_rows"), 4);
+    conf_free(c);
+    c = good(LINE("--most_rows", "null"));
+    assert_false(conf_is_set(c, "most_rows"));
+    conf_free(c);
+    c = good(LINE("--config", yaml_file("most_rows: null\nsave_strategy: Epoch\n")));
+    assert_false(conf_is_set(c, "most_rows"));
+    assert_string_equal(conf_str(c, "save_strategy"), "epoch");
+    conf_free(c);
+}
+
 static void every_form_of_the_line_is_read(void **state)
 {
     (void)state;
@@ -100,7 +117,7 @@ static void every_form_of_the_line_is_read(void **state)
     struct conf *c =
         good(LINE("model-dir", "--packing", "--no_shuffle", "--no-special", "--lr", "3e-4", "--beta=-0.25",
                   "--reward-funcs", "accuracy", "format,tag_count", "--reward_weights", "1.0", "-0.5",
-                  "--system_prompt", "-5 is a value", "--max_length", "4e3", "--", "--dashed", "rest"));
+                  "--system_prompt", "-5 is a value", "--max_length", "4e3", "--", "--dashed"));
     assert_true(conf_bool(c, "packing"));
     assert_false(conf_bool(c, "shuffle"));
     assert_true(conf_bool(c, "no_special"));
@@ -114,8 +131,6 @@ static void every_form_of_the_line_is_read(void **state)
     assert_int_equal(conf_int(c, "max_length"), 4000);
     assert_string_equal(conf_str(c, "model"), "model-dir");
     assert_string_equal(conf_str(c, "out"), "--dashed");
-    assert_int_equal(conf_rest(c, &items), 1);
-    assert_string_equal(items[0], "rest");
     conf_free(c);
     c = good(LINE("--packing", "false", "--shuffle", "--model", "x", "y", "--reward_funcs", "[\"a,b\", 1.5]",
                   "--system_prompt", ""));
@@ -149,6 +164,8 @@ static void maps_come_from_file_json_and_dotted_keys(void **state)
     assert_int_equal(json_integer_value(json_object_get(map, "a")), 2);
     json_decref(map);
     conf_free(c);
+    bad(LINE("m", "o", "learning_rate", "0.5"), "\"learning_rate\" is a word too many");
+    bad(LINE("--num_generations", "null"), "leave it out for the default, 8");
     bad(LINE("--lr_scheduler_kwargs", "[1]"), "a map (JSON object) is expected");
     bad(LINE("--lr_scheduler_kwargs", "{\"a\":"), "column");
     bad(LINE("--lr_scheduler_kwargs.a", "1", "--lr_scheduler_kwargs.a.b", "2"), "\"a\" holds a value");
@@ -353,6 +370,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_hold_until_file_and_line_say_otherwise),
+        cmocka_unit_test(null_unsets_what_may_be_unset_and_choices_have_no_case),
         cmocka_unit_test(every_form_of_the_line_is_read),
         cmocka_unit_test(maps_come_from_file_json_and_dotted_keys),
         cmocka_unit_test(wrong_lines_are_told),
