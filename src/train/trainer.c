@@ -502,8 +502,8 @@ static int finish(struct trainer *t, const struct rows *data, struct str *out, s
     double seconds = clock_s() - t->started_s, steps = (double)(t->steps_here > 0 ? t->steps_here : 1);
     log_info("{'train_runtime': %.1f, 'train_steps_per_second': %.3f, 'train_loss': %.4g}", seconds,
              (double)t->steps_here / (seconds > 0 ? seconds : 1), t->loss_sum / steps);
-    log_info("memory: %.3g GB at most, the program itself among them; %.3g GB were planned", (double)memory_peak() / 1e9,
-             (double)plan_total(&t->plan) / 1e9);
+    log_info("memory: %.3g GB at most, the program itself among them; %.3g GB were planned",
+             (double)memory_peak() / 1e9, (double)plan_total(&t->plan) / 1e9);
     add_summary(t, &done, out);
     return 0;
 }
