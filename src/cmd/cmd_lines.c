@@ -22,7 +22,7 @@ static int text_put(struct lines *l, const char *text, size_t n, struct err *e)
 {
     if (l->path) return file_out_write(&l->file, text, n, e);
     fwrite(text, 1, n, stdout);
-    return 0;
+    return ferror(stdout) ? err_set(e, "standard output: its reader is gone, or it is full") : 0;
 }
 
 /* A record, with an id in front as JSON text unless that is NULL. */
@@ -218,6 +218,8 @@ int lines_map(const struct lines_job *job, struct err *e)
     struct lines out;
     struct group g = {.job = job, .size = job->parallel ? pool_threads() * GROUP_PER_THREAD : 1};
     int rc = 0, more = 1;
+    if (job->out && file_same(job->in, job->out))
+        return err_usage(e, "%s would be written over while it is read; give another --out", job->out);
     if (jsonl_open(&in, job->in, e)) return -1;
     if (lines_open(&out, job->out, e)) {
         jsonl_close(&in);

@@ -19,8 +19,6 @@ import traceback
 import types
 
 PR_SET_DUMPABLE = 4
-# A check believes what these say, so they are never the program's own.
-JUDGES = {"all", "any", "bool", "callable", "hasattr", "isinstance", "issubclass", "type"}
 PLAIN = (type(None), bool, int, float, str)
 EXACT = {int: int.__int__, float: float.__float__, str: str.__str__}  # for what is derived from these
 BRACKETS = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
@@ -255,16 +253,21 @@ class Judge:
 
 
 class Names(dict):
-    """The names of the check: its own, then the program's, then Python's. Modules are Python's own."""
+    """The names of the check: its own, then Python's, whose word it believes, then the program's. Modules are
+    Python's own. Only a check of nothing but a name that Python has too means the program's."""
 
-    def expect(self, check):
-        tree = ast.walk(ast.parse(check))
+    def expect(self, check, entry):
+        tree = list(ast.walk(ast.parse(check)))
         owners = {n.value.id for n in tree if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)}
         self.modules = owners & sys.stdlib_module_names
         self.theirs = set(judge.names)
+        meant = {n.id for n in tree if isinstance(n, ast.Name)} & self.theirs
+        pythons = set(dir(builtins)) - {entry}
+        if entry or meant - pythons:
+            self.theirs -= pythons
 
     def __missing__(self, name):
-        if name in JUDGES or name not in self.theirs:
+        if name not in self.theirs:
             raise KeyError(name)
         return __import__(name) if name in self.modules else judge.ask("name", name)
 
@@ -306,7 +309,7 @@ def main():
     names.pop(job["entry"], None)
     judge.names = judge.exchange("load", job["code"])[0]
     names = Names(names)
-    names.expect(job["check"])
+    names.expect(job["check"], job["entry"])
     exec(compile(job["check"], "check", "exec"), names)
     os.write(1, job["word"].encode())
     os.kill(program, signal.SIGKILL)

@@ -105,6 +105,9 @@ static void what_a_check_believes_is_pythons_own(void **state)
     static const char *const pairs[][2] = {
         {"def isinstance(*a): return True\ndef f(x): return 1", "assert isinstance(f(2), list)"},
         {"def all(*a): return True\ndef f(x): return [0]", "assert all(f(2))"},
+        {"def set(x): return 7\ndef f(x): return [9]", "assert set(f(1)) == set((4, 5))"},
+        {"def abs(x): return 0\ndef f(x): return 0.0", "assert abs(f(2) - 1.4142) < 1e-3"},
+        {"def tuple(*a): return 1\ndef f(x): return None", "assert tuple(f(2)) == tuple([1, 2])"},
         {"class math:\n @staticmethod\n def isclose(*a, **k): return True\ndef f(x): return 1",
          "assert math.isclose(f(2), 1.4142, rel_tol=1e-3)"},
         {"import math\nmath.isclose = lambda *a, **k: True\ndef f(x): return 1",
