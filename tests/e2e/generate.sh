@@ -96,7 +96,7 @@ heads=$(sed 's/,"\(completions\|error\)".*/ \1/' "$tmp/some" | tr '\n' ' ')
 cmp "$tmp/a" "$tmp/h" || say "standard input differs from a file"
 
 # Stopped and started again, however often: the same bytes; a partial file of other keys is not taken up.
-awk 'BEGIN { for (i = 0; i < 60; i++)
+awk 'BEGIN { for (i = 0; i < 400; i++)
   printf "{\"id\": %d, \"prompt\": \"%d + %d = \"}\n", i, i, i * 7 % 10 }' >"$tmp/many.jsonl"
 many="--model $tmp/model --jsonl $tmp/many.jsonl --num_generations 2 --max_new_tokens 60 --max_running 4"
 # shellcheck disable=SC2086
@@ -118,7 +118,8 @@ many="--model $tmp/model --jsonl $tmp/many.jsonl --num_generations 2 --max_new_t
     *) say "status $status after SIG$signal: $(cat "$tmp/text")" ;; esac
   done
   kept=$(cat "$tmp/parts.partial" 2>/dev/null | wc -l)
-  [ -e "$tmp/parts" ] || [ "$kept" -gt 4 ] || say "nothing was kept: $kept lines"
+  [ ! -e "$tmp/parts" ] || say "400 records were done before three signals came"
+  [ "$kept" -gt 4 ] || say "nothing was kept: $kept lines"
   printf '{"id":59,"compl' >>"$tmp/parts.partial"
   "$OPENR1" generate $many --out "$tmp/parts" --threads 1 2>"$tmp/text" || say "$(cat "$tmp/text")"
   grep -q "parts.partial holds $((kept - 1)) records of this; they are kept" "$tmp/text" ||
