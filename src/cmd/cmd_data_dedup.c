@@ -6,15 +6,10 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "cmd/cmd_lines.h"
+#include "cmd/data_source.h"
 #include "data/data.h"
 
 static const struct opt dedup_options[] = {
-    {.key = "dataset_name",
-     .type = OPT_STR,
-     .help = "the rows: a JSONL file, a folder, or a hub's dataset",
-     .flags = OPT_REQUIRED | OPT_POSITIONAL},
-    {.key = "dataset_config", .type = OPT_STR, .help = "a subfolder of the dataset"},
-    {.key = "split", .type = OPT_STR, .help = "part of the dataset (default: all of it)"},
     {.key = "column",
      .type = OPT_STR,
      .help = "what is compared: text or messages (default: problem, prompt, question, text or messages)"},
@@ -33,7 +28,7 @@ static const struct opt dedup_options[] = {
     {.key = "out", .type = OPT_STR, .help = "file for the rows that stay (default: standard output)"},
     {.key = "removed", .type = OPT_STR, .help = "file for what was left out, and which row each repeats"},
     {0}};
-static const struct opt *const dedup_tables[] = {dedup_options, NULL};
+static const struct opt *const dedup_tables[] = {data_source_options, dedup_options, NULL};
 
 struct dedup_job {
     struct rows source;
@@ -103,11 +98,9 @@ static int rows_write(struct dedup_job *j, const char *path, const char *removed
 static int dedup_run(struct conf *c, struct err *e)
 {
     struct dedup_job j = {0};
-    struct dataset_name from = {conf_str(c, "dataset_name"), conf_str(c, "dataset_config"),
-                                conf_str(c, "split")};
     struct dedup_opts o = {(int)conf_int(c, "ngram_size"), conf_real(c, "threshold")};
     const char *column = conf_str(c, "column"), *out = conf_str(c, "out"), *removed = conf_str(c, "removed");
-    int rc = rows_load(&j.source, &from, &j.list, e);
+    int rc = data_source_load(c, &j.source, &j.list, e);
     if (!rc) rc = texts_read(&j, column, e);
     if (!rc) dedup((const char *const *)j.texts, j.n, &o, j.of);
     if (!rc) rc = rows_write(&j, out, removed, e);

@@ -7,16 +7,11 @@
 #include "base/check.h"
 #include "base/json.h"
 #include "cmd/cmd.h"
+#include "cmd/data_source.h"
 #include "cmd/tokenizer_run.h"
 #include "data/data.h"
 
 static const struct opt stats_options[] = {
-    {.key = "dataset_name",
-     .type = OPT_STR,
-     .help = "the rows: a JSONL file, a folder, or a hub's dataset",
-     .flags = OPT_REQUIRED | OPT_POSITIONAL},
-    {.key = "dataset_config", .type = OPT_STR, .help = "a subfolder of the dataset"},
-    {.key = "split", .type = OPT_STR, .help = "part of the dataset (default: all of it)"},
     {.key = "column",
      .type = OPT_STR,
      .help = "whose characters are counted (default: problem, prompt, question, text or messages)"},
@@ -25,7 +20,7 @@ static const struct opt stats_options[] = {
      .alias = "model",
      .help = "a model whose tokenizer counts tokens, and those that sft would give loss to"},
     {0}};
-static const struct opt *const stats_tables[] = {stats_options, NULL};
+static const struct opt *const stats_tables[] = {data_source_options, stats_options, NULL};
 
 struct series {
     double *v;
@@ -151,10 +146,8 @@ static void job_release(struct stats_job *j, size_t n)
 static int stats_run(struct conf *c, struct err *e)
 {
     struct stats_job j = {.form = {.completion_only = -1}, .columns = json_object(), .forms = json_object()};
-    struct dataset_name from = {conf_str(c, "dataset_name"), conf_str(c, "dataset_config"),
-                                conf_str(c, "split")};
     const char *model = conf_str(c, "model_name_or_path");
-    int rc = rows_load(&j.source, &from, &j.list, e);
+    int rc = data_source_load(c, &j.source, &j.list, e);
     size_t n = json_array_size(j.list.rows);
     if (!rc && model) rc = tokenizer_source_open(&j.tok, model, e);
     j.form.tok = j.tok.tok;

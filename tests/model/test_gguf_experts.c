@@ -7,8 +7,7 @@
 
 #include <cmocka.h>
 
-#include "base/pool.h"
-#include "base/scratch.h"
+#include "base/scratch_pool.h"
 #include "model/golden_model.h"
 #include "model/model_int.h"
 
@@ -289,18 +288,6 @@ static void experts_of_another_number_or_a_missing_half_are_named(void **state)
     }
 }
 
-static int start(void **state)
-{
-    pool_start(2);
-    return scratch_make(state);
-}
-
-static int end(void **state)
-{
-    pool_stop();
-    return scratch_remove(state);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,5 +300,5 @@ int main(void)
         cmocka_unit_test(broken_files_with_experts_give_a_reason),
         cmocka_unit_test(experts_of_another_number_or_a_missing_half_are_named),
     };
-    return cmocka_run_group_tests(tests, start, end);
+    return cmocka_run_group_tests(tests, scratch_pool_make, scratch_pool_remove);
 }

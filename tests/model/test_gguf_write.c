@@ -8,8 +8,7 @@
 
 #include <cmocka.h>
 
-#include "base/pool.h"
-#include "base/scratch.h"
+#include "base/scratch_pool.h"
 #include "model/golden_model.h"
 #include "model/model_int.h"
 #include "text/text.h"
@@ -235,18 +234,6 @@ static void what_cannot_be_said_is_an_error(void **state)
     model_free(m);
 }
 
-static int start(void **state)
-{
-    pool_start(2);
-    return scratch_make(state);
-}
-
-static int end(void **state)
-{
-    pool_stop();
-    return scratch_remove(state);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,5 +243,5 @@ int main(void)
         cmocka_unit_test(tokenizers_come_back_whole),
         cmocka_unit_test(what_cannot_be_said_is_an_error),
     };
-    return cmocka_run_group_tests(tests, start, end);
+    return cmocka_run_group_tests(tests, scratch_pool_make, scratch_pool_remove);
 }

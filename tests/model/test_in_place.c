@@ -7,9 +7,8 @@
 
 #include <cmocka.h>
 
-#include "base/pool.h"
 #include "base/rng.h"
-#include "base/scratch.h"
+#include "base/scratch_pool.h"
 #include "model/golden_model.h"
 #include "model/model_int.h"
 
@@ -228,18 +227,6 @@ static void products_equal_those_of_the_decoded_weight_for_every_type(void **sta
     assert_true(checked >= 12);
 }
 
-static int start(void **state)
-{
-    pool_start(2);
-    return scratch_make(state);
-}
-
-static int end(void **state)
-{
-    pool_stop();
-    return scratch_remove(state);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,5 +237,5 @@ int main(void)
         cmocka_unit_test(saving_as_auto_keeps_types_and_bytes),
         cmocka_unit_test(products_equal_those_of_the_decoded_weight_for_every_type),
     };
-    return cmocka_run_group_tests(tests, start, end);
+    return cmocka_run_group_tests(tests, scratch_pool_make, scratch_pool_remove);
 }
