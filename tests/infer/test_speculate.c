@@ -78,24 +78,33 @@ static struct engine_limits limits_with(const char *name, int n_draft, struct mo
 
 /* ---- the same bits ------------------------------------------------------------------------------------- */
 
+/* The groups are plain's, on one to three threads by the trial's number. Returns the drafts accepted. */
+static long run_as_plain(struct model *m, const struct engine_limits *l, const struct work *w,
+                         const struct group *plain, uint32_t trial)
+{
+    struct group g[REQUESTS];
+    pool_stop();
+    pool_start(1 + (int)(trial % 3));
+    long accepted = run(m, l, w, g).accepted;
+    assert_same_groups(plain, g, REQUESTS);
+    release(g);
+    return accepted;
+}
+
 static void test_drafts_change_no_bit_whatever_the_drafter_and_the_limits(void **state)
 {
     (void)state;
     static struct work w;
     for (uint32_t s = 0; s < N_SHAPES; s++) {
         struct model *m = tiny_model(&shapes[s], 3 + s), *other = tiny_model(&shapes[s], 90);
-        struct group plain[REQUESTS], g[REQUESTS];
+        struct group plain[REQUESTS];
         long accepted = 0;
         work_make(&w, shapes[s].vocab, s);
         run(m, &wide, &w, plain);
         for (uint32_t trial = 0; trial < 6; trial++) {
             struct engine_limits l = limits_with(trial % 2 ? "draft" : "lookup", 1 + (int)(trial * 5 % 7),
                                                  trial == 3 ? m : other, 100 * s + trial);
-            pool_stop();
-            pool_start(1 + (int)(trial % 3));
-            accepted += run(m, &l, &w, g).accepted;
-            assert_same_groups(plain, g, REQUESTS);
-            release(g);
+            accepted += run_as_plain(m, &l, &w, plain, trial);
         }
         assert_true(accepted > 0);
         release(plain);
@@ -110,18 +119,14 @@ static void test_modules_that_predict_further_change_no_bit(void **state)
     static struct work w;
     for (uint32_t s = 0; s < MODULES_MAX; s++) {
         struct model *m = tiny_model(&further[s], 3 + s);
-        struct group plain[REQUESTS], g[REQUESTS];
+        struct group plain[REQUESTS];
         long accepted = 0;
         work_make(&w, further[s].vocab, s);
         run(m, &wide, &w, plain);
         for (uint32_t trial = 0; trial < 16; trial++) {
             struct engine_limits l = limits_with("mtp", (int)(trial % (s + 2)), NULL, 100 * s + trial);
             if (!l.draft.n && l.max_rows < MODULES_MAX + 1) l.max_rows = MODULES_MAX + 1;
-            pool_stop();
-            pool_start(1 + (int)(trial % 3));
-            accepted += run(m, &l, &w, g).accepted;
-            assert_same_groups(plain, g, REQUESTS);
-            release(g);
+            accepted += run_as_plain(m, &l, &w, plain, trial);
         }
         assert_true(accepted > 0);
         release(plain);
