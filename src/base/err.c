@@ -156,3 +156,14 @@ const char *err_nearest(const char *word, const char *const *names, size_t n)
     }
     return best;
 }
+
+int err_unknown(struct err *e, const char *kind, const char *word, const char *const *names, size_t n)
+{
+    const char *near = err_nearest(word, names, n);
+    char all[1536] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < n && used < sizeof all; i++)
+        used += (size_t)snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "", names[i]);
+    return err_usage(e, "no %s is called \"%.100s\"%s%s%s: %s", kind, word, near ? "; did you mean \"" : "",
+                     near ? near : "", near ? "\"? There are" : "; there are", all);
+}

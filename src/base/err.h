@@ -39,4 +39,8 @@ int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 
  * what was meant. For "unknown key X: did you mean Y?". */
 const char *err_nearest(const char *word, const char *const *names, size_t n);
 
+/* A usage error, -1: no `kind` ("reward", "task") is called `word`; the message tells the nearest of
+ * names[0..n), and all of them. */
+int err_unknown(struct err *e, const char *kind, const char *word, const char *const *names, size_t n);
+
 #endif

@@ -11,18 +11,7 @@
 #include "cmd/cmd.h"
 #include "cmd/model_run.h"
 
-static const struct opt grad_opts[] = {
-    {.key = "model",
-     .type = OPT_STR,
-     .help = "folder in Hugging Face layout, or .gguf file",
-     .flags = OPT_REQUIRED},
-    {.key = "ids",
-     .type = OPT_STR,
-     .help = "JSON file: a list of token ids, or a list of such lists",
-     .flags = OPT_REQUIRED},
-    {.key = "out", .type = OPT_STR, .help = "safetensors file to write", .flags = OPT_REQUIRED},
-    {.key = NULL}};
-static const struct opt *const grad_tables[] = {grad_opts, NULL};
+static const struct opt *const grad_tables[] = {token_lists_options, NULL};
 
 struct grad_pass {
     struct model *model;
@@ -125,17 +114,8 @@ static int grad_of_lists(struct model *m, const struct token_lists *l, const cha
 
 static int grad_command(struct conf *c, struct err *e)
 {
-    struct token_lists lists;
     if (file_place_check(conf_str(c, "out"), e)) return -1;
-    struct model *m = model_load(conf_str(c, "model"), 0, 0, e);
-    if (!m) return -1;
-    int result = token_lists_read(&lists, conf_str(c, "ids"), model_config(m)->vocab, e);
-    if (!result) {
-        result = grad_of_lists(m, &lists, conf_str(c, "out"), e);
-        token_lists_release(&lists);
-    }
-    model_free(m);
-    return result;
+    return token_lists_run(c, model_load(conf_str(c, "model"), 0, 0, e), grad_of_lists, e);
 }
 
 const struct cmd cmd_grad = {

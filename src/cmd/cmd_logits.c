@@ -7,18 +7,7 @@
 #include "cmd/cmd.h"
 #include "cmd/model_run.h"
 
-static const struct opt logits_opts[] = {
-    {.key = "model",
-     .type = OPT_STR,
-     .help = "folder in Hugging Face layout, or .gguf file",
-     .flags = OPT_REQUIRED},
-    {.key = "ids",
-     .type = OPT_STR,
-     .help = "JSON file: a list of token ids, or a list of such lists",
-     .flags = OPT_REQUIRED},
-    {.key = "out", .type = OPT_STR, .help = "safetensors file to write", .flags = OPT_REQUIRED},
-    {.key = NULL}};
-static const struct opt *const logits_tables[] = {logits_opts, model_run_options, NULL};
+static const struct opt *const logits_tables[] = {token_lists_options, model_run_options, NULL};
 
 struct logits_pass {
     struct model *model;
@@ -77,17 +66,8 @@ static int logits_write(struct model *m, const struct token_lists *l, const char
 
 static int logits_command(struct conf *c, struct err *e)
 {
-    struct token_lists lists;
     if (file_place_check(conf_str(c, "out"), e)) return -1;
-    struct model *m = model_open(c, e);
-    if (!m) return -1;
-    int result = token_lists_read(&lists, conf_str(c, "ids"), model_config(m)->vocab, e);
-    if (!result) {
-        result = logits_write(m, &lists, conf_str(c, "out"), e);
-        token_lists_release(&lists);
-    }
-    model_free(m);
-    return result;
+    return token_lists_run(c, model_open(c, e), logits_write, e);
 }
 
 const struct cmd cmd_logits = {

@@ -25,6 +25,18 @@ struct model *model_open(struct conf *c, struct err *e)
     return model_load(conf_str(c, "model"), flags, 0, e);
 }
 
+const struct opt token_lists_options[] = {
+    {.key = "model",
+     .type = OPT_STR,
+     .help = "folder in Hugging Face layout, or .gguf file",
+     .flags = OPT_REQUIRED},
+    {.key = "ids",
+     .type = OPT_STR,
+     .help = "JSON file: a list of token ids, or a list of such lists",
+     .flags = OPT_REQUIRED},
+    {.key = "out", .type = OPT_STR, .help = "safetensors file to write", .flags = OPT_REQUIRED},
+    {.key = NULL}};
+
 static int read_list(struct token_lists *l, const json_t *list, const char *path, int vocab, struct err *e)
 {
     size_t n = json_array_size(list);
@@ -44,7 +56,15 @@ static int read_list(struct token_lists *l, const json_t *list, const char *path
     return 0;
 }
 
-int token_lists_read(struct token_lists *l, const char *path, int vocab, struct err *e)
+static void token_lists_release(struct token_lists *l)
+{
+    for (int i = 0; i < l->n; i++) free(l->ids[i]);
+    free(l->ids);
+    free(l->lengths);
+    *l = (struct token_lists){0};
+}
+
+static int token_lists_read(struct token_lists *l, const char *path, int vocab, struct err *e)
 {
     *l = (struct token_lists){0};
     json_t *all = json_read_file(path, e);
@@ -67,12 +87,17 @@ int token_lists_read(struct token_lists *l, const char *path, int vocab, struct 
     return result;
 }
 
-void token_lists_release(struct token_lists *l)
+int token_lists_run(struct conf *c, struct model *m, token_lists_use f, struct err *e)
 {
-    for (int i = 0; i < l->n; i++) free(l->ids[i]);
-    free(l->ids);
-    free(l->lengths);
-    *l = (struct token_lists){0};
+    struct token_lists lists;
+    if (!m) return -1;
+    int result = token_lists_read(&lists, conf_str(c, "ids"), model_config(m)->vocab, e);
+    if (!result) {
+        result = f(m, &lists, conf_str(c, "out"), e);
+        token_lists_release(&lists);
+    }
+    model_free(m);
+    return result;
 }
 
 static size_t run_in(struct arena *a, model_pass f, void *ctx, bool record)

@@ -20,9 +20,12 @@ struct token_lists {
     int *lengths; /* [n], each at least 1 */
     bool nested;  /* the file held a list of lists, not one list */
 };
-/* A JSON list of token ids below `vocab`, or a list of such lists. */
-int token_lists_read(struct token_lists *l, const char *path, int vocab, struct err *e);
-void token_lists_release(struct token_lists *l);
+/* model, ids, out: what a command from token ids to a safetensors file is asked with. */
+extern const struct opt token_lists_options[];
+/* f on the model (freed afterwards; NULL has failed already), the lists of the key `ids` and the path of
+ * `out`. The file of ids holds a JSON list of token ids below the vocabulary's size, or a list of lists. */
+typedef int (*token_lists_use)(struct model *m, const struct token_lists *l, const char *out, struct err *e);
+int token_lists_run(struct conf *c, struct model *m, token_lists_use f, struct err *e);
 
 /* Run f on a plan, fail if the machine lacks that memory, then run it on real memory. On a plan f must not
  * touch data. */

@@ -4,6 +4,7 @@
  * zero bits: one in sixteen. The seed plays no part, so that problems trained on under one seed never turn up
  * among the held-out ones of another.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "data/data_int.h"
@@ -45,9 +46,9 @@ int gen_params_check(const json_t *params, const char *const *known, const char 
         size_t i = 0;
         while (i < n && strcmp(key, known[i]) != 0) i++;
         if (i < n) continue;
-        const char *near = err_nearest(key, known, n);
-        return err_usage(e, "generator %s has no setting \"%s\"%s%s%s", generator, key,
-                         near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+        char kind[96];
+        snprintf(kind, sizeof kind, "setting of generator %s", generator);
+        return err_unknown(e, kind, key, known, n);
     }
     return 0;
 }

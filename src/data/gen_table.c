@@ -22,19 +22,10 @@ const struct datagen *datagen_find(const char *name, struct err *e)
 {
     const char *names[sizeof generators / sizeof *generators];
     size_t n = 0;
-    struct str list;
-    str_init(&list, 1024);
     for (; generators[n]; n++) {
         names[n] = generators[n]->name;
-        str_addf(&list, "%s%s", n ? ", " : "", names[n]);
-        if (strcmp(name, names[n]) == 0) {
-            str_release(&list);
-            return generators[n];
-        }
+        if (strcmp(name, names[n]) == 0) return generators[n];
     }
-    const char *near = err_nearest(name, names, n);
-    err_usage(e, "no generator is called \"%s\"%s%s%s: %s", name, near ? "; did you mean \"" : "",
-              near ? near : "", near ? "\"? There are" : "; there are", list.p);
-    str_release(&list);
+    err_unknown(e, "generator", name, names, n);
     return NULL;
 }

@@ -26,21 +26,12 @@ const struct task *const *task_all(void)
 const struct task *task_find(const char *name, struct err *e)
 {
     const char *names[sizeof all / sizeof *all];
-    struct str list;
     size_t n = 0;
-    str_init(&list, 1024);
     for (; all[n]; n++) {
         names[n] = all[n]->name;
-        str_addf(&list, "%s%s", n ? ", " : "", names[n]);
-        if (strcmp(name, names[n]) == 0) {
-            str_release(&list);
-            return all[n];
-        }
+        if (strcmp(name, names[n]) == 0) return all[n];
     }
-    const char *near = err_nearest(name, names, n);
-    err_usage(e, "no task is called \"%s\"%s%s%s: %s", name, near ? "; did you mean \"" : "",
-              near ? near : "", near ? "\"? There are" : "; there are", list.p);
-    str_release(&list);
+    err_unknown(e, "task", name, names, n);
     return NULL;
 }
 

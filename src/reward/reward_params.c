@@ -1,8 +1,8 @@
 /* reward_params.c: the parameters of a reward: checked against its table, read with their defaults. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
-#include "base/str.h"
 #include "reward/reward_int.h"
 
 static const struct reward_param compat = {.name = "compat", .type = PARAM_TEXT, .choices = "open-r1"};
@@ -18,18 +18,11 @@ static const struct reward_param *row_of(const struct reward_param *table, const
 static int unknown(const struct reward *w, const char *key, struct err *e)
 {
     const char *names[32] = {compat.name};
-    struct str list;
+    char kind[96];
     size_t n = 1;
-    str_init(&list, 512);
-    for (const struct reward_param *p = w->params; p && p->name && n < 32; p++) {
-        names[n++] = p->name;
-        str_addf(&list, "%s, ", p->name);
-    }
-    const char *near = err_nearest(key, names, n);
-    err_usage(e, "reward %s has no parameter \"%.60s\"%s%s%s; it has %scompat", w->name, key,
-              near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "", list.p);
-    str_release(&list);
-    return -1;
+    for (const struct reward_param *p = w->params; p && p->name && n < 32; p++) names[n++] = p->name;
+    snprintf(kind, sizeof kind, "parameter of reward %s", w->name);
+    return err_unknown(e, kind, key, names, n);
 }
 
 static bool chosen(const char *choices, const char *word)

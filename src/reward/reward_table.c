@@ -33,21 +33,12 @@ static bool is_called(const struct reward *w, const char *name)
 const struct reward *reward_find(const char *name, struct err *e)
 {
     const char *names[sizeof all / sizeof *all];
-    struct str list;
     size_t n = 0;
-    str_init(&list, 1024);
     for (; all[n]; n++) {
         names[n] = all[n]->name;
-        str_addf(&list, "%s%s", n ? ", " : "", names[n]);
-        if (is_called(all[n], name)) {
-            str_release(&list);
-            return all[n];
-        }
+        if (is_called(all[n], name)) return all[n];
     }
-    const char *near = err_nearest(name, names, n);
-    err_usage(e, "no reward is called \"%s\"%s%s%s: %s", name, near ? "; did you mean \"" : "",
-              near ? near : "", near ? "\"? There are" : "; there are", list.p);
-    str_release(&list);
+    err_unknown(e, "reward", name, names, n);
     return NULL;
 }
 

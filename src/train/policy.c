@@ -39,19 +39,12 @@ enum { N_LOSSES = sizeof losses / sizeof *losses };
 
 const struct grpo_loss *policy_loss_find(const char *name, struct err *e)
 {
-    const char *names[N_LOSSES], *near;
-    struct str known;
-    for (int i = 0; i < N_LOSSES; i++)
-        if (strcmp(name, losses[i]->name) == 0) return losses[i];
-    str_init(&known, 256);
+    const char *names[N_LOSSES];
     for (int i = 0; i < N_LOSSES; i++) {
+        if (strcmp(name, losses[i]->name) == 0) return losses[i];
         names[i] = losses[i]->name;
-        str_addf(&known, "%s%s", i ? ", " : "", names[i]);
     }
-    near = err_nearest(name, names, N_LOSSES);
-    err_usage(e, "loss_type '%s' is not known%s%s; known: %s", name, near ? ": did you mean " : "",
-              near ? near : "", known.p);
-    str_release(&known);
+    err_unknown(e, "loss_type", name, names, N_LOSSES);
     return NULL;
 }
 

@@ -150,14 +150,7 @@ static const struct kind *kind_find(const char *type, struct err *e)
         if (strcmp(type, kinds[i].name) == 0) return &kinds[i];
         names[i] = kinds[i].name;
     }
-    const char *near = err_nearest(type, names, N_KINDS);
-    err_usage(
-        e,
-        "lr_scheduler_type '%s' is not known here%s%s%s; known: constant, constant_with_warmup, linear, "
-        "cosine, "
-        "cosine_with_restarts, polynomial, inverse_sqrt, cosine_with_min_lr, cosine_warmup_with_min_lr, "
-        "warmup_stable_decay",
-        type, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    err_unknown(e, "lr_scheduler_type", type, names, N_KINDS);
     return NULL;
 }
 

@@ -31,7 +31,7 @@ esac
 status=0
 "$OPENR1" data make chain --count 1 --params '{"digits": 3}' 2>"$tmp/err" || status=$?
 expect "unknown setting" "$status" 2
-grep -q 'no setting "digits"; did you mean "n_digits"' "$tmp/err"
+grep -q 'no setting of generator chain is called "digits"; did you mean "n_digits"' "$tmp/err"
 
 # A folder for training from scratch, its special ids filled in.
 "$OPENR1" init --model_config '{"model_type":"llama","hidden_size":16,"num_hidden_layers":1,

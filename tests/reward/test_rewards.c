@@ -76,7 +76,7 @@ static void parameters_are_checked(void **state)
         {"accuracy", "{\"mode\":3}", "must be a text"},
         {"accuracy", "{\"compat\":\"trl\"}", "must be one of open-r1"},
         {"numeric", "{\"tolerance\":-1}", "must be from 0"},
-        {"format", "{\"tags\":1}", "has no parameter"},
+        {"format", "{\"tags\":1}", "no parameter of reward format is called"},
         {"format", "[]", "must be an object"},
         {"regex", "{\"pattern\":\"(\"}", "is wrong"},
         {"xml", "{\"tags\":[]}", "empty"},
