@@ -12,11 +12,13 @@
 
 #include "verify/verify_int.h"
 
-#define AGREE_BITS 1000  /* a constant that no bound decides: 300 digits */
-#define PROOF_BITS 24000 /* precision up to which a separation bound is followed */
-#define POINTS     14
-#define POINTS_MIN 4
-#define POINT_BITS 90 /* agreement asked at a point */
+#define AGREE_BITS  1000  /* a constant that no bound decides: 300 digits */
+#define PROOF_BITS  24000 /* precision up to which a separation bound is followed */
+#define APPROX_BITS 50    /* agreement asked of integrals and limits */
+#define POINTS      14
+#define POINTS_MIN  4
+#define POINT_BITS  90 /* agreement asked at a point */
+/* To each of these twice the bits are added in which a difference may hide (struct eval). */
 
 void judge_say(struct judge *j, const char *fmt, ...)
 {
@@ -165,6 +167,7 @@ static bool is_approximate(const struct node *n)
 struct constants {
     struct node *g, *a, *difference;
     acb_t x, y, d;
+    slong hidden;
     bool complex, decimal;
 };
 
@@ -174,6 +177,7 @@ static bool values_at(struct judge *j, struct constants *c, slong prec)
     struct eval v = {.w = j->w, .env = &env, .prec = prec, .complex = c->complex};
     bool good = eval_node(&v, c->g, c->x) && eval_node(&v, c->a, c->y);
     if (good) acb_sub(c->d, c->x, c->y, prec);
+    c->hidden = 2 * v.hidden;
     return good;
 }
 
@@ -190,33 +194,43 @@ static enum truth excused(struct judge *j, struct constants *c)
     return NO;
 }
 
+/* The balls of x and y meet at this precision: can it be said that the numbers are equal? */
+static enum truth constants_meet(struct judge *j, struct constants *c, slong prec, const double *log2_bound)
+{
+    slong asked = AGREE_BITS + c->hidden;
+    if (is_approximate(c->difference)) {
+        bool near = c->hidden < APPROX_BITS && negligible(c->d, c->x, c->y, APPROX_BITS);
+        judge_say(j, near ? "equal to 15 digits, computed numerically"
+                          : "the numbers could not be told apart, nor shown to be equal");
+        return near ? YES : UNKNOWN;
+    }
+    if (log2_bound && below_bound(c->d, *log2_bound)) {
+        judge_say(j, "equal: the difference is an algebraic number below its separation bound");
+        return YES;
+    }
+    bool followed = log2_bound && -*log2_bound < PROOF_BITS - 200;
+    if (followed || asked > PROOF_BITS || prec <= asked || !negligible(c->d, c->x, c->y, asked))
+        return UNKNOWN;
+    judge_say(j, "equal to %ld digits", (long)(asked * 3 / 10));
+    return YES;
+}
+
 static enum truth constants_decided(struct judge *j, struct constants *c)
 {
     double log2_bound = 0;
-    bool algebraic = zero_bound(j->w, c->difference, &log2_bound), apart = false;
-    slong most = algebraic && -log2_bound < PROOF_BITS - 200 ? (slong)-log2_bound + 200 : 2 * AGREE_BITS;
+    bool algebraic = zero_bound(j->w, c->difference, &log2_bound);
     bool approximate = is_approximate(c->difference);
-    for (slong prec = 128; !apart; prec *= 2) {
+    slong most = algebraic && -log2_bound < PROOF_BITS - 200 ? (slong)-log2_bound + 200 : 2 * AGREE_BITS;
+    for (slong prec = 128;; prec *= 2) {
         if (!values_at(j, c, prec)) {
             judge_say(j, "%s", j->w->over ? j->w->over : "a value is undefined or too large to be computed");
             return UNKNOWN;
         }
-        apart = !acb_contains_zero(c->d);
-        if (apart) break;
-        if (approximate && negligible(c->d, c->x, c->y, 50)) {
-            judge_say(j, "equal to 15 digits, computed numerically");
-            return YES;
-        }
-        if (algebraic && below_bound(c->d, log2_bound)) {
-            judge_say(j, "equal: the difference is an algebraic number below its separation bound");
-            return YES;
-        }
-        bool bound_too_far = !algebraic || -log2_bound >= PROOF_BITS - 200;
-        if (bound_too_far && prec > AGREE_BITS && negligible(c->d, c->x, c->y, AGREE_BITS)) {
-            judge_say(j, "equal to 300 digits");
-            return YES;
-        }
-        if (prec > 4 * most + 512 || approximate) {
+        if (!acb_contains_zero(c->d)) break;
+        enum truth t = constants_meet(j, c, prec, algebraic ? &log2_bound : NULL);
+        if (t == YES || approximate) return t;
+        if (most < AGREE_BITS + c->hidden && c->hidden < PROOF_BITS) most = AGREE_BITS + c->hidden;
+        if (prec > 4 * most + 512) {
             judge_say(j, "the numbers could not be told apart, nor shown to be equal");
             return UNKNOWN;
         }
@@ -316,9 +330,16 @@ static void point_set(struct env *env, int point, uint32_t *state, const struct 
     }
 }
 
+struct points {
+    struct judge *j;
+    struct node *pair[2];
+    struct env env;
+    bool complex;
+    int agree;
+};
+
 /* At one point: YES equal, NO different, UNKNOWN says nothing. */
-static enum truth point_decides(struct judge *j, struct node *g, struct node *a, struct env *env,
-                                bool complex)
+static enum truth point_decides(struct points *p)
 {
     enum truth t = UNKNOWN;
     acb_t x, y, d;
@@ -326,43 +347,65 @@ static enum truth point_decides(struct judge *j, struct node *g, struct node *a,
     acb_init(y);
     acb_init(d);
     for (slong prec = 192; prec <= 3072 && t == UNKNOWN; prec *= 4) {
-        struct eval v = {.w = j->w, .env = env, .prec = prec, .complex = complex};
-        if (!eval_node(&v, g, x) || !eval_node(&v, a, y)) break;
+        struct eval v = {
+            .w = p->j->w, .env = &p->env, .prec = prec, .complex = p->complex, .real = !p->complex};
+        if (!eval_node(&v, p->pair[0], x) || !eval_node(&v, p->pair[1], y)) break;
         acb_sub(d, x, y, prec);
-        bool real = arb_contains_zero(acb_imagref(x)) && arb_contains_zero(acb_imagref(y));
-        if (!acb_contains_zero(d)) {
-            if (real || complex) t = NO;
-            break;
-        }
-        if (negligible(d, x, y, POINT_BITS)) t = YES;
+        if (!acb_contains_zero(d))
+            t = NO;
+        else if (negligible(d, x, y, POINT_BITS + 2 * v.hidden)) t = YES;
     }
     acb_clear(x);
     acb_clear(y);
     acb_clear(d);
+    p->agree += t == YES;
     return t;
+}
+
+static bool differ_at_random(struct points *p)
+{
+    uint32_t state = 20240229;
+    for (int point = 0; point < POINTS && !p->j->w->over; point++) {
+        point_set(&p->env, point, &state, p->pair[0], p->pair[1]);
+        if (point_decides(p) == NO) return true;
+    }
+    return false;
+}
+
+/* Each variable in turn around the places where pieces meet, the others at a random point. */
+static bool differ_at_breaks(struct points *p)
+{
+    uint32_t state = 20240301;
+    bool differ = false;
+    for (int i = 0; i < p->env.n && !differ && !p->j->w->over; i++) {
+        arf_struct at[BREAK_POINTS_MAX];
+        if (counts(p->pair[0], p->env.name[i]) || counts(p->pair[1], p->env.name[i])) continue;
+        point_set(&p->env, 2 * i, &state, p->pair[0], p->pair[1]);
+        struct eval v = {.w = p->j->w, .env = &p->env, .prec = 128, .complex = p->complex};
+        int n = breaks_along(&v, i, p->pair, at);
+        for (int k = 0; k < n; k++) {
+            acb_zero(&p->env.value[i]);
+            arf_set(arb_midref(acb_realref(&p->env.value[i])), &at[k]);
+            differ = differ || (!p->j->w->over && point_decides(p) == NO);
+            arf_clear(&at[k]);
+        }
+    }
+    return differ;
 }
 
 static enum truth equal_at_points(struct judge *j, struct node *g, struct node *a, const struct names *names)
 {
-    struct env env = {.n = 0};
-    uint32_t state = 20240229;
-    int agree = 0;
-    bool complex = node_has_const(g, C_I) || node_has_const(a, C_I);
-    enum truth t = UNKNOWN;
-    for (int i = 0; i < names->n; i++) env_push(&env, names->name[i]);
-    for (int point = 0; point < POINTS && t == UNKNOWN && !j->w->over; point++) {
-        point_set(&env, point, &state, g, a);
-        enum truth here = point_decides(j, g, a, &env, complex);
-        if (here == NO) {
-            judge_say(j, "the formulas differ at a point");
-            t = NO;
-        }
-        agree += here == YES;
+    struct points p = {.j = j, .pair = {g, a}};
+    p.complex = node_has_const(g, C_I) || node_has_const(a, C_I);
+    for (int i = 0; i < names->n; i++) env_push(&p.env, names->name[i]);
+    bool differ = differ_at_random(&p) || differ_at_breaks(&p);
+    while (p.env.n) env_pop(&p.env);
+    if (differ) {
+        judge_say(j, "the formulas differ at a point");
+        return NO;
     }
-    while (env.n) env_pop(&env);
-    if (t == NO) return NO;
-    if (agree >= POINTS_MIN) {
-        judge_say(j, "equal at %d random points, to 27 digits each", agree);
+    if (p.agree >= POINTS_MIN && !j->w->over) {
+        judge_say(j, "equal at %d points, to 27 digits each", p.agree);
         return YES;
     }
     judge_say(j, "%s", j->w->over ? j->w->over : "the formulas could not be evaluated at enough points");
@@ -413,23 +456,25 @@ static enum truth by_derivative(struct judge *j, struct node *g, struct node *a)
     return d ? equal_expression(j, integral->arg[0], d) : UNKNOWN;
 }
 
-static bool is_infinite(const struct node *n, int *sign)
+/* 1, -1: plus or minus infinity; 2: the word "undefined", which is no number and no infinity; 0. */
+static int improper(const struct node *n)
 {
-    *sign = 1;
-    if (n->kind == K_NEG) {
-        *sign = -1;
-        n = n->arg[0];
-    }
-    return n->kind == K_CONST && (n->op == C_INF || n->op == C_UNDEFINED);
+    int sign = n->kind == K_NEG ? -1 : 1;
+    if (sign < 0) n = n->arg[0];
+    if (n->kind != K_CONST) return 0;
+    return n->op == C_INF ? sign : n->op == C_UNDEFINED ? 2 : 0;
 }
 
 enum truth equal_expression(struct judge *j, struct node *g, struct node *a)
 {
-    int sign_g, sign_a;
-    bool proof, inf_g = is_infinite(g, &sign_g), inf_a = is_infinite(a, &sign_a);
-    if (inf_g || inf_a) {
-        judge_say(j, "infinity against %s", inf_g && inf_a ? "infinity" : "a number");
-        return inf_g && inf_a && sign_g == sign_a ? YES : NO;
+    bool proof;
+    int far_g = improper(g), far_a = improper(a);
+    if (far_g || far_a) {
+        judge_say(j, far_g == far_a                  ? "the same"
+                     : far_g == 2 || far_a == 2      ? "undefined against a value"
+                     : far_g && far_a                ? "the other infinity"
+                                                     : "infinity against a number");
+        return far_g == far_a ? YES : NO;
     }
     if (node_same(g, a)) {
         judge_say(j, "the same formula");
@@ -469,9 +514,9 @@ enum truth equal_expression(struct judge *j, struct node *g, struct node *a)
 
 int order_of(struct judge *j, struct node *a, struct node *b)
 {
-    int sa, sb, order = 2;
-    bool ia = is_infinite(a, &sa), ib = is_infinite(b, &sb);
-    if (ia || ib) return ia && ib ? (sa > sb) - (sa < sb) : ia ? sa : -sb;
+    int sa = improper(a), sb = improper(b), order = 2;
+    if (sa == 2 || sb == 2) return 2;
+    if (sa || sb) return (sa > sb) - (sa < sb);
     acb_t x, y;
     acb_init(x);
     acb_init(y);

@@ -29,6 +29,35 @@ static bool is_real(const acb_t x)
     return arb_is_zero(acb_imagref(x));
 }
 
+/* log2 of |x|, about; false for zero and what may be zero. */
+static bool size_of(const acb_t x, slong *out)
+{
+    const slong far = (slong)1 << (EXPONENT_BITS_MAX + 1);
+    if (acb_contains_zero(x)) return false;
+    slong re = arf_abs_bound_lt_2exp_si(arb_midref(acb_realref(x))),
+          im = arf_abs_bound_lt_2exp_si(arb_midref(acb_imagref(x)));
+    *out = re > im ? re : im;
+    if (*out > far) *out = far;
+    if (*out < -far) *out = -far;
+    return true;
+}
+
+void spread_see(struct spread *s, const acb_t x)
+{
+    slong size;
+    if (!size_of(x, &size)) return;
+    if (!s->any || size < s->least) s->least = size;
+    if (!s->any || size > s->most) s->most = size;
+    s->any = true;
+}
+
+/* f(tiny) may be f(0) but for what hides there: cos(10^-50), 1 + tiny in an exponent. */
+static void hides_small(struct eval *v, const acb_t x)
+{
+    slong e;
+    if (size_of(x, &e) && e < 0) v->hidden -= e;
+}
+
 /* ---- powers ------------------------------------------------------------------------------------------- */
 
 /* Is exp(x) of a size that can be held? */
@@ -108,9 +137,11 @@ static bool power(struct eval *v, const struct node *n, acb_t out)
         good = eval_node(v, n->arg[0], base) && pow_whole(v, out, base, fmpq_numref(e));
     } else if (n->arg[0]->kind == K_CONST && n->arg[0]->op == C_E) {
         good = eval_node(v, n->arg[1], k) && exp_fits(k);
+        hides_small(v, k);
         if (good) acb_exp(out, k, v->prec);
     } else {
         good = eval_node(v, n->arg[0], base) && eval_node(v, n->arg[1], k);
+        if (good) hides_small(v, k);
         bool negative = good && is_real(base) && arb_is_negative(acb_realref(base));
         if (!good) {
         } else if (acb_is_zero(base)) {
@@ -157,6 +188,7 @@ static bool root(struct eval *v, const struct node *n, acb_t out)
     } else if (good) {
         good = eval_node(v, n->arg[1], k) && !acb_contains_zero(k);
         if (good) acb_inv(k, k, v->prec);
+        if (good) hides_small(v, k);
         good = good && pow_general(v, out, x, k);
     }
     acb_clear(x);
@@ -220,6 +252,21 @@ static bool complex_part(struct eval *v, int f, const acb_t x, acb_t out)
     return true;
 }
 
+/* What hides in f(x) for x small, and for x large where f comes near to its asymptote: pi/2 - 1/x as a power
+ * of x, 1 - 2 exp(-2x) exponentially. */
+static void hides(struct eval *v, int f, const acb_t x)
+{
+    slong e;
+    if (!size_of(x, &e)) return;
+    bool exponential = f >= F_SINH && f <= F_CSCH, power = f == F_ATAN || (f >= F_ASINH && f <= F_ACOSH);
+    if (e < 0)
+        v->hidden -= e;
+    else if (exponential)
+        v->hidden += (slong)3 << (e < EXPONENT_BITS_MAX ? e : EXPONENT_BITS_MAX);
+    else if (power)
+        v->hidden += 2 * e;
+}
+
 /* n! and n!! of whole n, and n! = Gamma(n + 1) elsewhere. */
 static bool factorial(struct eval *v, int f, const acb_t x, acb_t out)
 {
@@ -281,6 +328,7 @@ static bool one_argument(struct eval *v, int f, acb_t x, acb_t out)
     bool fits = arf_is_finite(size) && (f == F_LN || arf_cmpabs_2exp_si(size, EXPONENT_BITS_MAX) < 0);
     arf_clear(size);
     if (!fits || (f == F_LN && acb_contains_zero(x))) return false;
+    hides(v, f, x);
     direct[f](out, x, v->prec);
     return true;
 }
@@ -448,12 +496,15 @@ static bool cases(struct eval *v, const struct node *n, acb_t out)
 static bool arithmetic(struct eval *v, const struct node *n, acb_t out)
 {
     acb_t x;
+    struct spread spread = {.any = false};
     acb_init(x);
     bool good = eval_node(v, n->arg[0], out);
+    if (good && n->kind == K_ADD) spread_see(&spread, out);
     for (int i = 1; i < n->n && good; i++) {
         good = eval_node(v, n->arg[i], x);
         if (!good) break;
         if (n->kind == K_ADD) {
+            spread_see(&spread, x);
             acb_add(out, out, x, v->prec);
         } else if (n->kind == K_MUL) {
             acb_mul(out, out, x, v->prec);
@@ -462,6 +513,7 @@ static bool arithmetic(struct eval *v, const struct node *n, acb_t out)
             acb_div(out, out, x, v->prec);
         }
     }
+    v->hidden += spread.most - spread.least;
     acb_clear(x);
     return good;
 }
@@ -512,5 +564,5 @@ bool eval_node(struct eval *v, const struct node *n, acb_t out)
     case K_CASES: good = cases(v, n, out); break;
     default: break;
     }
-    return good && acb_is_finite(out);
+    return good && acb_is_finite(out) && (!v->real || arb_contains_zero(acb_imagref(out)));
 }

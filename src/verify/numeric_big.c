@@ -28,6 +28,8 @@ static bool summed(struct eval *v, const struct node *n, acb_t out)
 {
     fmpz_t lo, hi, count;
     acb_t term;
+    struct spread spread = {.any = false};
+    slong before, deepest = 0;
     fmpz_init(lo);
     fmpz_init(hi);
     fmpz_init(count);
@@ -35,18 +37,24 @@ static bool summed(struct eval *v, const struct node *n, acb_t out)
     bool good = whole_at(v, n->arg[2], lo) && whole_at(v, n->arg[3], hi);
     fmpz_sub(count, hi, lo);
     good = good && fmpz_cmp_si(count, TERMS_MAX) <= 0 && env_push(v->env, n->arg[1]->name);
+    before = v->hidden;
     if (good) {
         acb_set_si(out, n->op == F_PROD);
         for (; good && fmpz_cmp(lo, hi) <= 0; fmpz_add_ui(lo, lo, 1)) {
             acb_set_fmpz(&v->env->value[v->env->n - 1], lo);
+            v->hidden = 0;
             good = eval_node(v, n->arg[0], term);
-            if (good && n->op == F_SUM)
+            if (v->hidden > deepest) deepest = v->hidden;
+            if (good && n->op == F_SUM) {
+                spread_see(&spread, term);
                 acb_add(out, out, term, v->prec);
-            else if (good)
+            } else if (good) {
                 acb_mul(out, out, term, v->prec);
+            }
         }
         env_pop(v->env);
     }
+    v->hidden = before + deepest + spread.most - spread.least;
     fmpz_clear(lo);
     fmpz_clear(hi);
     fmpz_clear(count);
@@ -285,8 +293,13 @@ bool eval_big(struct eval *v, const struct node *n, acb_t out)
     switch (n->op) {
     case F_SUM:
     case F_PROD: return summed(v, n, out);
-    case F_INT: return integral(v, n, out);
-    case F_LIM: return limit(v, n, out);
+    case F_INT:
+    case F_LIM: {
+        slong hidden = v->hidden; /* the points on the way say nothing about the value */
+        bool good = n->op == F_INT ? integral(v, n, out) : limit(v, n, out);
+        v->hidden = hidden;
+        return good;
+    }
     default: return false;
     }
 }

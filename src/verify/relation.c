@@ -36,53 +36,53 @@ static struct node *difference(struct judge *j, const struct node *n)
     return node_2(j->w, K_ADD, 0, n->arg[0], node_1(j->w, K_NEG, 0, n->arg[1]));
 }
 
-/* g / a at one point: false when it has no value there. */
-static bool ratio_at(struct judge *j, const struct node *g, const struct node *a, struct env *env, acb_t out)
+/* -1, 0, 1 of a closed formula; 2 where it has no real value that can be told from zero. */
+static int sign_of(struct judge *j, const struct node *n)
 {
-    struct eval v = {.w = j->w, .env = env, .prec = 256};
-    acb_t d;
-    acb_init(d);
-    bool good = eval_node(&v, g, out) && eval_node(&v, a, d) && !acb_contains_zero(d);
-    if (good) acb_div(out, out, d, 256);
-    acb_clear(d);
-    return good;
+    struct env env = {.n = 0};
+    struct eval v = {.w = j->w, .env = &env, .prec = 256};
+    acb_t x;
+    int sign = 2;
+    acb_init(x);
+    if (n && eval_node(&v, n, x) && arb_contains_zero(acb_imagref(x)))
+        sign = arb_is_positive(acb_realref(x)) ? 1 : arb_is_negative(acb_realref(x)) ? -1 : 2;
+    acb_clear(x);
+    return sign;
 }
 
-/* Is g a constant multiple of a? Asked at points; *sign is the constant's. */
-static enum truth scaled(struct judge *j, const struct node *g, const struct node *a, int *sign)
+/* n with numbers for its variables: whole ones at even points, quotients at odd ones. */
+static struct node *at_point(struct judge *j, struct node *n, const struct names *names, int point)
+{
+    uint32_t state = 7u + (uint32_t)point;
+    for (int i = 0; i < names->n && n; i++) {
+        state = state * 1664525u + 1013904223u;
+        long v = (long)(state >> 20) % 97 + 2;
+        fmpq_t q;
+        fmpq_init(q);
+        fmpq_set_si(q, point % 4 < 2 ? v : -v, point % 2 ? 16 : 1);
+        n = node_replace(j->w, n, names->name[i], node_num(j->w, q));
+        fmpq_clear(q);
+    }
+    return n;
+}
+
+/* Is g a constant multiple of a? If so, of g(p) / a(p) at any point p: is g a(p) = a g(p)? *sign is the
+ * constant's. */
+static enum truth scaled(struct judge *j, struct node *g, struct node *a, int *sign)
 {
     struct names names = {0};
-    struct env env = {.n = 0};
-    acb_t first, here;
-    int seen = 0;
-    enum truth t = UNKNOWN;
-    uint32_t state = 7;
     names_free_in(g, &names);
     names_free_in(a, &names);
     if (names.many || names.n == 0) return UNKNOWN;
-    acb_init(first);
-    acb_init(here);
-    for (int i = 0; i < names.n; i++) env_push(&env, names.name[i]);
-    for (int point = 0; point < 3 * RATIO_POINTS && seen < RATIO_POINTS && t == UNKNOWN; point++) {
-        for (int i = 0; i < env.n; i++) {
-            state = state * 1664525u + 1013904223u;
-            slong v = (slong)(state >> 12) - (point % 3 == 0 ? 0 : 1 << 19);
-            acb_set_si(&env.value[i], v);
-            acb_mul_2exp_si(&env.value[i], &env.value[i], -17);
-        }
-        if (!ratio_at(j, g, a, &env, here)) continue;
-        if (seen++ == 0)
-            acb_set(first, here);
-        else if (!acb_overlaps(first, here))
-            t = NO;
+    for (int point = 0; point < RATIO_POINTS; point++) {
+        struct node *gp = at_point(j, g, &names, point), *ap = at_point(j, a, &names, point);
+        int sign_g = sign_of(j, gp), sign_a = sign_of(j, ap);
+        if (sign_g == 2 || sign_a == 2) continue;
+        *sign = sign_g * sign_a;
+        struct node *left = node_2(j->w, K_MUL, 0, g, ap), *right = node_2(j->w, K_MUL, 0, a, gp);
+        return left && right ? equal_expression(j, left, right) : UNKNOWN;
     }
-    while (env.n) env_pop(&env);
-    bool real = arb_contains_zero(acb_imagref(first));
-    *sign = arb_is_positive(acb_realref(first)) ? 1 : arb_is_negative(acb_realref(first)) ? -1 : 0;
-    if (t == UNKNOWN && seen >= 4) t = acb_contains_zero(first) || !real ? NO : YES;
-    acb_clear(first);
-    acb_clear(here);
-    return t;
+    return UNKNOWN;
 }
 
 /* ---- residues ----------------------------------------------------------------------------------------- */

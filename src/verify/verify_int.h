@@ -202,7 +202,7 @@ bool unit_read(const char *words, struct unit *out); /* unit_release in any case
 void unit_release(struct unit *u);
 bool unit_word_known(const char *s, size_t n);
 
-/* ---- computing: expand.c, exact.c, modular.c, poly.c, numeric.c, bound.c ------------------------------ */
+/* ---- computing: expand.c, exact.c, modular.c, poly.c, numeric.c, breaks.c, bound.c ------------------- */
 
 /* What has one exact meaning is computed: matrices, determinants, derivatives, gcd, percent, units. */
 struct node *expand(struct work *w, struct node *n);
@@ -237,10 +237,23 @@ struct eval {
     struct env *env;
     slong prec;
     bool complex; /* roots of negative numbers are principal values */
+    bool real;    /* what is not real has no value, also on the way: sqrt(x) sqrt(y) for negative x, y */
+    /* Grows by the bits by which terms were smaller than others they were added to, and by the smallness of
+     * arguments: a difference may hide so far below the leading bit. */
+    slong hidden;
 };
+/* The sizes of terms, as log2: their sum hides most - least bits. */
+struct spread {
+    slong least, most;
+    bool any;
+};
+void spread_see(struct spread *s, const acb_t x);
 bool eval_node(struct eval *v, const struct node *n, acb_t out); /* false: undefined, or not to be computed */
 bool eval_big(struct eval *v, const struct node *n, acb_t out);  /* sums, products, integrals, limits */
 int eval_condition(struct eval *v, const struct node *rel);      /* 1, 0, or -1 when it cannot be said */
+#define BREAK_POINTS_MAX 130
+/* Points of one variable, the others as they are, on both sides of where the pieces of a pair meet. Clear. */
+int breaks_along(struct eval *v, int variable, struct node *const pair[2], arf_struct out[BREAK_POINTS_MAX]);
 bool env_push(struct env *e, const char *name);
 void env_pop(struct env *e);
 
