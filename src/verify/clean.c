@@ -119,6 +119,12 @@ static size_t look_at(const char *s, size_t n)
     return 0;
 }
 
+/* A command that sets a blank, which parts digits as a typed one does. */
+static bool is_blank(const char *command, size_t n)
+{
+    return (n == 2 && strchr(" :;", command[1])) || (n >= 5 && memcmp(command + n - 4, "quad", 4) == 0);
+}
+
 void clean_text(const char *s, size_t n, struct str *out)
 {
     struct str spelled;
@@ -128,7 +134,10 @@ void clean_text(const char *s, size_t n, struct str *out)
     while (p < end) {
         size_t k = *p == '\\' ? look_at(p, (size_t)(end - p)) : 0;
         if (k) {
+            bool parts = is_blank(p, k) && out->len && isdigit((unsigned char)out->p[out->len - 1]);
             p += k;
+            while (parts && p < end && isspace((unsigned char)*p)) p++;
+            if (parts && p < end && isdigit((unsigned char)*p)) str_puts(out, " ");
         } else if (end - p > 6 && (strncmp(p, "\\dfrac", 6) == 0 || strncmp(p, "\\tfrac", 6) == 0)) {
             str_puts(out, "\\frac");
             p += 6;

@@ -136,8 +136,16 @@ enum truth ordered_same(struct judge *j, struct node *const *g, struct node *con
     return t;
 }
 
+/* In a set {2} is another element than 2. */
+static enum truth element_same(struct judge *j, struct node *g, struct node *a, bool in_set)
+{
+    bool set_g = g->kind == K_SEQ && g->op == '{', set_a = a->kind == K_SEQ && a->op == '{';
+    return in_set && set_g != set_a && (is_expression(g) || is_expression(a)) ? NO : compare_item(j, g, a);
+}
+
 /* Each has a partner on the other side; what is named twice counts once. */
-static enum truth unordered_same(struct judge *j, struct node *const *g, int n, struct node *const *a, int m)
+static enum truth unordered_same(struct judge *j, struct node *const *g, int n, struct node *const *a, int m,
+                                 bool in_set)
 {
     bool met[ITEMS_MAX] = {false}, doubt = false;
     if (n > ITEMS_MAX || m > ITEMS_MAX || n * m > 10000) {
@@ -148,7 +156,7 @@ static enum truth unordered_same(struct judge *j, struct node *const *g, int n, 
         bool found = false;
         for (int k = 0; k < m; k++) {
             if (met[k] && found) continue;
-            enum truth t = compare_item(j, g[i], a[k]);
+            enum truth t = element_same(j, g[i], a[k], in_set);
             doubt = doubt || t == UNKNOWN;
             if (t == YES) found = met[k] = true;
         }
@@ -215,7 +223,8 @@ static enum truth sequence_same(struct judge *j, struct node *g, struct node *a)
         judge_say(j, "a list that goes on");
         return NO;
     }
-    if (is_list(g) && is_list(a)) return unordered_same(j, g->arg, g->n, a->arg, a->n);
+    if (is_list(g) && is_list(a))
+        return unordered_same(j, g->arg, g->n, a->arg, a->n, g->op == '{' || a->op == '{');
     if (g->n != a->n) {
         judge_say(j, "%d parts, not %d", a->n, g->n);
         return NO;
@@ -301,7 +310,7 @@ static enum truth set_same(struct judge *j, struct node *g, struct node *a)
                      : UNKNOWN;
     }
     int n = operands(g, p, 0, 32), m = operands(a, q, 0, 32);
-    if (n > 0 && m > 0 && (n > 1 || m > 1)) return unordered_same(j, p, n, q, m);
+    if (n > 0 && m > 0 && (n > 1 || m > 1)) return unordered_same(j, p, n, q, m, true);
     judge_say(j, "sets that could not be compared, or differ");
     return NO;
 }
@@ -360,8 +369,8 @@ static enum truth signs_same(struct judge *j, struct node *g, struct node *a)
     struct node *p[2], *q[2];
     int n = expand_signs(j->w, g, p, 2), m = is_list(a) ? a->n : expand_signs(j->w, a, q, 2);
     if (n == 0 || m == 0) return UNKNOWN;
-    if (is_list(a)) return unordered_same(j, p, n, a->arg, a->n);
-    return unordered_same(j, p, n, q, m);
+    if (is_list(a)) return unordered_same(j, p, n, a->arg, a->n, false);
+    return unordered_same(j, p, n, q, m, false);
 }
 
 static bool is_empty_set(const struct node *n)
@@ -369,11 +378,17 @@ static bool is_empty_set(const struct node *n)
     return (n->kind == K_NUMSET && n->op == 'E') || (n->kind == K_SEQ && n->op == '{' && n->n == 0);
 }
 
-/* A set of one is its element; but what holds the empty set is not empty. */
+/* A set of one is its element; but a set that holds a set stays one. */
 static struct node *single(struct node *n)
 {
-    while (n->kind == K_SEQ && n->n == 1 && n->op == '{' && !is_empty_set(n->arg[0])) n = n->arg[0];
-    return n;
+    bool set = n->kind == K_SEQ && n->n == 1 && n->op == '{';
+    return set && !is_empty_set(n->arg[0]) && n->arg[0]->kind != K_SEQ ? n->arg[0] : n;
+}
+
+/* \text{undefined} and what else says so. */
+static bool is_undefined(const struct node *n)
+{
+    return n->kind == K_CONST && n->op == C_UNDEFINED;
 }
 
 /* Words that name a set of numbers. */
@@ -403,7 +418,7 @@ static enum truth by_kind(struct judge *j, struct node *g, struct node *a)
         a = named_set(j, a);
         if (!g || !a) return UNKNOWN;
     }
-    if (either(g, a, K_TEXT)) return words_same(j, g, a);
+    if (either(g, a, K_TEXT) || is_undefined(g) || is_undefined(a)) return words_same(j, g, a);
     if (either(g, a, K_MATRIX)) return matrix_same(j, g, a);
     if (is_set(g) || is_set(a)) return set_same(j, g, a);
     if (g->kind == K_SEQ && a->kind == K_SEQ) return sequence_same(j, g, a);
@@ -413,7 +428,9 @@ static enum truth by_kind(struct judge *j, struct node *g, struct node *a)
         struct node *list = is_list(a) ? a : g;
         enum truth t = list->n ? YES : NO;
         for (int i = 0; i < list->n && t == YES; i++)
-            t = list == a ? compare_item(j, g, a->arg[i]) : compare_item(j, g->arg[i], a);
+            t = list->arg[i]->kind == K_SEQ ? NO
+                : list == a                 ? compare_item(j, g, a->arg[i])
+                                            : compare_item(j, g->arg[i], a);
         if (t == YES) return t;
     }
     if (either(g, a, K_SEQ)) {

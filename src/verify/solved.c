@@ -21,25 +21,29 @@ static bool is_closed(const struct node *n)
     return names.n == 0;
 }
 
-/* How far from the unknown itself is the side on which it stands? A multiple, its absolute value between
- * bounds and its square in an equation are one step that is not counted. */
+/* How far from the unknown itself is the side on which it stands? Bounds of |x| are a way to write an
+ * interval around zero, and so solved; |x| = 2 and x^2 = 4 name both values, one step away. A multiple of the
+ * unknown is one step away in an inequality; in an equation the value is still to be found by dividing. */
 static enum form side_form(const struct node *n, int sign)
 {
+    enum form multiple = is_order(sign) ? FORM_NEAR : FORM_OPEN;
     switch ((enum kind)n->kind) {
     case K_SYM: return FORM_SOLVED;
     case K_UNIT:
     case K_DEGREE: return side_form(n->arg[0], sign);
-    case K_NEG: return n->arg[0]->kind == K_SYM ? FORM_NEAR : FORM_OPEN;
-    case K_DIV: return n->arg[0]->kind == K_SYM && is_closed(n->arg[1]) ? FORM_NEAR : FORM_OPEN;
+    case K_NEG: return n->arg[0]->kind == K_SYM ? multiple : FORM_OPEN;
+    case K_DIV: return n->arg[0]->kind == K_SYM && is_closed(n->arg[1]) ? multiple : FORM_OPEN;
     case K_MUL: {
         int unknown = 0;
         for (int i = 0; i < n->n; i++)
             if (!is_closed(n->arg[i])) unknown += n->arg[i]->kind == K_SYM ? 1 : 2;
-        return unknown == 1 ? FORM_NEAR : FORM_OPEN;
+        return unknown == 1 ? multiple : FORM_OPEN;
     }
     case K_POW:
         return sign == R_EQ && n->arg[0]->kind == K_SYM && node_is_int(n->arg[1], 2) ? FORM_NEAR : FORM_OPEN;
-    case K_FN: return n->op == F_ABS && n->arg[0]->kind == K_SYM ? FORM_NEAR : FORM_OPEN;
+    case K_FN:
+        if (n->op != F_ABS || n->arg[0]->kind != K_SYM) return FORM_OPEN;
+        return is_order(sign) ? FORM_SOLVED : FORM_NEAR;
     default: return FORM_OPEN;
     }
 }
