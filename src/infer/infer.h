@@ -57,9 +57,11 @@ struct completion {
     int *ids;
     float
         *logps; /* log-prob of each id under softmax(z / T) (T = 1 when greedy), as the trainer computes it */
+    float *entropies; /* of that softmax, where each id was drawn; equal to the trainer's too */
     int n;
     /* Where sets are kept: token t was drawn from set_ids[set_ends[t - 1]] .. set_ids[set_ends[t] - 1]
-     * (ascending; none: all tokens), and logps are those of the softmax over that set alone. Else NULL. */
+     * (ascending; none: all tokens), and logps and entropies are those of the softmax over that set alone.
+     * Else NULL. */
     int *set_ids;
     size_t *set_ends; /* [n] */
     enum finish finish;

@@ -128,7 +128,7 @@ struct draw {
     int *set; /* [SET_MAX]: the set is wanted; or NULL */
     /* results */
     int id, n_set; /* n_set 0: all tokens */
-    float logp;
+    float logp, entropy;
     bool bad; /* the logits hold NaN or +infinity, or nothing finite */
 };
 /* Thread-safe: scratch is that of pool_self(). */
@@ -165,7 +165,7 @@ struct sequence {
     struct prompt *prompt; /* what it waits for; NULL once it has a first token */
     struct table table;
     struct completion *out; /* in the caller's group; out->ids holds the drafts too, behind its n tokens */
-    int cap;                /* of out->ids and out->logps, and of out->set_ends */
+    int cap;                /* of out->ids, out->logps, out->entropies and out->set_ends */
     size_t sets_cap;        /* of out->set_ids */
     int n_drafts;
     int n_settled;             /* positions of which a drafter's keys and values are there to stay */

@@ -74,6 +74,7 @@ void group_release(struct group *g)
     for (int i = 0; i < g->n; i++) {
         free(g->c[i].ids);
         free(g->c[i].logps);
+        free(g->c[i].entropies);
         free(g->c[i].set_ids);
         free(g->c[i].set_ends);
         free(g->c[i].text);
@@ -83,16 +84,18 @@ void group_release(struct group *g)
 }
 
 /* With room for `ahead` tokens behind it. */
-static void completion_add(struct sequence *s, int id, float logp, int ahead)
+static void completion_add(struct sequence *s, const struct draw *d, int ahead)
 {
     struct completion *c = s->out;
     if (c->n + ahead >= s->cap) {
         while (c->n + ahead >= s->cap) s->cap = s->cap ? 2 * s->cap : COMPLETION_CAP_FIRST;
         c->ids = alloc_again(c->ids, (size_t)s->cap * sizeof *c->ids);
         c->logps = alloc_again(c->logps, (size_t)s->cap * sizeof *c->logps);
+        c->entropies = alloc_again(c->entropies, (size_t)s->cap * sizeof *c->entropies);
     }
-    c->ids[c->n] = id;
-    c->logps[c->n++] = logp;
+    c->ids[c->n] = d->id;
+    c->logps[c->n] = d->logp;
+    c->entropies[c->n++] = d->entropy;
 }
 
 /* The set that the token just added was drawn from. */
@@ -237,7 +240,7 @@ static void sequence_know(struct run *r, const struct sequence *s)
 
 void sequence_take(struct run *r, struct sequence *s, const struct draw *d)
 {
-    completion_add(s, d->id, d->logp, r->e->limits.draft.n);
+    completion_add(s, d, r->e->limits.draft.n);
     if (r->e->sets) completion_add_set(s, d);
     s->n_taken++;
     r->progress.tokens++;

@@ -12,8 +12,9 @@
  *
  * Ties are cut in order of id. The log-probability that is recorded is another matter: that of the token
  * under softmax(z / T) of the unprocessed logits (T = 1 when greedy), worked out by the same slot on the
- * same row as op_head's, so that it equals the trainer's to the last bit. Where the set that was left to draw
- * from is wanted, it is that of the softmax over the set: all other logits are -inf, as in op_head.
+ * same row as op_head's, so that it equals the trainer's to the last bit; so is the entropy beside it. Where
+ * the set that was left to draw from is wanted, they are those of the softmax over the set: all other logits
+ * are -inf, as in op_head.
  */
 #include "infer/infer_int.h"
 
@@ -296,6 +297,7 @@ void sampler_draw(struct sampler *s, struct draw *d)
         d->id = z == d->z ? row.argmax : argmax(z, s->vocab);
     }
     d->logp = d->z[d->id] * row.inv_t - row.lse;
+    d->entropy = row.entropy;
 }
 
 const struct candidates *sampler_kept(struct sampler *s, struct draw *d)

@@ -7,8 +7,7 @@
  * step after sampling checks that.
  *
  * A group whose advantages are all zero has gradient exactly zero when beta is 0, so it is left out of the
- * pass while all normalisers count it. (The metric `entropy` is then the mean over the tokens that were
- * trained on.)
+ * pass, while all normalisers and metrics count it.
  */
 #include "train/preflight.h"
 
@@ -44,9 +43,9 @@ static void put_metrics(struct grpo *g, const struct grpo_sums *p, bool fresh, s
 {
     policy_metrics(&p->out, &g->policy, out->metrics);
     json_object_set_new(out->metrics, "ratio/max_deviation", number_json(p->out.max_ratio_error));
-    double tokens = p->out.n_tokens - p->skipped;
-    if (tokens > 0) json_object_set_new(out->metrics, "entropy", number_json(p->out.entropy / tokens));
-    if (fresh && p->trained > 0) {
+    if (p->out.n_tokens > 0)
+        json_object_set_new(out->metrics, "entropy", number_json(p->out.entropy / p->out.n_tokens));
+    if (fresh && p->compared > 0) {
         json_object_set_new(out->metrics, "sampling/sampling_logp_difference/mean",
                             number_json(p->gap_sum / p->compared));
         json_object_set_new(out->metrics, "sampling/sampling_logp_difference/max", number_json(p->gap_max));
@@ -56,7 +55,7 @@ static void put_metrics(struct grpo *g, const struct grpo_sums *p, bool fresh, s
         json_object_set_new(out->timings, "generate_time", number_json(g->now.generate_s));
         json_object_set_new(out->timings, "reward_time", number_json(g->now.score_s));
     }
-    out->loss = p->out.loss;
+    out->loss = p->out.loss + g->t->moe.loss;
     snprintf(out->note, sizeof out->note, "reward=%.3f loss=%.4f", g->now.stats.reward_mean, out->loss);
 }
 

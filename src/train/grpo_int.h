@@ -176,9 +176,8 @@ struct grpo_watch { /* warnings are given once each */
 };
 struct grpo_sums { /* of one optimiser step */
     struct policy_out out;
-    double skipped;                    /* tokens with loss, of groups that were left out */
     double gap_sum, gap_max, compared; /* between sampler and trainer */
-    int trained;                       /* groups that were not left out */
+    int trained;                       /* groups that were passed with gradient */
 };
 struct preflight {        /* preflight.h */
     int n;                /* prompts to look at; 0: no look */
@@ -214,8 +213,8 @@ struct grpo {
     int *lengths;                                              /* [step_groups*G] */
     size_t *starts;                                            /* [step_groups*G + 1] first tokens */
     double *weights, *entropy_weights;                         /* [step_groups*G] */
-    double *logp, *old, *refs, *entropy, *grad, *grad_entropy; /* [tokens of a microbatch] */
-    double *step_mask, *step_entropy, *step_keep; /* [tokens of a step]; the last two for a share of tokens */
+    double *old, *refs, *grad, *grad_entropy;                  /* [tokens of a microbatch] */
+    double *step_mask, *step_logp, *step_entropy, *step_keep;  /* [tokens of a step]; keep: of high entropy */
     const char *stop_strings[STOP_STRINGS_MAX];
     int stop_ids[64];
     int *active, n_active; /* groups of the microbatch at hand [micro_groups] */

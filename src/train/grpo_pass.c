@@ -3,10 +3,12 @@
  * A microbatch is a fixed number of whole groups (grpo_setup.c), counted from the first of the step, whatever
  * per_device_train_batch_size says: so the split into micro-steps changes no bit. In it each prompt is a
  * span that is computed once, and its completions are spans that share it; the first token of a completion
- * is predicted by the prompt's last row. Groups that cannot move a weight are left out.
+ * is predicted by the prompt's last row.
  *
- * Where only tokens of high entropy count, or entropy decides anything else over the whole step, the step is
- * looked at once without gradient first.
+ * A group that cannot move a weight is left out of the pass; its tokens count in what is divided by, and in
+ * the metrics, like all others. What those need, log-probs and entropies under the weights as they are, is in
+ * the first step after sampling what the sampler recorded, and else comes from a pass without gradient. The
+ * same holds for all groups where only tokens of high entropy count: which those are must be known before.
  */
 #include "train/grpo_int.h"
 
@@ -57,6 +59,23 @@ void grpo_lay_group(struct grpo *g, const struct prompt *p, const struct complet
     lay(g, p, c, n);
 }
 
+static int group_tokens(const struct grpo *g, int group)
+{
+    int n = 0;
+    for (int i = completion_of(g, group); i < completion_of(g, group + 1); i++)
+        n += rollouts_at(&g->now, i)->n;
+    return n;
+}
+
+/* Is its part of the gradient exactly 0? */
+static bool is_idle(const struct grpo *g, int group)
+{
+    if (g->policy.beta != 0 || entropy_control_on(&g->control) || moe_record(&g->t->moe)) return false;
+    for (int i = completion_of(g, group); i < completion_of(g, group + 1); i++)
+        if (g->now.advantages[i] != 0 && !is_masked(g, i) && rollouts_at(&g->now, i)->n > 0) return false;
+    return true;
+}
+
 static int check_logits(const struct grpo *g, const struct forward *f, struct err *e)
 {
     int head = f->out.bad_row;
@@ -75,23 +94,29 @@ static int check_logits(const struct grpo *g, const struct forward *f, struct er
 /* What is taken from a group's predictions, which begin at `at`. */
 typedef void (*group_take)(struct grpo *g, int group, const struct forward *f, int at);
 
-/* Forward without gradient over groups first .. first + count - 1, a microbatch at a time. */
-static int look(struct grpo *g, struct model *m, int first, int count, group_take take, struct err *e)
+struct look { /* at groups first .. first + count - 1, or at those of them that are idle */
+    struct model *model;
+    int first, count;
+    bool idle;
+    group_take take;
+};
+
+/* Forward without gradient, a microbatch at a time. */
+static int look(struct grpo *g, const struct look *l, struct err *e)
 {
-    for (int from = first; from < first + count; from += g->layout.micro_groups) {
+    for (int group = l->first; group < l->first + l->count;) {
         struct forward f = {.rows = {.temperature = g->sampling.temperature}};
         if (stop_signal()) return err_kind_set(e, ERR_STOPPED, "stopped");
         micro_clear(&g->micro);
-        g->n_active = 0;
-        for (int k = from; k < from + g->layout.micro_groups && k < first + count; k++) add_group(g, k);
+        for (g->n_active = 0; g->n_active < g->layout.micro_groups && group < l->first + l->count; group++)
+            if (!l->idle || is_idle(g, group)) add_group(g, group);
+        if (g->n_active == 0) break;
         tape_start(g->t->tape, false);
-        micro_forward(&g->micro, m, g->t->tape, g->t->checkpointing, &f);
+        micro_forward(&g->micro, l->model, g->t->tape, g->t->checkpointing, &f);
         if (check_logits(g, &f, e)) return -1;
         for (int k = 0, at = 0; k < g->n_active; k++) {
-            int group = g->active[k];
-            take(g, group, &f, at);
-            for (int i = completion_of(g, group); i < completion_of(g, group + 1); i++)
-                at += rollouts_at(&g->now, i)->n;
+            l->take(g, g->active[k], &f, at);
+            at += group_tokens(g, g->active[k]);
         }
     }
     return 0;
@@ -108,7 +133,8 @@ int grpo_reference(struct grpo *g, struct err *e)
 {
     bool same = g->ref == g->t->model; /* an adapted model is its own reference */
     if (same) model_as_reference(g->ref, true);
-    int failed = look(g, g->ref, 0, g->layout.groups, take_reference, e);
+    const struct look all = {.model = g->ref, .count = g->layout.groups, .take = take_reference};
+    int failed = look(g, &all, e);
     if (same) model_as_reference(g->ref, false);
     return failed ? err_wrap(e, "reference model") : 0;
 }
@@ -133,21 +159,52 @@ static void lay_out(struct grpo *g, int first)
     g->policy.accumulation = g->layout.micro_steps;
 }
 
-static void take_entropy(struct grpo *g, int group, const struct forward *f, int at)
+/* Where the group's tokens begin among those of the step. */
+static size_t group_start(const struct grpo *g, int group)
 {
-    int slot = completion_of(g, group - g->first_group);
-    size_t from = g->starts[slot], n = g->starts[slot + g->layout.group] - from;
-    for (size_t t = 0; t < n; t++) g->step_entropy[from + t] = (double)f->out.entropy->data[(size_t)at + t];
+    return g->starts[completion_of(g, group - g->first_group)];
+}
+
+static void take_step(struct grpo *g, int group, const struct forward *f, int at)
+{
+    size_t to = group_start(g, group), n = (size_t)group_tokens(g, group);
+    for (size_t t = 0; t < n; t++) {
+        g->step_logp[to + t] = (double)f->out.logp->data[(size_t)at + t];
+        g->step_entropy[to + t] = (double)f->out.entropy->data[(size_t)at + t];
+    }
+}
+
+static void take_recorded(struct grpo *g, int group)
+{
+    size_t to = group_start(g, group);
+    for (int i = completion_of(g, group); i < completion_of(g, group + 1); i++) {
+        const struct completion *c = rollouts_at(&g->now, i);
+        for (int t = 0; t < c->n; t++, to++) {
+            g->step_logp[to] = (double)c->logps[t];
+            g->step_entropy[to] = (double)c->entropies[t];
+        }
+    }
+}
+
+/* Log-probs and entropies that are needed beside, or before, the pass with gradient. */
+static int look_ahead(struct grpo *g, bool fresh, struct err *e)
+{
+    const struct look l = {.model = g->t->model,
+                           .first = g->first_group,
+                           .count = g->layout.step_groups,
+                           .idle = g->step_keep == NULL,
+                           .take = take_step};
+    if (!fresh) return look(g, &l, e);
+    for (int group = l.first; group < l.first + l.count; group++) take_recorded(g, group);
+    return 0;
 }
 
 /* The tokens of the step whose entropy is high enough to be learned from. */
-static int choose_tokens(struct grpo *g, struct err *e)
+static void choose_tokens(struct grpo *g)
 {
     size_t n = g->starts[g->layout.step_groups * g->layout.group];
-    if (!g->step_keep) return 0;
-    if (look(g, g->t->model, g->first_group, g->layout.step_groups, take_entropy, e)) return -1;
-    policy_top_entropy(g->step_entropy, g->step_mask, n, g->policy.top_entropy, g->step_keep);
-    return 0;
+    if (g->step_keep)
+        policy_top_entropy(g->step_entropy, g->step_mask, n, g->policy.top_entropy, g->step_keep);
 }
 
 /* What each completion weighs, by micro-steps as TRL forms them. */
@@ -162,47 +219,21 @@ static void weigh(struct grpo *g)
     }
 }
 
-static bool contributes(const struct grpo *g, int group)
+/* The sampler's log-probs against those of this step. */
+static int compare(const struct grpo *g, int group, bool fresh, struct grpo_sums *p, struct err *e)
 {
-    if (g->policy.beta != 0 || entropy_control_on(&g->control)) return true;
-    for (int i = completion_of(g, group); i < completion_of(g, group + 1); i++)
-        if (g->now.advantages[i] != 0 && !is_masked(g, i) && rollouts_at(&g->now, i)->n > 0) return true;
-    return false;
-}
-
-/* A group that is left out still counts wherever something is divided. */
-static void count_skipped(const struct grpo *g, int group, struct grpo_sums *p)
-{
-    int slot = completion_of(g, group - g->first_group);
-    for (size_t t = g->starts[slot]; t < g->starts[slot + g->layout.group]; t++)
-        p->out.n_kept += g->step_keep ? g->step_keep[t] : g->step_mask[t];
-    for (int i = completion_of(g, group); i < completion_of(g, group + 1); i++) {
-        double tokens = is_masked(g, i) ? 0 : rollouts_at(&g->now, i)->n;
-        p->out.n_tokens += tokens;
-        p->out.n_rows += 1;
-        p->skipped += tokens;
-        p->out.n_ratios += g->policy.sequence_level ? 1 : tokens;
-        if (tokens == 0) continue;
-        p->out.clip_low_min = 0;
-        if (p->out.clip_high_max < 0) p->out.clip_high_max = 0;
-    }
-}
-
-/* The sampler's log-probs against those of this pass, which begin at `logp`. */
-static int compare(const struct grpo *g, int group, const float *logp, bool fresh, struct grpo_sums *p,
-                   struct err *e)
-{
+    const double *logp = g->step_logp + group_start(g, group);
     for (int i = completion_of(g, group); i < completion_of(g, group + 1); i++) {
         const struct completion *c = rollouts_at(&g->now, i);
         for (int t = 0; t < c->n; t++, logp++) {
-            double gap = fabs((double)*logp - (double)c->logps[t]);
+            double gap = fabs(*logp - (double)c->logps[t]);
             if (fresh && !(gap == 0))
                 return err_set(
                     e,
                     "sampler and trainer disagree: completion %d of this window, token %d has log-prob %.9g "
                     "when sampled and %.9g when trained. They must be equal to the last bit; this is a "
                     "defect of the program",
-                    i, t, (double)c->logps[t], (double)*logp);
+                    i, t, (double)c->logps[t], *logp);
             p->gap_sum += gap;
             p->compared++;
             if (gap > p->gap_max) p->gap_max = gap;
@@ -211,34 +242,43 @@ static int compare(const struct grpo *g, int group, const float *logp, bool fres
     return 0;
 }
 
-/* Loss of one group, the slot-th of the step; its gradients by log-prob and by entropy go to g. Returns the
- * number of its tokens. */
-static int group_loss(struct grpo *g, int group, int slot, const struct forward *f, int at)
+/* Loss of one group, whose log-probs and entropies are known; its gradients by log-prob and by entropy go to
+ * g. Returns the number of its tokens. */
+static int group_loss(struct grpo *g, int group)
 {
-    int n = g->layout.group, total = 0;
-    size_t start = g->starts[slot * n];
+    int n = g->layout.group, slot = completion_of(g, group - g->first_group), total = 0;
+    size_t start = group_start(g, group);
     for (int i = completion_of(g, group); i < completion_of(g, group + 1); i++) {
         const struct completion *c = rollouts_at(&g->now, i);
         for (int t = 0; t < c->n; t++, total++) {
-            g->logp[total] = (double)f->out.logp->data[at + total];
-            g->entropy[total] = (double)f->out.entropy->data[at + total];
             g->old[total] = (double)c->logps[t];
             if (g->ref) g->refs[total] = rollouts_ref(&g->now, i)[t];
         }
     }
     struct policy_batch b = {.n = n,
-                             .lengths = g->lengths + slot * n,
-                             .logp = g->logp,
+                             .lengths = g->lengths + slot,
+                             .logp = g->step_logp + start,
                              .old = g->old,
                              .ref = g->ref ? g->refs : NULL,
                              .mask = g->step_mask + start,
                              .keep = g->step_keep ? g->step_keep + start : NULL,
-                             .entropy = g->entropy,
+                             .entropy = g->step_entropy + start,
                              .advantages = g->now.advantages + completion_of(g, group),
-                             .weights = g->weights + slot * n,
-                             .entropy_weights = g->entropy_weights + slot * n};
+                             .weights = g->weights + slot,
+                             .entropy_weights = g->entropy_weights + slot};
     policy_loss(&b, &g->policy, g->grad, g->grad_entropy, &g->sums.out);
     return total;
+}
+
+/* Groups that are left out count all the same. */
+static int count_idle(struct grpo *g, bool fresh, struct err *e)
+{
+    for (int group = g->first_group; group < g->first_group + g->layout.step_groups; group++) {
+        if (!is_idle(g, group)) continue;
+        if (compare(g, group, fresh, &g->sums, e)) return -1;
+        group_loss(g, group);
+    }
+    return 0;
 }
 
 static int run_micro(struct grpo *g, bool fresh, struct err *e)
@@ -252,9 +292,9 @@ static int run_micro(struct grpo *g, bool fresh, struct err *e)
     float *seed = tape_seed(t->tape, f.out.logp);
     float *entropy_seed = g->policy.entropy_coef != 0 ? tape_seed(t->tape, f.out.entropy) : NULL;
     for (int k = 0, at = 0; k < g->n_active; k++) {
-        int group = g->active[k];
-        if (compare(g, group, f.out.logp->data + at, fresh && !g->micro.drops, &g->sums, e)) return -1;
-        int n = group_loss(g, group, group - g->first_group, &f, at);
+        take_step(g, g->active[k], &f, at);
+        if (compare(g, g->active[k], fresh && !g->micro.drops, &g->sums, e)) return -1;
+        int n = group_loss(g, g->active[k]);
         for (int i = 0; i < n; i++) seed[at + i] = (float)g->grad[i];
         for (int i = 0; entropy_seed && i < n; i++) entropy_seed[at + i] = (float)g->grad_entropy[i];
         at += n;
@@ -273,8 +313,10 @@ int grpo_pass(struct grpo *g, int first_group, bool fresh, struct err *e)
     g->first_group = first_group;
     g->policy.entropy_coef = entropy_control_applied(&g->control);
     lay_out(g, completion_of(g, first_group));
-    if (choose_tokens(g, e)) return -1;
+    if (look_ahead(g, fresh, e)) return -1;
+    choose_tokens(g);
     weigh(g);
+    if (count_idle(g, fresh, e)) return -1;
     long n_micro = (count + micro - 1) / micro;
     grad_tree_begin(&g->t->tree, n_micro);
     moe_begin_step(&g->t->moe);
@@ -282,13 +324,8 @@ int grpo_pass(struct grpo *g, int first_group, bool fresh, struct err *e)
         if (stop_signal()) return err_kind_set(e, ERR_STOPPED, "stopped");
         micro_clear(&g->micro);
         g->n_active = 0;
-        for (int group = first_group + from;
-             group < first_group + from + micro && group < first_group + count; group++) {
-            if (contributes(g, group))
-                add_group(g, group);
-            else
-                count_skipped(g, group, &g->sums);
-        }
+        for (int k = from; k < from + micro && k < count; k++)
+            if (!is_idle(g, first_group + k)) add_group(g, first_group + k);
         moe_begin_micro(&g->t->moe, g->micro.n_spans, n_micro);
         if (g->n_active > 0 && run_micro(g, fresh, e)) return -1;
         grad_tree_push(&g->t->tree, g->n_active > 0);

@@ -200,14 +200,11 @@ static int take_buffers(struct grpo *g, struct err *e)
     g->weights = alloc_zero(step, sizeof *g->weights);
     g->entropy_weights = alloc_zero(step, sizeof *g->entropy_weights);
     g->step_mask = alloc_zero(step_tokens, sizeof *g->step_mask);
-    if (g->policy.top_entropy < 1) {
-        g->step_entropy = alloc_zero(step_tokens, sizeof *g->step_entropy);
-        g->step_keep = alloc_zero(step_tokens, sizeof *g->step_keep);
-    }
-    g->logp = alloc_zero(most, sizeof *g->logp);
+    g->step_logp = alloc_zero(step_tokens, sizeof *g->step_logp);
+    g->step_entropy = alloc_zero(step_tokens, sizeof *g->step_entropy);
+    if (g->policy.top_entropy < 1) g->step_keep = alloc_zero(step_tokens, sizeof *g->step_keep);
     g->old = alloc_zero(most, sizeof *g->old);
     g->refs = alloc_zero(most, sizeof *g->refs);
-    g->entropy = alloc_zero(most, sizeof *g->entropy);
     g->grad = alloc_zero(most, sizeof *g->grad);
     g->grad_entropy = alloc_zero(most, sizeof *g->grad_entropy);
     rollouts_init(&g->now, g->layout.groups, g->layout.group, g->scorer.n);
@@ -312,8 +309,8 @@ void grpo_release(struct grpo *g)
     rows_release(&g->rows);
     micro_release(&g->micro);
     double *const all[] = {
-        g->weights, g->entropy_weights, g->step_mask, g->step_entropy, g->step_keep, g->logp, g->old,
-        g->refs,    g->entropy,         g->grad,      g->grad_entropy};
+        g->weights,   g->entropy_weights, g->step_mask, g->step_logp, g->step_entropy,
+        g->step_keep, g->old,             g->refs,      g->grad,      g->grad_entropy};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     free(g->lengths);
     free(g->starts);

@@ -151,9 +151,8 @@ void grpo_warn_drift(struct grpo *g)
     static const double COLLAPSED = 0.1, FAR = 1; /* share of the first entropy; nats a token */
     struct grpo_watch *w = &g->watch;
     const struct policy_out *out = &g->sums.out;
-    double tokens = out->n_tokens - g->sums.skipped;
-    if (tokens > 0) {
-        double entropy = out->entropy / tokens;
+    if (out->n_tokens > 0) {
+        double entropy = out->entropy / out->n_tokens;
         if (w->first_entropy == 0) w->first_entropy = entropy;
         w->low_steps = entropy < COLLAPSED * w->first_entropy ? w->low_steps + 1 : 0;
         if (w->low_steps == COLLAPSE_STEPS && !w->said_entropy) {

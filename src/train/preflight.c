@@ -187,7 +187,8 @@ static void predict(const struct grpo *g, double row_s, struct preflight_result 
     double prompt = (double)g->prompts.n_ids / g->prompts.n;
     double window_rows = l->groups * (prompt + l->group * plain->tally.length);
     double trained = g->policy.beta != 0 || entropy_control_on(&g->control) ? 1 : plain->tally.varied;
-    double passes = trained + (g->policy.top_entropy < 1 ? 1.0 / 3 : 0);
+    double later = 1 - 1 / (double)l->window_steps; /* share of steps that look before the pass */
+    double passes = trained + later * (g->policy.top_entropy < 1 ? 1 : 1 - trained) / 3;
     double sampling = plain->seconds / looked * completions, scoring = plain->score_s / looked * completions;
     double training = row_s * window_rows * (l->iterations * passes + (g->ref ? 1.0 / 3 : 0));
     struct rusage used;

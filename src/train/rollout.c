@@ -1,7 +1,8 @@
 /* rollout.c: a window of completions: kept, hashed, written into a checkpoint and read back to the last bit.
  *
  * rollouts.jsonl holds one prompt a line. Log-probs are floats written with 17 digits, which is exact; a
- * reward of None is null.
+ * reward of None is null. Entropies are not kept: only the first step after sampling asks for them, and a
+ * checkpoint before it holds no window.
  */
 #include "train/grpo_int.h"
 

@@ -199,7 +199,7 @@ static void test_seed_step_and_sequence_change_what_is_drawn(void **state)
 /* All completions of all requests side by side, those of one request behind a span with their prompt. */
 struct packed {
     int tokens[20000], rows[20000], targets[20000];
-    float logps[20000];
+    float logps[20000], entropies[20000];
     struct span spans[SPANS_MAX];
     int n_tokens, n_spans, n;
 };
@@ -212,11 +212,12 @@ static void pack_tokens(struct packed *p, const int *ids, int n, int first_pos, 
     p->n_tokens += n;
 }
 
-static void pack_target(struct packed *p, int row, int id, float logp)
+static void pack_target(struct packed *p, int row, const struct completion *c, int k)
 {
     p->rows[p->n] = row;
-    p->targets[p->n] = id;
-    p->logps[p->n++] = logp;
+    p->targets[p->n] = c->ids[k];
+    p->logps[p->n] = c->logps[k];
+    p->entropies[p->n++] = c->entropies[k];
 }
 
 static void pack_group(struct packed *p, const struct request *q, const struct group *g)
@@ -225,9 +226,9 @@ static void pack_group(struct packed *p, const struct request *q, const struct g
     pack_tokens(p, q->prompt, q->n_prompt, 0, -1);
     for (int i = 0; i < g->n; i++) {
         const struct completion *c = &g->c[i];
-        pack_target(p, last, c->ids[0], c->logps[0]);
+        pack_target(p, last, c, 0);
         if (c->n == 1) continue;
-        for (int k = 1; k < c->n; k++) pack_target(p, p->n_tokens + k - 1, c->ids[k], c->logps[k]);
+        for (int k = 1; k < c->n; k++) pack_target(p, p->n_tokens + k - 1, c, k);
         pack_tokens(p, c->ids, c->n - 1, q->n_prompt, parent);
     }
 }
@@ -245,9 +246,10 @@ static void check_logps(struct model *m, const struct packed *p, float temperatu
     struct head_out out = op_head_run(t, x, model_head(m), &rows);
     assert_int_equal(out.bad_row, -1);
     for (int i = 0; i < p->n; i++)
-        if (out.logp->data[i] != p->logps[i])
-            fail_msg("logp %d of %d: %.9g while sampling, %.9g in training", i, p->n, (double)p->logps[i],
-                     (double)out.logp->data[i]);
+        if (out.logp->data[i] != p->logps[i] || out.entropy->data[i] != p->entropies[i])
+            fail_msg("token %d of %d: logp %.9g, entropy %.9g while sampling, %.9g, %.9g in training", i,
+                     p->n, (double)p->logps[i], (double)p->entropies[i], (double)out.logp->data[i],
+                     (double)out.entropy->data[i]);
     tape_free(t);
     arena_release(&arena);
 }

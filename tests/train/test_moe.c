@@ -119,6 +119,21 @@ static void rollouts_agree_with_training(void **state)
     assert_string_equal(one, two);
 }
 
+/* What routers are asked for does not hang on rewards. */
+static void groups_without_variance_balance_the_routers_too(void **state)
+{
+    (void)state;
+    json_decref(tiny_run("grpo", GRPO "output_dir @flat max_steps 3 reward_funcs length reward_weights 0"));
+    json_t *log = tiny_metrics("flat");
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(tiny_metric(log, i, "frac_reward_zero_std") == 1);
+        assert_true(tiny_metric(log, i, "aux_loss") > 1);
+        assert_true(tiny_metric(log, i, "loss") > 0.01 && tiny_metric(log, i, "grad_norm") > 0);
+    }
+    assert_true(moved("flat", "model.layers.1.mlp.gate.e_score_correction_bias"));
+    json_decref(log);
+}
+
 static void keys_without_their_model_are_refused(void **state)
 {
     (void)state;
@@ -137,6 +152,7 @@ int main(void)
         cmocka_unit_test(a_resumed_run_is_the_whole_run),
         cmocka_unit_test(checkpointing_changes_no_bit),
         cmocka_unit_test(rollouts_agree_with_training),
+        cmocka_unit_test(groups_without_variance_balance_the_routers_too),
         cmocka_unit_test(keys_without_their_model_are_refused),
     };
     return cmocka_run_group_tests(tests, moe_setup, tiny_teardown);
