@@ -2,7 +2,8 @@
  *
  *   replay RUN          checks the chain of records, the configuration and every input against the manifest,
  *                       runs the configuration again in a scratch folder, and holds each step's hashes of
- *                       data, rollouts, rewards and weights, and its numbers, against the record
+ *                       data, rollouts, rewards and weights, and its numbers, against the record, and its
+ *                       completions against the files
  *   replay RUN OTHER    runs nothing: finds where the records of two runs first part
  *
  * Exit status 0: identical; 3: something parts, and what is said is where and in which of these.
@@ -20,6 +21,7 @@
 #include "base/records.h"
 #include "base/version.h"
 #include "cmd/cmd_int.h"
+#include "cmd/replay_completions.h"
 #include "net/hub.h"
 #include "train/train.h"
 
@@ -133,7 +135,8 @@ static int check_inputs(const struct run *r, struct err *e)
     {
         if (rc) log_warn("%s", e->msg);
         const char *given = json_str_or(entry, "path", "");
-        char *path = hub_resolve(str_starts(name, "dataset") ? HUB_DATASET : HUB_MODEL, given, NULL);
+        char *path = str_starts(name, "dataset") ? hub_resolve(HUB_DATASET, given, NULL)
+                                                  : model_resolve(given, NULL);
         if (check_path("input", name, entry, path ? path : given, e)) rc = -1;
         free(path);
     }
@@ -257,7 +260,8 @@ static int seed_log(const struct run *r, const char *scratch, long step, struct 
     return rc;
 }
 
-/* The run's own configuration, but into the scratch folder, with no checkpoints and no tables. */
+/* The run's own configuration, but into the scratch folder, with no checkpoints and no tables shown; the
+ * completions of every step are written, since the run may have been given other logging_steps on the way. */
 static struct conf *configure(const struct run *r, const struct cmd *cmd, const char *scratch,
                               const char *checkpoint, struct err *e)
 {
@@ -269,7 +273,13 @@ static struct conf *configure(const struct run *r, const struct cmd *cmd, const 
     line_add(&l, "resume_from_checkpoint", checkpoint ? checkpoint : "false");
     line_add(&l, "save_strategy", "no");
     line_add(&l, "load_best_model_at_end", "false");
-    line_add(&l, "logging_strategy", "no");
+    bool samples = strcmp(cmd->name, "grpo") == 0;
+    line_add(&l, "logging_strategy", samples ? "steps" : "no");
+    line_add(&l, "logging_steps", "1");
+    if (samples) {
+        line_add(&l, "num_completions_to_print", "0");
+        line_add(&l, "preflight", "false"); /* it leaves no trace in the steps */
+    }
     line_add(&l, "dry_run", "false");
     if (json_str_or(r->manifest, "start_time", NULL))
         line_add(&l, "start_time", json_str_or(r->manifest, "start_time", NULL));
@@ -302,7 +312,7 @@ static int execute(struct replay *p, const char *scratch, struct err *e)
     return rc;
 }
 
-static int verdict(const struct replay *p, struct err *e)
+static int verdict(const struct replay *p, const char *scratch, struct err *e)
 {
     if (p->missing)
         return err_kind_set(e, ERR_MISMATCH,
@@ -310,17 +320,20 @@ static int verdict(const struct replay *p, struct err *e)
                             p->same);
     if (p->parting.part != PART_NONE)
         return tell_parting(p->parted, p->same, &p->parting, "the record", "this replay", e);
+    long files;
+    if (replay_completions(p->run->dir, scratch, p->from, p->to, &files, e)) return -1;
     printf("identical, %ld steps\n", p->same);
     log_info(
-        "held against the run: data, rollouts, rewards, weights and metrics of each step; not the files in "
-        "completions/ and checkpoints, which can have been edited");
+        "held against the run: data, rollouts, rewards, weights and metrics of each step, and %ld files of "
+        "completions; not checkpoints, which can have been edited",
+        files);
     return 0;
 }
 
 static int replay_in(struct replay *p, const char *scratch, struct err *e)
 {
     if (check_outputs(p->run, e) || execute(p, scratch, e)) return -1;
-    return verdict(p, e);
+    return verdict(p, scratch, e);
 }
 
 static char *scratch_make(struct err *e)
@@ -482,7 +495,8 @@ const struct cmd cmd_replay = {
         "runs\n"
         "the same configuration again in a scratch folder, and says `identical, N steps`, or at which step "
         "and\n"
-        "in which of the four the two first part (status 3). Threads and processor make no difference.\n\n"
+        "in which of the four the two first part (status 3). Threads and processor make no difference.\n"
+        "Files in completions/ are held against what the same steps write again.\n\n"
         "  openr1 replay runs/grpo\n"
         "  openr1 replay runs/grpo --from 90 --to 100      from the checkpoint before step 90\n"
         "  openr1 replay runs/a runs/b                     where two runs first part",

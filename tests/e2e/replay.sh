@@ -40,7 +40,7 @@ grpo() { # DIR ARGUMENTS...
   "$OPENR1" grpo --model_name_or_path sft/model --dataset_name sums.jsonl --output_dir "$dir" \
     --reward_funcs exact,./fickle --learning_rate 1e-3 --prompts_per_step 3 --num_generations 4 \
     --num_iterations 2 --steps_per_generation 2 --max_completion_length 4 --max_steps 12 --save_steps 3 \
-    --beta 0.02 "$@" >/dev/null 2>log || { cat log; exit 1; }
+    --beta 0.02 --log_completions true --logging_steps 5 "$@" >/dev/null 2>log || { cat log; exit 1; }
 }
 grpo run
 
@@ -100,6 +100,32 @@ done <copy/metrics.jsonl
 mv copy/forged copy/metrics.jsonl
 sed -i "s/\"log_head\": \".*\"/\"log_head\": \"$prev\"/" copy/manifest.json
 expect 3 'step 7 parts in a logged number: "loss" is -0.5 in the record' copy
+
+# Completions are what people read: they must be those of the steps, too.
+file=completions/completions_00005.jsonl
+[ -s run/$file ] && [ -s run/completions/completions_00005.parquet ] || say "no completions of step 5"
+changed
+sed -i '2s/"completion":"[^"]*"/"completion":"rightly so"/' copy/$file
+expect 3 "$file:2: \"completion\" is \"rightly so\"; the same step, run again, gives " copy
+changed
+sed -i '7s/"rewards":{"[a-z_/]*":[0-9.]*/"rewards":{"exact":7/' copy/$file
+expect 3 "$file:7: \"rewards\" is {\"exact\":7" copy --from 4 --to 6
+expect 0 '^identical, 4 steps$' copy --to 4
+changed
+sed -i 3d copy/$file
+expect 3 "$file:3: " copy
+changed
+sed -i '$d' copy/$file
+expect 3 "$file: has fewer completions" copy
+changed
+printf 'x' >>copy/completions/completions_00010.parquet
+expect 3 'completions_00010.parquet: its hash is ' copy
+changed
+cp copy/$file copy/completions/completions_00006.jsonl
+expect 3 'completions_00006.jsonl:1: "step" is 5; the same step, run again, gives 6' copy
+changed
+rm copy/$file
+expect 0 'and 3 files of completions' copy
 
 # Inputs that are not what they were.
 sed -i 's/0.5/0.25/' bonus
