@@ -15,13 +15,21 @@ struct walk {
 
 static int walk_folder(const struct walk *w, const char *path, const char *shown, int depth, struct err *e);
 
+static bool is_run(const char *path)
+{
+    char *state = path_join(path, RUN_STATE);
+    bool there = file_exists(state);
+    free(state);
+    return there;
+}
+
 /* One name of a folder: its line, or what is below it. */
 static int walk_name(const struct walk *w, const char *path, const char *shown, int depth, // NOLINT
                      struct err *e)
 {
     char hex[HASH_HEX];
     struct str line;
-    if (file_is_dir(path)) return walk_folder(w, path, shown, depth, e);
+    if (file_is_dir(path)) return is_run(path) ? 0 : walk_folder(w, path, shown, depth, e);
     if (hash_file(path, hex, e)) return -1;
     str_init(&line, 0);
     str_addf(&line, "%s  %s\n", hex, shown);

@@ -1,7 +1,8 @@
 /* inputs.c: what a run is made from: its model, its datasets, and rewards that are files of the user's.
  *
  * Their hashes go into the manifest when the run begins. When it is given again they are looked at again: a
- * dataset that has changed since makes another run, though no key says so.
+ * dataset that has changed since makes another run, though no key says so. What a run writes may lie inside
+ * one of them, but must not replace it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@ struct input {
     char name[32];
     char *given, *path; /* as the configuration has it, a hub's name perhaps; where it lies */
 };
-enum { INPUTS_MAX = PARTS_MAX + 2 + 64 };
+enum { INPUTS_MAX = PARTS_MAX + 3 + 64 };
 struct inputs {
     struct input list[INPUTS_MAX];
     int n;
@@ -46,13 +47,22 @@ static void add_reward(struct inputs *x, int number, const char *text)
         free(file);
 }
 
+/* The model; an adapter's base beside it, which hardly is what model_name_or_path says. */
+static int add_model(struct inputs *x, struct trainer *t, struct err *e)
+{
+    const char *model = conf_str(t->conf, "model_name_or_path");
+    const char *base = t->model && model_is_adapted(t->model) ? model_lora(t->model)->base : model;
+    if (add(x, "model", model, model_resolve(model, e))) return -1;
+    return strcmp(base, model) == 0 ? 0 : add(x, "base_model", base, model_resolve(base, e));
+}
+
 static int read_inputs(struct inputs *x, struct trainer *t, const struct rows *data, struct err *e)
 {
-    const char *const *funcs, *model = conf_str(t->conf, "model_name_or_path");
+    const char *const *funcs;
     char name[32];
     *x = (struct inputs){0};
-    int failed = add(x, "model", model, model_resolve(model, e));
-    for (int i = 0; i < data->n_paths && !failed; i++) {
+    int failed = add_model(x, t, e);
+    for (int i = 0; data && i < data->n_paths && !failed; i++) {
         snprintf(name, sizeof name, i ? "dataset_%d" : "dataset", i + 1);
         failed = add(x, name, data->paths[i], hub_resolve(HUB_DATASET, data->paths[i], e));
     }
@@ -95,5 +105,49 @@ int inputs_changed(struct trainer *t, const struct rows *data, struct str *names
     json_decref(manifest);
     release(&x);
     free(path);
+    return failed;
+}
+
+/* ---- apart from what the run writes -------------------------------------------------------------------- */
+
+/* Is it among what a run makes, replaces or removes in its folder? */
+static bool is_ours(const char *name, size_t n)
+{
+    static const char *const names[] = {"model",       "model.new",       "model.old",     "tensorboard",
+                                        "completions", "metrics.jsonl",   "timings.jsonl", "config.yaml",
+                                        "manifest.json", "preflight.json"};
+    static const char checkpoint[] = "checkpoint-";
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strlen(names[i]) == n && memcmp(names[i], name, n) == 0) return true;
+    return n > strlen(checkpoint) && memcmp(name, checkpoint, strlen(checkpoint)) == 0;
+}
+
+static int input_apart(const struct input *x, const char *dir, struct err *e)
+{
+    char *in = realpath(x->path, NULL), *out = realpath(dir, NULL);
+    size_t n = out ? strlen(out) : 0;
+    int rc = 0;
+    if (in && out && strcmp(in, out) == 0)
+        rc = err_usage(e,
+                       "output_dir %s is %s itself, which the run is made from and would write over; give "
+                       "another folder (one inside it, such as %s/run, will do)",
+                       dir, x->given, dir);
+    else if (in && out && strncmp(in, out, n) == 0 && in[n] == '/' &&
+             is_ours(in + n + 1, strcspn(in + n + 1, "/")))
+        rc = err_usage(e,
+                       "%s, which the run is made from, lies where output_dir %s has what the run writes: it "
+                       "would be replaced. Give another output_dir",
+                       x->given, dir);
+    free(in);
+    free(out);
+    return rc;
+}
+
+int inputs_apart(struct trainer *t, const struct rows *data, struct err *e)
+{
+    struct inputs x;
+    int failed = read_inputs(&x, t, data, e);
+    for (int i = 0; i < x.n && !failed; i++) failed = input_apart(&x.list[i], t->dir, e);
+    release(&x);
     return failed;
 }

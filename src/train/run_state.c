@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/hash_path.h"
 #include "base/json.h"
 
 static const char *const status_names[] = {"none", "other", "running", "stopped", "finished"};
@@ -106,7 +107,7 @@ void run_config_diff(const char *dir, struct conf *c, struct str *out)
 
 int run_state_read(const char *dir, const char *config_hash, struct run_state *s, struct err *e)
 {
-    char *path = path_join(dir, "run_state.json");
+    char *path = path_join(dir, RUN_STATE);
     *s = (struct run_state){.status = RUN_NONE};
     json_t *state = file_exists(path) ? json_read_file(path, e) : NULL;
     int failed = file_exists(path) && !state;
@@ -130,7 +131,7 @@ int run_state_read(const char *dir, const char *config_hash, struct run_state *s
 
 int run_state_write(const char *dir, const struct run_state *s, const char *config_hash, struct err *e)
 {
-    char *path = path_join(dir, "run_state.json");
+    char *path = path_join(dir, RUN_STATE);
     json_t *state =
         json_pack("{s:s, s:s, s:I, s:s, s:s}", "status", status_names[s->status], "config", config_hash,
                   "global_step", (json_int_t)s->step, "weights", s->weights, "log_head", s->log_head);

@@ -330,6 +330,9 @@ void run_config_diff(const char *dir, struct conf *c, struct str *out);
 
 /* inputs.c. Note in the manifest what the run is made from. */
 int inputs_note(struct trainer *t, const struct rows *data, struct err *e);
+/* Fails when the run would write over one of its inputs. data NULL, before the model is there: only those
+ * that the configuration names. */
+int inputs_apart(struct trainer *t, const struct rows *data, struct err *e);
 /* Append to names what is not as DIR/manifest.json has it. */
 int inputs_changed(struct trainer *t, const struct rows *data, struct str *names, struct err *e);
 

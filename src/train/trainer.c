@@ -34,6 +34,7 @@ int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *ho
     if (!*t->dir) return err_usage(e, "output_dir is empty; give the folder of the run");
     t->dry = conf_bool(c, "dry_run") || (hooks && hooks->plan_only);
     if (!t->dry && file_place_check(t->dir, e)) return err_wrap(e, "output_dir");
+    if (!t->dry && inputs_apart(t, NULL, e)) return -1;
     t->seed = (uint64_t)conf_int(c, "seed");
     t->data_seed = conf_is_set(c, "data_seed") ? (uint64_t)conf_int(c, "data_seed") : t->seed;
     t->accumulation = (int)conf_int(c, "gradient_accumulation_steps");
@@ -368,6 +369,7 @@ static int start(struct trainer *t, const struct rows *data, struct err *e)
 {
     char *from = NULL;
     run_config_hash(t->conf, t->config_hash);
+    if (inputs_apart(t, data, e)) return -1;
     int decided = decide(t, data, &from, e);
     if (decided) return decided;
     model_hash(t->model, t->start_hash);

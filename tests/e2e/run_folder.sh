@@ -1,0 +1,75 @@
+#!/bin/sh
+# Where a run may lie: not on what it is made from, but in its folder; what it is made from is in the
+# manifest, an adapter's base too.
+set -u
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+cd "$tmp" || exit 2
+bad=0
+say() { echo "FAILED: $*"; bad=1; }
+expect() { # STATUS PATTERN ARGUMENTS...
+  want=$1 pattern=$2
+  shift 2
+  text=$("$OPENR1" "$@" 2>&1)
+  got=$?
+  [ "$got" = "$want" ] || say "$* exits $got, not $want: $text"
+  printf '%s\n' "$text" | grep -q -e "$pattern" || say "$* does not say $pattern: $text"
+}
+"$OPENR1" init --config "$OPENR1_SOURCE/recipes/tiny-smoke/init.yaml" --out base 2>log &&
+  "$OPENR1" data make chain --count 8 --out d.jsonl 2>log || { cat log; exit 1; }
+few="--dataset_name d.jsonl --per_device_train_batch_size 4 --save_steps 1 --max_steps 3"
+# shellcheck disable=SC2086
+"$OPENR1" sft --model_name_or_path base --from_scratch $few --output_dir first >log 2>&1 ||
+  { cat log; exit 1; }
+cp -r first/model m
+
+# The model's own folder, also by another name; where the result would come; a dataset's folder.
+ln -s m link
+mkdir rows && cp d.jsonl rows/train.jsonl
+# shellcheck disable=SC2086
+{
+  expect 2 'output_dir m is m itself.*such as m/run' sft --model_name_or_path m $few --output_dir m
+  expect 2 'output_dir link is m itself' sft --model_name_or_path m $few --output_dir link
+  expect 2 'first/model, which the run is made from, lies where' \
+    sft --model_name_or_path first/model $few --output_dir first --overwrite_output_dir true
+  expect 2 'first/checkpoint-2, which the run is made from, lies where' \
+    sft --model_name_or_path first/checkpoint-2 $few --output_dir first --overwrite_output_dir true
+  expect 2 'output_dir rows is rows itself' \
+    sft --model_name_or_path m $few --dataset_name rows --output_dir rows
+}
+cmp first/model/model.safetensors m/model.safetensors || say "an input was written over"
+
+# In the model's folder: goes on, is done, replays, and a second one beside it changes nothing.
+unfinished() { # RUN: as if killed after its first checkpoint
+  sed -i 's/finished/running/' "$1/run_state.json"
+  rm -rf "$1/model" "$1/checkpoint-2" "$1/checkpoint-3"
+}
+for run in m/run m/deep/er; do
+  # shellcheck disable=SC2086
+  set -- sft --model_name_or_path m $few --output_dir "$run"
+  expect 0 'global_step":3' "$@"
+  cp "$run/metrics.jsonl" whole
+  unfinished "$run"
+  expect 0 "resumed from $run/checkpoint-1" "$@"
+  cmp whole "$run/metrics.jsonl" || say "$run: another log"
+  expect 0 'this run is finished' "$@"
+done
+expect 0 '^identical, 3 steps$' replay m/run
+printf ' ' >>m/config.json
+expect 2 'changed: the content of m)' "$@"
+cp first/model/config.json m/config.json
+
+# An adapter as the beginning: its base is an input too, whether it is named by the adapter or by the line.
+# shellcheck disable=SC2086
+expect 0 'global_step":3' sft --model_name_or_path m $few --use_peft true --output_dir lora
+for model in lora/model lora/model@m; do
+  rm -rf further
+  # shellcheck disable=SC2086
+  expect 0 'global_step":3' sft --model_name_or_path $model $few --output_dir further
+  grep -q '"base_model"' further/manifest.json || say "$model: no base in the manifest"
+  expect 0 '^identical, 3 steps$' replay further
+  printf ' ' >>m/config.json
+  expect 3 'input base_model: m is not what it was' replay further
+  cp first/model/config.json m/config.json
+done
+exit $bad
