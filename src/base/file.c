@@ -214,6 +214,22 @@ static int out_create(struct file_out *o, struct err *e)
     return o->fd < 0 ? -1 : 0;
 }
 
+/* Digits at the end of name[0..n) behind a dot: the bytes before that; 0: there are none. */
+static size_t before_number(const char *name, size_t n)
+{
+    size_t at = n;
+    while (at > 0 && name[at - 1] >= '0' && name[at - 1] <= '9') at--;
+    return at < n && at > 1 && name[at - 1] == '.' ? at - 1 : 0;
+}
+
+size_t file_leftover(const char *name)
+{
+    static const char mark[] = ".tmp";
+    size_t n = before_number(name, strlen(name)), marked = strlen(mark);
+    if (n) n = before_number(name, n);
+    return n > marked && memcmp(name + n - marked, mark, marked) == 0 ? n - marked : 0;
+}
+
 static void out_release(struct file_out *o)
 {
     free(o->path);

@@ -43,6 +43,8 @@ int file_out_write(struct file_out *o, const void *bytes, size_t n, struct err *
 int file_out_commit(struct file_out *o,
                     struct err *e);      /* flush, fsync, rename, fsync the folder; releases o */
 void file_out_abort(struct file_out *o); /* remove the temporary; safe after commit */
+/* Bytes of the name that `name` is the temporary of, as a killed process may leave it; 0: it is none. */
+size_t file_leftover(const char *name);
 int file_write(const char *path, const void *bytes, size_t n, struct err *e); /* open, write, commit */
 
 /* Append-only file: append writes the bytes in one go and syncs. */

@@ -83,27 +83,10 @@ static int remove_step(const char *dir, long step, struct err *e)
     return failed ? -1 : 0;
 }
 
-/* What a kill left half written or half removed. */
-static void sweep(const char *dir)
-{
-    char **names = NULL;
-    size_t n = 0;
-    if (!file_is_dir(dir) || dir_list(dir, &names, &n, NULL)) return;
-    for (size_t i = 0; i < n; i++) {
-        char *path = path_join(dir, names[i]);
-        if (str_starts(names[i], PREFIX) && (str_ends(names[i], ".new") || str_ends(names[i], ".old")))
-            file_remove_tree(path, NULL);
-        free(path);
-        free(names[i]);
-    }
-    free(names);
-}
-
 int checkpoint_cut(const char *dir, long step, struct err *e)
 {
     size_t n;
     int failed = 0;
-    sweep(dir);
     long *steps = list_steps(dir, &n);
     for (size_t i = 0; i < n && !failed; i++)
         if (steps[i] > step) failed = remove_step(dir, steps[i], e);

@@ -110,18 +110,6 @@ int inputs_changed(struct trainer *t, const struct rows *data, struct str *names
 
 /* ---- apart from what the run writes -------------------------------------------------------------------- */
 
-/* Is it among what a run makes, replaces or removes in its folder? */
-static bool is_ours(const char *name, size_t n)
-{
-    static const char *const names[] = {"model",       "model.new",       "model.old",     "tensorboard",
-                                        "completions", "metrics.jsonl",   "timings.jsonl", "config.yaml",
-                                        "manifest.json", "preflight.json"};
-    static const char checkpoint[] = "checkpoint-";
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strlen(names[i]) == n && memcmp(names[i], name, n) == 0) return true;
-    return n > strlen(checkpoint) && memcmp(name, checkpoint, strlen(checkpoint)) == 0;
-}
-
 static int input_apart(const struct input *x, const char *dir, struct err *e)
 {
     char *in = realpath(x->path, NULL), *out = realpath(dir, NULL);
@@ -133,7 +121,7 @@ static int input_apart(const struct input *x, const char *dir, struct err *e)
                        "another folder (one inside it, such as %s/run, will do)",
                        dir, x->given, dir);
     else if (in && out && strncmp(in, out, n) == 0 && in[n] == '/' &&
-             is_ours(in + n + 1, strcspn(in + n + 1, "/")))
+             run_owns(in + n + 1, strcspn(in + n + 1, "/")))
         rc = err_usage(e,
                        "%s, which the run is made from, lies where output_dir %s has what the run writes: it "
                        "would be replaced. Give another output_dir",

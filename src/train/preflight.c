@@ -3,6 +3,7 @@
 #include "train/preflight.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -199,6 +200,7 @@ static void predict(const struct grpo *g, double row_s, struct preflight_result 
     out->planned_bytes = (double)plan_total(&g->t->plan);
     out->peak_bytes = getrusage(RUSAGE_SELF, &used) == 0 ? (double)used.ru_maxrss * 1024 : NAN;
     out->max_tokens = g->sampling.max_new_tokens;
+    out->mask_cut = g->mask_truncated;
 }
 
 /* ---- the whole --------------------------------------------------------------------------------- */
@@ -216,6 +218,7 @@ static int measure(struct grpo *g, struct preflight_result *out, struct err *e)
     int failed = look_at(g, LOOK_PLAIN, g->layout.group, chosen, &plain, e);
     if (!failed) {
         judge(g, &plain, &out->looks[LOOK_PLAIN]);
+        snprintf(out->why_none, sizeof out->why_none, "%s", plain.reasons);
         row_s = time_rows(g, &plain, e);
         failed = row_s < 0;
     }

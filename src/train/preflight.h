@@ -29,6 +29,8 @@ struct preflight_result {
     double planned_bytes, peak_bytes;
     long steps;
     int max_tokens; /* max_completion_length */
+    bool mask_cut;  /* mask_truncated_completions */
+    char why_none[REASON_MAX]; /* what the first reward says of the first completion */
 };
 
 /* preflight.c */

@@ -23,16 +23,9 @@ static void add_thinking(const struct preflight_result *p, struct str *out)
     str_addf(out, " (pass@1 %.2f with it, %.2f without)", with->tally.pass_1, without->tally.pass_1);
 }
 
-/* What stands in the way of any learning at all, or NULL. */
-static const char *obstacle(const struct look *l)
+/* What stands in the way where no group has variance in reward. */
+static const char *why_flat(const struct look *l)
 {
-    if (isnan(l->reward))
-        return "no reward could judge a single completion, so there is nothing to learn from: look at the "
-               "dataset's columns and at reward_funcs";
-    if (l->tally.cut >= 1)
-        return "every completion was cut off at max_completion_length: raise it, or see whether the model "
-               "knows "
-               "its end-of-sequence token";
     if (l->all_zero)
         return "every reward is zero: start from a model that sometimes succeeds (openr1 sft), take easier "
                "problems, or reward the form too";
@@ -41,21 +34,42 @@ static const char *obstacle(const struct look *l)
         return "every completion got the same reward: take problems that the model solves sometimes, or a "
                "reward "
                "that tells completions apart";
-    if (l->tally.varied <= 0)
-        return "no group has variance in reward, each prompt being always right or always wrong: take "
-               "problems "
-               "in between, or raise num_generations or temperature";
-    return NULL;
+    return "no group has variance in reward, each prompt being always right or always wrong: take problems "
+           "in between, or raise num_generations or temperature";
+}
+
+/* What stands in the way of any learning at all. False: nothing does. */
+static bool add_obstacle(const struct preflight_result *p, struct str *out)
+{
+    const struct look *l = &p->looks[LOOK_PLAIN];
+    bool all_cut = l->tally.cut >= 1;
+    if (isnan(l->reward))
+        str_addf(out,
+                 "no reward could judge a single completion (%s), so there is nothing to learn from: look at "
+                 "the dataset's columns and at reward_funcs",
+                 p->why_none);
+    else if (all_cut && (l->tally.varied <= 0 || p->mask_cut))
+        str_addf(out,
+                 "every completion was cut off at %d tokens%s: raise max_completion_length, or see whether "
+                 "the model knows its end-of-sequence token",
+                 p->max_tokens,
+                 p->mask_cut ? " and has no loss then (mask_truncated_completions)" : ", before any answer");
+    else if (l->tally.varied <= 0)
+        str_puts(out, why_flat(l));
+    else
+        return false;
+    return true;
 }
 
 bool preflight_verdict(const struct preflight_result *p, struct str *out)
 {
     const struct look *l = &p->looks[LOOK_PLAIN];
-    const char *why_not = obstacle(l);
-    if (why_not) {
-        str_addf(out, "reinforcement learning cannot teach here as it stands: %s", why_not);
-        return false;
-    }
+    struct str obstacle;
+    str_init(&obstacle, 4096);
+    bool stands = add_obstacle(p, &obstacle);
+    if (stands) str_addf(out, "reinforcement learning cannot teach here as it stands: %s", obstacle.p);
+    str_release(&obstacle);
+    if (stands) return false;
     str_addf(out, "reinforcement learning can teach here: %.0f %% of the groups have variance",
              100 * l->tally.varied);
     if (l->tally.varied < 0.25)
@@ -93,7 +107,7 @@ static void add_line(const struct preflight_result *p, const struct line *line, 
     for (int m = 0; m < LOOK_MODES; m++) {
         char number[32];
         if (p->looks[m].n == 0) continue;
-        snprintf(number, sizeof number, line->format, line->values[m]);
+        snprintf(number, sizeof number, isnan(line->values[m]) ? "none" : line->format, line->values[m]);
         str_addf(out, " %14s", number);
     }
     str_puts(out, "\n");

@@ -328,6 +328,11 @@ int run_state_write(const char *dir, const struct run_state *s, const char *conf
 /* Say which keys differ between the stored config.yaml and this one. */
 void run_config_diff(const char *dir, struct conf *c, struct str *out);
 
+/* run_folder.c. Is a name among what a run makes, replaces or removes in its folder? */
+bool run_owns(const char *name, size_t n);
+/* Remove what a kill left half written or half removed; the folder's lock is held. */
+int run_sweep(const char *dir, struct err *e);
+
 /* inputs.c. Note in the manifest what the run is made from. */
 int inputs_note(struct trainer *t, const struct rows *data, struct err *e);
 /* Fails when the run would write over one of its inputs. data NULL, before the model is there: only those
@@ -351,7 +356,7 @@ char *checkpoint_newest(const char *dir);
 int checkpoint_prune(const char *dir, int keep, long best, struct err *e);
 /* The weights of DIR/checkpoint-STEP, checked, into the model. */
 int checkpoint_weights(struct trainer *t, long step, struct err *e);
-/* Remove those of later steps, and what a kill left of others: the run goes on from `step`. */
+/* Remove those of later steps: the run goes on from `step`. */
 int checkpoint_cut(const char *dir, long step, struct err *e);
 
 /* console.c: the line every logging_steps and what it averages. */

@@ -230,6 +230,16 @@ static bool model_is_there(const char *dir)
     return there;
 }
 
+/* An earlier run that came no further than the look before its first step leaves nothing to lose. */
+static bool holds_nothing(const struct trainer *t)
+{
+    char *log = path_join(t->dir, "metrics.jsonl"), *newest = checkpoint_newest(t->dir);
+    bool nothing = file_size(log) <= 0 && !newest && !model_is_there(t->dir);
+    free(log);
+    free(newest);
+    return nothing;
+}
+
 /* The user says where to go on: at a checkpoint, or (true) at the newest. */
 static int decide_asked(struct trainer *t, const char *asked, const char *changed, char **from, struct err *e)
 {
@@ -261,6 +271,11 @@ static int choose(struct trainer *t, const char *changed, char **from, struct er
     if (asked && *asked && strcmp(asked, "false") != 0) return decide_asked(t, asked, changed, from, e);
     if (conf_bool(t->conf, "overwrite_output_dir") && status != RUN_STOPPED) return 0;
     if (status == RUN_FINISHED) return model_is_there(t->dir) ? 1 : decide_remake(t, from, e);
+    if (status == RUN_OTHER && holds_nothing(t)) {
+        log_info("%s: holds no step of the earlier run (changed since: %s), so this one begins in its place",
+                 t->dir, changed);
+        return 0;
+    }
     if (status == RUN_OTHER)
         return err_usage(
             e,
@@ -364,6 +379,16 @@ static int take_memory(struct trainer *t, struct err *e)
     return 0;
 }
 
+/* What would be taken for a part of the run that begins. */
+static int clear_folder(struct trainer *t, struct err *e)
+{
+    char *look = path_join(t->dir, "preflight.json");
+    int failed = checkpoint_prune(t->dir, 0, -1, e);
+    if (!failed && t->before.status == RUN_OTHER) failed = file_remove_tree(look, e);
+    free(look);
+    return failed;
+}
+
 /* 0: go on; 1: finished before. */
 static int start(struct trainer *t, const struct rows *data, struct err *e)
 {
@@ -375,6 +400,7 @@ static int start(struct trainer *t, const struct rows *data, struct err *e)
     model_hash(t->model, t->start_hash);
     int failed = file_mkdirs(t->dir, e);
     if (!failed) failed = lock_folder(t, e);
+    if (!failed) failed = run_sweep(t->dir, e);
     if (!failed) failed = take_memory(t, e);
     if (!failed && from) {
         failed = checkpoint_load(t, from, e);
@@ -383,7 +409,7 @@ static int start(struct trainer *t, const struct rows *data, struct err *e)
             failed = checkpoint_prune(t->dir, t->save_limit, t->evaluation.best_step, e);
         if (!failed) log_info("resumed from %s at step %ld of %ld", from, t->step, t->total_steps);
     } else if (!failed) {
-        failed = checkpoint_prune(t->dir, 0, -1, e);
+        failed = clear_folder(t, e);
         if (t->evaluation.on_start) step_out_init(&t->pending);
     }
     struct run_state running = {.status = RUN_UNFINISHED, .step = t->step};

@@ -46,6 +46,8 @@ lora() { # the sft run's model, with adapters
     --save_total_limit 2
 }
 same() { # KIND DIR
+  [ -z "$(find "$2" -name '*.tmp*' -o -name '*.new' -o -name '*.old' -o -name '*.partial')" ] ||
+    fail "$1: left behind: $(find "$2" -name '*.tmp*' -o -name '*.new' -o -name '*.old' -o -name '*.partial')"
   cmp "whole-$1/metrics.jsonl" "$2/metrics.jsonl" || fail "$1: the logs differ"
   weights=model/model.safetensors
   [ "$1" != lora ] || weights=model/adapter_model.safetensors

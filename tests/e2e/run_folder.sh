@@ -59,6 +59,23 @@ printf ' ' >>m/config.json
 expect 2 'changed: the content of m)' "$@"
 cp first/model/config.json m/config.json
 
+# What a kill left is swept when the run goes on, or another begins there; other people's files are not.
+left="config.yaml.tmp.12.3 metrics.jsonl.tmp.99999.0 completions/completions_00005.jsonl.tmp.7.1"
+for how in on anew; do
+  for file in $left notes.tmp.1.2 config.yaml.tmp completions/mine.tmp.4.5; do echo x >"m/run/$file"; done
+  mkdir -p m/run/checkpoint-9.new m/run/checkpoint-8.old m/run/model.new.partial
+  anew='--overwrite_output_dir true'
+  if [ $how = on ]; then unfinished m/run && anew=''; fi
+  # shellcheck disable=SC2086
+  expect 0 'global_step":3' sft --model_name_or_path m $few --output_dir m/run $anew
+  for file in $left checkpoint-9.new checkpoint-8.old model.new.partial; do
+    [ ! -e "m/run/$file" ] || say "$how: m/run/$file is left"
+  done
+  for file in notes.tmp.1.2 config.yaml.tmp completions/mine.tmp.4.5; do
+    [ -e "m/run/$file" ] || say "$how: m/run/$file is gone"
+  done
+done
+
 # An adapter as the beginning: its base is an input too, whether it is named by the adapter or by the line.
 # shellcheck disable=SC2086
 expect 0 'global_step":3' sft --model_name_or_path m $few --use_peft true --output_dir lora

@@ -34,8 +34,13 @@ static void the_sentence_names_what_stands_in_the_way(void **state)
     says(p, true, "60 % of the groups have variance");
     p.looks[0].tally.cut = 0.8;
     says(p, true, "80 % of the completions are cut off at 512");
-    p.looks[0].tally.cut = 1;
-    says(p, false, "max_completion_length");
+    p.looks[0].tally.cut = 1; /* but some of what is cut off is right */
+    says(p, true, "100 % of the completions are cut off at 512");
+    p.mask_cut = true;
+    says(p, false, "has no loss then (mask_truncated_completions): raise max_completion_length");
+    p.mask_cut = false;
+    p.looks[0].tally.varied = 0;
+    says(p, false, "cut off at 512 tokens, before any answer: raise max_completion_length");
     p = healthy();
     p.looks[0].tally.varied = 0.1;
     says(p, true, "dynamic_sampling");
@@ -48,7 +53,9 @@ static void the_sentence_names_what_stands_in_the_way(void **state)
     p.looks[0].all_zero = true;
     says(p, false, "every reward is zero");
     p.looks[0].reward = NAN;
-    says(p, false, "could judge");
+    p.looks[0].tally.cut = 1;
+    snprintf(p.why_none, sizeof p.why_none, "no column \"solution\"");
+    says(p, false, "could judge a single completion (no column \"solution\")");
 }
 
 static void thinking_pays_beyond_two_standard_errors(void **state)
@@ -122,6 +129,13 @@ static void preflight_only_stops_before_the_first_step(void **state)
     tiny_hash("grpo", ONLY "output_dir @only", hash);
     tiny_hash("grpo", ONLY "output_dir @other preflight false", plain);
     assert_string_equal(hash, plain);
+    /* A look alone keeps no other run out, and neither does its record; a step does. */
+    json_decref(tiny_run("grpo", ONLY "output_dir @free preflight_only true"));
+    json_decref(tiny_run("grpo", ONLY "output_dir @free learning_rate 2e-2 preflight false"));
+    char *stale = tiny_path("free/preflight.json");
+    assert_false(file_exists(stale));
+    free(stale);
+    tiny_refused("grpo", ONLY "output_dir @free learning_rate 3e-2", "changed: learning_rate");
     json_decref(told);
     json_decref(record);
     json_decref(none);
