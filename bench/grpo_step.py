@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""One GRPO step of ours beside TRL's: grpo_step.py [--rounds N] [--build DIR] [--problems FILE]. Markdown to standard output.
+"""GRPO steps of ours beside TRL's: grpo_step.py [--work smollm2|demo] [--rounds N] [--build DIR] [--problems FILE].
+Markdown to standard output.
 
-SmolLM2-135M-Instruct, 8 prompts of GSM8K x 8 completions of up to 256 tokens at temperature 1, learning rate 1e-6,
-beta 0, float32. Both begin with the same weights and prompts and run two optimiser steps; the time is that of the
-second, between the ends of the two, so that start-up is in neither. TRL: trl 1.16.0 with transformers' generate, 64
-completions sampled at once, trained in micro-batches of 8 (logits of 64 would not fit), the reward a function of the
-text's length so that every group has variance. Ours: reward repetition_penalty, for the same reason. The third
-figure puts llama.cpp's decoding rate (bench/compare, 32 at once) in place of transformers' generate.
+smollm2: SmolLM2-135M-Instruct, 8 prompts of GSM8K x 8 completions of up to 256 tokens. demo: the model of
+recipes/tiny-chain (161 thousand random weights, characters as tokens), 64 prompts x 8 completions of up to 40 tokens.
+Temperature 1, learning rate 1e-6 (so that lengths stay as they are), beta 0, float32. Both sides begin with the same
+weights and prompts; the time is the median of the steps behind the first, from end to end, so that start-up is in
+none. TRL: trl 1.16.0 with transformers' generate, all completions sampled at once, trained in micro-batches (logits
+of all 64 would not fit), the reward a function of the text's length so that groups have variance. Ours: reward
+repetition_penalty, for the same reason. --llama puts llama.cpp's decoding rate (bench/compare, 32 at once) in place
+of transformers' generate.
 The interpreter must have the peers (tools/peers); GSM8K is shared data and not part of the project.
 """
 import argparse
@@ -19,25 +22,38 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PROMPTS, COMPLETIONS, LENGTH = 8, 8, 256
+WORKS = {
+    "smollm2": {"prompts": 8, "length": 256, "micro": 8, "steps": 2},
+    "demo": {"prompts": 64, "length": 40, "micro": 512, "steps": 6},
+}
+COMPLETIONS = 8
 
 
-def questions(path):
+def prompts(work, path):
+    """Rows of a dataset, as many as the steps take: conversations, or for the demo's model plain text."""
     with open(path, encoding="utf-8") as f:
-        return [json.loads(next(f))["question"] for _ in range(2 * PROMPTS)]
+        rows = [json.loads(next(f)) for _ in range(work["steps"] * work["prompts"])]
+    return [{"prompt": [{"role": "user", "content": r["question"]}] if "question" in r else r["prompt"], "solution": ""}
+            for r in rows]
 
 
-def trl_steps(model_dir, path):
+def between(ends):
+    """The median time from one step's end to the next one's."""
+    return statistics.median(b - a for a, b in zip(ends, ends[1:]))
+
+
+def trl_steps(work, model_dir, path):
     """In a process of its own: times and tokens of the steps, as JSON."""
     import torch
     from datasets import Dataset
     from transformers import TrainerCallback
     from trl import GRPOConfig, GRPOTrainer
     torch.set_num_threads(os.cpu_count() or 1)
-    rows = Dataset.from_list([{"prompt": [{"role": "user", "content": q}]} for q in questions(path)])
+    rows = Dataset.from_list(prompts(work, path))
 
     def by_length(completions, **_):
-        return [len(c[0]["content"]) % 97 / 97 for c in completions]
+        texts = [c if isinstance(c, str) else c[0]["content"] for c in completions]
+        return [len(t) % 97 / 97 for t in texts]
 
     class Clock(TrainerCallback):
         ends, sampled = [], 0.0
@@ -54,61 +70,79 @@ def trl_steps(model_dir, path):
             return out
 
     with tempfile.TemporaryDirectory() as out:
-        config = GRPOConfig(output_dir=out, per_device_train_batch_size=PROMPTS, gradient_accumulation_steps=COMPLETIONS,
-                            steps_per_generation=COMPLETIONS, num_generations=COMPLETIONS,
-                            max_completion_length=LENGTH, temperature=1.0, learning_rate=1e-6, beta=0.0, max_steps=2,
-                            bf16=False, use_cpu=True, report_to=[], save_strategy="no", gradient_checkpointing=False,
-                            shuffle_dataset=False, logging_steps=1)
+        micro_steps = work["prompts"] * COMPLETIONS // work["micro"]
+        config = GRPOConfig(output_dir=out, per_device_train_batch_size=work["micro"], steps_per_generation=micro_steps,
+                            gradient_accumulation_steps=micro_steps, num_generations=COMPLETIONS,
+                            max_completion_length=work["length"], temperature=1.0, learning_rate=1e-6, beta=0.0,
+                            max_steps=work["steps"], bf16=False, use_cpu=True, report_to=[], save_strategy="no",
+                            gradient_checkpointing=False, shuffle_dataset=False, logging_steps=1)
         trainer = Timed(model=model_dir, reward_funcs=by_length, args=config, train_dataset=rows, callbacks=[Clock()])
         trainer.train()
     import resource
-    print(json.dumps({"seconds": Clock.ends[1] - Clock.ends[0], "sampling": Clock.sampled, "tokens": Clock.tokens,
+    print(json.dumps({"seconds": between(Clock.ends), "sampling": Clock.sampled, "tokens": Clock.tokens,
                       "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000}))
 
 
-def our_steps(build, model, path):
+def our_steps(work, build, model, path):
     with tempfile.TemporaryDirectory() as out:
         data = os.path.join(out, "prompts.jsonl")
         with open(data, "w", encoding="utf-8") as f:
-            for q in questions(path):
-                f.write(json.dumps({"prompt": [{"role": "user", "content": q}], "solution": ""}) + "\n")
+            f.writelines(json.dumps(row) + "\n" for row in prompts(work, path))
         command = [f"{build}/openr1", "grpo", "--model_name_or_path", model, "--dataset_name", data, "--output_dir",
                    f"{out}/run", "--reward_funcs", "repetition_penalty", "--num_generations", str(COMPLETIONS),
-                   "--per_device_train_batch_size", str(PROMPTS * COMPLETIONS), "--gradient_accumulation_steps", "1",
-                   "--max_completion_length", str(LENGTH), "--learning_rate", "1e-6", "--beta", "0", "--max_steps", "2",
-                   "--preflight", "false", "--save_strategy", "no", "--logging_steps", "1", "--shuffle_dataset", "false"]
+                   "--per_device_train_batch_size", str(work["prompts"] * COMPLETIONS),
+                   "--gradient_accumulation_steps", "1", "--max_completion_length", str(work["length"]),
+                   "--learning_rate", "1e-6", "--beta", "0", "--max_steps", str(work["steps"]),
+                   "--preflight", "false", "--save_strategy", "no", "--logging_steps", "1", "--shuffle_dataset",
+                   "false"]
         done = subprocess.run(["/usr/bin/time", "-f", "%M", *command], capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"grpo_step: {done.stderr[-800:]}")
-        last = {}
-        for name in ("metrics", "timings"):
-            with open(f"{out}/run/{name}.jsonl", encoding="utf-8") as f:
-                last.update([json.loads(line) for line in f][-1])
-    return {"seconds": last["step_time"], "sampling": last["generate_time"],
-            "tokens": last["completions/mean_length"] * PROMPTS * COMPLETIONS,
+        with open(f"{out}/run/metrics.jsonl", encoding="utf-8") as f:
+            last = [json.loads(line) for line in f][-1]
+        with open(f"{out}/run/timings.jsonl", encoding="utf-8") as f:
+            timings = [json.loads(line) for line in f]
+    return {"seconds": statistics.median(t["step_time"] for t in timings[1:]), "sampling": timings[-1]["generate_time"],
+            "tokens": last["completions/mean_length"] * work["prompts"] * COMPLETIONS,
             "peak_mb": int(done.stderr.split()[-1]) / 1000}
+
+
+def inputs(name, build, problems):
+    """The model's folder and the file of problems of a work, made where they are not there yet."""
+    if name == "smollm2":
+        folder = f"{build}/models/smollm2-hf"
+        make = [["convert", "--model", f"{build}/models/SmolLM2-135M-Instruct.Q4_1.gguf", "--out", folder]]
+    else:
+        folder, problems = f"{build}/models/demo-hf", f"{build}/models/chain.jsonl"
+        make = [["init", "--config", f"{HERE}/../recipes/tiny-chain/init.yaml", "--out", folder, "--random_weights",
+                 "float32"],
+                ["data", "make", "chain", "--count", "512", "--params", '{"worked": 0}', "--out", problems]]
+    if not os.path.exists(folder):
+        for command in make:
+            subprocess.run([f"{build}/openr1", *command], check=True)
+    return folder, problems
 
 
 def main():
     p = argparse.ArgumentParser()
+    p.add_argument("--work", choices=WORKS, default="smollm2")
     p.add_argument("--rounds", type=int, default=1)
     p.add_argument("--build", default=os.path.join(HERE, "..", "build"))
     p.add_argument("--problems", default=os.path.join(HERE, "..", "..", "shared", "data", "gsm8k", "train.jsonl"))
     p.add_argument("--llama", type=float, default=0, help="llama.cpp's tokens/s at 32 sequences, from bench/compare")
     p.add_argument("--trl", help="a model folder: run TRL's steps (what the rounds do)")
     a = p.parse_args()
+    work = WORKS[a.work]
     if a.trl:
-        return trl_steps(a.trl, a.problems)
+        return trl_steps(work, a.trl, a.problems)
     python = os.environ.get("PEERS_PYTHON") or subprocess.run(
         ["sh", f"{HERE}/../tools/peers", a.build], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    gguf, folder = f"{a.build}/models/SmolLM2-135M-Instruct.Q4_1.gguf", f"{a.build}/models/smollm2-hf"
-    if not os.path.exists(folder):
-        subprocess.run([f"{a.build}/openr1", "convert", "--model", gguf, "--out", folder], check=True)
+    folder, problems = inputs(a.work, a.build, a.problems)
     mine, theirs = [], []
     for _ in range(a.rounds):
-        mine.append(our_steps(a.build, folder, a.problems))
-        out = subprocess.run([python, __file__, "--trl", folder, "--problems", a.problems], capture_output=True, text=True,
-                             check=False)
+        mine.append(our_steps(work, a.build, folder, problems))
+        out = subprocess.run([python, __file__, "--work", a.work, "--trl", folder, "--problems", problems],
+                             capture_output=True, text=True, check=False)
         if out.returncode:
             sys.exit(f"grpo_step: TRL: {out.stderr[-800:]}")
         theirs.append(json.loads(out.stdout.splitlines()[-1]))
@@ -116,8 +150,8 @@ def main():
     print("| GRPO step | seconds | sampling, s | tokens | peak MB | ours : this |\n|---|---|---|---|---|---|")
     for name, runs in (("ours", mine), ("TRL, transformers generate", theirs)):
         r = runs[-1]
-        print(f"| {name} | {statistics.median(x['seconds'] for x in runs):.1f} | {r['sampling']:.1f} | {r['tokens']:.0f} "
-              f"| {r['peak_mb']:.0f} | {(trl if r is theirs[-1] else ours) / ours:.2f} |")
+        print(f"| {name} | {statistics.median(x['seconds'] for x in runs):.2f} | {r['sampling']:.2f} "
+              f"| {r['tokens']:.0f} | {r['peak_mb']:.0f} | {(trl if r is theirs[-1] else ours) / ours:.2f} |")
     if a.llama:
         r = theirs[-1]
         together = r["seconds"] - r["sampling"] + r["tokens"] / a.llama

@@ -107,7 +107,10 @@ static void add_line(const struct preflight_result *p, const struct line *line, 
     for (int m = 0; m < LOOK_MODES; m++) {
         char number[32];
         if (p->looks[m].n == 0) continue;
-        snprintf(number, sizeof number, isnan(line->values[m]) ? "none" : line->format, line->values[m]);
+        if (isnan(line->values[m]))
+            snprintf(number, sizeof number, "none");
+        else
+            snprintf(number, sizeof number, line->format, line->values[m]);
         str_addf(out, " %14s", number);
     }
     str_puts(out, "\n");
