@@ -48,6 +48,13 @@ static struct candidate *offer_made(struct finder *f, struct str *s, enum style 
     return offer(f, p, n, style, rule);
 }
 
+/* Plain text of which the words around make a relation; 0: nothing. */
+static void offer_worded(struct finder *f, const char *p, size_t n, int relation, const char *rule)
+{
+    struct candidate *c = offer(f, p, n, STYLE_PLAIN, rule);
+    if (c) c->relation = relation;
+}
+
 /* Several formulas or boxes as one list, each with its own percent sign. */
 static bool offer_joined(struct finder *f, const char *s, const struct span *span, int count,
                          const char *rule)
@@ -226,106 +233,6 @@ static size_t anchor_last(const char *s, size_t n, const char **rule)
 
 /* ---- plain text --------------------------------------------------------------------------------------- */
 
-/* One number with marks, fraction, percent; the bytes. Inside brackets a comma separates. */
-static size_t numeral_at(const char *s, size_t n, bool inside)
-{
-    size_t k = 0;
-    bool digit = false;
-    while (k < n) {
-        bool mark = strchr(inside ? "." : ".,_'", s[k]) && k > 0 && k + 1 < n &&
-                    isdigit((unsigned char)s[k + 1]) && isdigit((unsigned char)s[k - 1]);
-        bool thin = n - k > 2 && s[k] == '\\' && s[k + 1] == ',' && isdigit((unsigned char)s[k + 2]) && digit;
-        bool group = s[k] == ' ' && digit && n - k > 3 && isdigit((unsigned char)s[k + 1]) &&
-                     isdigit((unsigned char)s[k + 2]) && isdigit((unsigned char)s[k + 3]) &&
-                     !(n - k > 4 && (isdigit((unsigned char)s[k + 4]) || s[k + 4] == '/'));
-        bool first = s[k] == '.' && k == 0 && n > 1 && isdigit((unsigned char)s[1]);
-        if (isdigit((unsigned char)s[k]) || mark || first || group)
-            k++;
-        else if (thin)
-            k += 2;
-        else
-            break;
-        digit = digit || isdigit((unsigned char)s[k - 1]);
-    }
-    bool e = digit && n - k > 1 && (s[k] == 'e' || s[k] == 'E') &&
-             (isdigit((unsigned char)s[k + 1]) ||
-              (strchr("+-", s[k + 1]) && n - k > 2 && isdigit((unsigned char)s[k + 2])));
-    if (e)
-        for (k += 2; k < n && isdigit((unsigned char)s[k]); k++) {
-        }
-    return digit ? k : 0;
-}
-
-static size_t blanks_at(const char *s, size_t n)
-{
-    size_t k = 0;
-    while (k < n && s[k] == ' ') k++;
-    return k;
-}
-
-/* A number, or arithmetic on numbers, in running text. */
-static size_t run_at(const char *s, size_t n)
-{
-    size_t at = 0, end = 0;
-    int depth = 0;
-    for (;;) {
-        while (at < n && strchr("-+(", s[at])) depth += s[at++] == '(';
-        size_t k = numeral_at(s + at, n - at, depth > 0);
-        if (!k) break;
-        end = at = at + k;
-        for (; at < n && s[at] == ')'; depth--) end = ++at;
-        size_t blank = blanks_at(s + at, n - at);
-        /* a mixed number, a time */
-        size_t digits = numeral_at(s + at + blank, n - at - blank, depth > 0), slash = at + blank + digits;
-        if (blank && digits && slash < n && s[slash] == '/' && slash + 1 < n &&
-            isdigit((unsigned char)s[slash + 1])) {
-            at += blank;
-            continue;
-        }
-        if (n - at > 2 && s[at] == ':' && isdigit((unsigned char)s[at + 1]) &&
-            isdigit((unsigned char)s[at + 2])) {
-            at++;
-            continue;
-        }
-        size_t op = at + blank;
-        if (op + 1 >= n || !strchr("+-*/^", s[op])) break;
-        size_t behind = op + 1 + blanks_at(s + op + 1, n - op - 1);
-        if (behind >= n || !(isdigit((unsigned char)s[behind]) || strchr("(-.", s[behind]))) break;
-        if (strchr("+-", s[op]) && blank == 0 && behind > op + 1) break; /* "5- 3" is no difference */
-        at = behind;
-    }
-    if (depth > 0) return 0;          /* (1, 2) is no number */
-    for (; depth < 0; depth++) end--; /* a closing bracket of the prose */
-    return end;
-}
-
-/* The first or last such run in cleaned text; what follows "not" is no answer. */
-static bool run_find(const char *s, size_t n, bool last, size_t *at, size_t *length)
-{
-    bool found = false;
-    for (size_t i = 0; i < n;) {
-        bool start = i == 0 || strchr(" =\"*>~:", s[i - 1]);
-        bool digit = isdigit((unsigned char)s[i]) ||
-                     (strchr("-+(.", s[i]) && i + 1 < n && strchr("0123456789.(-", s[i + 1]));
-        size_t k = start && digit ? run_at(s + i, n - i) : 0;
-        if (!k) {
-            while (strchr("-+(", s[i]) && i + 1 < n) i++; /* signs that lead nowhere are passed once */
-            i++;
-            continue;
-        }
-        bool denied = i >= 4 && strncasecmp(s + i - 4, "not ", 4) == 0;
-        if (!denied) {
-            size_t percent = percent_behind(s + i + k, n - i - k);
-            *at = i;
-            *length = k + percent;
-            found = true;
-            if (!last) return true;
-        }
-        i += k;
-    }
-    return found;
-}
-
 /* Words from zero to ninety-nine. */
 int number_word(const char *s, size_t n)
 {
@@ -354,13 +261,13 @@ int number_word(const char *s, size_t n)
 static void offer_plain(struct finder *f, const char *s, size_t n, const char *rule)
 {
     struct str clean;
-    size_t at, length;
+    struct run run;
     str_init(&clean, FORMULA_BYTES_MAX * 4);
     clean_math(s, n < 4000 ? n : 4000, STYLE_PLAIN, &clean);
     size_t skip = strspn(clean.p, " *_:");
     size_t prefix = math_prefix(f->w, clean.p + skip, clean.len - skip);
     int word = number_word(clean.p + skip, clean.len - skip);
-    bool number = run_find(clean.p, clean.len, false, &at, &length);
+    bool number = run_find(clean.p, clean.len, false, &run);
     if (prefix || number) {
         struct str copy;
         str_init(&copy, 0);
@@ -369,9 +276,10 @@ static void offer_plain(struct finder *f, const char *s, size_t n, const char *r
         if (c) {
             const char *base = f->owned[f->n_owned - 1];
             f->count--;
-            if (prefix) offer(f, base + skip, prefix, STYLE_PLAIN, rule);
-            if (number && !(prefix && at == skip && length == prefix))
-                offer(f, base + at, length, STYLE_PLAIN, rule);
+            int around = phrase_around(clean.p, clean.len, skip, skip + prefix);
+            if (prefix) offer_worded(f, base + skip, prefix, around, rule);
+            if (number && !(prefix && run.at == skip && run.n == prefix))
+                offer_worded(f, base + run.at, run.n, run.relation, rule);
         }
     } else if (word >= 0) {
         struct str digits;
@@ -452,18 +360,18 @@ static bool last_line(struct finder *f, const char *s, size_t n)
 static void last_of_all(struct finder *f, const char *s, size_t n)
 {
     struct span span[BOXES_MAX];
-    size_t at = 0, length = 0;
+    struct run run;
     int count = f->p->latex ? formulas_last(s, n, span, BOXES_MAX) : 0;
     size_t from = count ? span[count - 1].end : 0;
     struct str clean;
     str_init(&clean, 0);
     clean_math(s + from, n - from, STYLE_PLAIN, &clean);
-    bool number = f->p->expr && run_find(clean.p, clean.len, true, &at, &length);
+    bool number = f->p->expr && run_find(clean.p, clean.len, true, &run);
     if (number && f->want != WANT_TEXT) {
         struct candidate *c = offer_made(f, &clean, STYLE_PLAIN, "last number");
         if (c) {
             f->count--;
-            offer(f, f->owned[f->n_owned - 1] + at, length, STYLE_PLAIN, "last number");
+            offer_worded(f, f->owned[f->n_owned - 1] + run.at, run.n, run.relation, "last number");
         }
     } else {
         str_release(&clean);
@@ -542,7 +450,8 @@ static void whole_text(struct finder *f, const char *s, size_t n, bool gold)
 static void closing_formula(struct finder *f, const char *s, size_t n)
 {
     struct str clean;
-    size_t at, length, end = n;
+    struct run run;
+    size_t end = n;
     while (end && isspace((unsigned char)s[end - 1])) end--;
     size_t line = end;
     while (line > 0 && s[line - 1] != '\n') line--;
@@ -551,7 +460,7 @@ static void closing_formula(struct finder *f, const char *s, size_t n)
     str_init(&clean, FORMULA_BYTES_MAX);
     clean_math(s + is, end - is, STYLE_PLAIN, &clean);
     size_t prefix = math_prefix(f->w, clean.p, clean.len);
-    if (prefix && !run_find(clean.p + prefix, clean.len - prefix, true, &at, &length)) {
+    if (prefix && !run_find(clean.p + prefix, clean.len - prefix, true, &run)) {
         clean.p[clean.len = prefix] = 0;
         offer_made(f, &clean, STYLE_PLAIN, "behind \"is\"");
     } else {

@@ -17,6 +17,14 @@ const char *find_text(const char *p, const char *end, const char *word);
 char *reasoning_cut(const char *text, size_t n); /* to be freed; NULL: never finished */
 size_t percent_behind(const char *s, size_t n);  /* bytes of blanks and a percent sign or word at s; 0 */
 bool formula_at(struct scan *sc, size_t i, struct span *out);
+/* The first number or arithmetic on numbers in cleaned running text, or the last one, with the list that it
+ * ends; and what the words around make of it (phrase.c). One that is denied counts only if there is no
+ * other. */
+struct run {
+    size_t at, n;
+    int relation;
+};
+bool run_find(const char *s, size_t n, bool last, struct run *out);
 /* The last box, with those before it that belong to the same answer, in the order written. `loose` takes
  * \fbox, \boxed 5 and a box cut off at the end of the text. Returns their number. */
 int boxes_last(const char *s, size_t n, bool loose, struct span *out, int max);

@@ -240,8 +240,9 @@ static void lex_skip(struct lexer *l, int value)
     size_t from, to;
     if (value == 'q') {
         emit(l, T_SKIP, 'q', NULL);
-    } else if (value == 'a') { /* \color{red}, \hspace{1cm} */
-        if (group_at(l, l->at, &from, &to)) l->at = to + 1;
+    } else if (value == 'a' || value == 'A') { /* \color{red}, \hspace{1cm}, \cancel{12}; \cancelto{0}{x} */
+        for (int groups = value == 'a' ? 1 : 2; groups && group_at(l, l->at, &from, &to); groups--)
+            l->at = to + 1;
         l->blank = true;
     } else if (value == 's') {
         l->blank = true;

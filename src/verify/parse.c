@@ -54,31 +54,6 @@ bool row_push(struct parser *p, struct row *r, struct node *n)
 
 /* ---- lists -------------------------------------------------------------------------------------------- */
 
-/* Words that begin a condition: x = n\pi \text{ for } n \in Z. */
-static bool is_condition_word(const char *s)
-{
-    static const char *const all[] = {"for",
-                                      "where",
-                                      "with",
-                                      "if",
-                                      "when",
-                                      "for all",
-                                      "for any",
-                                      "such that",
-                                      "provided",
-                                      "provided that",
-                                      "for some",
-                                      "for every",
-                                      "for integer",
-                                      "for integers",
-                                      "and",
-                                      "where n is an integer",
-                                      "when n is an integer"};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (strcasecmp(s, all[i]) == 0) return true;
-    return false;
-}
-
 static bool starts_item(const struct token *t)
 {
     return t->kind != T_END && t->kind != T_CLOSE && t->kind != T_AMP && t->kind != T_ROW &&
@@ -206,17 +181,29 @@ static struct node *parse_member(struct parser *p)
     return left;
 }
 
-static int relation_negated(int r)
+/* A member with what words made of it: 12 or more. The sign that these words are, or 0. */
+static struct node *parse_worded(struct parser *p, int *sign)
 {
-    return r == R_EQ ? R_NE : r == R_IN ? R_NOTIN : R_OTHER;
+    int outer = p->behind;
+    p->behind = 0;
+    struct node *n = parse_member(p);
+    *sign = p->behind;
+    p->behind = outer;
+    return n;
 }
 
 struct node *parse_relation(struct parser *p)
 {
     struct row members = {0};
     char signs[64];
-    int n = 0;
-    struct node *first = parse_member(p);
+    int n = 0, words;
+    int ahead = relation_ahead(p);
+    struct node *first = p->failed ? NULL : parse_worded(p, &words);
+    if (first && (ahead || words)) { /* the unknown is left out: < 12, at least 12, 12 or more */
+        if (ahead && words && ahead != R_EQ) return parse_fail(p, "two bounds in words");
+        signs[n++] = (char)(words ? words : ahead);
+        if (!row_push(p, &members, node_sym(p->w, UNNAMED))) return NULL;
+    }
     if (!row_push(p, &members, first)) return NULL;
     for (;;) {
         bool negated = peek(p)->kind == T_NOT && p->t[p->at + 1].kind == T_REL;
@@ -229,8 +216,13 @@ struct node *parse_relation(struct parser *p)
             r = r == R_LT ? R_LE : R_GE;
         }
         if (n == (int)sizeof signs - 1) return parse_fail(p, "the chain of relations is too long");
+        ahead = peek(p)->kind == T_TEXT ? relation_ahead(p) : 0;
+        if (p->failed || !row_push(p, &members, parse_worded(p, &words))) return NULL;
+        if (ahead || words) { /* x = at least 12 */
+            if (r != R_EQ || negated || (ahead && words)) return parse_fail(p, "words beside a relation");
+            r = words ? words : ahead;
+        }
         signs[n++] = (char)(negated ? relation_negated(r) : r);
-        if (!row_push(p, &members, parse_member(p))) return NULL;
     }
     signs[n] = 0;
     return n == 0 ? first : node_named(p->w, K_REL, signs, members.v, members.n);
@@ -354,39 +346,6 @@ struct node *parse_term(struct parser *p)
     }
     struct node *value = product_of(p, &f);
     return peek(p)->kind == T_TEXT && !p->failed ? parse_units(p, value) : value;
-}
-
-/* Words behind a value, with their powers and slashes: m/s^2, \text{ cm}^2, square inches. */
-struct node *parse_units(struct parser *p, struct node *value)
-{
-    struct str words;
-    if (is_condition_word(peek(p)->text)) return value;
-    str_init(&words, 512);
-    while (peek(p)->kind == T_TEXT && !is_condition_word(peek(p)->text)) {
-        if (words.len) str_puts(&words, " ");
-        str_puts(&words, peek(p)->text);
-        p->at++;
-        bool power = peek_is(p, T_OP, '^'), slash = peek_is(p, T_OP, '/') && p->t[p->at + 1].kind == T_TEXT;
-        bool dot = peek_is(p, T_OP, '*') && p->t[p->at + 1].kind == T_TEXT;
-        if (power) {
-            p->at++;
-            struct node *e = parse_argument(p, false);
-            fmpz_t k;
-            fmpz_init(k);
-            if (e && exact_integer(p->w, e, k) && fmpz_fits_si(k))
-                str_addf(&words, "^%ld", (long)fmpz_get_si(k));
-            fmpz_clear(k);
-            slash = peek_is(p, T_OP, '/') && p->t[p->at + 1].kind == T_TEXT;
-        }
-        if (slash || dot) {
-            str_puts(&words, slash ? " /" : " ");
-            p->at++;
-        }
-    }
-    struct node *out = node_named(p->w, K_UNIT, words.p, &value, 1);
-    str_release(&words);
-    if (out && starts_factor(p)) return parse_fail(p, "words stand inside the formula");
-    return out;
 }
 
 /* ---- entry -------------------------------------------------------------------------------------------- */

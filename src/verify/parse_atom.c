@@ -207,17 +207,6 @@ static struct node *parse_counting(struct parser *p)
     return node_2(p->w, K_FN, perm ? F_PERM : F_BINOM, n, parse_argument(p, true));
 }
 
-static struct node *parse_text(struct parser *p)
-{
-    const char *words = peek(p)->text;
-    p->at++;
-    struct node *text = node_named(p->w, K_TEXT, words, NULL, 0);
-    if (!starts_factor(p)) return text;
-    /* words before a value: \text{about } 5 */
-    struct node *value = parse_factor(p);
-    return node_named(p->w, K_UNIT, "", &value, 1);
-}
-
 /* All positive, or all negative, numbers of a set: of R an interval. */
 static struct node *half_set(struct parser *p, struct node *set, bool positive)
 {

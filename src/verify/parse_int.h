@@ -79,6 +79,7 @@ struct parser {
     const char *differential;
     int bars, norms;      /* | and \| that are open */
     int side;             /* 3^+ in a limit: 1 or -1 */
+    int behind;           /* the relation that words behind a value made of it: 12 or more */
     const char *bound[8]; /* names of running variables: i in a sum is no imaginary unit */
     int n_bound;
 };
@@ -127,6 +128,14 @@ bool integral_ends(struct parser *p); /* its d x was just read */
 bool is_bound(struct parser *p, const char *name);
 struct node *subscripted(struct parser *p, struct node *base); /* at _ */
 
-struct node *parse_units(struct parser *p, struct node *value);
+
+/* parse_words.c */
+struct node *parse_units(struct parser *p, struct node *value); /* at words behind a value */
+struct node *parse_text(struct parser *p);                      /* at words in front of one, or alone */
+/* Takes a sign of relation or words that mean one, in front of a value without a left side: \ge 12, \text{at
+ * least } 12. 0: there is none. */
+int relation_ahead(struct parser *p);
+bool is_condition_word(const char *s); /* x = n\pi \text{ for } n \in Z */
+int relation_negated(int r);
 
 #endif

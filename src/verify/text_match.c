@@ -13,6 +13,12 @@ struct words {
     int n;
 };
 
+/* Marks of a sentence; any other sign (<, =, ^) is part of a word. */
+static bool is_mark(char c)
+{
+    return isspace((unsigned char)c) || strchr(".,;:!?()[]{}\"'`*_$~\\", c) != NULL;
+}
+
 /* Lower-case words without articles and punctuation. A lone letter keeps its case. */
 static void words_of(const char *s, struct words *out)
 {
@@ -20,11 +26,9 @@ static void words_of(const char *s, struct words *out)
     size_t k = 0, n = strlen(s);
     *out = (struct words){.n = 0};
     for (size_t i = 0; i < n && k + 2 < sizeof out->text && out->n < WORDS_MAX;) {
-        while (i < n && !isalnum((unsigned char)s[i]) && (unsigned char)s[i] < 0x80 && !strchr("+-", s[i]))
-            i++;
+        while (i < n && is_mark(s[i])) i++;
         size_t from = i;
-        while (i < n && (isalnum((unsigned char)s[i]) || (unsigned char)s[i] >= 0x80 || strchr("+-.", s[i])))
-            i++;
+        while (i < n && (s[i] == '.' || !is_mark(s[i]))) i++;
         size_t m = i - from;
         while (m && strchr(".-", s[from + m - 1])) m--;
         if (!m || m + k + 2 > sizeof out->text) continue;

@@ -106,6 +106,10 @@ static struct node *read_candidate(struct trial *t, const struct candidate *c, c
     bool words_asked = t->n_readings == 0 || !t->reading[0].node || t->reading[0].node->kind == K_TEXT;
     if (n && n->kind == K_TEXT && !words_asked && !t->w.p->text_exact) n = number_in_words(t, n);
     if (n && c->percent && !c->box && n->kind != K_PERCENT) n = node_1(&t->w, K_PERCENT, 0, n);
+    if (n && c->relation) {
+        char sign[] = {(char)c->relation, 0};
+        n = node_named(&t->w, K_REL, sign, (struct node *[]){node_sym(&t->w, UNNAMED), n}, 2);
+    }
     return n && !t->w.over ? expand(&t->w, n) : NULL;
 }
 
@@ -129,6 +133,7 @@ static void settle(struct trial *t, enum verdict v, const char *reason)
 static bool same_text(const struct candidate *a, const struct candidate *b)
 {
     struct str x, y;
+    if (a->relation != b->relation) return false;
     if (a->n == b->n && a->percent == b->percent && memcmp(a->p, b->p, a->n) == 0) return true;
     str_init(&x, FORMULA_BYTES_MAX * 2);
     str_init(&y, FORMULA_BYTES_MAX * 2);
@@ -203,6 +208,15 @@ static enum truth renamed_same(struct trial *t, struct node *g, struct node *a)
     }
 }
 
+/* The unknown that a bound leaves out (at least 12) is the one of the other side. */
+static struct node *unknown_named(struct trial *t, struct node *n, const struct node *other)
+{
+    struct names names = {0};
+    if (!n || !other || other->kind != K_REL || !node_uses(n, UNNAMED)) return n;
+    names_free_in(other, &names);
+    return names.n == 1 ? node_replace(&t->w, n, UNNAMED, node_sym(&t->w, names.name[0])) : n;
+}
+
 static enum truth compare_reading(struct trial *t, const struct reading *r, const struct candidate *c,
                                   struct node *n)
 {
@@ -228,8 +242,11 @@ static enum truth compare_reading(struct trial *t, const struct reading *r, cons
         str_release(&y);
         return same;
     }
-    enum truth v = t->w.p->swapped ? compare_nodes(&t->j, n, r->node) : compare_nodes(&t->j, r->node, n);
-    if (v == NO && !t->w.p->strict && renamed_same(t, r->node, n) == YES) {
+    struct node *gold = unknown_named(t, r->node, n);
+    n = unknown_named(t, n, gold);
+    if (!gold || !n) return UNKNOWN;
+    enum truth v = t->w.p->swapped ? compare_nodes(&t->j, n, gold) : compare_nodes(&t->j, gold, n);
+    if (v == NO && !t->w.p->strict && renamed_same(t, gold, n) == YES) {
         judge_say(&t->j, "equal after renaming variables");
         return YES;
     }

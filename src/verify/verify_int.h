@@ -190,6 +190,17 @@ struct node *math_parse(struct work *w, const char *s, size_t n, enum style styl
 /* Bytes at the beginning of (cleaned) plain text that look like mathematics rather than prose. */
 size_t math_prefix(struct work *w, const char *s, size_t n);
 
+/* ---- phrase.c ------------------------------------------------------------------------------------------ */
+
+/* What words beside a number make of it: 0 when they say nothing about its value; R_LT, R_LE, R_GT, R_GE: a
+ * bound; R_NE: it is denied; R_OTHER: one of several, or computed with. */
+int phrase_before(const char *s, size_t n);
+int phrase_behind(const char *s, size_t n, size_t *at, size_t *length); /* where these words stand */
+/* The same of the clause of running text in which the number s[from..to) stands. */
+int phrase_around(const char *s, size_t n, size_t from, size_t to);
+/* The unknown of a relation that names none: "less than 12". */
+#define UNNAMED "?"
+
 /* ---- units.c ------------------------------------------------------------------------------------------- */
 
 /* A known unit as a factor of powers of base units; unknown words are no unit (false). */
@@ -304,6 +315,7 @@ struct candidate {
     size_t n;
     enum style style;
     bool percent;
+    int relation;     /* that the words around make of it (phrase.c); 0: they say nothing */
     bool box;         /* final: nothing behind it is looked at when it can be read */
     const char *rule; /* static */
 };

@@ -201,6 +201,42 @@ static void braces_are_no_mere_markup(void **state)
     }
 }
 
+/* A bound is another answer than its number, and meets the same bound written with a sign. */
+static void words_that_bound_or_deny_a_number_are_not_that_number(void **state)
+{
+    (void)state;
+    static const char *const bounds[][2] = {
+        {"\\text{less than }%d", "<"},
+        {"\\text{at least }%d", "\\ge "},
+        {"\\text{no more than }%d", "\\le "},
+        {"%d\\text{ apples or more}", "\\ge "},
+        {"\\text{not }%d", "\\ne "},
+        {"\\text{not less than }%d", "\\ge "},
+        {"%d\\text{ is wrong}", "\\ne "},
+        {"%d\\text{ at most}", "\\le "},
+        {"\\text{more than }%d", ">"}};
+    static const char *const neutral[] = {"\\text{exactly }%d", "\\text{about }%d", "\\text{Total: }%d",
+                                          "%d\\text{ apples}", "%d\\text{ more apples}"};
+    char number[16], body[64], box[96], prose[96], relation[48];
+    for (int i = 0; i < TRIALS; i++) {
+        int v = draw(2, 900);
+        size_t k = (size_t)draw(0, 8), other = (size_t)draw(0, 8);
+        snprintf(number, sizeof number, "$%d$", v);
+        const char *mark = strstr(bounds[k][0], "%d");
+        snprintf(body, sizeof body, "%.*s%d%s", (int)(mark - bounds[k][0]), bounds[k][0], v, mark + 2);
+        snprintf(box, sizeof box, "\\boxed{%s}", body);
+        snprintf(relation, sizeof relation, "$x%s%d$", bounds[other][1], v);
+        expect(number, box, false);
+        expect(relation, box, strcmp(bounds[k][1], bounds[other][1]) == 0);
+        snprintf(prose, sizeof prose, "The answer is %s%d.", k % 2 ? "at least " : "less than ", v);
+        expect(number, prose, false);
+        const char *plain = neutral[i % 5];
+        mark = strstr(plain, "%d");
+        snprintf(box, sizeof box, "\\boxed{%.*s%d%s}", (int)(mark - plain), plain, v, mark + 2);
+        expect(number, box, true);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +247,7 @@ int main(void)
         cmocka_unit_test(names_say_which_value_is_whose),
         cmocka_unit_test(a_letter_in_a_formula_is_no_choice),
         cmocka_unit_test(braces_are_no_mere_markup),
+        cmocka_unit_test(words_that_bound_or_deny_a_number_are_not_that_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

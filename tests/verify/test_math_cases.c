@@ -90,6 +90,12 @@ static void attacks_and_their_harmless_twins(void **state)
     cases_are_judged("tests/golden/verify/adversarial.jsonl");
 }
 
+static void words_units_and_places(void **state)
+{
+    (void)state;
+    cases_are_judged("tests/golden/verify/words.jsonl");
+}
+
 static void dollars(const char *formula, char *out, size_t size)
 {
     size_t n = strlen(formula);
@@ -154,6 +160,7 @@ int main(void)
         cmocka_unit_test(hard_cases),
         cmocka_unit_test(neighbours_of_known_cases),
         cmocka_unit_test(attacks_and_their_harmless_twins),
+        cmocka_unit_test(words_units_and_places),
         cmocka_unit_test(latex_is_read_as_its_tests_say),
         cmocka_unit_test(parameters_are_checked),
     };

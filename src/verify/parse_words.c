@@ -1,0 +1,129 @@
+/* parse_words.c: words beside values, and relations whose left side is left out.
+ *
+ * Units and what is counted stay with the value (K_UNIT); words that make a bound of it or deny it make a
+ * relation of an unknown without a name: "at least 12" is ? >= 12, "not 12" is ? != 12 (phrase.c).
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "verify/parse_int.h"
+
+bool is_condition_word(const char *s)
+{
+    static const char *const all[] = {"for",
+                                      "where",
+                                      "with",
+                                      "if",
+                                      "when",
+                                      "for all",
+                                      "for any",
+                                      "such that",
+                                      "provided",
+                                      "provided that",
+                                      "for some",
+                                      "for every",
+                                      "for integer",
+                                      "for integers",
+                                      "and",
+                                      "where n is an integer",
+                                      "when n is an integer"};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (strcasecmp(s, all[i]) == 0) return true;
+    return false;
+}
+
+int relation_negated(int r)
+{
+    return r == R_EQ ? R_NE : r == R_IN ? R_NOTIN : R_OTHER;
+}
+
+/* ---- in front ------------------------------------------------------------------------------------------ */
+
+int relation_ahead(struct parser *p)
+{
+    struct token *t = peek(p);
+    bool negated = t->kind == T_NOT && t[1].kind == T_REL;
+    if (t->kind == T_REL || negated) {
+        int r = t[negated].value;
+        p->at += negated ? 2 : 1;
+        return negated ? relation_negated(r) : r;
+    }
+    if (t->kind != T_TEXT || is_condition_word(t->text)) return 0;
+    p->at++;
+    bool sign = peek_is(p, T_OP, '-') || peek(p)->kind == T_PM, value = sign || starts_factor(p);
+    int r = value ? phrase_before(t->text, strlen(t->text)) : 0;
+    if (r == R_OTHER) parse_fail(p, "words that change the value stand before it");
+    if (r == 0 && !sign) p->at--; /* mere words: parse_text reads them */
+    return r;
+}
+
+struct node *parse_text(struct parser *p)
+{
+    const char *words = peek(p)->text;
+    p->at++;
+    struct node *text = node_named(p->w, K_TEXT, words, NULL, 0);
+    if (!starts_factor(p)) return text;
+    if (phrase_before(words, strlen(words)))
+        return parse_fail(p, "words that change the value stand before it");
+    struct node *value = parse_factor(p);
+    return node_named(p->w, K_UNIT, words, &value, 1);
+}
+
+/* ---- behind -------------------------------------------------------------------------------------------- */
+
+/* The words behind a value as one line, with their powers and slashes: m/s^2, \text{ cm}^2, square inches. */
+static void words_taken(struct parser *p, struct str *words)
+{
+    while (peek(p)->kind == T_TEXT && !is_condition_word(peek(p)->text)) {
+        if (words->len) str_puts(words, " ");
+        str_puts(words, peek(p)->text);
+        p->at++;
+        bool power = peek_is(p, T_OP, '^'), slash = peek_is(p, T_OP, '/') && p->t[p->at + 1].kind == T_TEXT;
+        bool dot = peek_is(p, T_OP, '*') && p->t[p->at + 1].kind == T_TEXT;
+        if (power) {
+            p->at++;
+            struct node *e = parse_argument(p, false);
+            fmpz_t k;
+            fmpz_init(k);
+            if (e && exact_integer(p->w, e, k) && fmpz_fits_si(k))
+                str_addf(words, "^%ld", (long)fmpz_get_si(k));
+            fmpz_clear(k);
+            slash = peek_is(p, T_OP, '/') && p->t[p->at + 1].kind == T_TEXT;
+        }
+        if (slash || dot) {
+            str_puts(words, slash ? " /" : " ");
+            p->at++;
+        }
+    }
+}
+
+static bool is_unit(const char *words)
+{
+    struct unit u;
+    bool known = unit_read(words, &u);
+    unit_release(&u);
+    return known;
+}
+
+struct node *parse_units(struct parser *p, struct node *value)
+{
+    struct str words;
+    size_t at, length;
+    if (is_condition_word(peek(p)->text)) return value;
+    str_init(&words, 512);
+    words_taken(p, &words);
+    int r = phrase_behind(words.p, words.len, &at, &length);
+    struct node *out = value;
+    if (r == R_OTHER) {
+        out = parse_fail(p, "words that change the value stand behind it");
+    } else {
+        if (r) { /* 12 m or more: the unit stays, apples say nothing */
+            memmove(words.p + at, words.p + at + length, words.len - at - length + 1);
+            p->behind = r;
+        }
+        if (!r || is_unit(words.p)) out = node_named(p->w, K_UNIT, words.p, &value, 1);
+    }
+    str_release(&words);
+    if (out && starts_factor(p)) return parse_fail(p, "words stand inside the formula");
+    return out;
+}
