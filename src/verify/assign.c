@@ -116,18 +116,21 @@ static struct node *one_name(struct judge *j, struct node *n)
     return assigned(j, first->arg[0], list_of(j, values, n->n, like));
 }
 
-/* Takes conditions off the end: n in Z, k integer; their letters become "n#". */
+/* Takes conditions off the end: n in Z, k integer; their letters become FAMILY_LETTER, or "n#R" in R. */
 static struct node *without_conditions(struct judge *j, struct node *n)
 {
     int count = n->n;
     struct node *renamed = n;
     while (count > 1) {
         const struct node *last = n->arg[count - 1];
-        bool whole = last->kind == K_REL && last->n == 2 && last->name[0] == R_IN &&
-                     last->arg[0]->kind == K_SYM && last->arg[1]->kind == K_NUMSET && last->arg[1]->op != 'E';
+        bool member = last->kind == K_REL && last->n == 2 && last->name[0] == R_IN &&
+                      last->arg[0]->kind == K_SYM && last->arg[1]->kind == K_NUMSET &&
+                      last->arg[1]->op != 'E';
         bool remark = last->kind == K_UNIT && last->n == 1 && last->arg[0]->kind == K_SYM;
-        if (!whole && !remark) break;
-        renamed = node_replace(j->w, renamed, last->arg[0]->name, node_sym(j->w, "n#"));
+        if (!member && !remark) break;
+        char letter[] = FAMILY_LETTER "?";
+        letter[sizeof letter - 2] = (char)(member && last->arg[1]->op != 'Z' ? last->arg[1]->op : 0);
+        renamed = node_replace(j->w, renamed, last->arg[0]->name, node_sym(j->w, letter));
         if (!renamed) return NULL;
         count--;
     }
@@ -184,7 +187,7 @@ struct node *spread_signs(struct judge *j, struct node *n)
     int count = 0;
     if (n->kind != K_SEQ || (n->op != 0 && n->op != '{') || !node_has(n, K_PM)) return n;
     for (int i = 0; i < n->n; i++) {
-        int k = count + 2 <= LIST_MAX ? expand_signs(j->w, n->arg[i], items + count, 2) : 0;
+        int k = expand_signs(j->w, n->arg[i], items + count, LIST_MAX - count);
         if (!k) return n;
         count += k;
     }
@@ -209,6 +212,21 @@ static enum truth named_same(struct judge *j, struct node *g, struct node *a)
     }
     judge_say(j, t == YES ? "the same values under the same names" : "other values");
     return t;
+}
+
+/* x_1, x_2: values of one unknown, in no order. */
+static bool is_indexed(const struct node *named)
+{
+    const struct node *first = named->arg[0]->arg[0];
+    if (first->kind != K_SYM) return false;
+    size_t stem = strcspn(first->name, "_");
+    for (int i = 0; i < named->n; i++) {
+        const struct node *name = named->arg[i]->arg[0];
+        if (name->kind != K_SYM || strncmp(name->name, first->name, stem + 1) != 0 ||
+            name->name[stem] != '_')
+            return false;
+    }
+    return true;
 }
 
 /* Does name b follow name a: y behind x, x_2 behind x_1? */
@@ -253,6 +271,11 @@ static enum truth named_against(struct judge *j, struct node *named, struct node
     }
     names_order(named, place);
     for (int i = 0; i < named->n; i++) plain[i] = value_of(named->arg[place[i]]);
+    if ((values->op == 0 || values->op == '{') && is_indexed(named)) {
+        struct node *list = list_of(j, plain, named->n, values);
+        if (!list) return UNKNOWN;
+        return named_is_gold ? compare_values(j, list, values) : compare_values(j, values, list);
+    }
     return named_is_gold ? ordered_same(j, plain, values->arg, named->n)
                          : ordered_same(j, values->arg, plain, named->n);
 }

@@ -1,6 +1,7 @@
 /* compare.c: two trees, whatever their kinds. From outside to inside: assignments and relations, remarks and
  * units, lists and sets, matrices, intervals, words; what is left are expressions, for equal.c.
  */
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -243,9 +244,30 @@ static enum truth sequence_same(struct judge *j, struct node *g, struct node *a)
     return ordered_same(j, g->arg, a->arg, g->n);
 }
 
+/* [[1, 2], [3, 4]] as a matrix: rows of one length in square brackets. Else n. */
+static struct node *rows_as_matrix(struct judge *j, struct node *n)
+{
+    struct node *entries[ITEMS_MAX];
+    int count = 0;
+    if (n->kind != K_SEQ || n->op != '[' || n->rows != ']') return n;
+    for (int i = 0; i < n->n; i++) {
+        const struct node *row = n->arg[i];
+        if (row->kind != K_SEQ || row->op != '[' || row->rows != ']' || row->n != n->arg[0]->n ||
+            count + row->n > ITEMS_MAX)
+            return n;
+        for (int k = 0; k < row->n; k++) entries[count++] = row->arg[k];
+    }
+    struct node *m = node_of(j->w, K_MATRIX, 0, entries, count);
+    if (m) m->rows = (short)n->n;
+    return m;
+}
+
 /* A column against a tuple, a matrix against a matrix. */
 static enum truth matrix_same(struct judge *j, struct node *g, struct node *a)
 {
+    g = rows_as_matrix(j, g);
+    a = rows_as_matrix(j, a);
+    if (!g || !a) return UNKNOWN;
     if (g->kind == K_MATRIX && a->kind == K_MATRIX) {
         if (g->rows != a->rows || g->n != a->n) {
             judge_say(j, "matrices of different shape");
@@ -288,6 +310,15 @@ static int operands(struct node *n, struct node **out, int count, int max)
     return count;
 }
 
+/* The x of {x | ...}, the n of {2n | n in N}; NULL. */
+static const struct node *bound_name(const struct node *builder)
+{
+    const struct node *what = builder->arg[0], *condition = builder->arg[1];
+    if (what->kind == K_SYM) return what;
+    bool member = condition->kind == K_REL && condition->name[0] == R_IN && condition->arg[0]->kind == K_SYM;
+    return member ? condition->arg[0] : NULL;
+}
+
 static enum truth set_same(struct judge *j, struct node *g, struct node *a)
 {
     struct realset x, y;
@@ -302,9 +333,9 @@ static enum truth set_same(struct judge *j, struct node *g, struct node *a)
         return YES;
     }
     if (g->kind == K_BUILDER && a->kind == K_BUILDER) {
-        struct node *moved = a->arg[0]->kind == K_SYM && g->arg[0]->kind == K_SYM
-                                 ? node_replace(j->w, a, a->arg[0]->name, g->arg[0])
-                                 : a;
+        const struct node *name_g = bound_name(g), *name_a = bound_name(a);
+        struct node *moved =
+            name_g && name_a ? node_replace(j->w, a, name_a->name, node_sym(j->w, name_g->name)) : a;
         return moved ? both(compare_item(j, g->arg[0], moved->arg[0]),
                             compare_nodes(j, g->arg[1], moved->arg[1]))
                      : UNKNOWN;
@@ -366,8 +397,8 @@ static enum truth words_same(struct judge *j, struct node *g, struct node *a)
 
 static enum truth signs_same(struct judge *j, struct node *g, struct node *a)
 {
-    struct node *p[2], *q[2];
-    int n = expand_signs(j->w, g, p, 2), m = is_list(a) ? a->n : expand_signs(j->w, a, q, 2);
+    struct node *p[SIGNS_MAX], *q[SIGNS_MAX];
+    int n = expand_signs(j->w, g, p, SIGNS_MAX), m = is_list(a) ? a->n : expand_signs(j->w, a, q, SIGNS_MAX);
     if (n == 0 || m == 0) return UNKNOWN;
     if (is_list(a)) return unordered_same(j, p, n, a->arg, a->n, false);
     return unordered_same(j, p, n, q, m, false);
@@ -406,8 +437,29 @@ static bool either(const struct node *g, const struct node *a, enum kind k)
     return g->kind == k || a->kind == k;
 }
 
+/* The coordinates behind the name of a point, A(1, 2), against a tuple; C(10, 2) against a number. */
+static struct node *named_point(struct judge *j, struct node *n, const struct node *other)
+{
+    bool tuple = is_tuple(other);
+    if (n->kind == K_APPLY && !tuple && other->kind != K_APPLY && is_expression(other))
+        return called_count(j->w, n);
+    if (n->kind == K_APPLY && tuple && n->n > 1 && isupper((unsigned char)n->name[0])) {
+        struct node *point = node_of(j->w, K_SEQ, '(', n->arg, n->n);
+        if (point) point->rows = ')';
+        return point;
+    }
+    bool label = n->kind == K_MUL && n->n == 2 && n->arg[0]->kind == K_SYM && is_tuple(n->arg[1]) &&
+                 isupper((unsigned char)n->arg[0]->name[0]);
+    return label && tuple ? n->arg[1] : n;
+}
+
 static enum truth by_kind(struct judge *j, struct node *g, struct node *a)
 {
+    g = named_point(j, g, a);
+    a = g ? named_point(j, a, g) : NULL;
+    if (!g || !a) return UNKNOWN;
+    enum truth family = family_same(j, g, a);
+    if (family != UNKNOWN) return family;
     if (either(g, a, K_UNIT)) return unit_same(j, g, a);
     if (either(g, a, K_PERCENT)) return percent_same(j, g, a);
     if (either(g, a, K_DEGREE)) return degree_same(j, g, a);

@@ -11,6 +11,10 @@ enum truth compare_item(struct judge *j, struct node *g, struct node *a);
 enum truth ordered_same(struct judge *j, struct node *const *g, struct node *const *a, int n);
 /* Lists and sets with \pm inside have both signs as elements. */
 struct node *spread_signs(struct judge *j, struct node *n);
+/* The letter of a parameter that is declared whole, n in Z; in another set the set's letter is behind it. */
+#define FAMILY_LETTER "n#"
+/* Values with a whole parameter; UNKNOWN when the two are none. (family.c) */
+enum truth family_same(struct judge *j, struct node *g, struct node *a);
 /* x = v1 or ... or vn: exactly the roots of the equation? (relation.c) */
 enum truth roots_same(struct judge *j, const char *var, struct node *const *value, int n,
                       const struct node *equation);

@@ -1,4 +1,5 @@
 /* expand.c: what has one exact meaning is written out, so that only expressions are left to compare. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "verify/verify_int.h"
@@ -156,6 +157,32 @@ static struct node *function_written(struct work *w, struct node *n)
     }
 }
 
+/* ---- counts ------------------------------------------------------------------------------------------- */
+
+/* C_10^2, A_5^3 with the larger number below, as many write binom(10, 2) and 5!/2!. */
+static struct node *raised_count(struct work *w, struct node *n)
+{
+    const struct node *base = n->arg[0], *k = n->arg[1];
+    if (base->kind != K_SYM || k->kind != K_NUM || !strchr("CA", base->name[0]) || base->name[1] != '_')
+        return n;
+    const char *digits = base->name + 2;
+    size_t length = strspn(digits, "0123456789");
+    if (!length || length > 6 || digits[length]) return n;
+    long below = strtol(digits, NULL, 10);
+    bool whole = fmpz_is_one(fmpq_denref(k->q)) && fmpq_sgn(k->q) > 0;
+    if (!whole || fmpz_cmp_si(fmpq_numref(k->q), below) >= 0) return n;
+    return node_2(w, K_FN, base->name[0] == 'C' ? F_BINOM : F_PERM, node_int(w, below), n->arg[1]);
+}
+
+/* C(10, 2), P(5, 2), C(n, 2) */
+struct node *called_count(struct work *w, struct node *n)
+{
+    if (n->kind != K_APPLY || n->n != 2 || n->name[1] || !strchr("CP", n->name[0])) return n;
+    bool comb = n->name[0] == 'C', letter = n->arg[0]->kind == K_SYM;
+    if (n->arg[1]->kind != K_NUM || !(n->arg[0]->kind == K_NUM || (letter && comb))) return n;
+    return node_2(w, K_FN, comb ? F_BINOM : F_PERM, n->arg[0], n->arg[1]);
+}
+
 /* ---- the tree ----------------------------------------------------------------------------------------- */
 
 static struct node *degree_written(struct work *w, struct node *n)
@@ -205,13 +232,14 @@ static struct node *written(struct work *w, struct node *n, bool angle, bool ins
     case K_UNIT: return inside ? out->arg[0] : out;
     case K_BASED: return out->op == 0 && inside ? out->arg[0] : out;
     case K_FN: return function_written(w, out);
+    case K_APPLY: return inside ? called_count(w, out) : out;
     case K_NEG:
     case K_ADD:
     case K_MUL:
     case K_DIV:
     case K_POW: {
         struct node *m = !inside && node_has(out, K_MATRIX) ? matrix_value(w, out) : NULL;
-        return m ? m : out;
+        return m ? m : out->kind == K_POW ? raised_count(w, out) : out;
     }
     default: return out;
     }
@@ -229,27 +257,41 @@ struct node *expand(struct work *w, struct node *n)
 
 /* ---- signs -------------------------------------------------------------------------------------------- */
 
-/* Every \pm with the upper sign (upper = true) or the lower. */
-static struct node *signs_chosen(struct work *w, struct node *n, bool upper)
+/* How many signs have to be chosen? Those of one formula independently of each other, as in the four values
+ * of \pm 2 \pm 3; where a \mp stands, and in the coordinates of a tuple, all at once. */
+static int choices_in(const struct node *n, bool *linked)
+{
+    int count = n->kind == K_PM;
+    *linked = *linked || n->kind == K_SEQ || (n->kind == K_PM && n->op == '-');
+    for (int i = 0; i < n->n; i++) count += choices_in(n->arg[i], linked);
+    return count;
+}
+
+/* Every \pm by its own bit of `lower`, the first by the lowest; *next: those met so far. When linked all by
+ * the first. */
+static struct node *signs_chosen(struct work *w, struct node *n, unsigned lower, bool linked, int *next)
 {
     if (!n || !node_has(n, K_PM)) return n;
     struct node **args = work_alloc(w, (size_t)n->n * sizeof *args);
     if (!args) return NULL;
-    for (int i = 0; i < n->n; i++) args[i] = signs_chosen(w, n->arg[i], upper);
+    bool low = n->kind == K_PM && (lower >> (linked ? 0 : (*next)++) & 1u);
+    for (int i = 0; i < n->n; i++) args[i] = signs_chosen(w, n->arg[i], lower, linked, next);
     if (n->kind != K_PM) return node_with(w, n, args, n->n);
-    bool minus = (n->op == '-') == upper;
+    bool minus = (n->op == '-') != low;
     struct node *right = minus ? node_1(w, K_NEG, 0, args[1]) : args[1];
     return node_is_int(n->arg[0], 0) ? right : node_2(w, K_ADD, 0, args[0], right);
 }
 
 int expand_signs(struct work *w, struct node *n, struct node **out, int max)
 {
-    if (!node_has(n, K_PM)) {
-        out[0] = n;
-        return 1;
+    bool linked = false;
+    int bits = choices_in(n, &linked);
+    if (linked && bits) bits = 1;
+    if (bits > 4 || 1 << bits > max) return 0;
+    for (int i = 0; i < 1 << bits; i++) {
+        int next = 0;
+        out[i] = signs_chosen(w, n, (unsigned)i, linked, &next);
+        if (!out[i]) return 0;
     }
-    if (max < 2) return 0;
-    out[0] = signs_chosen(w, n, true);
-    out[1] = signs_chosen(w, n, false);
-    return out[0] && out[1] ? 2 : 0;
+    return 1 << bits;
 }

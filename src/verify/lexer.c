@@ -201,7 +201,7 @@ static void lex_font(struct lexer *l, int value, size_t from, size_t to)
         emit(l, T_SYM, 0, placeholder(l, s, n));
     } else if (c && (value == 'o' || c->bare) && n > 1) {
         emit(l, c->kind, c->value, c->text);
-    } else if (value == 'c' && n == 1) {
+    } else if (n == 1 && isalpha((unsigned char)s[0]) && s[0] != 'd') {
         emit(l, T_SYM, 0, work_text(l->p->w, s, n));
     } else if (n == 1 && s[0] == 'd') {
         emit(l, T_SYM, 0, "d");

@@ -59,24 +59,72 @@ static struct node *parse_number(struct parser *p)
 
 /* ---- names -------------------------------------------------------------------------------------------- */
 
+static bool name_in(const char *name, const char *const *list)
+{
+    for (; *list; list++)
+        if (strcmp(name, *list) == 0) return true;
+    return false;
+}
+
+/* P(A | B), P(X > 2), P(A \cap B), E(X | Y): an event stands in the bracket. */
+static bool is_event(struct parser *p, const char *name)
+{
+    static const char *const all[] = {"P", "Pr", "Prob", "E", "Var", NULL};
+    bool event = false;
+    if (!name_in(name, all)) return false;
+    for (const struct token *t = peek(p) + 1; t < p->t + peek(p)->match && !event; t++)
+        event = t->kind == T_REL || t->kind == T_SET || t->kind == T_TEXT ||
+                (t->kind == T_OP && t->value == '|');
+    return event;
+}
+
+/* C(10, 2): a count or a point of this name, as compare.c finds. */
+static bool is_count(const struct token *t, const char *name)
+{
+    return (strcmp(name, "C") == 0 || strcmp(name, "P") == 0) && (t[1].kind == T_NUM || t[1].kind == T_SYM) &&
+           t[2].kind == T_COMMA && t[3].kind == T_NUM && t[4].kind == T_CLOSE;
+}
+
 /* Is NAME( the call of a function? f, g, h always are; P, p, q only of one name or number. */
 static bool is_call(struct parser *p, const char *name)
 {
+    static const char *const orders[] = {"O", "Theta", "Omega", "o", NULL};
     struct token *t = peek(p);
-    if (t->kind != T_OPEN || t->value != '(' || t->match < 0) return false;
     char first = name[0];
     bool single = !name[1] || name[1] == '_' || name[1] == '\'';
-    if (single && strchr("fghFGH", first)) return true;
-    if (strcmp(name, "O") == 0 || strcmp(name, "Theta") == 0 || strcmp(name, "Omega") == 0 ||
-        strcmp(name, "o") == 0)
-        return true;
+    bool always = (single && strchr("fghFGH", first)) || name_in(name, orders);
+    if (t->kind != T_OPEN || t->match < 0) return false;
+    if (t->value == 'g') /* f{(x)}, as SymPy prints it */
+        return always && t[1].kind == T_OPEN && t[1].value == '(' && t[1].match == t->match - 1;
+    if (t->value != '(') return false;
+    if (always) return true;
     bool small = t->match == p->at + 2 && (t[1].kind == T_SYM || t[1].kind == T_NUM);
-    return single && small && strchr("PpqQTV", first);
+    return (single && small && strchr("PpqQTV", first)) || is_event(p, name) || is_count(t, name);
+}
+
+/* (A | B) as two arguments. */
+static struct node *parse_event(struct parser *p, const char *name)
+{
+    int open = p->at, close = peek(p)->match, bar = open;
+    while (bar < close && !(p->t[bar].kind == T_OP && p->t[bar].value == '|')) bar++;
+    if (bar == close) return NULL;
+    p->t[bar].kind = T_ENDENV; /* ends the first part */
+    p->at++;
+    struct node *event = parse_list(p);
+    if (!event || p->at != bar) return parse_fail(p, "an event is not understood");
+    p->at++;
+    struct node *given = parse_list(p);
+    if (!given || !take(p, T_CLOSE, ')')) return parse_fail(p, "a condition is not understood");
+    return node_named(p->w, K_APPLY, name, (struct node *[]){event, given}, 2);
 }
 
 static struct node *parse_call(struct parser *p, const char *name)
 {
     struct row args = {0};
+    if (is_event(p, name)) {
+        struct node *event = parse_event(p, name);
+        if (event || p->failed) return event;
+    }
     struct node *in = parse_bracket(p);
     if (!in) return NULL;
     if (in->kind == K_SEQ && in->op == '(') {
@@ -193,18 +241,28 @@ static struct node *parse_root(struct parser *p)
     return p->failed ? NULL : node_2(p->w, K_ROOT, 0, parse_argument(p, false), n);
 }
 
-/* _5P_2, {}^5C_2: permutations and combinations. At the raised or lowered first number. */
-static struct node *parse_counting(struct parser *p)
+/* The C or P of combinations and permutations, in any font: F_BINOM, F_PERM, 0 if it is none. */
+static int counting_letter(struct parser *p)
+{
+    bool group = take(p, T_OPEN, 'g');
+    struct token *t = peek(p);
+    int f = t->kind != T_SYM            ? 0
+            : strcmp(t->text, "P") == 0 ? F_PERM
+            : strcmp(t->text, "C") == 0 ? F_BINOM
+                                        : 0;
+    p->at++;
+    return group && !take(p, T_CLOSE, 'g') ? 0 : f;
+}
+
+/* _5P_2, ^5C_2, behind an empty group or not. At the mark of the first number. */
+struct node *parse_counting(struct parser *p)
 {
     p->at++;
     struct node *n = parse_argument(p, false);
-    struct token *t = peek(p);
-    bool perm = t->kind == T_SYM && strcmp(t->text, "P") == 0,
-         comb = t->kind == T_SYM && strcmp(t->text, "C") == 0;
-    if (!n || (!perm && !comb)) return parse_fail(p, "a subscript on nothing");
-    p->at++;
+    int f = n ? counting_letter(p) : 0;
+    if (!f) return parse_fail(p, "an index on nothing");
     if (!take(p, T_OP, '_')) return parse_fail(p, "a subscript is missing");
-    return node_2(p->w, K_FN, perm ? F_PERM : F_BINOM, n, parse_argument(p, true));
+    return node_2(p->w, K_FN, f, n, parse_argument(p, true));
 }
 
 /* All positive, or all negative, numbers of a set: of R an interval. */
@@ -273,7 +331,7 @@ struct node *parse_atom(struct parser *p)
     case T_OP:
         if (t->value == '|' || t->value == 'N')
             out = parse_bars(p);
-        else if (t->value == '_')
+        else if (t->value == '_' || t->value == '^')
             out = parse_counting(p);
         else
             out = parse_fail(p, "an operator without its operand");

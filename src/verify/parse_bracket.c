@@ -6,22 +6,27 @@
 
 /* ---- builders ----------------------------------------------------------------------------------------- */
 
-/* Inside \{ ... \}: the place of a lone ":" or "|" that means "such that"; 0 if there is none. */
+/* Inside \{ ... \}: the place of the ":", \mid or lone "|" that means "such that"; 0 if there is none. A
+ * condition, with a relation or words in it, stands behind it. */
 static int such_that(struct parser *p, int open)
 {
-    int close = p->t[open].match, found = 0, count = 0;
+    int close = p->t[open].match, bar = 0, bars = 0, mark = 0, condition = 0;
     for (int i = open + 1; i < close; i++) {
         struct token *t = &p->t[i];
+        condition = t->kind == T_REL || t->kind == T_TEXT ? i : condition;
         if (t->kind == T_OPEN && t->match > i) {
             i = t->match;
-        } else if (t->kind == T_OP && (t->value == ':' || t->value == '|')) {
-            if (!found) found = i;
-            count++;
+        } else if (t->kind == T_OP && t->value == '|') {
+            bool mid = p->src_n - t->at > 4 && memcmp(p->src + t->at, "\\mid", 4) == 0;
+            if (mid && !mark) mark = i;
+            if (!bar) bar = i;
+            bars++;
+        } else if (t->kind == T_OP && t->value == ':' && !mark) {
+            mark = i;
         }
     }
-    bool names = found > open + 1 && (p->t[open + 1].kind == T_SYM || p->t[open + 1].kind == T_OPEN);
-    if (!found || !names) return 0;
-    return p->t[found].value == ':' || count % 2 == 1 ? found : 0;
+    if (!mark && bars % 2 == 1) mark = bar;
+    return mark > open + 1 && condition > mark ? mark : 0;
 }
 
 static struct node *parse_builder(struct parser *p, int bar)
@@ -69,19 +74,6 @@ static bool is_counting(const struct token *t)
     return t[1].kind == T_CLOSE && t[2].kind == T_OP && (t[2].value == '^' || t[2].value == '_');
 }
 
-static struct node *parse_counting_group(struct parser *p)
-{
-    p->at += 3;
-    struct node *n = parse_argument(p, true);
-    struct token *t = peek(p);
-    bool perm = t->kind == T_SYM && strcmp(t->text, "P") == 0,
-         comb = t->kind == T_SYM && strcmp(t->text, "C") == 0;
-    if (!n || (!perm && !comb)) return parse_fail(p, "an empty group");
-    p->at++;
-    if (!take(p, T_OP, '_')) return parse_fail(p, "a subscript is missing");
-    return node_2(p->w, K_FN, perm ? F_PERM : F_BINOM, n, parse_argument(p, true));
-}
-
 /* ]a,b[ */
 static struct node *parse_french(struct parser *p)
 {
@@ -118,7 +110,10 @@ struct node *parse_bracket(struct parser *p)
     struct token *t = peek(p);
     if (t->kind == T_CLOSE)
         return t->value == ']' ? parse_french(p) : parse_fail(p, "a bracket closes what was not opened");
-    if (t->value == 'g' && is_counting(t)) return parse_counting_group(p);
+    if (t->value == 'g' && is_counting(t)) {
+        p->at += 2;
+        return parse_counting(p);
+    }
     int skip = redundant(p), start = p->at, kind = t->value;
     int bars = p->bars, norms = p->norms;
     struct node *out;

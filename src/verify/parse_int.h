@@ -117,6 +117,7 @@ struct node *parse_term(struct parser *p);
 struct node *parse_factor(struct parser *p);                   /* signs, powers, what stands behind */
 struct node *parse_atom(struct parser *p);                     /* parse_atom.c */
 struct node *parse_argument(struct parser *p, bool one_digit); /* a group or one token, as \frac takes */
+struct node *parse_counting(struct parser *p);                 /* at the ^ or _ of ^5C_2 */
 struct node *parse_bracket(struct parser *p);                  /* parse_bracket.c */
 struct node *parse_bars(struct parser *p);
 struct node *parse_environment(struct parser *p);

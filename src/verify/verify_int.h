@@ -217,6 +217,8 @@ bool unit_word_known(const char *s, size_t n);
 
 /* What has one exact meaning is computed: matrices, determinants, derivatives, gcd, percent, units. */
 struct node *expand(struct work *w, struct node *n);
+struct node *called_count(struct work *w, struct node *n); /* C(10, 2) as a binomial; else n */
+#define SIGNS_MAX 16
 /* The variants of an expression with \pm; out takes up to max. */
 int expand_signs(struct work *w, struct node *n, struct node **out, int max);
 struct node *derivative(struct work *w, const struct node *n, const char *var); /* NULL: not known */
