@@ -2,8 +2,9 @@
  *
  * On a terminal a progress bar is one line that is drawn again (at most ten times a second) after a carriage
  * return; a log line first wipes it. Elsewhere, or when CI is set, a bar becomes a plain line every ten
- * seconds and one at the end. The stop flag keeps the first signal; a second SIGINT meets the default action,
- * so that a loop that does not ask can still be interrupted.
+ * seconds and one at the end. The stop flag keeps the first signal; a later SIGINT meets the default action,
+ * so that a loop that does not ask can still be interrupted. One that comes at once is the same one again:
+ * `timeout` and other wrappers signal the process and then its group.
  */
 #include "base/log.h"
 
@@ -22,6 +23,7 @@
 #define REDRAW_S      0.1
 #define PLAIN_LINE_S  10.0
 #define BAR_MAX       30
+#define SAME_SIGNAL_S 0.5
 
 static enum log_level least_level = LOG_INFO;
 static bool bar_on_screen; /* guarded by flockfile(stderr) */
@@ -180,14 +182,21 @@ double clock_s(void)
 
 static void stop_caught(int number)
 {
-    if (!stop_flag) stop_flag = number;
-    if (number == SIGINT) signal(SIGINT, SIG_DFL);
+    static double first;
+    double now = clock_s();
+    if (!stop_flag) {
+        stop_flag = number;
+        first = now;
+    } else if (number == SIGINT && now - first > SAME_SIGNAL_S) {
+        signal(SIGINT, SIG_DFL);
+        raise(SIGINT);
+    }
 }
 
 void stop_install(void)
 {
     struct sigaction action = {.sa_handler = stop_caught, .sa_flags = SA_RESTART};
-    sigemptyset(&action.sa_mask);
+    sigfillset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGUSR1, &action, NULL);

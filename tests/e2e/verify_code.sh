@@ -63,7 +63,7 @@ printf '%s\n' '{"completions":["```python\nprint(int(input())+1)\n```","none"],"
   {"language":"python","test_cases":[{"input":"1","output":"2"}]}]}' | tr -d '\n' >"$tmp/r"
 expect "code reward" "$("$OPENR1" reward code --jsonl "$tmp/r")" '{"id":null,"rewards":[1.0,0.0]}'
 
-# An interruption ends what runs, at once.
+# An interruption ends what runs, at once; timeout sends the signal twice.
 printf '%s\n' '{"code":"import time\ntime.sleep(55.125)","time_limit":60,"tests":[{"input":"",' \
   '"output":""}]}' | tr -d '\n' >"$tmp/sleeper"
 status=0
