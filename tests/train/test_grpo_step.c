@@ -55,7 +55,7 @@ static void a_step_equals_that_on_a_transformers_model(void **state)
         compare(words, metrics, json_object_get(c, "expect"));
         json_decref(metrics);
     }
-    assert_int_equal(i, 13);
+    assert_int_equal(i, 18);
     free(rollouts);
     json_decref(cases);
 }

@@ -1,24 +1,30 @@
 #!/usr/bin/env python3
 """Golden files for tests/train/test_grpo_step.c: one off-policy GRPO step on a transformers model.
 
-Made with torch 2.13.0 and transformers 5.23.0. Run from the source folder, after sft_curve.py (whose model it uses):
+Made with torch 2.13.0, transformers 5.23.0 and trl 1.16.0. Run from the source folder, after sft_curve.py (whose model it uses):
 python tools/golden/grpo_step.py
 Writes tests/golden/grpo/: step_prompts.jsonl (dataset), step_rollouts.jsonl (prompts and completions as a checkpoint
 holds them, with old and reference log-probs that differ from the model's), step_sets.jsonl (the same, but that every
-token was drawn from a few alone: a softmax over these) and step.json (loss, gradient norm and
-metrics under several settings; the loss is written out again here, in double precision on log-probs of the model in
-float32, padded rows and all).
+token was drawn from a few alone: a softmax over these), step_flat.jsonl (the same as the first, but that two of the three
+groups got one reward throughout) and step.json (loss, gradient norm and metrics under several settings; the loss is
+written out again here, in double precision on log-probs of the model in float32, padded rows and all; with groups of one
+reward it is TRL's own function, whose metrics count them).
 """
+import importlib.util
 import json
 import math
 import pathlib
 import random
 import sys
 
-sys.path.pop(0)  # a neighbour of this file is called tokenizers.py
+HERE = sys.path.pop(0)  # a neighbour of this file is called tokenizers.py
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
+
+spec = importlib.util.spec_from_file_location("trl_loss", pathlib.Path(HERE) / "trl_loss.py")
+trl = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(trl)
 
 OUT = pathlib.Path("tests/golden/grpo")
 MODEL = "tests/golden/sft/model"
@@ -48,11 +54,11 @@ def draw_sets(ids):
     return [[] if rng.random() < 0.2 else sorted({i, *rng.sample(range(15), rng.randint(0, 6))}) for i in ids]
 
 
-def make_rollouts(temperature, with_sets=False):
+def make_rollouts(temperature, with_sets=False, all_rewards=REWARDS):
     groups = []
     for index, text in enumerate(PROMPTS):
         prompt = tokenizer(text)["input_ids"]
-        rewards = REWARDS[index]
+        rewards = all_rewards[index]
         mean = sum(rewards) / G
         std = (sum((r - mean) ** 2 for r in rewards) / (G - 1)) ** 0.5
         completions = []
@@ -145,6 +151,21 @@ def step(groups, temperature, loss_type="dapo", level="token", beta=0.0, low=0.2
     return metrics
 
 
+def trl_step(groups, temperature, **settings):
+    """The same step by TRL's function: loss, gradient norm and what it logs."""
+    model.zero_grad()
+    rows = [(tokenizer(PROMPTS[g["prompt"]])["input_ids"], c) for g in groups for c in g["completions"]]
+    passes = [forward(prompt, c["ids"], temperature) for prompt, c in rows]
+    lp, entropy = [logp for logp, _ in passes], [h for _, h in passes]
+    old = [torch.tensor(c["logps"], dtype=torch.float64) for _, c in rows]
+    config = {**trl.DEFAULTS, "max_completion_length": L, **settings}
+    loss, metrics = trl.trl_loss(config, lp, old, old, [torch.ones_like(x) for x in lp],
+                                 [c["advantage"] for _, c in rows], entropy, math.inf)
+    loss.backward()
+    norm = torch.sqrt(sum((q.grad.double() ** 2).sum() for q in model.parameters()))
+    return {"loss": float(loss.detach()), "grad_norm": float(norm), **metrics}
+
+
 groups = make_rollouts(0.8)
 OUT.joinpath("step_prompts.jsonl").write_text(
     "".join(json.dumps({"prompt": p, "solution": "1"}) + "\n" for p in PROMPTS))
@@ -176,7 +197,19 @@ few_cases = [
     ("top_p 0.9 loss_type grpo importance_sampling_level sequence epsilon 0.05 beta 0.02",
      dict(loss_type="grpo", level="sequence", low=0.05, high=0.05, beta=0.02)),
 ]
+flat = make_rollouts(0.8, all_rewards=[[0, 0, 0, 0], [0.25, 0.5, 0, 0], [1, 1, 1, 1]])
+OUT.joinpath("step_flat.jsonl").write_text("".join(json.dumps(g) + "\n" for g in flat))
+flat_cases = [
+    ("loss_type dapo beta 0", {}),
+    ("loss_type vespo beta 0", dict(loss_type="vespo")),
+    ("loss_type grpo importance_sampling_level sequence epsilon 0.05 epsilon_high 0.1",
+     dict(loss_type="grpo", importance_sampling_level="sequence", epsilon=0.05, epsilon_high=0.1)),
+    ("loss_type dapo top_entropy_quantile 0.4", dict(top_entropy_quantile=0.4)),
+    ("loss_type cispo epsilon_high 1.1", dict(loss_type="cispo", epsilon_high=1.1)),
+]
 records = [{"words": words, "rollouts": name, "expect": step(rollouts, 0.8, **settings)}
            for name, rollouts, list_ in (("step_rollouts.jsonl", groups, cases), ("step_sets.jsonl", few, few_cases))
            for words, settings in list_]
+records += [{"words": words, "rollouts": "step_flat.jsonl", "expect": trl_step(flat, 0.8, **settings)}
+            for words, settings in flat_cases]
 OUT.joinpath("step.json").write_text(json.dumps(records, indent=0) + "\n")
