@@ -119,10 +119,10 @@ static size_t look_at(const char *s, size_t n)
     return 0;
 }
 
-/* A command that sets a blank, which parts digits as a typed one does. */
+/* A command that sets a blank, which parts digits as a typed one does; 1\,000 is left to the parser. */
 static bool is_blank(const char *command, size_t n)
 {
-    return (n == 2 && strchr(" :;", command[1])) || (n >= 5 && memcmp(command + n - 4, "quad", 4) == 0);
+    return (n == 2 && strchr(" :;,", command[1])) || (n >= 5 && memcmp(command + n - 4, "quad", 4) == 0);
 }
 
 void clean_text(const char *s, size_t n, struct str *out)

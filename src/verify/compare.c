@@ -36,44 +36,6 @@ static enum truth percent_same(struct judge *j, struct node *g, struct node *a)
     return t;
 }
 
-static enum truth unit_same(struct judge *j, struct node *g, struct node *a)
-{
-    struct node *x = g->kind == K_UNIT ? g->arg[0] : g, *y = a->kind == K_UNIT ? a->arg[0] : a;
-    if (g->kind != K_UNIT || a->kind != K_UNIT) return compare_values(j, x, y);
-    struct unit u, v;
-    bool known_u = unit_read(g->name, &u), known_v = unit_read(a->name, &v);
-    enum truth t = UNKNOWN;
-    bool comparable = known_u && known_v;
-    if (comparable && memcmp(u.power, v.power, sizeof u.power) != 0) {
-        judge_say(j, "the units measure different things");
-        t = NO;
-    } else if (!comparable || fmpq_equal(u.factor, v.factor)) {
-        t = compare_values(j, x, y);
-    } else {
-        fmpq_div(u.factor, u.factor, v.factor);
-        struct node *scaled = node_2(j->w, K_MUL, 0, x, node_num(j->w, u.factor));
-        t = scaled ? compare_values(j, scaled, y) : UNKNOWN;
-    }
-    unit_release(&u);
-    unit_release(&v);
-    return t;
-}
-
-/* 90 degrees is 90, and pi/2. */
-static enum truth degree_same(struct judge *j, struct node *g, struct node *a)
-{
-    struct node *x = g->kind == K_DEGREE ? g->arg[0] : g, *y = a->kind == K_DEGREE ? a->arg[0] : a;
-    enum truth t = compare_values(j, x, y);
-    if (t == YES || g->kind == a->kind || !is_expression(x) || !is_expression(y)) return t;
-    struct node *half = node_2(j->w, K_DIV, 0, node_const(j->w, C_PI), node_int(j->w, 180));
-    if (g->kind == K_DEGREE)
-        x = node_2(j->w, K_MUL, 0, x, half);
-    else
-        y = node_2(j->w, K_MUL, 0, y, half);
-    if (!node_has_const(g->kind == K_DEGREE ? a : g, C_PI) || !x || !y) return t;
-    return compare_values(j, x, y);
-}
-
 static enum truth residue_same(struct judge *j, struct node *g, struct node *a)
 {
     if (g->kind != a->kind)
@@ -378,7 +340,7 @@ static bool spell(const struct node *n, struct str *out)
     }
 }
 
-static enum truth words_same(struct judge *j, struct node *g, struct node *a)
+enum truth words_same(struct judge *j, struct node *g, struct node *a)
 {
     struct str x, y;
     str_init(&x, 2000);
@@ -460,9 +422,9 @@ static enum truth by_kind(struct judge *j, struct node *g, struct node *a)
     if (!g || !a) return UNKNOWN;
     enum truth family = family_same(j, g, a);
     if (family != UNKNOWN) return family;
-    if (either(g, a, K_UNIT)) return unit_same(j, g, a);
+    if (either(g, a, K_UNIT)) return quantity_same(j, g, a);
     if (either(g, a, K_PERCENT)) return percent_same(j, g, a);
-    if (either(g, a, K_DEGREE)) return degree_same(j, g, a);
+    if (either(g, a, K_DEGREE)) return quantity_same(j, g, a);
     if (either(g, a, K_MOD)) return residue_same(j, g, a);
     if (either(g, a, K_BASED)) return based_same(j, g, a);
     if (g->kind != a->kind && either(g, a, K_TEXT)) {

@@ -9,6 +9,11 @@ enum truth compare_values(struct judge *j, struct node *g, struct node *a);
 /* Elements of lists: a value may carry a name (x = 2). */
 enum truth compare_item(struct judge *j, struct node *g, struct node *a);
 enum truth ordered_same(struct judge *j, struct node *const *g, struct node *const *a, int n);
+/* Values of which at least one has a unit, or other words, behind it. (quantity.c) */
+enum truth quantity_same(struct judge *j, struct node *g, struct node *a);
+bool is_half_of_day(const char *words); /* a.m., PM */
+/* Words, or values that are spelled as such. */
+enum truth words_same(struct judge *j, struct node *g, struct node *a);
 /* Lists and sets with \pm inside have both signs as elements. */
 struct node *spread_signs(struct judge *j, struct node *n);
 /* The letter of a parameter that is declared whole, n in Z; in another set the set's letter is behind it. */

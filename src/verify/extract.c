@@ -265,7 +265,9 @@ static void offer_plain(struct finder *f, const char *s, size_t n, const char *r
     str_init(&clean, FORMULA_BYTES_MAX * 4);
     clean_math(s, n < 4000 ? n : 4000, STYLE_PLAIN, &clean);
     size_t skip = strspn(clean.p, " *_:");
-    size_t prefix = math_prefix(f->w, clean.p + skip, clean.len - skip);
+    size_t prefix = is_article(clean.p + skip, clean.len - skip)
+                        ? 0
+                        : math_prefix(f->w, clean.p + skip, clean.len - skip);
     int word = number_word(clean.p + skip, clean.len - skip);
     bool number = run_find(clean.p, clean.len, false, &run);
     if (prefix || number) {

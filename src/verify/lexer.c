@@ -316,8 +316,7 @@ static bool is_prose(const char *s, size_t n)
     return false;
 }
 
-/* Functions written without a backslash and glued to their argument: sinx, ln2. */
-static size_t glued_function(const char *s, size_t n)
+size_t glued_function(const char *s, size_t n)
 {
     static const char *const all[] = {"arcsin", "arccos", "arctan", "sqrt", "sinh", "cosh", "tanh", "sin",
                                       "cos",    "tan",    "log",    "exp",  "sec",  "csc",  "cot",  "ln"};

@@ -86,6 +86,8 @@ struct parser {
 
 /* lexer.c: false when there are too many tokens or a text is not closed. */
 bool lex(struct parser *p, const char *s, size_t n);
+/* Functions written without a backslash and glued to their argument: sinx, ln2. Their bytes, or 0. */
+size_t glued_function(const char *s, size_t n);
 /* numerals.c: the number at s as a token's node; the bytes it takes, 0 if there is none. `list`: commas
  * separate. */
 size_t numeral_read(struct work *w, const char *s, size_t n, enum style style, bool list, struct node **out);

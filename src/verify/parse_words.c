@@ -3,6 +3,7 @@
  * Units and what is counted stay with the value (K_UNIT); words that make a bound of it or deny it make a
  * relation of an unknown without a name: "at least 12" is ? >= 12, "not 12" is ? != 12 (phrase.c).
  */
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -35,6 +36,33 @@ bool is_condition_word(const char *s)
 int relation_negated(int r)
 {
     return r == R_EQ ? R_NE : r == R_IN ? R_NOTIN : R_OTHER;
+}
+
+/* ---- words alone --------------------------------------------------------------------------------------- */
+
+/* Products are written in the order of the alphabet (abc, xyz); three letters and more in another order are a
+ * word. */
+static bool is_word_run(const char *s, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        if (tolower((unsigned char)s[i]) < tolower((unsigned char)s[i - 1])) return n >= 3;
+    return false;
+}
+
+bool is_wording(const char *s, size_t n)
+{
+    bool word = false;
+    for (size_t i = 0; i < n;) {
+        size_t k = 0;
+        while (i + k < n && isalpha((unsigned char)s[i + k])) k++;
+        const struct command *c = k > 1 ? command_find(s + i, k) : NULL;
+        bool joins = c && c->kind == T_SEP;
+        if ((c && c->bare && !joins) || (k && glued_function(s + i, k))) return false;
+        if (!k && !strchr(" ,.'?!-", s[i])) return false;
+        word = word || (!joins && is_word_run(s + i, k));
+        i += k ? k : 1;
+    }
+    return word;
 }
 
 /* ---- in front ------------------------------------------------------------------------------------------ */
@@ -100,7 +128,7 @@ static void words_taken(struct parser *p, struct str *words)
 static bool is_unit(const char *words)
 {
     struct unit u;
-    bool known = unit_read(words, &u);
+    bool known = unit_read(words, false, &u);
     unit_release(&u);
     return known;
 }

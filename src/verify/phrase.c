@@ -211,6 +211,20 @@ int phrase_behind(const char *s, size_t n, size_t *at, size_t *length)
     return n ? relation_of(s, n, BEHIND, at, length) : 0;
 }
 
+/* ---- articles ------------------------------------------------------------------------------------------ */
+
+bool is_article(const char *s, size_t n)
+{
+    static const char *const verbs[] = {"is",  "was",  "are",   "has",   "because", "since", "as",
+                                        "so",  "and",  "or",    "but",   "if",      "for",   "by",
+                                        "to",  "not",  "would", "seems", "with",    "must",  "will",
+                                        "can", "does", "then",  "also",  "cannot"};
+    if (n < 3 || !strchr("aAI", s[0]) || s[1] != ' ' || !islower((unsigned char)s[2])) return false;
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (ascii_word_at(s + 2, n - 2, verbs[i])) return false;
+    return true;
+}
+
 /* ---- clauses ------------------------------------------------------------------------------------------- */
 
 /* Words with which another thought begins. */

@@ -1,7 +1,7 @@
 /* units.c: words behind numbers that are units of measurement, as factors of powers of base units.
  *
  * Known units are compared by value and dimension (5 m is 500 cm, and not 5 s); other words (apples) say
- * nothing.
+ * nothing. Factors are exact. Months and years are no multiples of days, so they have a base of their own.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -10,95 +10,399 @@
 
 #include "verify/verify_int.h"
 
-enum base { LENGTH, MASS, TIME, CURRENT, HEAT, AMOUNT, ANGLE, DATA, MONEY };
+enum base {
+    LENGTH,
+    MASS,
+    TIME,
+    CURRENT,
+    HEAT,
+    AMOUNT,
+    ANGLE,
+    DATA,
+    CALENDAR,
+    DOLLAR,
+    EURO,
+    STERLING,
+    RUPEE,
+    YEN
+};
 
-struct row {
-    const char *names;  /* with blanks around each */
-    const char *factor; /* a/b of base units */
+enum unit_id {
+    NONE,
+    METER,
+    CENTIMETER,
+    MILLIMETER,
+    DECIMETER,
+    KILOMETER,
+    MICROMETER,
+    NANOMETER,
+    INCH,
+    FOOT,
+    YARD,
+    MILE,
+    HECTARE,
+    ACRE,
+    KILOGRAM,
+    GRAM,
+    MILLIGRAM,
+    POUND,
+    OUNCE,
+    TON,
+    TONNE,
+    SECOND,
+    MILLISECOND,
+    MINUTE,
+    HOUR,
+    DAY,
+    WEEK,
+    MONTH,
+    YEAR,
+    DECADE,
+    CENTURY,
+    MPH,
+    KPH,
+    LITER,
+    MILLILITER,
+    CENTILITER,
+    DECILITER,
+    KILOLITER,
+    GALLON,
+    QUART,
+    PINT,
+    CUP,
+    FLUID_OUNCE,
+    TABLESPOON,
+    TEASPOON,
+    NEWTON,
+    JOULE,
+    KILOJOULE,
+    WATT,
+    KILOWATT,
+    KILOWATT_HOUR,
+    PASCAL,
+    KILOPASCAL,
+    HERTZ,
+    VOLT,
+    AMPERE,
+    OHM,
+    KELVIN,
+    CELSIUS,
+    FAHRENHEIT,
+    MOLE,
+    DEGREE,
+    ARC_MINUTE,
+    ARC_SECOND,
+    RADIAN,
+    TURN,
+    BIT,
+    BYTE,
+    USD,
+    US_CENT,
+    EUR,
+    EURO_CENT,
+    GBP,
+    PENNY,
+    INR,
+    JPY,
+    UNITS
+};
+
+/* The value of one, in base units; zero_at: that of the scale's own zero (temperatures); half_turns: times
+ * 180/pi. */
+static const struct measure {
+    const char *factor, *zero_at;
     signed char power[UNIT_BASES];
-};
-static const struct row rows[] = {
-    {" m meter meters metre metres ", "1", {1}},
-    {" cm centimeter centimeters centimetre centimetres ", "1/100", {1}},
-    {" mm millimeter millimeters millimetre millimetres ", "1/1000", {1}},
-    {" dm decimeter decimeters ", "1/10", {1}},
-    {" km kilometer kilometers kilometre kilometres ", "1000", {1}},
-    {" nm nanometer nanometers ", "1/1000000000", {1}},
-    {" in inch inches ", "127/5000", {1}},
-    {" ft foot feet ", "381/1250", {1}},
-    {" yd yard yards ", "1143/1250", {1}},
-    {" mi mile miles ", "201168/125", {1}},
-    {" kg kilogram kilograms ", "1", {0, 1}},
-    {" g gram grams gm gms ", "1/1000", {0, 1}},
-    {" mg milligram milligrams ", "1/1000000", {0, 1}},
-    {" lb lbs pound pounds ", "45359237/100000000", {0, 1}},
-    {" oz ounce ounces ", "45359237/1600000000", {0, 1}},
-    {" tonne tonnes ", "1000", {0, 1}},
-    {" s sec secs second seconds ", "1", {0, 0, 1}},
-    {" ms millisecond milliseconds ", "1/1000", {0, 0, 1}},
-    {" min mins minute minutes ", "60", {0, 0, 1}},
-    {" h hr hrs hour hours ", "3600", {0, 0, 1}},
-    {" day days ", "86400", {0, 0, 1}},
-    {" week weeks ", "604800", {0, 0, 1}},
-    {" mph ", "1397/3125", {1, 0, -1}},
-    {" kph kmh kmph ", "5/18", {1, 0, -1}},
-    {" l liter liters litre litres ", "1/1000", {3}},
-    {" ml milliliter milliliters millilitre millilitres cc ", "1/1000000", {3}},
-    {" gallon gallons gal ", "473176473/125000000000", {3}},
-    {" quart quarts ", "473176473/500000000000", {3}},
-    {" pint pints ", "473176473/1000000000000", {3}},
-    {" n newton newtons ", "1", {1, 1, -2}},
-    {" j joule joules ", "1", {2, 1, -2}},
-    {" kj kilojoule kilojoules ", "1000", {2, 1, -2}},
-    {" w watt watts ", "1", {2, 1, -3}},
-    {" kw kilowatt kilowatts ", "1000", {2, 1, -3}},
-    {" pa pascal pascals ", "1", {-1, 1, -2}},
-    {" hz hertz ", "1", {0, 0, -1}},
-    {" v volt volts ", "1", {2, 1, -3, -1}},
-    {" ampere amperes amp amps ", "1", {0, 0, 0, 1}},
-    {" ohm ohms ", "1", {2, 1, -3, -2}},
-    {" celsius ", "1", {0, 0, 0, 0, 1}},
-    {" fahrenheit ", "5/9", {0, 0, 0, 0, 1}},
-    {" mol mole moles ", "1", {0, 0, 0, 0, 0, 1}},
-    {" deg degree degrees ", "1", {0, 0, 0, 0, 0, 0, 1}},
-    {" bit bits ", "1", {0, 0, 0, 0, 0, 0, 0, 1}},
-    {" byte bytes ", "8", {0, 0, 0, 0, 0, 0, 0, 1}},
-    {" dollar dollars usd ", "1", {0, 0, 0, 0, 0, 0, 0, 0, 1}},
-    {" cent cents ", "1/100", {0, 0, 0, 0, 0, 0, 0, 0, 1}},
+    bool half_turns;
+} measures[UNITS] = {
+    [METER] = {"1", NULL, {1}},
+    [CENTIMETER] = {"1/100", NULL, {1}},
+    [MILLIMETER] = {"1/1000", NULL, {1}},
+    [DECIMETER] = {"1/10", NULL, {1}},
+    [KILOMETER] = {"1000", NULL, {1}},
+    [MICROMETER] = {"1/1000000", NULL, {1}},
+    [NANOMETER] = {"1/1000000000", NULL, {1}},
+    [INCH] = {"127/5000", NULL, {1}},
+    [FOOT] = {"381/1250", NULL, {1}},
+    [YARD] = {"1143/1250", NULL, {1}},
+    [MILE] = {"201168/125", NULL, {1}},
+    [HECTARE] = {"10000", NULL, {2}},
+    [ACRE] = {"316160658/78125", NULL, {2}},
+    [KILOGRAM] = {"1", NULL, {0, 1}},
+    [GRAM] = {"1/1000", NULL, {0, 1}},
+    [MILLIGRAM] = {"1/1000000", NULL, {0, 1}},
+    [POUND] = {"45359237/100000000", NULL, {0, 1}},
+    [OUNCE] = {"45359237/1600000000", NULL, {0, 1}},
+    [TON] = {"45359237/50000", NULL, {0, 1}},
+    [TONNE] = {"1000", NULL, {0, 1}},
+    [SECOND] = {"1", NULL, {0, 0, 1}},
+    [MILLISECOND] = {"1/1000", NULL, {0, 0, 1}},
+    [MINUTE] = {"60", NULL, {0, 0, 1}},
+    [HOUR] = {"3600", NULL, {0, 0, 1}},
+    [DAY] = {"86400", NULL, {0, 0, 1}},
+    [WEEK] = {"604800", NULL, {0, 0, 1}},
+    [MONTH] = {"1", NULL, {[CALENDAR] = 1}},
+    [YEAR] = {"12", NULL, {[CALENDAR] = 1}},
+    [DECADE] = {"120", NULL, {[CALENDAR] = 1}},
+    [CENTURY] = {"1200", NULL, {[CALENDAR] = 1}},
+    [MPH] = {"1397/3125", NULL, {1, 0, -1}},
+    [KPH] = {"5/18", NULL, {1, 0, -1}},
+    [LITER] = {"1/1000", NULL, {3}},
+    [MILLILITER] = {"1/1000000", NULL, {3}},
+    [CENTILITER] = {"1/100000", NULL, {3}},
+    [DECILITER] = {"1/10000", NULL, {3}},
+    [KILOLITER] = {"1", NULL, {3}},
+    [GALLON] = {"473176473/125000000000", NULL, {3}},
+    [QUART] = {"473176473/500000000000", NULL, {3}},
+    [PINT] = {"473176473/1000000000000", NULL, {3}},
+    [CUP] = {"473176473/2000000000000", NULL, {3}},
+    [FLUID_OUNCE] = {"473176473/16000000000000", NULL, {3}},
+    [TABLESPOON] = {"473176473/32000000000000", NULL, {3}},
+    [TEASPOON] = {"473176473/96000000000000", NULL, {3}},
+    [NEWTON] = {"1", NULL, {1, 1, -2}},
+    [JOULE] = {"1", NULL, {2, 1, -2}},
+    [KILOJOULE] = {"1000", NULL, {2, 1, -2}},
+    [WATT] = {"1", NULL, {2, 1, -3}},
+    [KILOWATT] = {"1000", NULL, {2, 1, -3}},
+    [KILOWATT_HOUR] = {"3600000", NULL, {2, 1, -2}},
+    [PASCAL] = {"1", NULL, {-1, 1, -2}},
+    [KILOPASCAL] = {"1000", NULL, {-1, 1, -2}},
+    [HERTZ] = {"1", NULL, {0, 0, -1}},
+    [VOLT] = {"1", NULL, {2, 1, -3, -1}},
+    [AMPERE] = {"1", NULL, {0, 0, 0, 1}},
+    [OHM] = {"1", NULL, {2, 1, -3, -2}},
+    [KELVIN] = {"1", "0", {[HEAT] = 1}},
+    [CELSIUS] = {"1", "5463/20", {[HEAT] = 1}},
+    [FAHRENHEIT] = {"5/9", "45967/180", {[HEAT] = 1}},
+    [MOLE] = {"1", NULL, {[AMOUNT] = 1}},
+    [DEGREE] = {"1", NULL, {[ANGLE] = 1}},
+    [ARC_MINUTE] = {"1/60", NULL, {[ANGLE] = 1}},
+    [ARC_SECOND] = {"1/3600", NULL, {[ANGLE] = 1}},
+    [RADIAN] = {"1", NULL, {[ANGLE] = 1}, true},
+    [TURN] = {"360", NULL, {[ANGLE] = 1}},
+    [BIT] = {"1", NULL, {[DATA] = 1}},
+    [BYTE] = {"8", NULL, {[DATA] = 1}},
+    [USD] = {"1", NULL, {[DOLLAR] = 1}},
+    [US_CENT] = {"1/100", NULL, {[DOLLAR] = 1}},
+    [EUR] = {"1", NULL, {[EURO] = 1}},
+    [EURO_CENT] = {"1/100", NULL, {[EURO] = 1}},
+    [GBP] = {"1", NULL, {[STERLING] = 1}},
+    [PENNY] = {"1/100", NULL, {[STERLING] = 1}},
+    [INR] = {"1", NULL, {[RUPEE] = 1}},
+    [JPY] = {"1", NULL, {[YEN] = 1}},
 };
 
-static const struct row *row_of(const char *s, size_t n)
+/* Sorted; a plural s is taken off. Some words have two meanings. */
+static const struct name {
+    const char *word;
+    unsigned char means, also;
+} names[] = {
+    {"acre", ACRE, 0},
+    {"amp", AMPERE, 0},
+    {"ampere", AMPERE, 0},
+    {"bit", BIT, 0},
+    {"byte", BYTE, 0},
+    {"cc", MILLILITER, 0},
+    {"celsius", CELSIUS, 0},
+    {"cent", US_CENT, EURO_CENT},
+    {"centigrade", CELSIUS, 0},
+    {"centiliter", CENTILITER, 0},
+    {"centilitre", CENTILITER, 0},
+    {"centimeter", CENTIMETER, 0},
+    {"centimetre", CENTIMETER, 0},
+    {"centuries", CENTURY, 0},
+    {"century", CENTURY, 0},
+    {"cl", CENTILITER, 0},
+    {"cm", CENTIMETER, 0},
+    {"cup", CUP, 0},
+    {"day", DAY, 0},
+    {"decade", DECADE, 0},
+    {"deciliter", DECILITER, 0},
+    {"decilitre", DECILITER, 0},
+    {"decimeter", DECIMETER, 0},
+    {"decimetre", DECIMETER, 0},
+    {"deg", DEGREE, 0},
+    {"degree", DEGREE, 0},
+    {"dl", DECILITER, 0},
+    {"dm", DECIMETER, 0},
+    {"dollar", USD, 0},
+    {"eur", EUR, 0},
+    {"euro", EUR, 0},
+    {"fahrenheit", FAHRENHEIT, 0},
+    {"feet", FOOT, 0},
+    {"foot", FOOT, 0},
+    {"ft", FOOT, 0},
+    {"g", GRAM, 0},
+    {"gal", GALLON, 0},
+    {"gallon", GALLON, 0},
+    {"gbp", GBP, 0},
+    {"gm", GRAM, 0},
+    {"gram", GRAM, 0},
+    {"h", HOUR, 0},
+    {"ha", HECTARE, 0},
+    {"hectare", HECTARE, 0},
+    {"hertz", HERTZ, 0},
+    {"hour", HOUR, 0},
+    {"hr", HOUR, 0},
+    {"hz", HERTZ, 0},
+    {"in", INCH, 0},
+    {"inch", INCH, 0},
+    {"inches", INCH, 0},
+    {"j", JOULE, 0},
+    {"joule", JOULE, 0},
+    {"k", KELVIN, 0},
+    {"kelvin", KELVIN, 0},
+    {"kg", KILOGRAM, 0},
+    {"kilogram", KILOGRAM, 0},
+    {"kilojoule", KILOJOULE, 0},
+    {"kiloliter", KILOLITER, 0},
+    {"kilolitre", KILOLITER, 0},
+    {"kilometer", KILOMETER, 0},
+    {"kilometre", KILOMETER, 0},
+    {"kilowatt", KILOWATT, 0},
+    {"kj", KILOJOULE, 0},
+    {"km", KILOMETER, 0},
+    {"kmh", KPH, 0},
+    {"kmph", KPH, 0},
+    {"kpa", KILOPASCAL, 0},
+    {"kph", KPH, 0},
+    {"kw", KILOWATT, 0},
+    {"kwh", KILOWATT_HOUR, 0},
+    {"l", LITER, 0},
+    {"lb", POUND, 0},
+    {"liter", LITER, 0},
+    {"litre", LITER, 0},
+    {"m", METER, MINUTE},
+    {"meter", METER, 0},
+    {"metre", METER, 0},
+    {"mg", MILLIGRAM, 0},
+    {"mi", MILE, 0},
+    {"micrometer", MICROMETER, 0},
+    {"mile", MILE, 0},
+    {"milligram", MILLIGRAM, 0},
+    {"milliliter", MILLILITER, 0},
+    {"millilitre", MILLILITER, 0},
+    {"millimeter", MILLIMETER, 0},
+    {"millimetre", MILLIMETER, 0},
+    {"millisecond", MILLISECOND, 0},
+    {"min", MINUTE, 0},
+    {"minute", MINUTE, ARC_MINUTE},
+    {"ml", MILLILITER, 0},
+    {"mm", MILLIMETER, 0},
+    {"mol", MOLE, 0},
+    {"mole", MOLE, 0},
+    {"month", MONTH, 0},
+    {"mph", MPH, 0},
+    {"ms", MILLISECOND, 0},
+    {"n", NEWTON, 0},
+    {"nanometer", NANOMETER, 0},
+    {"newton", NEWTON, 0},
+    {"nm", NANOMETER, 0},
+    {"ohm", OHM, 0},
+    {"ounce", OUNCE, FLUID_OUNCE},
+    {"oz", OUNCE, FLUID_OUNCE},
+    {"pa", PASCAL, 0},
+    {"pascal", PASCAL, 0},
+    {"pence", PENNY, 0},
+    {"pint", PINT, 0},
+    {"pound", POUND, GBP},
+    {"quart", QUART, 0},
+    {"rad", RADIAN, 0},
+    {"radian", RADIAN, 0},
+    {"revolution", TURN, 0},
+    {"rupee", INR, 0},
+    {"s", SECOND, 0},
+    {"sec", SECOND, 0},
+    {"second", SECOND, ARC_SECOND},
+    {"sterling", GBP, 0},
+    {"t", TONNE, TON},
+    {"tablespoon", TABLESPOON, 0},
+    {"tbsp", TABLESPOON, 0},
+    {"teaspoon", TEASPOON, 0},
+    {"ton", TON, TONNE},
+    {"tonne", TONNE, 0},
+    {"tsp", TEASPOON, 0},
+    {"usd", USD, 0},
+    {"v", VOLT, 0},
+    {"volt", VOLT, 0},
+    {"w", WATT, 0},
+    {"watt", WATT, 0},
+    {"week", WEEK, 0},
+    {"yard", YARD, 0},
+    {"yd", YARD, 0},
+    {"year", YEAR, 0},
+    {"yen", JPY, 0},
+    {"yr", YEAR, 0},
+};
+
+#define N_NAMES   (sizeof names / sizeof *names)
+#define WORD_SIZE 16
+
+bool units_sorted(void)
 {
-    char word[24];
-    if (n == 0 || n > sizeof word - 3) return NULL;
-    word[0] = ' ';
-    for (size_t i = 0; i < n; i++) word[i + 1] = (char)tolower((unsigned char)s[i]);
-    word[n + 1] = ' ';
-    word[n + 2] = 0;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (strstr(rows[i].names, word)) return &rows[i];
+    for (size_t i = 1; i < N_NAMES; i++)
+        if (strcmp(names[i - 1].word, names[i].word) >= 0) return false;
+    return true;
+}
+
+static const struct name *name_exact(const char *word)
+{
+    size_t lo = 0, hi = N_NAMES;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        int order = strcmp(word, names[mid].word);
+        if (order == 0) return &names[mid];
+        if (order < 0)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
     return NULL;
+}
+
+static const struct name *name_of(const char *s, size_t n)
+{
+    char word[WORD_SIZE];
+    if (n == 0 || n >= sizeof word) return NULL;
+    for (size_t i = 0; i < n; i++) word[i] = (char)tolower((unsigned char)s[i]);
+    word[n] = 0;
+    const struct name *found = name_exact(word);
+    if (found || n < 3 || word[n - 1] != 's') return found;
+    word[n - 1] = 0;
+    return name_exact(word);
 }
 
 bool unit_word_known(const char *s, size_t n)
 {
-    return n > 1 && row_of(s, n) != NULL;
+    return n > 1 && name_of(s, n) != NULL;
+}
+
+bool unit_letter_known(char c)
+{
+    return name_of(&c, 1) != NULL;
 }
 
 void unit_release(struct unit *u)
 {
     fmpq_clear(u->factor);
+    fmpq_clear(u->zero_at);
 }
 
-static void apply(struct unit *u, const struct row *r, long power)
+static void apply(struct unit *u, const struct name *name, bool other, long power)
 {
+    const struct measure *k = &measures[other && name->also ? name->also : name->means];
     fmpq_t f;
     fmpq_init(f);
-    fmpq_set_str(f, r->factor, 10);
+    fmpq_set_str(f, k->factor, 10);
     fmpq_pow_si(f, f, power);
     fmpq_mul(u->factor, u->factor, f);
     fmpq_clear(f);
-    for (int i = 0; i < UNIT_BASES; i++) u->power[i] += (int)power * r->power[i];
+    for (int i = 0; i < UNIT_BASES; i++) u->power[i] += (int)power * k->power[i];
+    if (k->half_turns) u->half_turns += (int)power;
+    u->two_meanings = u->two_meanings || name->also;
+    if (u->words++ == 0 && power == 1 && k->zero_at) fmpq_set_str(u->zero_at, k->zero_at, 10);
+    u->scale = u->words == 1 && power == 1 && k->zero_at;
+    u->degrees = u->words == 1 && power == 1 && name->means == DEGREE;
+    if (!u->scale) fmpq_zero(u->zero_at);
 }
 
 static bool is_word(const char *s, size_t n, const char *const *list)
@@ -108,17 +412,27 @@ static bool is_word(const char *s, size_t n, const char *const *list)
     return false;
 }
 
-bool unit_read(const char *words, struct unit *u)
+/* "degrees C": the scale of a temperature that the next word names; NULL if there is none. */
+static const struct name *scale_behind(const char *s)
 {
-    static const char *const squares[] = {"square", "sq", "sq.", NULL}, *const cubes[] = {"cubic", "cu",
-                                                                                          NULL};
+    while (*s == ' ' || *s == '.') s++;
+    size_t n = 0;
+    while (isalpha((unsigned char)s[n])) n++;
+    if (n == 1 && (*s == 'C' || *s == 'F')) return name_exact(*s == 'C' ? "celsius" : "fahrenheit");
+    const struct name *name = name_of(s, n);
+    return name && measures[name->means].zero_at ? name : NULL;
+}
+
+bool unit_read(const char *words, bool other, struct unit *u)
+{
+    static const char *const squares[] = {"square", "sq", NULL}, *const cubes[] = {"cubic", "cu", NULL};
     static const char *const squared[] = {"squared", NULL}, *const cubed[] = {"cubed", NULL};
     static const char *const per[] = {"per", "a", "an", NULL};
     long sign = 1, next = 1;
-    const struct row *last = NULL;
-    bool any = false;
+    const struct name *last = NULL;
     memset(u, 0, sizeof *u);
     fmpq_init(u->factor);
+    fmpq_init(u->zero_at);
     fmpq_one(u->factor);
     for (const char *s = words; *s;) {
         if (*s == '/') {
@@ -133,17 +447,22 @@ bool unit_read(const char *words, struct unit *u)
         }
         size_t n = 0;
         while (isalpha((unsigned char)s[n])) n++;
-        const struct row *r = row_of(s, n);
+        const struct name *name = name_of(s, n), *scale;
         if (is_word(s, n, squares)) {
             next = 2;
         } else if (is_word(s, n, cubes)) {
             next = 3;
-        } else if (is_word(s, n, per) && any) {
+        } else if (is_word(s, n, per) && last) {
             sign = -1;
         } else if (last && (is_word(s, n, squared) || is_word(s, n, cubed))) {
-            apply(u, last, sign * (is_word(s, n, squared) ? 1 : 2));
-        } else if (!r) {
+            apply(u, last, other, sign * (is_word(s, n, squared) ? 1 : 2));
+        } else if (!name) {
             return false;
+        } else if (name->means == DEGREE && (scale = scale_behind(s + n))) {
+            apply(u, scale, other, sign);
+            last = scale;
+            s += n + strspn(s + n, " .");
+            n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
         } else {
             long power = next;
             s += n;
@@ -154,12 +473,11 @@ bool unit_read(const char *words, struct unit *u)
                 s = end;
                 if (power < -9 || power > 9 || power == 0) return false;
             }
-            apply(u, r, sign * power);
-            last = r;
-            any = true;
+            apply(u, name, other, sign * power);
+            last = name;
             next = 1;
         }
         s += n;
     }
-    return any;
+    return last != NULL;
 }

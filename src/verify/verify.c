@@ -100,10 +100,15 @@ static struct node *number_in_words(struct trial *t, struct node *words)
 
 static struct node *read_candidate(struct trial *t, const struct candidate *c, const char **why)
 {
+    /* An answer in plain text that is mere words goes on to be looked through; one run of letters is a
+     * product where the gold is a formula. */
+    bool words_asked = t->n_readings == 0 || !t->reading[0].node || t->reading[0].node->kind == K_TEXT;
+    bool looked_at = c->box || t->answer.text == NULL;
+    if (looked_at && (words_asked || memchr(c->p, ' ', c->n)) && is_wording(c->p, c->n))
+        return node_named(&t->w, K_TEXT, work_text(&t->w, c->p, c->n), NULL, 0);
     struct node *n = math_parse(&t->w, c->p, c->n, c->style, why);
     if (!n && !t->w.over && c->style == STYLE_LATEX && c->box)
         n = math_parse(&t->w, c->p, c->n, STYLE_PLAIN, why);
-    bool words_asked = t->n_readings == 0 || !t->reading[0].node || t->reading[0].node->kind == K_TEXT;
     if (n && n->kind == K_TEXT && !words_asked && !t->w.p->text_exact) n = number_in_words(t, n);
     if (n && c->percent && !c->box && n->kind != K_PERCENT) n = node_1(&t->w, K_PERCENT, 0, n);
     if (n && c->relation) {

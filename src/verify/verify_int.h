@@ -187,6 +187,8 @@ bool ascii_word_at(const char *s, size_t n, const char *word); /* whole word, an
 
 /* NULL when it is no formula (why says so) or a limit was passed. The text is cleaned first. */
 struct node *math_parse(struct work *w, const char *s, size_t n, enum style style, const char **why);
+/* Is a whole text mere words (dog, n is even), which no product of letters is meant by? */
+bool is_wording(const char *s, size_t n);
 /* Bytes at the beginning of (cleaned) plain text that look like mathematics rather than prose. */
 size_t math_prefix(struct work *w, const char *s, size_t n);
 
@@ -196,6 +198,8 @@ size_t math_prefix(struct work *w, const char *s, size_t n);
  * bound; R_NE: it is denied; R_OTHER: one of several, or computed with. */
 int phrase_before(const char *s, size_t n);
 int phrase_behind(const char *s, size_t n, size_t *at, size_t *length); /* where these words stand */
+/* "a guess", "I think": is the letter at s an article or a pronoun rather than a name or a choice? */
+bool is_article(const char *s, size_t n);
 /* The same of the clause of running text in which the number s[from..to) stands. */
 int phrase_around(const char *s, size_t n, size_t from, size_t to);
 /* The unknown of a relation that names none: "less than 12". */
@@ -203,14 +207,22 @@ int phrase_around(const char *s, size_t n, size_t from, size_t to);
 
 /* ---- units.c ------------------------------------------------------------------------------------------- */
 
-/* A known unit as a factor of powers of base units; unknown words are no unit (false). */
-#define UNIT_BASES 9
+/* A known unit as a factor of powers of base units; unknown words are no unit (false). A word of two meanings
+ * (pound, m) is taken in its first one, or in the other. */
+#define UNIT_BASES 14
 struct unit {
-    fmpq_t factor;
+    fmpq_t factor, zero_at; /* zero_at: what the scale of a temperature begins with */
     int power[UNIT_BASES];
+    int half_turns; /* powers of 180/pi in the factor: radians */
+    int words;
+    bool scale;   /* of a temperature */
+    bool degrees; /* alone: of an angle, or of a temperature on any scale */
+    bool two_meanings;
 };
-bool unit_read(const char *words, struct unit *out); /* unit_release in any case */
+bool unit_read(const char *words, bool other, struct unit *out); /* unit_release in any case */
 void unit_release(struct unit *u);
+bool units_sorted(void);
+bool unit_letter_known(char c); /* m, s, g: in running text also names */
 bool unit_word_known(const char *s, size_t n);
 
 /* ---- computing: expand.c, exact.c, modular.c, poly.c, numeric.c, breaks.c, bound.c ------------------- */

@@ -237,6 +237,44 @@ static void words_that_bound_or_deny_a_number_are_not_that_number(void **state)
     }
 }
 
+/* Factors from the definitions of the units, beside the program's table. */
+static void units_convert_exactly_and_are_never_passed_over_when_both_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *large, *small;
+        int times;
+    } units[] = {{"kg", "g", 1000},        {"hours", "minutes", 60},  {"feet", "inches", 12},
+                 {"years", "months", 12},  {"miles", "feet", 5280},   {"weeks", "hours", 168},
+                 {"dollars", "cents", 100}, {"m^2", "cm^2", 10000},   {"L", "mL", 1000},
+                 {"gallons", "cups", 16},  {"pounds", "ounces", 16},  {"m", "mm", 1000},
+                 {"tonnes", "kg", 1000},   {"bytes", "bits", 8}};
+    static const char *const others[] = {"radians", "euros", "apples", "K"};
+    char gold[64], answer[64], same[64];
+    for (int i = 0; i < TRIALS; i++) {
+        int v = draw(2, 300), k = draw(0, 13);
+        snprintf(gold, sizeof gold, "$%d\\text{ %s}$", v, units[k].large);
+        snprintf(answer, sizeof answer, "\\boxed{%d\\text{ %s}}", v * units[k].times, units[k].small);
+        expect(gold, answer, true);
+        expect(answer, gold, true);
+        snprintf(same, sizeof same, "\\boxed{%d\\text{ %s}}", v, units[k].small);
+        expect(gold, same, false);
+        expect(same, gold, false);
+        snprintf(same, sizeof same, "\\boxed{%d\\text{ %s}}", v, units[k].large);
+        expect(gold, same, true);
+        snprintf(same, sizeof same, "\\boxed{%d}", v);
+        expect(gold, same, true);
+        snprintf(answer, sizeof answer, "\\boxed{%d\\text{ %s}}", v, others[i % 4]);
+        expect(gold, answer, i % 4 == 2);
+        int celsius = 5 * draw(-20, 60);
+        snprintf(gold, sizeof gold, "$%d^\\circ C$", celsius);
+        snprintf(answer, sizeof answer, "\\boxed{%d^\\circ F}", celsius * 9 / 5 + 32);
+        expect(gold, answer, true);
+        snprintf(answer, sizeof answer, "\\boxed{%d^\\circ F}", celsius);
+        expect(gold, answer, celsius == -40);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +286,7 @@ int main(void)
         cmocka_unit_test(a_letter_in_a_formula_is_no_choice),
         cmocka_unit_test(braces_are_no_mere_markup),
         cmocka_unit_test(words_that_bound_or_deny_a_number_are_not_that_number),
+        cmocka_unit_test(units_convert_exactly_and_are_never_passed_over_when_both_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "base/str.h"
+#include "verify/parse_int.h"
 #include "verify/verify.h"
 
 struct pair {
@@ -401,6 +402,13 @@ static void deep_expressions_end_with_a_reason(void **state)
     str_release(&s);
 }
 
+static void tables_that_are_searched_by_halves_are_sorted(void **state)
+{
+    (void)state;
+    assert_true(commands_sorted());
+    assert_true(units_sorted());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -414,6 +422,7 @@ int main(void)
         cmocka_unit_test(deep_and_huge_formulas_end_at_once),
         cmocka_unit_test(expressions_of_integers_are_exact),
         cmocka_unit_test(deep_expressions_end_with_a_reason),
+        cmocka_unit_test(tables_that_are_searched_by_halves_are_sorted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,198 @@
+/* quantity.c: values with units. Two known units are compared by dimension and exact size; a unit on one side
+ * alone, and words that are no unit, say nothing about a number.
+ *
+ * A temperature converts with the zero of its scale; degrees and radians by pi; a time of day (12:30 p.m.)
+ * is met by the same hand on a dial, unless the halves of the day are named and differ.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "verify/compare_int.h"
+
+#define WORDS_SIZE 256
+
+struct quantity {
+    struct node *value;
+    char words[WORDS_SIZE]; /* empty: a bare value */
+    bool known;             /* a unit */
+};
+
+static bool is_known(const char *words)
+{
+    struct unit u;
+    bool known = unit_read(words, false, &u);
+    unit_release(&u);
+    return known;
+}
+
+/* The value, and the innermost unit that is known; else the words that stand outside. */
+static void quantity_of(struct node *n, struct quantity *q)
+{
+    char words[WORDS_SIZE];
+    *q = (struct quantity){.value = n};
+    for (; n->kind == K_UNIT || n->kind == K_DEGREE; n = n->arg[0]) {
+        bool degrees = n->kind == K_UNIT && n->arg[0]->kind == K_DEGREE; /* 5^\circ \text{C} */
+        const char *unit = n->kind == K_UNIT ? n->name : "degrees";
+        snprintf(words, sizeof words, "%s%s", degrees ? "degrees " : "", unit);
+        bool known = is_known(words);
+        if (known || !q->words[0]) memcpy(q->words, words, sizeof words);
+        q->known = q->known || known;
+        q->value = n->arg[0];
+        if (degrees && known) {
+            q->value = n->arg[0]->arg[0];
+            return;
+        }
+    }
+}
+
+/* ---- times of the day ---------------------------------------------------------------------------------- */
+
+/* 'a' or 'p' for a.m. and p.m., in whatever spelling; 0. */
+static char half_of_day(const char *words)
+{
+    char letters[4] = {0};
+    size_t k = 0;
+    for (; *words; words++) {
+        if (strchr(" .", *words)) continue;
+        if (k == 2) return 0;
+        letters[k++] = (char)tolower((unsigned char)*words);
+    }
+    return (letters[0] == 'a' || letters[0] == 'p') && letters[1] == 'm' ? letters[0] : 0;
+}
+
+bool is_half_of_day(const char *words)
+{
+    return half_of_day(words) != 0;
+}
+
+/* Minutes since midnight of 3:30, or 3, in its half of the day; -1: it is no time. */
+static long clock_minutes(struct judge *j, const struct node *n, char half)
+{
+    fmpz_t h, m;
+    long out = -1;
+    bool colon = n->kind == K_RATIO && n->n == 2;
+    fmpz_init(h);
+    fmpz_init(m);
+    bool good = exact_integer(j->w, colon ? n->arg[0] : n, h);
+    good = good && (!colon || exact_integer(j->w, n->arg[1], m));
+    if (good && fmpz_sgn(h) >= 0 && fmpz_cmp_ui(h, half ? 12 : 24) <= 0 && fmpz_sgn(m) >= 0 &&
+        fmpz_cmp_ui(m, 60) < 0) {
+        long hours = fmpz_get_si(h);
+        if (half) hours = hours % 12 + (half == 'p' ? 12 : 0);
+        out = hours * 60 + fmpz_get_si(m);
+    }
+    fmpz_clear(h);
+    fmpz_clear(m);
+    return out;
+}
+
+static enum truth clock_same(struct judge *j, const struct quantity *g, const struct quantity *a)
+{
+    char half_g = half_of_day(g->words), half_a = half_of_day(a->words);
+    long x = clock_minutes(j, g->value, half_g), y = clock_minutes(j, a->value, half_a);
+    bool dial = !half_g || !half_a; /* one is not told apart: the hands decide */
+    bool same = x >= 0 && y >= 0 && (x == y || (dial && x % 720 == y % 720 && (x < 780 || y < 780)));
+    judge_say(j, same ? "the same time of the day" : "another time of the day");
+    return same ? YES : NO;
+}
+
+/* ---- units --------------------------------------------------------------------------------------------- */
+
+static struct node *times(struct judge *j, struct node *n, const fmpq_t factor)
+{
+    return fmpq_is_one(factor) ? n : node_2(j->w, K_MUL, 0, n, node_num(j->w, factor));
+}
+
+/* x of unit u in unit v: (zero_u + factor_u x - zero_v) / factor_v, times (180/pi) for each radian more. */
+static struct node *converted(struct judge *j, struct node *x, const struct unit *u, const struct unit *v)
+{
+    fmpq_t f, zero;
+    fmpq_init(f);
+    fmpq_init(zero);
+    fmpq_div(f, u->factor, v->factor);
+    struct node *out = times(j, x, f);
+    fmpq_sub(zero, u->zero_at, v->zero_at);
+    fmpq_div(zero, zero, v->factor);
+    if (!fmpq_is_zero(zero)) out = node_2(j->w, K_ADD, 0, out, node_num(j->w, zero));
+    struct node *half_turn = node_2(j->w, K_DIV, 0, node_int(j->w, 180), node_const(j->w, C_PI));
+    for (int k = u->half_turns; k > v->half_turns; k--) out = node_2(j->w, K_MUL, 0, out, half_turn);
+    for (int k = u->half_turns; k < v->half_turns; k++) out = node_2(j->w, K_DIV, 0, out, half_turn);
+    fmpq_clear(f);
+    fmpq_clear(zero);
+    return out;
+}
+
+/* In one meaning of the words each. */
+static enum truth measured_same(struct judge *j, const struct quantity *g, const struct quantity *a,
+                                const struct unit *u, const struct unit *v)
+{
+    bool any_scale = (u->degrees && v->scale) || (v->degrees && u->scale); /* 5 degrees, 5 degrees C */
+    if (any_scale) return compare_values(j, g->value, a->value);
+    if (memcmp(u->power, v->power, sizeof u->power) != 0) {
+        judge_say(j, "the units measure different things");
+        return NO;
+    }
+    struct node *x = converted(j, g->value, u, v);
+    enum truth t = x ? compare_values(j, x, a->value) : UNKNOWN;
+    if (t == NO && x != g->value) judge_say(j, "different after conversion to one unit");
+    return t;
+}
+
+static enum truth units_same(struct judge *j, const struct quantity *g, const struct quantity *a)
+{
+    enum truth t = NO;
+    for (int meaning = 0; meaning < 4 && t != YES; meaning++) {
+        struct unit u, v;
+        bool known = unit_read(g->words, meaning & 1, &u);
+        known = unit_read(a->words, meaning >> 1, &v) && known;
+        bool another = !((meaning & 1) && !u.two_meanings) && !((meaning >> 1) && !v.two_meanings);
+        if (known && another) t = measured_same(j, g, a, &u, &v);
+        unit_release(&u);
+        unit_release(&v);
+    }
+    return t;
+}
+
+/* 90 degrees is 90, and pi/2. */
+static enum truth degrees_same(struct judge *j, struct node *degrees, struct node *bare, bool bare_is_gold)
+{
+    struct node *x = node_2(j->w, K_DIV, 0, node_2(j->w, K_MUL, 0, degrees, node_const(j->w, C_PI)),
+                            node_int(j->w, 180));
+    if (!x) return UNKNOWN;
+    return bare_is_gold ? compare_values(j, bare, x) : compare_values(j, x, bare);
+}
+
+static bool is_open(const struct node *n)
+{
+    struct names names = {0};
+    if (!is_expression(n)) return false;
+    names_free_in(n, &names);
+    return names.n > 0;
+}
+
+static bool is_degrees(const struct quantity *q)
+{
+    struct unit u;
+    bool degrees = q->known && unit_read(q->words, false, &u) && u.degrees;
+    if (q->known) unit_release(&u);
+    return degrees;
+}
+
+enum truth quantity_same(struct judge *j, struct node *g, struct node *a)
+{
+    struct quantity x, y;
+    quantity_of(g, &x);
+    quantity_of(a, &y);
+    if (half_of_day(x.words) || half_of_day(y.words)) return clock_same(j, &x, &y);
+    if (x.known && y.known) return units_same(j, &x, &y);
+    if (g->kind == K_TEXT || a->kind == K_TEXT) return words_same(j, g, a);
+    if (x.words[0] && y.words[0] && (is_open(x.value) || is_open(y.value))) /* n is even, n is odd */
+        return compare_values(j, x.value, y.value) == YES ? text_same(j, x.words, y.words) : NO;
+    enum truth t = compare_values(j, x.value, y.value);
+    bool degrees_g = is_degrees(&x) && !y.words[0], degrees_a = is_degrees(&y) && !x.words[0];
+    if (t == YES || !(degrees_g || degrees_a) || !is_expression(x.value) || !is_expression(y.value)) return t;
+    if (!node_has_const(degrees_g ? y.value : x.value, C_PI)) return t;
+    return degrees_g ? degrees_same(j, x.value, y.value, false) : degrees_same(j, y.value, x.value, true);
+}
