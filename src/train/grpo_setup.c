@@ -9,6 +9,39 @@
 
 #include "base/check.h"
 
+static int read_control(struct entropy_control *out, struct conf *c, struct err *e)
+{
+    static const char *const own[] = {"entropy_coef_min", "entropy_coef_max", "entropy_coef_delta",
+                                      "entropy_target"};
+    *out = (struct entropy_control){.adaptive = conf_bool(c, "use_adaptive_entropy"),
+                                    .coef = conf_real(c, "entropy_coef"),
+                                    .min = conf_real(c, "entropy_coef_min"),
+                                    .max = conf_real(c, "entropy_coef_max"),
+                                    .delta = conf_real(c, "entropy_coef_delta"),
+                                    .target = conf_real(c, "entropy_target"),
+                                    .last = INFINITY};
+    for (size_t i = 0; i < sizeof own / sizeof *own && !out->adaptive; i++)
+        if (conf_given(c, own[i])) log_warn("%s has no effect without use_adaptive_entropy: true", own[i]);
+    if (!out->adaptive) return 0;
+    if (out->min > out->max)
+        return err_usage(e, "entropy_coef_min %g is above entropy_coef_max %g", out->min, out->max);
+    if (out->coef < out->min || out->coef > out->max)
+        return err_usage(e, "entropy_coef %g, where use_adaptive_entropy begins, is not within "
+                            "entropy_coef_min %g and entropy_coef_max %g",
+                         out->coef, out->min, out->max);
+    return 0;
+}
+
+static int check_policy(const struct policy_opts *o, struct err *e)
+{
+    if (o->delta > 0 && o->delta <= 1)
+        return err_usage(e,
+                         "delta %g caps ratios that are 1, as all are at first, so that nothing is learned "
+                         "from completions with A > 0; it must be above 1 + epsilon_high (INTELLECT-2: 4)",
+                         o->delta);
+    return 0;
+}
+
 static int read_policy(struct grpo *g, struct conf *c, struct err *e)
 {
     struct policy_opts *o = &g->policy;
@@ -28,19 +61,10 @@ static int read_policy(struct grpo *g, struct conf *c, struct err *e)
     o->vespo_k[1] = conf_real(c, "vespo_k_neg");
     o->vespo_lambda[0] = conf_real(c, "vespo_lambda_pos");
     o->vespo_lambda[1] = conf_real(c, "vespo_lambda_neg");
-    if (o->delta > 0 && o->delta <= 1 + o->epsilon_high)
-        log_warn("delta %g is not above 1 + epsilon_high %g: it clips before the clip range does", o->delta,
-                 1 + o->epsilon_high);
     o->top_entropy = conf_real(c, "top_entropy_quantile");
     if (conf_is_set(c, "off_policy_mask_threshold"))
         o->off_policy = conf_real(c, "off_policy_mask_threshold");
-    g->control = (struct entropy_control){.adaptive = conf_bool(c, "use_adaptive_entropy"),
-                                          .coef = conf_real(c, "entropy_coef"),
-                                          .min = conf_real(c, "entropy_coef_min"),
-                                          .max = conf_real(c, "entropy_coef_max"),
-                                          .delta = conf_real(c, "entropy_coef_delta"),
-                                          .target = conf_real(c, "entropy_target"),
-                                          .last = INFINITY};
+    if (read_control(&g->control, c, e) || check_policy(o, e)) return -1;
     policy_say(o);
     g->mask_truncated = conf_bool(c, "mask_truncated_completions");
     g->rounds = conf_bool(c, "dynamic_sampling") ? (int)conf_int(c, "dynamic_sampling_rounds") : 0;
@@ -102,6 +126,11 @@ static int read_sampling(struct grpo *g, struct conf *c, struct err *e)
     s->repetition_penalty = (float)conf_real(c, "repetition_penalty");
     s->max_new_tokens = (int)conf_int(c, "max_completion_length");
     if (read_kwargs(s, c, e)) return -1;
+    if (s->top_p <= 0 || s->top_k == 1 || s->min_p >= 1)
+        return err_usage(e,
+                         "top_p %g, top_k %d, min_p %g leave one token to draw from: every completion of a "
+                         "group would be the same. Off are top_p 1, top_k 0, min_p 0",
+                         (double)s->top_p, s->top_k, (double)s->min_p);
     int n = model_eos(g->t->model, &ids);
     for (int i = 0; i < n && s->n_stop_ids < 63; i++) g->stop_ids[s->n_stop_ids++] = ids[i];
     int own = eos && *eos ? tokenizer_id(model_tokenizer(g->t->model), eos) : -1;

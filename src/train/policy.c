@@ -73,15 +73,32 @@ void policy_defaults(struct policy_opts *o)
                               .vespo_lambda = {3, 2}};
 }
 
+/* Clip ranges that hardly can be meant. */
+static void say_range(const struct policy_opts *o)
+{
+    const char *name = o->loss->name;
+    if (o->loss == &loss_cispo && o->epsilon_high < 1)
+        log_warn("loss_type cispo caps the ratio at epsilon_high itself, and %g is below the 1 that every "
+                 "ratio begins at: all tokens weigh %g. CISPO takes about 5",
+                 o->epsilon_high, o->epsilon_high);
+    if (o->loss != &loss_cispo && o->epsilon_high < o->epsilon_low)
+        log_warn("epsilon_high %g is below epsilon %g: likely tokens are held closer than unlikely ones, the "
+                 "opposite of clip-higher (0.28)",
+                 o->epsilon_high, o->epsilon_low);
+    if (o->delta > 0 && o->loss->term != policy_clipped)
+        log_warn("delta has no effect on loss_type %s", name);
+    else if (o->delta > 0 && o->delta <= 1 + o->epsilon_high)
+        log_warn("delta %g is not above 1 + epsilon_high %g: it clips before the clip range does", o->delta,
+                 1 + o->epsilon_high);
+}
+
 void policy_say(const struct policy_opts *o)
 {
     const struct grpo_loss *l = o->loss;
     bool by_token =
         l->mean == POLICY_MICRO_TOKENS || l->mean == POLICY_LONGEST || l->mean == POLICY_STEP_TOKENS;
     log_info("loss %s: %s (%s)", l->name, l->formula, l->source);
-    if (o->delta > 0 && o->delta <= 1 + o->epsilon_high)
-        log_warn("delta %g is not above 1 + epsilon_high %g: it clips before the clip range does", o->delta,
-                 1 + o->epsilon_high);
+    say_range(o);
     if (o->sequence_level && l == &loss_vespo)
         log_warn("loss_type vespo has a weight of the whole sequence of its own: importance_sampling_level "
                  "sequence adds nothing to it");

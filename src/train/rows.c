@@ -2,7 +2,9 @@
 #include "train/train_int.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/file.h"
 #include "base/json.h"
 
 static int held_out_load(struct rows *r, const struct dataset_name *d, struct err *e)
@@ -57,6 +59,24 @@ static void keep_first(struct rows *r, size_t most)
     r->places = kept.places;
 }
 
+/* A file is one split, the training rows; and a split is taken whole. */
+static int check_split(const struct dataset_name *d, struct err *e)
+{
+    if (strchr(d->split, '['))
+        return err_usage(e, "dataset_train_split '%s': a split is taken whole; max_train_samples takes its "
+                            "first rows",
+                         d->split);
+    char *path = dataset_path(d, e);
+    if (!path) return -1;
+    bool file = !file_is_dir(path), named = str_starts(path_base(path), d->split);
+    free(path);
+    if (!file || named || strcmp(d->split, "train") == 0) return 0;
+    return err_usage(e,
+                     "dataset_train_split '%s': %s is one file, all of it the split train; give the file of "
+                     "that split, or a folder with %s.jsonl in it",
+                     d->split, d->id, d->split);
+}
+
 int rows_open(struct rows *r, struct trainer *t, struct err *e)
 {
     struct conf *c = t->conf;
@@ -70,7 +90,8 @@ int rows_open(struct rows *r, struct trainer *t, struct err *e)
     if (mixture) {
         status = rows_mix(r, mixture, e);
     } else if (one.id) {
-        status = rows_load(r, &one, &rows, e);
+        status = check_split(&one, e);
+        if (!status) status = rows_load(r, &one, &rows, e);
         r->rows = rows.rows;
         r->places = rows.places;
     } else {

@@ -125,11 +125,27 @@ long trainer_steps(double value, long total)
     return -(long)floor(-value * (double)total);
 }
 
+/* Shares of all steps are below 1; above, half a step is none. */
+static int check_steps(struct conf *c, struct err *e)
+{
+    static const char *const keys[] = {"logging_steps", "save_steps", "eval_steps", "warmup_steps"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        double value = conf_is_set(c, keys[i]) ? conf_real(c, keys[i]) : 0;
+        if (value > 1 && value != floor(value))
+            return err_usage(e,
+                             "%s is %g: from 1 on it must be a whole number of steps; below 1 it is a share "
+                             "of all steps",
+                             keys[i], value);
+    }
+    return 0;
+}
+
 static int plan_steps(struct trainer *t, struct err *e)
 {
     struct conf *c = t->conf;
     long max_steps = conf_int(c, "max_steps");
     double epochs = conf_real(c, "num_train_epochs");
+    if (check_steps(c, e)) return -1;
     CHECK(t->steps_per_epoch > 0, "an epoch of %ld steps", t->steps_per_epoch);
     t->total_steps = max_steps > 0 ? max_steps : -(long)floor(-epochs * (double)t->steps_per_epoch);
     if (t->total_steps < 1)

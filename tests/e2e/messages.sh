@@ -32,6 +32,19 @@ expect 2 'did you mean "accuracy"? There are: ' grpo --model_name_or_path run/mo
 printf 'seed: 1\nlerning_rate: 1\n' >recipe.yaml
 expect 2 'recipe.yaml:2: .*did you mean learning_rate?' sft --config recipe.yaml
 
+# Settings that say two things: warned of where TRL takes them.
+warned() { # PATTERN ARGUMENTS...
+  pattern=$1
+  shift
+  expect 0 "warning: $pattern" grpo --model_name_or_path run/model --dataset_name d.jsonl --output_dir new \
+    --reward_funcs accuracy --dry_run true "$@"
+}
+warned 'epsilon_high 0.1 is below epsilon 0.2' --epsilon_high 0.1
+warned 'loss_type cispo caps the ratio at epsilon_high itself, and 0.2 is below' --loss_type cispo
+warned 'delta 1.1 is not above 1 + epsilon_high 1.2' --delta 1.1
+warned 'delta has no effect on loss_type sapo' --loss_type sapo --delta 4
+warned 'entropy_target has no effect without use_adaptive_entropy' --entropy_target 1
+
 # Models and data that are not there, or not whole.
 # shellcheck disable=SC2086
 {

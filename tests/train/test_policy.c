@@ -187,7 +187,7 @@ static void malformed_records_are_refused_with_a_reason(void **state)
     refused("{\"logps\": [[-1]], \"old_logps\": [[-1, -2]], \"advantages\": [1]}", "old_logps[0]");
     refused("{\"logps\": [[-1]], \"advantages\": [1], \"config\": {\"beta\": 0.1}}", "ref_logps");
     refused("{\"logps\": [[-1]], \"advantages\": [1], \"config\": {\"loss_type\": \"dopo\"}}",
-            "did you mean dapo");
+            "did you mean \"dapo\"");
     refused("{\"logps\": [[-1], [-1]], \"rewards\": [1, 0], \"config\": {\"num_generations\": 3}}",
             "groups of 3");
     refused("{\"logps\": [[-1]], \"rewards\": [\"a\"]}", "numbers");
