@@ -1,13 +1,13 @@
 /* breaks.c: where formulas change from one piece to another, so that points are tried on both sides.
  *
  * |x - 10^9| and 10^9 - x agree on a whole half line. Between two breaks a formula is analytic, and two
- * analytic functions that agree at a random point agree on the whole piece; so each piece needs a point of
- * its own. Breaks along one variable are the changes of sign of "probes": what stands inside | |, sgn,
- * roots, broken powers and logarithms, and its slope (a square touches zero without changing sign); the
- * differences of what max and min choose between; the two sides of a condition; floors less -1, 0, 1; the
- * poles inside all of these. Signs are taken on a grid that spans the magnitudes of the formulas' own
- * constants and holds these constants; a change of sign is closed in by halving. A piece that begins and
- * ends between two points of the grid, with no constant or other break in it, is not seen.
+ * analytic functions that agree at a random point agree on the whole piece; so each piece needs its own.
+ * Breaks are the changes of sign of "probes": what stands inside | |, sgn, roots, broken powers and
+ * logarithms, and its slope (a square touches zero without changing sign); the differences of what max and
+ * min choose between; the two sides of a condition; floors less -1, 0, 1 and 7; the poles inside all these.
+ * Signs are taken on a grid that spans the magnitudes of the formulas' own constants and holds these
+ * constants; a change of sign is closed in by halving. A piece that begins and ends between two points of the
+ * grid, with no constant or other break in it, is not seen.
  */
 #include <string.h>
 
@@ -20,8 +20,10 @@
 #define CONSTANTS_MAX 16
 #define EXPONENT_MAX  4096 /* of the largest constant, in bits */
 #define GRID_STEPS    20
-#define HALVINGS      90
+#define HALVINGS      50
+#define WHOLE_PROBE   7 /* floors are also tried at some larger number */
 #define SLOPE_NODES   80
+#define SHORT_BITS    40
 #define NEAR_BITS     20 /* points next to a break r: r (1 +- 2^-20) */
 
 struct breaks {
@@ -100,7 +102,10 @@ static void function_probes(struct breaks *b, const struct node *n)
     case F_ACOT: probe_with_slope(b, n->arg[0]); break;
     case F_FLOOR:
     case F_CEIL:
-    case F_ROUND: probe_at(b, n->arg[0], -1, 1); break;
+    case F_ROUND:
+        probe_at(b, n->arg[0], -1, 1);
+        probe_at(b, n->arg[0], WHOLE_PROBE, WHOLE_PROBE);
+        break;
     case F_MODULO: probe_at(b, node_2(b->v->w, K_DIV, 0, n->arg[0], n->arg[1]), -1, 1); break;
     case F_ASIN:
     case F_ACOS:
@@ -189,7 +194,10 @@ static void grid(struct breaks *b, struct node *const pair[2])
 {
     arf_t v;
     arf_init(v);
-    insert(b->pool, &b->n_pool, POOL_MAX, v);
+    for (int k = -1; k <= 1; k++) {
+        arf_set_si(v, k);
+        insert(b->pool, &b->n_pool, POOL_MAX, v);
+    }
     for (int i = 0; i < 2; i++)
         if (constants_of(b, pair[i])) constant_add(b, pair[i]);
     if (b->top > EXPONENT_MAX) b->top = EXPONENT_MAX;
@@ -248,6 +256,8 @@ static void close_in(struct breaks *b, const struct node *u, const arf_t from, c
         if (here == 0 || here == 2) break;
         arf_set(here == sign ? lo : hi, root);
     }
+    arf_set_round(lo, root, SHORT_BITS, ARF_RND_NEAR); /* a number of few digits is hit exactly */
+    if (sign_at(b, u, lo) == 0) arf_set(root, lo);
     arf_clear(lo);
     arf_clear(hi);
 }
@@ -276,63 +286,70 @@ static void roots_of(struct breaks *b, const struct node *u)
 
 /* ---- points ------------------------------------------------------------------------------------------- */
 
-/* Adds a + (b - a) part / 256. */
-static void between(arf_struct *out, int *n, const arf_t a, const arf_t b, int part)
+struct row_of_points {
+    struct break_point *v;
+    int n;
+};
+
+static arf_struct *next_point(struct row_of_points *out, bool near)
 {
-    arf_struct *v = &out[(*n)++];
-    arf_init(v);
+    struct break_point *p = &out->v[out->n++];
+    p->near = near;
+    arf_init(&p->x);
+    return &p->x;
+}
+
+/* Adds a + (b - a) part / 256. */
+static void between(struct row_of_points *out, const arf_t a, const arf_t b, int part)
+{
+    arf_struct *v = next_point(out, false);
     arf_sub(v, b, a, 192, ARF_RND_DOWN);
     arf_mul_si(v, v, part, 192, ARF_RND_DOWN);
     arf_mul_2exp_si(v, v, -8);
     arf_add(v, v, a, 192, ARF_RND_DOWN);
 }
 
-/* Each root and both its sides, near and far: the last ones reach to twice their size and more. */
-static int points_around(const struct breaks *b, arf_struct *out)
+/* r and both its sides, near and, behind the first and the last root, far: to twice their size and more. */
+static void points_around(const arf_t r, bool first, bool last, struct row_of_points *out)
 {
-    int n = 0;
-    for (int i = 0; i < b->n_roots; i++) {
-        const arf_struct *r = &b->root[i];
-        arf_t width, end, near;
-        arf_init(near);
-        arf_init(width);
-        arf_init(end);
-        arf_abs(width, r);
-        if (arf_is_zero(width)) arf_one(width);
-        between(out, &n, r, r, 0);
-        for (int side = -1; side <= 1; side += 2) {
-            bool last = side < 0 ? i == 0 : i + 1 == b->n_roots;
-            arf_mul_si(end, width, 2 * side, 192, ARF_RND_DOWN);
-            arf_add(end, end, r, 192, ARF_RND_DOWN);
-            arf_add_si(end, end, side, 192, ARF_RND_DOWN);
-            arf_mul_2exp_si(near, width, -NEAR_BITS);
-            if (side < 0) arf_neg(near, near);
-            arf_add(near, near, r, 192, ARF_RND_DOWN);
-            between(out, &n, near, near, 0);
-            for (int part = 60; part < 256 && last; part += 73) between(out, &n, r, end, part);
-        }
-        for (int part = 95; part < 256 && i + 1 < b->n_roots; part += 106)
-            between(out, &n, r, &b->root[i + 1], part);
-        arf_clear(near);
-        arf_clear(width);
-        arf_clear(end);
+    arf_t width, end;
+    arf_init(width);
+    arf_init(end);
+    arf_abs(width, r);
+    if (arf_is_zero(width)) arf_one(width);
+    arf_set(next_point(out, false), r);
+    for (int side = -1; side <= 1; side += 2) {
+        arf_struct *near = next_point(out, true);
+        arf_mul_2exp_si(near, width, -NEAR_BITS);
+        if (side < 0) arf_neg(near, near);
+        arf_add(near, near, r, 192, ARF_RND_DOWN);
+        arf_mul_si(end, width, 2 * side, 192, ARF_RND_DOWN);
+        arf_add(end, end, r, 192, ARF_RND_DOWN);
+        arf_add_si(end, end, side, 192, ARF_RND_DOWN);
+        for (int part = 31; part < 256 && (side < 0 ? first : last); part += 27) between(out, r, end, part);
     }
-    return n;
+    arf_clear(width);
+    arf_clear(end);
 }
 
-int breaks_along(struct eval *v, int variable, struct node *const pair[2], arf_struct out[BREAK_POINTS_MAX])
+int breaks_between(struct eval *v, struct node *const pair[2], struct break_point out[BREAK_POINTS_MAX])
 {
-    struct breaks b = {.v = v, .x = &v->env->value[variable], .var = v->env->name[variable]};
+    struct breaks b = {.v = v, .x = &v->env->value[0], .var = v->env->name[0]};
+    struct row_of_points points = {.v = out};
+    slong prec = v->prec;
     collect(&b, pair[0], false);
     collect(&b, pair[1], false);
     if (b.n_probes == 0) return 0;
     grid(&b, pair);
-    slong prec = v->prec;
     v->prec += b.top;
     for (int i = 0; i < b.n_probes && !v->w->over; i++) roots_of(&b, b.probe[i]);
     v->prec = prec;
-    int n = points_around(&b, out);
+    for (int i = 0; i < b.n_roots; i++) {
+        points_around(&b.root[i], i == 0, i + 1 == b.n_roots, &points);
+        for (int part = 95; part < 256 && i + 1 < b.n_roots; part += 106)
+            between(&points, &b.root[i], &b.root[i + 1], part);
+    }
     for (int i = 0; i < b.n_pool; i++) arf_clear(&b.pool[i]);
     for (int i = 0; i < b.n_roots; i++) arf_clear(&b.root[i]);
-    return n;
+    return points.n;
 }

@@ -17,6 +17,10 @@
 #define APPROX_BITS 50    /* agreement asked of integrals and limits */
 #define POINTS      14
 #define POINTS_MIN  4
+#define SIDES       4  /* lines through the origin of several variables, to look for breaks */
+#define LINES       8  /* with those along the axes */
+#define LINE_NAME   "t#"
+#define LINE_NODES  2000
 #define POINT_BITS  90 /* agreement asked at a point */
 /* To each of these twice the bits are added in which a difference may hide (struct eval). */
 
@@ -334,7 +338,7 @@ struct points {
     struct judge *j;
     struct node *pair[2];
     struct env env;
-    bool complex;
+    bool complex, limited; /* limited: as of struct eval */
     int agree;
 };
 
@@ -349,7 +353,9 @@ static enum truth point_decides(struct points *p)
     for (slong prec = 192; prec <= 3072 && t == UNKNOWN; prec *= 4) {
         struct eval v = {
             .w = p->j->w, .env = &p->env, .prec = prec, .complex = p->complex, .real = !p->complex};
-        if (!eval_node(&v, p->pair[0], x) || !eval_node(&v, p->pair[1], y)) break;
+        bool good = eval_node(&v, p->pair[0], x) && eval_node(&v, p->pair[1], y);
+        p->limited = p->limited || v.limited;
+        if (!good) break;
         acb_sub(d, x, y, prec);
         if (!acb_contains_zero(d))
             t = NO;
@@ -372,23 +378,74 @@ static bool differ_at_random(struct points *p)
     return false;
 }
 
-/* Each variable in turn around the places where pieces meet, the others at a random point. */
-static bool differ_at_breaks(struct points *p)
+/* Around the places where pieces meet, the pair being of one variable. */
+static bool differ_around(struct points *p)
+{
+    struct break_point at[BREAK_POINTS_MAX];
+    struct eval v = {.w = p->j->w, .env = &p->env, .prec = 128, .complex = p->complex};
+    bool differ = false;
+    int n = breaks_between(&v, p->pair, at);
+    for (int k = 0; k < n; k++) {
+        bool limited = p->limited;
+        p->limited = false;
+        acb_zero(&p->env.value[0]);
+        arf_set(arb_midref(acb_realref(&p->env.value[0])), &at[k].x);
+        differ = differ || (!p->j->w->over && point_decides(p) == NO);
+        p->limited = limited || (p->limited && at[k].near);
+        arf_clear(&at[k].x);
+    }
+    return differ;
+}
+
+/* A line: each variable is a point's plus t times a direction; whole ones stay. The first ones run through
+ * the origin into its sides, the others along each axis through a random point. */
+static struct node *line_value(struct points *p, const struct names *names, int line, int variable,
+                               uint32_t *state)
+{
+    const char *name = names->name[variable];
+    uint32_t r = scattered(state);
+    struct work *w = p->j->w;
+    bool axis = line >= SIDES;
+    if (counts(p->pair[0], name) || counts(p->pair[1], name)) return node_int(w, r % 7 + 2);
+    if (axis && (line - SIDES) % names->n == variable) return node_sym(w, LINE_NAME);
+    bool negative = axis || variable > 1 ? r & 1 : line >> variable & 1;
+    fmpq_t q;
+    fmpq_init(q);
+    fmpq_set_si(q, (long)(r >> 8 & 0xFFF) + 100, axis ? 1024 : 2048);
+    if (negative) fmpq_neg(q, q);
+    struct node *value = node_num(w, q);
+    fmpq_clear(q);
+    return axis ? value : node_2(w, K_MUL, 0, value, node_sym(w, LINE_NAME));
+}
+
+static int size_of(const struct node *n)
+{
+    int size = 1;
+    for (int i = 0; i < n->n; i++) size += size_of(n->arg[i]);
+    return size;
+}
+
+static bool differ_at_breaks(struct points *p, const struct names *names)
 {
     uint32_t state = 20240301;
     bool differ = false;
-    for (int i = 0; i < p->env.n && !differ && !p->j->w->over; i++) {
-        arf_struct at[BREAK_POINTS_MAX];
-        if (counts(p->pair[0], p->env.name[i]) || counts(p->pair[1], p->env.name[i])) continue;
-        point_set(&p->env, 2 * i, &state, p->pair[0], p->pair[1]);
-        struct eval v = {.w = p->j->w, .env = &p->env, .prec = 128, .complex = p->complex};
-        int n = breaks_along(&v, i, p->pair, at);
-        for (int k = 0; k < n; k++) {
-            acb_zero(&p->env.value[i]);
-            arf_set(arb_midref(acb_realref(&p->env.value[i])), &at[k]);
-            differ = differ || (!p->j->w->over && point_decides(p) == NO);
-            arf_clear(&at[k]);
+    if (names->n == 1) {
+        bool whole = counts(p->pair[0], names->name[0]) || counts(p->pair[1], names->name[0]);
+        return !whole && differ_around(p);
+    }
+    if (size_of(p->pair[0]) + size_of(p->pair[1]) > LINE_NODES) return false;
+    for (int line = 0; line < SIDES + names->n && line < LINES && !differ && !p->j->w->over; line++) {
+        struct points q = {.j = p->j, .pair = {p->pair[0], p->pair[1]}, .complex = p->complex};
+        for (int i = 0; i < names->n; i++) {
+            struct node *value = line_value(p, names, line, i, &state);
+            for (int k = 0; k < 2; k++) q.pair[k] = node_replace(p->j->w, q.pair[k], names->name[i], value);
         }
+        if (!q.pair[0] || !q.pair[1]) return false;
+        env_push(&q.env, LINE_NAME);
+        differ = differ_around(&q);
+        env_pop(&q.env);
+        p->limited = p->limited || q.limited;
+        p->agree += q.agree;
     }
     return differ;
 }
@@ -398,13 +455,15 @@ static enum truth equal_at_points(struct judge *j, struct node *g, struct node *
     struct points p = {.j = j, .pair = {g, a}};
     p.complex = node_has_const(g, C_I) || node_has_const(a, C_I);
     for (int i = 0; i < names->n; i++) env_push(&p.env, names->name[i]);
-    bool differ = differ_at_random(&p) || differ_at_breaks(&p);
+    bool differ = differ_at_random(&p);
+    p.limited = false;
+    differ = differ || differ_at_breaks(&p, names);
     while (p.env.n) env_pop(&p.env);
     if (differ) {
         judge_say(j, "the formulas differ at a point");
         return NO;
     }
-    if (p.agree >= POINTS_MIN && !j->w->over) {
+    if (p.agree >= POINTS_MIN && !p.limited && !j->w->over) {
         judge_say(j, "equal at %d points, to 27 digits each", p.agree);
         return YES;
     }

@@ -61,13 +61,14 @@ static void hides_small(struct eval *v, const acb_t x)
 /* ---- powers ------------------------------------------------------------------------------------------- */
 
 /* Is exp(x) of a size that can be held? */
-static bool exp_fits(const acb_t x)
+static bool exp_fits(struct eval *v, const acb_t x)
 {
     arf_t upper;
     arf_init(upper);
     arb_get_abs_ubound_arf(upper, acb_realref(x), 30);
     bool fits = acb_is_finite(x) && arf_cmpabs_2exp_si(upper, EXPONENT_BITS_MAX) < 0;
     arf_clear(upper);
+    v->limited = v->limited || (!fits && acb_is_finite(x));
     return fits;
 }
 
@@ -78,7 +79,7 @@ static bool pow_general(struct eval *v, acb_t out, const acb_t base, const acb_t
     acb_init(t);
     acb_log(t, base, v->prec);
     acb_mul(t, t, e, v->prec);
-    good = exp_fits(t);
+    good = exp_fits(v, t);
     if (good && is_real(base) && is_real(e) && arb_is_positive(acb_realref(base)))
         arb_pow(acb_realref(out), acb_realref(base), acb_realref(e), v->prec), arb_zero(acb_imagref(out));
     else if (good)
@@ -104,6 +105,7 @@ static bool pow_whole(struct eval *v, acb_t out, const acb_t base, const fmpz_t 
     fmpz_mul(size, size, e);
     good = arf_is_finite(upper) && fmpz_bits(size) <= EXPONENT_BITS_MAX && fmpz_bits(e) <= EXPONENT_BITS_MAX;
     if (good) acb_pow_fmpz(out, base, e, v->prec);
+    v->limited = v->limited || !good;
     fmpz_clear(size);
     arf_clear(upper);
     return good;
@@ -136,7 +138,7 @@ static bool power(struct eval *v, const struct node *n, acb_t out)
     if (exact && fmpz_is_one(fmpq_denref(e))) {
         good = eval_node(v, n->arg[0], base) && pow_whole(v, out, base, fmpq_numref(e));
     } else if (n->arg[0]->kind == K_CONST && n->arg[0]->op == C_E) {
-        good = eval_node(v, n->arg[1], k) && exp_fits(k);
+        good = eval_node(v, n->arg[1], k) && exp_fits(v, k);
         hides_small(v, k);
         if (good) acb_exp(out, k, v->prec);
     } else {
@@ -275,6 +277,7 @@ static bool factorial(struct eval *v, int f, const acb_t x, acb_t out)
     acb_get_abs_ubound_arf(size, x, 30);
     bool small = arf_is_finite(size) && arf_cmpabs_2exp_si(size, 30) < 0;
     arf_clear(size);
+    v->limited = v->limited || !small;
     if (!small) return false;
     if (f == F_FACT) {
         acb_add_ui(out, x, 1, v->prec);
@@ -327,6 +330,7 @@ static bool one_argument(struct eval *v, int f, acb_t x, acb_t out)
     acb_get_abs_ubound_arf(size, x, 30);
     bool fits = arf_is_finite(size) && (f == F_LN || arf_cmpabs_2exp_si(size, EXPONENT_BITS_MAX) < 0);
     arf_clear(size);
+    v->limited = v->limited || !fits;
     if (!fits || (f == F_LN && acb_contains_zero(x))) return false;
     hides(v, f, x);
     direct[f](out, x, v->prec);

@@ -266,6 +266,7 @@ struct eval {
     /* Grows by the bits by which terms were smaller than others they were added to, and by the smallness of
      * arguments: a difference may hide so far below the leading bit. */
     slong hidden;
+    bool limited; /* a value was too large to be computed; it may well exist */
 };
 /* The sizes of terms, as log2: their sum hides most - least bits. */
 struct spread {
@@ -276,9 +277,13 @@ void spread_see(struct spread *s, const acb_t x);
 bool eval_node(struct eval *v, const struct node *n, acb_t out); /* false: undefined, or not to be computed */
 bool eval_big(struct eval *v, const struct node *n, acb_t out);  /* sums, products, integrals, limits */
 int eval_condition(struct eval *v, const struct node *rel);      /* 1, 0, or -1 when it cannot be said */
-#define BREAK_POINTS_MAX 130
-/* Points of one variable, the others as they are, on both sides of where the pieces of a pair meet. Clear. */
-int breaks_along(struct eval *v, int variable, struct node *const pair[2], arf_struct out[BREAK_POINTS_MAX]);
+#define BREAK_POINTS_MAX 150
+struct break_point {
+    arf_struct x; /* to be cleared */
+    bool near;    /* beside a break: it stands for a whole piece */
+};
+/* Points of the only variable of v's environment on both sides of where the pieces of two formulas meet. */
+int breaks_between(struct eval *v, struct node *const pair[2], struct break_point out[BREAK_POINTS_MAX]);
 bool env_push(struct env *e, const char *name);
 void env_pop(struct env *e);
 
