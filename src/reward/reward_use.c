@@ -34,6 +34,14 @@ static const char *function_of(const char *name)
                                                                                                    : NULL;
 }
 
+/* Does the function come up? Asked before a model is loaded, not after the first completions; what it imports
+ * may take longer than an answer. */
+static int function_ready(struct reward_use *u, struct err *e)
+{
+    char ask[] = "null";
+    return workers_ready(u->workers, ask, LIMIT_S, e) ? err_wrap(e, "reward \"%s\"", u->name) : 0;
+}
+
 static int program_open(struct reward_use *u, const struct reward_opts *o, struct err *e)
 {
     const char *function = function_of(u->name), *python = getenv("OPENR1_PYTHON");
@@ -55,6 +63,7 @@ static int program_open(struct reward_use *u, const struct reward_opts *o, struc
                                  .limit_s = o && o->limit_s > 0 ? o->limit_s : LIMIT_S};
         u->metric = alloc_str(function ? function : slash ? slash + 1 : where);
         u->workers = workers_new(&w);
+        if (function) rc = function_ready(u, e);
     }
     free(where);
     return rc;

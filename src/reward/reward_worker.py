@@ -1,6 +1,6 @@
 """Runs a TRL reward function for openr1: one JSON request a line in, one answer a line out.
 
-Started as: python3 -c THIS FILE.py|MODULE FUNCTION. The function is called as TRL calls it: every key of the
+Started as: python3 -c THIS FILE.py|MODULE FUNCTION. The request null asks whether it is there, and is answered so. The function is called as TRL calls it: every key of the
 request by keyword, or only those that it names when it takes no **kwargs.
 """
 import asyncio
@@ -24,6 +24,9 @@ def load(where, name):
     else:
         sys.path.insert(0, os.getcwd())
         module = importlib.import_module(where)
+    if not callable(getattr(module, name, None)):
+        there = [key for key, value in vars(module).items() if inspect.isfunction(value)]
+        sys.exit(f"{where} has no function {name}; it has {', '.join(there) or 'none'}")
     return getattr(module, name)
 
 
@@ -59,7 +62,8 @@ def main():
     function = load(sys.argv[1], sys.argv[2])
     for line in sys.stdin:
         try:
-            answer = {"rewards": call(function, json.loads(line))}
+            request = json.loads(line)
+            answer = {"rewards": [] if request is None else call(function, request)}
         except Exception as error:
             import traceback
 

@@ -303,6 +303,17 @@ int workers_ask(struct workers *w, char *const *requests, int n, json_t **answer
     return -1;
 }
 
+int workers_ready(struct workers *w, char *request, double limit_s, struct err *e)
+{
+    double usual = w->limit_s;
+    json_t *answer = NULL;
+    w->limit_s = limit_s;
+    int rc = workers_ask(w, &request, 1, &answer, e);
+    w->limit_s = usual;
+    json_decref(answer);
+    return rc;
+}
+
 void workers_free(struct workers *w)
 {
     if (!w) return;

@@ -26,6 +26,8 @@ struct workers;
 struct workers *workers_new(const struct workers_opts *o);
 /* Ask n requests (texts without line ends); answers[i] is a new reference. On failure none is kept. */
 int workers_ask(struct workers *w, char *const *requests, int n, json_t **answers, struct err *e);
+/* Ask one process one thing, which may take limit_s: is it there at all? */
+int workers_ready(struct workers *w, char *request, double limit_s, struct err *e);
 /* Standard input is closed, which asks a program to end; what has not ended after 2 s is killed. */
 void workers_free(struct workers *w);
 

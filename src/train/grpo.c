@@ -183,6 +183,7 @@ static int grpo_run(struct conf *c, const struct train_hooks *hooks, struct str 
     struct trainer t = {.learner = &grpo_learner, .self = &g};
     g.t = &t;
     int failed = train_refuse(c, grpo_refused, e);
+    if (!failed) failed = scorer_read(&g.scorer, c, e); /* first: a slip there costs no model's loading */
     if (!failed) failed = trainer_open(&t, c, hooks, e);
     if (!failed) failed = grpo_set_up(&g, e);
     if (!failed) failed = trainer_go(&t, &g.rows, out, e);

@@ -296,8 +296,7 @@ int grpo_set_up(struct grpo *g, struct err *e)
 {
     struct trainer *t = g->t;
     struct engine_limits limits;
-    if (scorer_read(&g->scorer, t->conf, e) || read_policy(g, t->conf, e) || read_sampling(g, t->conf, e))
-        return -1;
+    if (read_policy(g, t->conf, e) || read_sampling(g, t->conf, e)) return -1;
     if (check_adapted(g, e) || grpo_layout_read(&g->layout, t, e) || rows_open(&g->rows, t, e)) return -1;
     struct row_list rows = {g->rows.rows, g->rows.places}, held_out = {g->rows.held_out, g->rows.held_places};
     if (prompts_read(&g->prompts, &rows, t, e) || check_positions(g)) return -1;

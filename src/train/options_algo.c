@@ -181,6 +181,7 @@ const struct opt grpo_options[] = {
     {.key = "shuffle_dataset",
      .type = OPT_BOOL,
      .fallback = "true",
+     .flags = OPT_NULLABLE,
      .help = "a new order of the prompts each epoch"},
     {.key = "max_running",
      .type = OPT_INT,

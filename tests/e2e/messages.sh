@@ -65,6 +65,18 @@ for file in model.safetensors tokenizer.json config.json; do
   expect 1 "cut/$file: .*cut short?" generate --model cut --prompt 1
 done
 
+# A reward that is not there is said before the model is looked for.
+printf 'def score(completions, **kwargs):\n    return [0.0] * len(completions)\n' >mine.py
+for dry in true false; do
+  reward() { # STATUS NAME PATTERN
+    expect "$1" "$3" grpo --model_name_or_path absent --dataset_name d.jsonl --output_dir new --dry_run $dry \
+      --reward_funcs "$2"
+  }
+  reward 2 ./yours.py:score 'there is no file ./yours.py'
+  reward 1 ./mine.py:scores './mine.py has no function scores; it has score'
+  reward 1 ./mine.py:score 'absent: no such file or folder'
+done
+
 # Checkpoints: an unfinished run whose newest one is damaged.
 for file in model.safetensors optimizer.safetensors resume.json; do
   rm -rf half

@@ -98,8 +98,10 @@ for wrong in "$tmp/none.py:f" "$tmp/mine.py" "$tmp/none"; do
   run "$wrong" --jsonl "$tmp/r.jsonl" >"$tmp/out" || status=$?
   expect "$wrong" $status 2
 done
-run "$tmp/mine.py:nothing" --jsonl "$tmp/one.jsonl" | grep -q '"error"' || fail "no such function"
-grep -q "has no attribute 'nothing'" "$tmp/err" || fail "no such function: $(cat "$tmp/err")"
+status=0
+run "$tmp/mine.py:nothing" --jsonl "$tmp/one.jsonl" >"$tmp/out" || status=$?
+expect "no such function" $status 1
+grep -q "mine.py has no function nothing; it has length, roles, partly" "$tmp/err" || fail "$(cat "$tmp/err")"
 
 # An executable in any language; a pool in training, the same rewards for any number of workers.
 cat >"$tmp/prog" <<'SHELL'
