@@ -25,25 +25,26 @@
 
 static const double WEIGHT_FLOOR = 0.01;
 
-static int read_priors(struct course *c, const json_t *rows, const struct prompts *p, struct conf *conf,
+static int read_priors(struct course *c, const struct rows *data, const struct prompts *p, struct conf *conf,
                        struct err *e)
 {
     const char *column = conf_str(conf, "pass_rate_column");
     for (int i = 0; i < c->n; i++) {
         c->prior[i] = 0.5;
         if (!column) continue;
-        const json_t *v = json_object_get(json_array_get(rows, (size_t)p->list[i].row), column);
+        const json_t *v = json_object_get(json_array_get(data->rows, (size_t)p->list[i].row), column);
         double rate = json_number_value(v);
-        if (!json_is_number(v) || !(rate >= 0 && rate <= 1))
-            return err_set(e, "dataset row %ld: pass_rate_column %s must be a number from 0 to 1",
-                           p->list[i].row, column);
+        if (!json_is_number(v) || !(rate >= 0 && rate <= 1)) {
+            err_set(e, "pass_rate_column %s must be a number from 0 to 1", column);
+            return row_wrap(&data->places[p->list[i].row], e);
+        }
         c->prior[i] = rate;
     }
     c->prior_weight = column ? (double)conf_int(conf, "num_generations") : 2;
     return 0;
 }
 
-int course_open(struct course *c, const json_t *rows, const struct prompts *p, struct trainer *t,
+int course_open(struct course *c, const struct rows *data, const struct prompts *p, struct trainer *t,
                 struct err *e)
 {
     const char *how = conf_str(t->conf, "curriculum");
@@ -63,7 +64,7 @@ int course_open(struct course *c, const json_t *rows, const struct prompts *p, s
     c->passed = alloc_zero(n, sizeof *c->passed);
     c->seen = alloc_zero(n, sizeof *c->seen);
     c->keys = alloc_zero(n, sizeof *c->keys);
-    return read_priors(c, rows, p, t->conf, e);
+    return read_priors(c, data, p, t->conf, e);
 }
 
 void course_release(struct course *c)

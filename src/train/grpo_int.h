@@ -143,7 +143,7 @@ struct course {
     double prior_weight;           /* completions that the prior counts for */
     struct course_key *keys;
 };
-int course_open(struct course *c, const json_t *rows, const struct prompts *p, struct trainer *t,
+int course_open(struct course *c, const struct rows *data, const struct prompts *p, struct trainer *t,
                 struct err *e);
 void course_release(struct course *c);
 void course_begin(struct course *c, long window);

@@ -83,9 +83,10 @@ static int check_logits(const struct grpo *g, const struct forward *f, struct er
     for (int k = 0; k < g->n_active; k++)
         for (int i = completion_of(g, g->active[k]); i < completion_of(g, g->active[k] + 1); i++) {
             int n = rollouts_at(&g->now, i)->n;
-            if (head < n)
-                return err_set(e, "the logits of dataset row %ld, completion %d, token %d are not finite",
-                               g->prompts.list[g->now.prompts[g->active[k]]].row, i % g->layout.group, head);
+            if (head < n) {
+                err_set(e, "the logits of completion %d, token %d are not finite", i % g->layout.group, head);
+                return row_wrap(&g->rows.places[g->prompts.list[g->now.prompts[g->active[k]]].row], e);
+            }
             head -= n;
         }
     return err_set(e, "some logits are not finite");

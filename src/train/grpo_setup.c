@@ -314,7 +314,7 @@ int grpo_set_up(struct grpo *g, struct err *e)
             g->prompts.n, g->layout.groups);
     g->course.window_groups = g->layout.groups;
     g->course.streams = g->rounds > 0 && strcmp(conf_str(t->conf, "curriculum"), "pass_rate") != 0;
-    if (course_open(&g->course, g->rows.rows, &g->prompts, t, e)) return -1;
+    if (course_open(&g->course, &g->rows, &g->prompts, t, e)) return -1;
     grpo_layout_say(&g->layout, g->prompts.n);
     t->steps_per_epoch = g->prompts.n / g->layout.groups * g->layout.window_steps;
     t->micro_per_epoch = t->steps_per_epoch * t->accumulation;

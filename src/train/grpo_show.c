@@ -94,10 +94,13 @@ static void warn_unscored(struct grpo *g)
     }
     if (!lost || g->watch.said_unscored) return;
     g->watch.said_unscored = true;
-    log_warn("all rewards returned None for %d of %d completions (first for dataset row %ld): they teach "
-             "nothing. At "
-             "least one reward should judge every completion",
-             lost, n, g->prompts.list[g->now.prompts[which / g->now.group]].row);
+    struct err first;
+    err_set(&first,
+            "all rewards returned None for a completion of this row, %d of %d in all: they teach nothing. At "
+            "least one reward should judge every completion",
+            lost, n);
+    row_wrap(&g->rows.places[g->prompts.list[g->now.prompts[which / g->now.group]].row], &first);
+    log_warn("%s", first.msg);
 }
 
 void grpo_warn(struct grpo *g)

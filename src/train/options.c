@@ -503,7 +503,5 @@ int train_refuse(struct conf *c, const struct refusal *list, struct err *e)
 
 int train_check_shared(struct conf *c, struct err *e)
 {
-    struct optim_opts optim;
-    if (train_refuse(c, shared, e)) return -1;
-    return optim_from_conf(&optim, c, e);
+    return train_refuse(c, shared, e);
 }

@@ -166,8 +166,8 @@ static double time_rows(struct grpo *g, const struct rollouts *r, struct err *e)
     tape_start(g->t->tape, true);
     micro_forward(&g->micro, g->t->model, g->t->tape, g->t->checkpointing, &f);
     if (f.out.bad_row >= 0) {
-        err_set(e, "the starting model's logits are not finite (dataset row %ld)",
-                g->prompts.list[r->prompts[0]].row);
+        err_set(e, "the starting model's logits are not finite");
+        row_wrap(&g->rows.places[g->prompts.list[r->prompts[0]].row], e);
         return -1;
     }
     float *seed = tape_seed(g->t->tape, f.out.logp);

@@ -92,12 +92,13 @@ static void fill(struct sft *s, long j, struct sums *sums)
     }
 }
 
-/* The dataset row that a prediction belongs to, for messages. */
-static long row_of_head(const struct sft *s, long j, int head)
+/* The row that a prediction belongs to has bad logits. */
+static int bad_logits(const struct sft *s, long j, int head, struct err *e)
 {
     int from, to;
     micro_range(s, j, &from, &to);
-    return examples_row(&s->data, from, to, s->order, head);
+    err_set(e, "the logits are not finite");
+    return row_wrap(&s->rows.places[examples_row(&s->data, from, to, s->order, head)], e);
 }
 
 /* Adds up the loss over n tokens and its metrics. */
@@ -147,8 +148,7 @@ static int run_micro(struct sft *s, struct trainer *t, long j, double n, struct 
     model_zero_grad(t->model);
     tape_start(t->tape, true);
     micro_forward(&s->micro, t->model, t->tape, t->checkpointing, &f);
-    if (f.out.bad_row >= 0)
-        return err_set(e, "the logits for dataset row %ld are not finite", row_of_head(s, j, f.out.bad_row));
+    if (f.out.bad_row >= 0) return bad_logits(s, j, f.out.bad_row, e);
     add_loss(s, &f, n, sums);
     seed_loss(s, t->tape, &f, n);
     seed_further(s, t->tape, &f, n, sums);
@@ -209,9 +209,10 @@ static int evaluate_batch(struct sft *s, struct trainer *t, long j, struct sums 
     for (int bin = from; bin < to; bin++) examples_add(x, bin, &s->eval_micro);
     tape_start(t->tape, false);
     micro_forward(&s->eval_micro, t->model, t->tape, false, &f);
-    if (f.out.bad_row >= 0)
-        return err_set(e, "the logits for held-out row %ld are not finite",
-                       examples_row(x, from, to, NULL, f.out.bad_row));
+    if (f.out.bad_row >= 0) {
+        err_set(e, "the logits are not finite");
+        return row_wrap(&s->rows.held_places[examples_row(x, from, to, NULL, f.out.bad_row)], e);
+    }
     add_loss(s, &f, (double)x->n_loss, sums);
     return 0;
 }

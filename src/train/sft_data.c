@@ -141,10 +141,7 @@ static int encode_row(struct examples *x, const json_t *row, long index, const s
             s.ids.p[s.ids.n - 1] = o->eos;
         add_example(x, &s, o, index);
     } else {
-        if (o->places)
-            row_wrap(&o->places[index], e);
-        else
-            err_wrap(e, "dataset row %ld", index);
+        row_wrap(&o->places[index], e);
     }
     ids_release(&s.ids);
     ids_release(&s.mask);

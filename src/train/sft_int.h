@@ -30,7 +30,7 @@ struct examples {
 enum packing { PACK_NONE, PACK_BFD, PACK_BFD_SPLIT, PACK_WRAPPED };
 struct example_opts {
     struct form_opts form;
-    const struct row_place *places; /* of the rows, for messages; or NULL */
+    const struct row_place *places; /* of the rows, for messages */
     int max_length;                 /* 0: no limit */
     enum packing packing;
     bool keep_end, shuffle;

@@ -245,6 +245,7 @@ struct trainer {
     struct tape *tape;
     struct grad_tree tree;
     struct moe_train moe;
+    struct optim_opts optim;
     struct optimiser *opt;
     struct schedule schedule;
     struct runlog *log;

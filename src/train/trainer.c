@@ -29,7 +29,7 @@ int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *ho
 {
     t->conf = c;
     t->hooks = hooks;
-    if (train_check_shared(c, e)) return -1;
+    if (train_check_shared(c, e) || optim_from_conf(&t->optim, c, e)) return -1;
     t->dir = conf_str(c, "output_dir");
     if (!*t->dir) return err_usage(e, "output_dir is empty; give the folder of the run");
     t->dry = conf_bool(c, "dry_run") || (hooks && hooks->plan_only);
@@ -49,9 +49,7 @@ int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *ho
     model_train(t->model, true);
     plan_add(&t->plan, "weights", model_bytes(t->model, flags));
     plan_add(&t->plan, "gradients", (size_t)model_n_trained(t->model) * sizeof(float));
-    struct optim_opts optim;
-    if (optim_from_conf(&optim, c, e)) return -1;
-    struct optim_bytes state = optimiser_bytes(t->model, &optim);
+    struct optim_bytes state = optimiser_bytes(t->model, &t->optim);
     plan_add(&t->plan, "optimiser state", state.memory);
     t->plan.disk = state.disk;
     return 0;
@@ -77,8 +75,7 @@ void trainer_release(struct trainer *t)
 static void plan_others(struct trainer *t, size_t plain, size_t checkpointed)
 {
     static const char *const optims[] = {NULL, "adamw_bf16", "adamw_8bit", "paged_adamw_32bit"};
-    struct optim_opts o;
-    if (optim_from_conf(&o, t->conf, NULL)) return;
+    struct optim_opts o = t->optim;
     struct optim_bytes now = optimiser_bytes(t->model, &o);
     size_t rest = plan_total(&t->plan) - now.memory - t->step_bytes;
     for (int i = 0; i < 8; i++) {
@@ -381,9 +378,7 @@ static int open_log(struct trainer *t, bool resumed, const struct rows *data, st
 
 static int take_memory(struct trainer *t, struct err *e)
 {
-    struct optim_opts o;
-    if (optim_from_conf(&o, t->conf, e)) return -1;
-    t->opt = optimiser_new(t->model, &o, e);
+    t->opt = optimiser_new(t->model, &t->optim, e);
     if (!t->opt) return -1;
     grad_tree_init(&t->tree, t->model, t->max_micro);
     /* One chunk as large as the largest step: later steps take no more. Pages are the system's until

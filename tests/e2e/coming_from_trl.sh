@@ -99,5 +99,5 @@ sft --model_name_or_path broken --output_dir nan --max_steps 2 && say "13: NaN t
 told 13 'broken/model.safetensors: tensor model.norm.weight: row 0 holds NaN or infinity'
 printf '\377\377\177\177' | dd of=broken/model.safetensors bs=1 seek=$at conv=notrunc 2>/dev/null
 sft --model_name_or_path broken --output_dir nan --max_steps 2 && say "13: infinity trains"
-told 13 'step 1 (.*checkpoint-0, which is whole): the logits for dataset row [0-9]* are not finite'
+told 13 'step 1 (.*checkpoint-0, which is whole): .*jsonl:[0-9]*: the logits are not finite'
 exit $bad

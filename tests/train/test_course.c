@@ -34,7 +34,7 @@ static struct course course_with(const char *key, const char *value, bool stream
     struct conf *conf = conf_new(tables, 3, n, (char **)words, &e);
     if (!conf) fail_msg("%s", e.msg);
     struct trainer t = {.conf = conf, .data_seed = 7};
-    if (course_open(&c, rows, &p, &t, &e)) fail_msg("%s", e.msg);
+    if (course_open(&c, &(struct rows){.rows = rows}, &p, &t, &e)) fail_msg("%s", e.msg);
     conf_free(conf);
     json_decref(rows);
     return c;

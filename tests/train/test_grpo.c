@@ -450,7 +450,7 @@ static void what_cannot_work_is_refused_with_what_can(void **state)
         {"generation_kwargs {\"top_q\":1}", "top_q"},
         {"generation_kwargs {\"top_p\":7}", "top_p"},
         {"pass_rate_column rate", "curriculum"},
-        {"curriculum pass_rate pass_rate_column rate", "rate must be a number"},
+        {"curriculum pass_rate pass_rate_column rate", "sums.jsonl:1: pass_rate_column rate must be "},
         {"max_prompt_length 1", "max_prompt_length"},
         {"loss_type gropo", "loss_type"},
     };
