@@ -30,7 +30,7 @@ static slong bits_of(const fmpq_t q)
 static bool affordable(struct exact *x, const fmpq_t q)
 {
     slong bits = bits_of(q);
-    return bits <= EXACT_BITS_MAX && work_step(x->w, 1 + (int)(bits / 4096));
+    return bits <= EXACT_BITS_MAX && work_step(x->w, 1 + (int)(bits / 256));
 }
 
 /* ---- powers, roots, logarithms ------------------------------------------------------------------------ */
