@@ -96,6 +96,18 @@ json_t *json_read_file(const char *path, struct err *e)
     return v;
 }
 
+const char *json_str_flat(json_t *v)
+{
+    const char *s = json_string_value(v);
+    size_t n = json_string_length(v);
+    if (!s || !memchr(s, 0, n)) return s;
+    char *flat = alloc_or_die(n + 1);
+    for (size_t i = 0; i < n; i++) flat[i] = s[i] ? s[i] : ' ';
+    json_string_setn(v, flat, n);
+    free(flat);
+    return json_string_value(v);
+}
+
 static const char *type_name(const json_t *v)
 {
     static const char *const names[] = {"object", "array", "string", "integer",

@@ -32,6 +32,8 @@ int json_get_int_or(const json_t *o, const char *key, long fallback, long *out, 
 int json_get_real_or(const json_t *o, const char *key, double fallback, double *out, struct err *e);
 int json_get_bool_or(const json_t *o, const char *key, bool fallback, bool *out, struct err *e);
 int json_get_str(const json_t *o, const char *key, const char *what, const char **out, struct err *e);
+/* The text of a string as C has it: NUL characters in it, which would end it, become blanks (in v itself). */
+const char *json_str_flat(json_t *v);
 const char *json_str_or(const json_t *o, const char *key, const char *fallback);
 
 /* Compact text: keys in insertion order, reals with 17 significant digits, UTF-8 as it is. Caller frees. */

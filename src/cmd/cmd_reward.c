@@ -41,10 +41,10 @@ struct job {
 };
 
 /* A completion is a string, or a message list: text rewards read the first message. */
-static const char *completion_text(const json_t *v)
+static const char *completion_text(json_t *v)
 {
     if (json_is_array(v)) v = json_object_get(json_array_get(v, 0), "content");
-    return json_string_value(v);
+    return json_str_flat(v);
 }
 
 /* Row i of the record: of a list as long as the completions its i-th item, of anything else the whole. */

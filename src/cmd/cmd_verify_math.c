@@ -38,9 +38,9 @@ static enum extract_mode mode_of(const char *name)
 }
 
 /* A string, or a number as text. NULL when it is neither. */
-static const char *text_of(const json_t *v, char number[64])
+static const char *text_of(json_t *v, char number[64])
 {
-    if (json_is_string(v)) return json_string_value(v);
+    if (json_is_string(v)) return json_str_flat(v);
     if (json_is_integer(v))
         snprintf(number, 64, "%lld", (long long)json_integer_value(v));
     else if (json_is_real(v))

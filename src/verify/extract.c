@@ -292,6 +292,16 @@ static void offer_plain(struct finder *f, const char *s, size_t n, const char *r
     str_release(&clean);
 }
 
+/* Letters A to J as a list. */
+static bool offer_letters(struct finder *f, unsigned letters, const char *rule)
+{
+    struct str text;
+    str_init(&text, 64);
+    for (int i = 0; i < 10; i++)
+        if (letters & (1u << i)) str_addf(&text, "%s%c", text.len ? ", " : "", 'A' + i);
+    return offer_made(f, &text, STYLE_PLAIN, rule) != NULL;
+}
+
 /* What follows the last anchor. */
 static void anchored(struct finder *f, const char *s, size_t n)
 {
@@ -304,8 +314,8 @@ static void anchored(struct finder *f, const char *s, size_t n)
     if (at == 0 || at >= n) return;
     size_t end = line_end(s, n, at), digit = at;
     while (digit < end && !isdigit((unsigned char)s[digit])) digit++;
-    bool alone, letter = f->want == WANT_CHOICE && choice_at(s + at, end - at, &alone) != 0;
-    bool far = !letter && (digit == end || digit > at + 4);
+    if (f->want == WANT_CHOICE && offer_letters(f, choice_behind(s + at, end - at), rule)) return;
+    bool far = (digit == end || digit > at + 4);
     size_t is = far ? is_behind(s, n, at) : 0;
     if (is && is < end) {
         at = is;
@@ -322,6 +332,18 @@ static void anchored(struct finder *f, const char *s, size_t n)
 
 /* ---- no anchor ---------------------------------------------------------------------------------------- */
 
+/* "$5 and then to $6": does prose stand between the dollars? */
+static bool is_money(const char *s, const struct span *here)
+{
+    const char *p = s + here->at, *word = p;
+    if (!isdigit((unsigned char)*p) || memchr(p, '\\', here->n) || memchr(p, '=', here->n)) return false;
+    for (; p < s + here->at + here->n; p++) {
+        if (!isalpha((unsigned char)*p)) word = p + 1;
+        if (p - word >= 1) return true;
+    }
+    return false;
+}
+
 /* The last formulas that belong together. A dollar counts as a mark only if no blank stands inside it or it
  * is the only way to read it (else it is money). Returns their number. */
 static int formulas_last(const char *s, size_t n, struct span *out, int max)
@@ -333,9 +355,7 @@ static int formulas_last(const char *s, size_t n, struct span *out, int max)
         struct span here[8];
         bool mark = s[i] == '$' || s[i] == '\\' || (s[i] == '-' && i + 1 < n && s[i + 1] == '\\');
         if (mark && formula_at(&sc, i, &here[0])) {
-            bool money = s[i] == '$' && i + 1 < n && isdigit((unsigned char)s[i + 1]) && here[0].n > 12 &&
-                         memchr(s + here[0].at, ' ', here[0].n) && !memchr(s + here[0].at, '\\', here[0].n) &&
-                         !memchr(s + here[0].at, '=', here[0].n);
+            bool money = s[i] == '$' && is_money(s, &here[0]);
             if (money) {
                 i++;
                 continue;
@@ -386,30 +406,19 @@ static void last_of_all(struct finder *f, const char *s, size_t n)
 
 /* ---- choices ------------------------------------------------------------------------------------------ */
 
-/* A letter that stands alone in running text: the last in brackets, else the last one. */
+/* The letters that a text in words chooses; a text that chooses none says nothing else either. */
 static void choice_in_text(struct finder *f, const char *s, size_t n)
 {
-    const char *best = NULL;
-    bool bracket = false, alone;
     struct span span[BOXES_MAX];
+    bool alone;
     int count = formulas_last(s, n, span, BOXES_MAX);
-    if (count == 1 && choice_at(s + span->at, span->n, &alone) && alone) {
+    bool whole = count == 1 && span->at < 4 && span->end + 1 >= n;
+    if (count == 1 && choice_at(s + span->at, span->n, &alone) && (alone || whole)) {
         offer_joined(f, s, span, 1, "last formula");
         return;
     }
-    if (choice_at(s, n, &alone) && alone) return; /* the whole text is the choice */
-    for (size_t i = 0; i < n; i++) {
-        bool left = i == 0 || strchr(" \n(*[\"'", s[i - 1]),
-             right = i + 1 >= n || strchr(" \n)*].,:;\"'", s[i + 1]);
-        if (s[i] < 'A' || s[i] > 'J' || !left || !right) continue;
-        bool article = s[i] == 'A' && i + 2 < n && s[i + 1] == ' ' && islower((unsigned char)s[i + 2]);
-        bool here = i && i + 1 < n && s[i - 1] == '(' && s[i + 1] == ')';
-        if ((article && !here) || (bracket && !here)) continue;
-        best = s + i;
-        bracket = bracket || here;
-        if (i == 0 && i + 1 < n && strchr(".):", s[1])) break; /* "A. Because B is not valid" */
-    }
-    if (best) offer(f, best, 1, STYLE_PLAIN, "the letter of a choice");
+    if (choice_at(s, n, &alone) && alone) offer(f, s, n, STYLE_PLAIN, "the whole text");
+    if (f->count == 0) offer_letters(f, choice_said(s, n), "the letter of a choice");
 }
 
 /* ---- together ----------------------------------------------------------------------------------------- */
@@ -425,8 +434,9 @@ static void answer_block(const char **s, size_t *n)
     *n = (size_t)((close ? close : end) - open);
 }
 
-/* The whole text as one formula, between dollars or not. */
-static void whole_text(struct finder *f, const char *s, size_t n, bool gold)
+/* The whole text as one formula, between dollars or not. True when marks say so: then nothing is cut out of
+ * it. */
+static bool whole_text(struct finder *f, const char *s, size_t n, bool gold)
 {
     struct scan sc;
     struct span span;
@@ -435,17 +445,18 @@ static void whole_text(struct finder *f, const char *s, size_t n, bool gold)
     scan_init(&sc, s, n);
     if (n && formula_at(&sc, 0, &span) && span.end + 1 >= n && span.at > 0) {
         offer_joined(f, s, &span, 1, "the whole text");
-        return;
+        return true;
     }
     if (n == 0 || n > WHOLE_MAX || memchr(s, '$', n)) {
         /* money and dollars that were not closed */
         bool lone = n && n <= 60 && memchr(s, '$', n) && memchr(s, '$', n) == memrchr(s, '$', n);
-        if (!lone) return;
+        if (!lone) return false;
     }
     bool latex = memchr(s, '\\', n) != NULL || memchr(s, '^', n) != NULL;
     if (gold && latex && f->p->latex) offer(f, s, n, STYLE_LATEX, "the whole text");
     if (f->p->expr || latex) offer(f, s, n, STYLE_PLAIN, "the whole text");
     if (gold && !latex && f->p->latex) offer(f, s, n, STYLE_LATEX, "the whole text");
+    return false;
 }
 
 /* "The value is sqrt(3)/2.": a formula that the last sentence ends with is not cut to its last number. */
@@ -482,10 +493,14 @@ static void any_answer(struct finder *f, bool gold)
     if (boxes && priority <= 50) return;
     anchored(f, s, n);
     if (boxes) offer_joined(f, s, box, boxes, "boxed");
-    if (f->want == WANT_CHOICE && f->count == 0) choice_in_text(f, s, n);
+    if (f->want == WANT_CHOICE && f->count == 0) {
+        choice_in_text(f, s, n);
+        f->none = "no choice is made";
+        return;
+    }
     if (!f->p->try_extract_without_anchor) return;
     bool without_anchor = f->count == 0;
-    if (without_anchor || gold) whole_text(f, s, n, gold);
+    if ((without_anchor || gold) && whole_text(f, s, n, gold) && !gold) return;
     int before = f->count;
     if (without_anchor && f->want != WANT_TEXT && f->p->expr) closing_formula(f, s, n);
     last_of_all(f, s, n);

@@ -4,8 +4,9 @@
  * ("Calculate 41 + 33."): there an answer must be read as a literal and never be evaluated, or reinforcement
  * learning finds out that repeating the problem earns full marks.
  *
- * A number is digits, perhaps with commas between groups of three, perhaps a point and decimals, and a sign
- * if it stands directly in front and is not the operator of a difference (which follows an operand).
+ * A number is digits, perhaps with commas between groups of three, perhaps a point and decimals, perhaps a
+ * power of ten (1e3), and a sign if it stands directly in front and is not the operator of a difference
+ * (which follows an operand).
  */
 #include <ctype.h>
 #include <math.h>
@@ -34,6 +35,21 @@ static const char *number_end(const char *p)
     return p;
 }
 
+/* The power of ten behind the digits that end at p: e3, E-05. Moves p behind it. */
+static long exponent_behind(const char **p)
+{
+    const char *q = *p;
+    if (*q != 'e' && *q != 'E') return 0;
+    bool minus = q[1] == '-';
+    q += 1 + (q[1] == '-' || q[1] == '+');
+    if (!is_digit(*q)) return 0;
+    long x = 0;
+    for (; is_digit(*q); q++) x = x < 10000 ? x * 10 + (*q - '0') : x;
+    if (isalnum((unsigned char)*q)) return 0;
+    *p = q;
+    return minus ? -x : x;
+}
+
 /* Does a minus sign stand in front of the digit at p? Not after an operand: then it takes away. */
 static bool is_negative(const char *text, const char *p)
 {
@@ -45,36 +61,53 @@ static bool is_negative(const char *text, const char *p)
     return before == text || !(isalnum((unsigned char)before[-1]) || strchr(")]}", before[-1]));
 }
 
-/* Copy without commas, without zeros that say nothing; zero has no sign. */
-static bool number_put(const char *from, const char *end, bool negative, char *out, size_t size)
+/* A number as it stands in a text. */
+struct written {
+    const char *from, *end; /* digits, commas, a point */
+    long exponent;
+};
+
+/* Its digits with the point where the exponent puts it, without zeros that say nothing; zero has no sign. */
+static bool number_put(const struct written *w, bool negative, char *out, size_t size)
 {
-    size_t n = 0;
-    bool point = memchr(from, '.', (size_t)(end - from)) != NULL;
-    while (from + 1 < end && *from == '0' && from[1] != '.') from++;
-    while (point && end[-1] == '0') end--;
-    if (end[-1] == '.') end--;
-    if (negative && !(end - from == 1 && *from == '0')) out[n++] = '-';
-    for (; from < end; from++) {
-        if (*from == ',') continue;
-        if (n + 1 >= size) return false;
-        out[n++] = *from;
+    char digits[160];
+    long n = 0, point = -1, k = 0;
+    for (const char *p = w->from; p < w->end; p++) {
+        if (*p == '.') point = n;
+        if (!is_digit(*p)) continue;
+        if (n == (long)sizeof digits) return false;
+        digits[n++] = *p;
     }
-    out[n] = 0;
+    if (point < 0) point = n;
+    point += w->exponent;
+    while (k < n && digits[k] == '0') k++; /* the first digit that says something */
+    while (n > k && digits[n - 1] == '0') n--;
+    if (k == n) point = k = n = 0;
+    long first = k < point ? k : point, last = n > point ? n : point;
+    if (last - first + negative + (first >= point) + (last > point) >= (long)size) return false;
+    if (negative && n > k) *out++ = '-';
+    if (first >= point) *out++ = '0';
+    for (long i = first; i < last; i++) {
+        if (i == point) *out++ = '.';
+        *out++ = i >= k && i < n ? digits[i] : '0';
+    }
+    *out = 0;
     return true;
 }
 
 bool last_number(const char *text, char *out, size_t size)
 {
-    const char *from = NULL, *end = NULL;
+    struct written w = {NULL, NULL, 0};
     for (const char *p = text; *p;) {
         if (!is_digit(*p)) {
             p++;
             continue;
         }
-        from = p;
-        p = end = number_end(p);
+        w.from = p;
+        p = w.end = number_end(p);
+        w.exponent = exponent_behind(&p);
     }
-    return from && size > 2 && number_put(from, end, is_negative(text, from), out, size);
+    return w.from && size > 2 && number_put(&w, is_negative(text, w.from), out, size);
 }
 
 int last_numbers_same(const char *gold, const char *answer, double tolerance, char *reason, size_t size)

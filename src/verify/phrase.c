@@ -14,7 +14,7 @@
 #define WORDS_MAX 48
 
 enum where { BEFORE = 1, BEHIND = 2, BOTH = 3 };
-enum { DENIES = 100 }; /* turns what follows round; alone it is R_NE */
+enum { DENIES = 100 }; /* turns a bound round; alone it is R_NE. Twice is no praise either. */
 
 static const struct phrase {
     const char *words; /* with single blanks between */
@@ -181,10 +181,10 @@ static int relation_of(const char *s, size_t n, enum where where, size_t *at, si
         const struct phrase *ph = NULL;
         taken = 1;
         if (is_denial(&w[i], count - i, where)) {
-            denied = !denied;
+            denied = true;
         } else if ((ph = phrase_find(&w[i], count - i, where, &taken))) {
             if (ph->means == DENIES)
-                denied = !denied;
+                denied = true;
             else
                 relation = relation ? R_OTHER : ph->means;
         } else {

@@ -356,6 +356,9 @@ void find_answers(struct finder *f, const char *text, bool gold);
 void finder_release(struct finder *f);
 /* twelve, twenty-five: the number at the beginning of a text; -1 if none. */
 int number_word(const char *s, size_t n);
+/* The letters that running text chooses; behind "the answer is"; 0: none. */
+unsigned choice_said(const char *s, size_t n);
+unsigned choice_behind(const char *s, size_t n);
 /* The letter, or letters, of a choice at the beginning of a text: "(B) 12" (not alone), "A, C" (alone). 0
  * if none. */
 unsigned choice_at(const char *s, size_t n, bool *alone);

@@ -37,6 +37,11 @@ static void the_last_number_is_found_in_one_spelling(void **state)
         {"$-8$.", "-8"},
         {"1.", "1"},
         {"1234,567", "567"},
+        {"1e3", "1000"},
+        {"It is -1.25E+02.", "-125"},
+        {"5e-2", "0.05"},
+        {"3e", "3"},
+        {"2e5x", "5"},
     };
     char number[32];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
