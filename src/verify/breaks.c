@@ -20,6 +20,7 @@
 #define CONSTANTS_MAX 16
 #define EXPONENT_MAX  4096 /* of the largest constant, in bits */
 #define GRID_STEPS    20
+#define FAR_BITS      128 /* and some points beyond, where logarithms meet the constants */
 #define HALVINGS      50
 #define WHOLE_PROBE   7 /* floors are also tried at some larger number */
 #define SLOPE_NODES   80
@@ -202,7 +203,7 @@ static void grid(struct breaks *b, struct node *const pair[2])
         if (constants_of(b, pair[i])) constant_add(b, pair[i]);
     if (b->top > EXPONENT_MAX) b->top = EXPONENT_MAX;
     slong step = (b->top + 16) / GRID_STEPS + 1;
-    for (slong e = -8; e <= b->top + 8; e += step) {
+    for (slong e = -8; e <= b->top + FAR_BITS; e = e < b->top + 8 ? e + step : e + (e - b->top)) {
         arf_set_d(v, 1.37);
         arf_mul_2exp_si(v, v, e);
         insert(b->pool, &b->n_pool, POOL_MAX, v);

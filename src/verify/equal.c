@@ -301,7 +301,8 @@ static bool counts(const struct node *n, const char *name)
 {
     bool counting = n->kind == K_FN && (n->op == F_SUM || n->op == F_PROD || n->op == F_FACT2 ||
                                         n->op == F_GCD || n->op == F_LCM);
-    if (counting && node_uses(n, name)) return true;
+    bool endless = n->kind == K_FN && n->op == F_SUM && n->arg[3]->kind == K_CONST && n->arg[3]->op == C_INF;
+    if (counting && !endless && node_uses(n, name)) return true;
     if (n->kind == K_POW && n->arg[0]->kind == K_NEG && node_uses(n->arg[1], name) &&
         !node_uses(n->arg[0], name))
         return true;

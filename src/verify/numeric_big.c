@@ -1,9 +1,10 @@
 /* numeric_big.c: sums, products, integrals and limits as numbers.
  *
- * Sums and products of at most TERMS_MAX terms are balls like everything else. A definite integral is
- * computed by double exponential quadrature (Takahasi and Mori 1974) at two step sizes; a limit by the
- * value at two points very near. Both give a ball around the value as wide as the two results differ: a
- * stated numerical criterion, no proof. When the two do not agree to INTEGRAL_BITS bits, there is no value.
+ * Sums and products of at most TERMS_MAX terms are balls like everything else; infinite sums are series.c's.
+ * A definite integral is computed by double exponential quadrature (Takahasi and Mori 1974) at two step
+ * sizes; a limit by the value at two points very near. Both give a ball around the value as wide as the two
+ * results differ: a stated numerical criterion, no proof. When the two do not agree to INTEGRAL_BITS bits,
+ * there is no value.
  */
 #include <string.h>
 
@@ -292,6 +293,8 @@ bool eval_big(struct eval *v, const struct node *n, acb_t out)
 {
     switch (n->op) {
     case F_SUM:
+        if (infinite_sign(n->arg[3]) > 0) return series_value(v, n, out);
+        return summed(v, n, out);
     case F_PROD: return summed(v, n, out);
     case F_INT:
     case F_LIM: {

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include <fmpq_poly.h>
 #include <fmpz_mpoly.h>
 #include <fmpz_vec.h>
 
@@ -227,6 +228,42 @@ enum truth poly_proportional(struct work *w, const struct node *a, const struct 
     return t;
 }
 
+/* The univariate polynomial, in the variable of generator 0. */
+static void univariate(struct poly *p, fmpz_mpoly_t from, fmpq_poly_t out)
+{
+    fmpz_t c;
+    fmpz_init(c);
+    fmpq_poly_zero(out);
+    for (slong i = fmpz_mpoly_degree_si(from, 0, p->ctx); i >= 0; i--) {
+        ulong e = (ulong)i;
+        fmpz_mpoly_get_coeff_fmpz_ui(c, from, &e, p->ctx);
+        fmpq_poly_set_coeff_fmpz(out, i, c);
+    }
+    fmpz_clear(c);
+}
+
+static bool only_variable(const struct poly *p, const char *var)
+{
+    const struct node *g = p->n ? p->generator[0] : NULL;
+    return !g || (p->n == 1 && g->kind == K_SYM && strcmp(g->name, var) == 0);
+}
+
+bool poly_quotient(struct work *w, const struct node *a, const char *var, fmpq_poly_t num, fmpq_poly_t den)
+{
+    struct poly p;
+    struct quotient q[2];
+    struct node *one = node_int(w, 1);
+    if (!one || !pair_of(&p, w, a, one, q)) return false;
+    bool good = only_variable(&p, var) && fmpz_mpoly_degree_si(q[0].num, 0, p.ctx) < TERMS_MAX &&
+                fmpz_mpoly_degree_si(q[0].den, 0, p.ctx) < TERMS_MAX;
+    if (good) {
+        univariate(&p, q[0].num, num);
+        univariate(&p, q[0].den, den);
+    }
+    pair_release(&p, q);
+    return good;
+}
+
 int poly_coefficients(struct work *w, const struct node *a, const char *var, fmpq *out, int max)
 {
     struct poly p;
@@ -234,10 +271,8 @@ int poly_coefficients(struct work *w, const struct node *a, const char *var, fmp
     int degree = -1;
     struct node *one = node_int(w, 1);
     if (!one || !pair_of(&p, w, a, one, q)) return -1;
-    bool single =
-        p.n <= 1 && (p.n == 0 || (p.generator[0]->kind == K_SYM && strcmp(p.generator[0]->name, var) == 0));
-    if (single && fmpz_mpoly_is_fmpz(q[0].den, p.ctx) && !fmpz_mpoly_is_zero(q[0].num, p.ctx) &&
-        fmpz_mpoly_degree_si(q[0].num, 0, p.ctx) < max) {
+    if (only_variable(&p, var) && fmpz_mpoly_is_fmpz(q[0].den, p.ctx) &&
+        !fmpz_mpoly_is_zero(q[0].num, p.ctx) && fmpz_mpoly_degree_si(q[0].num, 0, p.ctx) < max) {
         fmpz_t c, d;
         fmpz_init(c);
         fmpz_init(d);

@@ -13,6 +13,7 @@
 #define VERIFY_VERIFY_INT_H
 
 #include <fmpq.h>
+#include <fmpq_poly.h>
 #include <acb.h>
 #include <stdint.h>
 
@@ -251,6 +252,8 @@ enum truth poly_same(struct work *w, const struct node *a, const struct node *b)
 enum truth poly_proportional(struct work *w, const struct node *a, const struct node *b);
 /* a as a polynomial in one variable: its coefficients, lowest first, at most max. -1 if it is none. */
 int poly_coefficients(struct work *w, const struct node *a, const char *var, fmpq *out, int max);
+/* a as a quotient of polynomials in one variable alone. */
+bool poly_quotient(struct work *w, const struct node *a, const char *var, fmpq_poly_t num, fmpq_poly_t den);
 
 struct env {
     const char *name[NAMES_MAX + 8];
@@ -276,6 +279,7 @@ struct spread {
 void spread_see(struct spread *s, const acb_t x);
 bool eval_node(struct eval *v, const struct node *n, acb_t out); /* false: undefined, or not to be computed */
 bool eval_big(struct eval *v, const struct node *n, acb_t out);  /* sums, products, integrals, limits */
+bool series_value(struct eval *v, const struct node *n, acb_t out); /* series.c: sums up to infinity */
 int eval_condition(struct eval *v, const struct node *rel);      /* 1, 0, or -1 when it cannot be said */
 #define BREAK_POINTS_MAX 150
 struct break_point {
