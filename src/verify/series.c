@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include <fmpq_poly.h>
+#include <fmpz_poly.h>
 #include <fmpz_poly_factor.h>
 
 #include "verify/verify_int.h"
