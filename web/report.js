@@ -96,6 +96,13 @@ function drawPreflight() {
   }
 }
 
+/* Rewards that never moved, completions that never ended: a curve at zero is easily taken for none. */
+function drawWarnings() {
+  const lines = stages.flatMap((s) => (s.warnings || []).map((w) => `${s.name}: ${w}`));
+  if (!lines.length) return document.getElementById("warnings-section").remove();
+  document.getElementById("warnings").append(...lines.map((textContent) => make("li", { textContent })));
+}
+
 function drawHeadline() {
   const rows = evaluationRows().filter((r) => r.greedy || r.sampled);
   const box = document.getElementById("headline");
@@ -120,6 +127,8 @@ const plots = [
   ["Entropy", ["entropy"]], ["KL to the reference", ["kl"]], ["Gradient norm", ["grad_norm"]], ["Loss", ["loss"]],
   ["Token accuracy", ["mean_token_accuracy"]], ["Groups without variance", ["frac_reward_zero_std"]],
   ["Cut-off completions", ["completions/clipped_ratio"]], ["Learning rate", ["learning_rate"]],
+  ["Held-out reward", ["eval_reward"]], ["Held-out pass@1", ["eval_pass@1"]], ["Held-out loss", ["eval_loss"]],
+  ["Held-out token accuracy", ["eval_mean_token_accuracy"]], ["Held-out answer length", ["eval_completions/mean_length"]],
 ];
 /* Chart.js writes 2.200000E-5 for a learning rate. */
 const tick = (y) => (y !== 0 && Math.abs(y) < 1e-3 ? y.toExponential(1) : String(Number(y.toPrecision(6))));
@@ -130,8 +139,8 @@ const shown = new Set(trained);
 function curveData(key) {
   return trained.map((s, i) => ({
     stage: s, label: s.name, borderColor: palette[i % palette.length], backgroundColor: palette[i % palette.length],
-    borderWidth: 1.8, pointRadius: s.metrics.length > 1 ? 0 : 3, tension: 0, hidden: !shown.has(s),
-    data: s.metrics.filter((m) => known(m[key])).map((m) => ({ x: m.step, y: m[key] })),
+    borderWidth: 1.8, pointRadius: s.metrics.length > 1 && !key.startsWith("eval_") ? 0 : 3, tension: 0, hidden: !shown.has(s),
+    data: (key.startsWith("eval_") ? s.evaluations : s.metrics).filter((m) => known(m[key])).map((m) => ({ x: m.step, y: m[key] })),
   })).filter((d) => d.data.length);
 }
 
@@ -226,6 +235,7 @@ function drawProvenance() {
 drawHeadline();
 drawTable();
 drawPreflight();
+drawWarnings();
 drawCurves();
 drawSamples();
 drawProvenance();

@@ -29,16 +29,35 @@ static json_t *numbers_only(const json_t *record)
     return out;
 }
 
-static json_t *thinned(json_t *all)
+static json_t *thinned(const json_t *all)
 {
-    size_t n = json_array_size(all);
-    if (n <= REPORT_POINTS) return all;
+    size_t n = json_array_size(all), points = n < REPORT_POINTS ? n : REPORT_POINTS;
     json_t *some = json_array();
-    for (size_t i = 0; i < REPORT_POINTS; i++) {
-        json_array_append(some, json_array_get(all, i * (n - 1) / (REPORT_POINTS - 1)));
-    }
-    json_decref(all);
+    for (size_t i = 0; i < points; i++)
+        json_array_append(some, json_array_get(all, points < n ? i * (n - 1) / (points - 1) : i));
     return some;
+}
+
+/* Evaluations are few among many steps: apart, or thinning would lose them. */
+static json_t *evaluated(const json_t *all)
+{
+    json_t *out = json_array(), *record, *value;
+    const char *key;
+    size_t i;
+    json_array_foreach(all, i, record)
+    {
+        json_t *only = json_object();
+        json_object_foreach(record, key, value)
+        {
+            if (str_starts(key, "eval_")) json_object_set(only, key, value);
+        }
+        if (json_object_size(only) > 0) {
+            json_object_set(only, "step", json_object_get(record, "step"));
+            json_array_append(out, only);
+        }
+        json_decref(only);
+    }
+    return out;
 }
 
 /* Records of a JSONL file; at most `limit` of them (0: all). NULL on error. */
@@ -153,10 +172,13 @@ static int add_curves(json_t *out, const char *dir, struct err *e)
         json_t *all = read_records(path, 0, numbers_only, e);
         rc = all ? 0 : -1;
         if (all && json_array_size(all) > 0) {
+            json_t *evaluations = evaluated(all);
             json_object_set_new(out, "metrics", thinned(all));
-        } else {
-            json_decref(all);
+            json_object_set_new(out, "evaluations", thinned(evaluations));
+            json_object_set_new(out, "warnings", report_warnings(all));
+            json_decref(evaluations);
         }
+        json_decref(all);
     }
     free(path);
     return rc;

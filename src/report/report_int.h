@@ -10,9 +10,13 @@
  * folder with metrics.jsonl or results.json, up to four levels deep. New array
  * of {"name","dir","kind"}. */
 json_t *report_find_stages(const char *dir, struct err *e);
-/* One stage with all that its folder holds: metrics (thinned), manifest,
- * evaluations with some samples. New object. Files that are absent are left
- * out; files that are broken are errors. */
+/* What a run's records (objects of numbers) say that somebody should have
+ * looked at: a line each. New array. */
+json_t *report_warnings(const json_t *records);
+/* One stage with all that its folder holds: metrics and evaluations while
+ * training (thinned), warnings, manifest, evaluations with some samples. New
+ * object. Files that are absent are left out; files that are broken are
+ * errors. */
 json_t *report_collect(const json_t *stage, struct err *e);
 
 #endif

@@ -43,16 +43,18 @@ static bool add_obstacle(const struct preflight_result *p, struct str *out)
 {
     const struct look *l = &p->looks[LOOK_PLAIN];
     bool all_cut = l->tally.cut >= 1;
+    char share[48] = "every completion was";
+    if (!all_cut) snprintf(share, sizeof share, "%.0f %% of the completions were", 100 * l->tally.cut);
     if (isnan(l->reward))
         str_addf(out,
                  "no reward could judge a single completion (%s), so there is nothing to learn from: look at "
                  "the dataset's columns and at reward_funcs",
                  p->why_none);
-    else if (all_cut && (l->tally.varied <= 0 || p->mask_cut))
+    else if (l->tally.varied <= 0 ? l->tally.cut > 0.5 : all_cut && p->mask_cut)
         str_addf(out,
-                 "every completion was cut off at %d tokens%s: raise max_completion_length, or see whether "
-                 "the model knows its end-of-sequence token",
-                 p->max_tokens,
+                 "%s cut off at %d tokens%s: raise max_completion_length, or see whether the model knows its "
+                 "end-of-sequence token",
+                 share, p->max_tokens,
                  p->mask_cut ? " and has no loss then (mask_truncated_completions)" : ", before any answer");
     else if (l->tally.varied <= 0)
         str_puts(out, why_flat(l));

@@ -40,7 +40,9 @@ static void the_sentence_names_what_stands_in_the_way(void **state)
     says(p, false, "has no loss then (mask_truncated_completions): raise max_completion_length");
     p.mask_cut = false;
     p.looks[0].tally.varied = 0;
-    says(p, false, "cut off at 512 tokens, before any answer: raise max_completion_length");
+    says(p, false, "every completion was cut off at 512 tokens, before any answer: raise max_completion_");
+    p.looks[0].tally.cut = 0.9;
+    says(p, false, "90 % of the completions were cut off at 512 tokens, before any answer: raise");
     p = healthy();
     p.looks[0].tally.varied = 0.1;
     says(p, true, "dynamic_sampling");

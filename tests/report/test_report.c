@@ -1,0 +1,102 @@
+/* test_report.c: what a report takes from a run's folder: every evaluation, however long the run, and what
+ * its records warn of.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "report/report_int.h"
+
+static char dir[64];
+
+static int setup(void **state)
+{
+    (void)state;
+    snprintf(dir, sizeof dir, "%s/report.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    return mkdtemp(dir) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    return file_remove_tree(dir, NULL);
+}
+
+static void says(const char *records, const char *const *lines, size_t n)
+{
+    struct err e;
+    json_t *list = json_read_bytes(records, strlen(records), "records", &e);
+    if (!list) fail_msg("%s", e.msg);
+    json_t *got = report_warnings(list);
+    assert_int_equal(json_array_size(got), n);
+    for (size_t i = 0; i < n; i++)
+        if (!strstr(json_string_value(json_array_get(got, i)), lines[i]))
+            fail_msg("'%s' does not say '%s'", json_string_value(json_array_get(got, i)), lines[i]);
+    json_decref(got);
+    json_decref(list);
+}
+
+static void records_warn_of_what_never_moved(void **state)
+{
+    (void)state;
+#define GOOD                                                                                                 \
+    "{\"completions/mean_length\":5,\"completions/clipped_ratio\":0.1,\"reward\":0.5,"                       \
+    "\"rewards/a/mean\":0.5,\"frac_reward_zero_std\":0.2}"
+#define ZERO                                                                                                 \
+    "{\"completions/mean_length\":5,\"completions/clipped_ratio\":0.9,\"reward\":0,"                         \
+    "\"rewards/a/mean\":0,\"frac_reward_zero_std\":1}"
+#define NONE "{\"completions/mean_length\":5,\"completions/clipped_ratio\":0}"
+    static const char *const zero[] = {"2 of 3 generations every reward was zero", "no variance",
+                                       "2 of 3 generations more than half of the completions were cut off"};
+    static const char *const none[] = {"1 of 1 generations no reward could judge"};
+    says("[" GOOD "," GOOD "," ZERO "]", NULL, 0);
+    says("[" GOOD "," ZERO "," ZERO "]", zero, 3);
+    says("[" NONE "]", none, 1);
+    says("[{\"loss\":1,\"step\":1},{\"loss\":0,\"step\":2}]", NULL, 0);
+}
+
+static void no_evaluation_is_thinned_away(void **state)
+{
+    (void)state;
+    struct err e;
+    struct str s;
+    str_init(&s, 0);
+    for (int i = 1; i <= 5000; i++)
+        str_addf(&s, "{\"step\":%d,\"loss\":1%s}\n", i, i % 1237 == 0 ? ",\"eval_loss\":0.5" : "");
+    char *path = path_join(dir, "metrics.jsonl");
+    if (file_write(path, s.p, s.len, &e)) fail_msg("%s", e.msg);
+    json_t *stage = json_pack("{s:s}", "dir", dir), *got = report_collect(stage, &e);
+    if (!got) fail_msg("%s", e.msg);
+    const json_t *evaluations = json_object_get(got, "evaluations");
+    assert_int_equal(json_array_size(json_object_get(got, "metrics")), 1000);
+    assert_int_equal(json_array_size(evaluations), 4);
+    for (size_t i = 0; i < 4; i++) {
+        const json_t *one = json_array_get(evaluations, i);
+        assert_int_equal(json_integer_value(json_object_get(one, "step")), 1237 * ((json_int_t)i + 1));
+        assert_true(json_number_value(json_object_get(one, "eval_loss")) == 0.5);
+        assert_null(json_object_get(one, "loss"));
+    }
+    json_decref(stage);
+    json_decref(got);
+    str_release(&s);
+    free(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(records_warn_of_what_never_moved),
+        cmocka_unit_test(no_evaluation_is_thinned_away),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
