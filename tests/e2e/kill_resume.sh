@@ -1,9 +1,9 @@
 #!/bin/sh
-# Nothing is lost: a GRPO run, an SFT run and one with adapters are killed with SIGKILL at random moments,
-# twenty times and more (KILLS=50 for more), and started again each time on another number of threads; final
-# weights, log, state and completions equal those of a run that nobody touched, byte for byte. SIGTERM leaves
-# a checkpoint and status 75, SIGINT status 130, and the same command goes on. A finished run says so
-# again; one whose model was taken away makes it again.
+# Nothing is lost: GRPO runs (one that evaluates and keeps its best), an SFT run and one with adapters are
+# killed with SIGKILL at random moments, twenty times and more (KILLS=50 for more), and started again each
+# time on another number of threads; final weights, log, state and completions equal those of a run that
+# nobody touched, byte for byte. SIGTERM leaves a checkpoint and status 75, SIGINT status 130, and the same
+# command goes on. A finished run says so again; one whose model was taken away makes it again.
 set -eu
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -24,6 +24,7 @@ awk 'BEGIN { for (i = 0; i < 60; i++) {
   a = i % 8; b = int(i / 8)
   printf "{\"prompt\":\"%d+%d=\",\"completion\":\"%d\",\"solution\":\"%d\"}\n", a, b, a + b, a + b
 } }' >sums.jsonl
+head -8 sums.jsonl >held.jsonl
 
 sft() { # OUTPUT_DIR; in a subshell
   exec "$OPENR1" sft --model_name_or_path base --from_scratch true --dataset_name sums.jsonl \
@@ -31,12 +32,19 @@ sft() { # OUTPUT_DIR; in a subshell
     --gradient_accumulation_steps 3 --max_steps 60 --save_steps 4 --save_total_limit 2 \
     --lr_scheduler_type cosine --logging_steps 5 --threads "$threads"
 }
-grpo() {
+grpo() { # OUTPUT_DIR ARGUMENTS...
+  dir=$1
+  shift
   exec "$OPENR1" grpo --model_name_or_path whole-sft/model --dataset_name sums.jsonl \
-    --output_dir "$1" --reward_funcs exact --learning_rate 1e-3 --prompts_per_step 3 --num_generations 4 \
+    --output_dir "$dir" --reward_funcs exact --learning_rate 1e-3 --prompts_per_step 3 --num_generations 4 \
     --num_iterations 2 --steps_per_generation 2 --max_completion_length 4 --max_steps 60 \
     --save_steps 3 --save_total_limit 2 --beta 0.02 --log_completions true \
-    --num_completions_to_print 0 --logging_steps 4 --threads "$threads"
+    --num_completions_to_print 0 --logging_steps 4 --threads "$threads" "$@"
+}
+best() { # evaluated, the best checkpoint kept beside the newest, and its model saved at the end
+  grpo "$1" --max_steps 40 --eval_strategy steps --eval_steps 5 --eval_on_start true \
+    --eval_dataset_name held.jsonl --num_generations_eval 3 --metric_for_best_model reward \
+    --load_best_model_at_end true --dynamic_sampling true --curriculum pass_rate
 }
 threads=2
 lora() { # the sft run's model, with adapters
@@ -52,7 +60,8 @@ same() { # KIND DIR
   weights=model/model.safetensors
   [ "$1" != lora ] || weights=model/adapter_model.safetensors
   cmp "whole-$1/$weights" "$2/$weights" || fail "$1: the weights differ"
-  cmp "whole-$1/trainer_state.json" "$2/trainer_state.json" || fail "$1: the states differ"
+  sed "s|\"$2/|\"whole-$1/|" "$2/trainer_state.json" | cmp "whole-$1/trainer_state.json" - ||
+    fail "$1: the states differ"
   [ "$(ls -d whole-"$1"/checkpoint-*)" = "$(ls -d "$2"/checkpoint-* | sed "s|^$2|whole-$1|")" ] ||
     fail "$1: other checkpoints"
   for f in whole-"$1"/completions/*; do
@@ -96,9 +105,15 @@ stopped() { # KIND SIGNAL STATUS
 (sft whole-sft >/dev/null) || fail "sft"
 (grpo whole-grpo >/dev/null) || fail "grpo"
 (lora whole-lora >/dev/null) || fail "lora"
+(best whole-best >/dev/null) || fail "best"
+best_step=$(sed -n 's/.*"best_global_step": *\([0-9]*\).*/\1/p' whole-best/trainer_state.json)
+[ -d "whole-best/checkpoint-$best_step" ] || fail "best: no checkpoint of step $best_step"
+cmp "whole-best/checkpoint-$best_step/model.safetensors" whole-best/model/model.safetensors ||
+  fail "best: the model is not that of step $best_step"
 torture sft
 torture grpo
 torture lora
+torture best
 while [ "$kills" -lt "${KILLS:-20}" ]; do # a fast machine is through before the twelfth
   rm -rf killed-grpo killed-sft
   torture grpo
