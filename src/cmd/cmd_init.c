@@ -1,7 +1,7 @@
 /* cmd_init.c: `openr1 init`: a model folder without weights, for training from scratch.
  *
- * Writes config.json (as given, with vocabulary size and special ids filled in) and the files of a tokenizer
- * of single characters. `sft --from_scratch` draws the weights; so does --random_weights, into files.
+ * Writes config.json (as given, with the special ids and a missing vocabulary size filled in) and the files of
+ * a tokenizer of single characters. `sft --from_scratch` draws the weights; so does --random_weights, into files.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,6 +78,21 @@ static void set_id(json_t *config, const char *key, int id)
     json_object_set_new(config, key, id < 0 ? json_null() : json_integer(id));
 }
 
+/* The tokenizer's size, or more if config says so: published models pad their vocabulary, too. */
+static int set_vocab(json_t *config, int tokens, struct err *e)
+{
+    const json_t *given = json_object_get(config, "vocab_size");
+    bool known = given && !json_is_null(given);
+    if (known && (!json_is_integer(given) || json_integer_value(given) < tokens))
+        return err_usage(
+            e,
+            "model_config: \"vocab_size\" must be at least %d, the tokens of alphabet, added and "
+            "special; or leave it out",
+            tokens);
+    if (!known) json_object_set_new(config, "vocab_size", json_integer(tokens));
+    return 0;
+}
+
 static int template_set(struct tokenizer *t, const char *given, struct err *e)
 {
     char *text = NULL;
@@ -129,7 +144,7 @@ static int init_run(struct conf *c, struct err *e)
     struct tokenizer *t = config ? tokenizer_make(c, e) : NULL;
     int rc = -1;
     if (!t || template_set(t, conf_str(c, "chat_template"), e)) goto out;
-    json_object_set_new(config, "vocab_size", json_integer(tokenizer_size(t)));
+    if (set_vocab(config, tokenizer_size(t), e)) goto out;
     set_id(config, "bos_token_id", tokenizer_bos(t));
     set_id(config, "eos_token_id", tokenizer_eos(t));
     set_id(config, "pad_token_id", tokenizer_pad(t) >= 0 ? tokenizer_pad(t) : tokenizer_eos(t));
@@ -145,8 +160,9 @@ const struct cmd cmd_init = {
     .name = "init",
     .summary = "make a model folder without weights, with a tokenizer of characters",
     .details =
-        "Writes config.json with vocab_size and the special ids filled in, and the tokenizer's files, such\n"
-        "that Hugging Face's libraries read them too. `sft --from_scratch` then draws the weights.\n\n"
+        "Writes config.json with the special ids and a missing vocab_size filled in (a larger one stays),\n"
+        "and the tokenizer's files, such that Hugging Face's libraries read them too. `sft --from_scratch` "
+        "then draws the weights.\n\n"
         "  openr1 init --model_config '{\"model_type\":\"llama\",\"hidden_size\":64,...}' \\\n"
         "    --alphabet '0123456789+-*= ' --added '<think>,</think>' --special '<|end|>' --out runs/x/init",
     .tables = init_tables,
