@@ -45,6 +45,12 @@ static const struct arch_weight *head_row(const struct model *m)
     return row;
 }
 
+static void head_module(const struct model *m, char *out)
+{
+    const char *name = head_row(m)->name;
+    snprintf(out, ARCH_NAME_MAX, "%.*s", (int)strcspn(name, "."), name);
+}
+
 /* The slot in which a copy stands. */
 static struct weight **place_of(struct model *m, const struct weight *copy, int base)
 {
@@ -73,7 +79,7 @@ static void add_adapter(struct model *m, int i, int rank)
     struct weight *w = &m->weights[i];
     struct adapter *a = &l->adapters[l->n_adapters];
     lora_module(m, i, module);
-    *a = (struct adapter){.scale = (float)lora_config_scale(&l->config, rank),
+    *a = (struct adapter){.scale = (float)lora_config_scale(&l->config, module),
                           .dropout = (float)l->config.dropout,
                           .module = (uint32_t)l->n_adapters++};
     a->a = add(l, (struct lora_weight){i, LORA_A}, module, rank, w->cols);
@@ -276,9 +282,28 @@ static void list_modules(const struct model *m, struct str *out)
     json_decref(set);
 }
 
+/* Is it the name of a module that no adapter fits: norms, embeddings, the output head? */
+static bool is_elsewhere(const struct model *m, const char *name)
+{
+    char module[ARCH_NAME_MAX];
+    head_module(m, module);
+    bool found = lora_names_module(name, module);
+    for (int i = 0; i < m->n_weights && !found; i++) {
+        lora_module(m, i, module);
+        found = lora_names_module(name, module);
+    }
+    return found;
+}
+
 static int unknown(const struct model *m, const char *what, const char *name, struct err *e)
 {
     struct str list;
+    if (str_starts(what, "target") && is_elsewhere(m, name))
+        return err_usage(
+            e,
+            "%s '%.100s': adapters are built for matrices of the layers alone; train this module "
+            "whole: lora_modules_to_save: [%.100s] (modules_to_save)",
+            what, name, name);
     str_init(&list, 1024);
     list_modules(m, &list);
     int result = err_usage(e, "%s '%.100s': a %s model has no such module; there are %s%s", what, name,
@@ -328,9 +353,9 @@ static int mark(struct model *m, struct lora_mark *marks, bool *head, struct err
             lora_saves(c, module))
             marks[i].whole = true;
         else if (lora_fits(m, i) && lora_targets_match(t, module, used))
-            marks[i].rank = (int)c->r, any = true;
+            marks[i].rank = lora_config_rank(c, module), any = true;
     }
-    snprintf(module, sizeof module, "%.*s", (int)strcspn(head_row(m)->name, "."), head_row(m)->name);
+    head_module(m, module);
     *head = m->config.tied && lora_saves(c, module);
     int result = check_used(m, "target module", c->targets, used, e);
     if (!result && !any) result = unknown(m, "target modules", json_string_value(c->targets), e);

@@ -1,13 +1,7 @@
-/* lora_config.c: what PEFT's adapter_config.json says of an adapter, and which modules it means.
- *
- * A module is what PyTorch calls by the name of its weight without ".weight". target_modules is a list, of
- * whole names or of ends behind a dot ("q_proj"), or one regular expression that must fit the whole name, or
- * "all-linear": every matrix of the layers. modules_to_save are ends of names, of a module or of what holds
- * it; they win over target_modules. What a file may say besides and is not built is refused by its key.
+/* lora_config.c: what PEFT's adapter_config.json says of an adapter. What a file may say besides and is not
+ * built is refused by its key. Which modules it means: lora_names.c.
  */
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include <math.h>
-#include <pcre2.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,8 +9,7 @@
 #include "base/str.h"
 #include "model/model_int.h"
 
-#define ALL_LINEAR "all-linear"
-enum { RANK_MAX = 1 << 16, NAMES_MAX = 1 << 17, STEPS_MAX = 1 << 20 };
+enum { NAMES_MAX = 1 << 17 };
 
 /* ---- reading and writing ------------------------------------------------------------------------------- */
 
@@ -31,7 +24,6 @@ static int refuse(const json_t *o, const char *what, struct err *e)
     static const char *const keys[][2] = {
         {"lora_bias", "B has no bias here"},
         {"fan_in_fan_out", "no model here stores its matrices that way"},
-        {"alpha_pattern", "one lora_alpha holds for all modules"},
         {"target_parameters", "adapters belong to modules; name those of each expert"},
         {"trainable_token_indices", "use modules_to_save for whole embeddings"},
         {"layer_replication", "layers are those of the base model"},
@@ -83,7 +75,7 @@ static int read_names(struct lora_config *c, const json_t *o, const char *what, 
     if (is_nothing(targets)) targets = NULL;
     if (targets && !text && !is_names(targets))
         return err_set(e, "%s: \"target_modules\" must be a list of names, a regular expression or \"%s\"",
-                       what, ALL_LINEAR);
+                       what, LORA_ALL_LINEAR);
     if (is_nothing(saved)) saved = NULL;
     if (saved && !is_names(saved)) return err_set(e, "%s: \"modules_to_save\" must be a list of names", what);
     c->targets = json_incref(targets);
@@ -91,11 +83,18 @@ static int read_names(struct lora_config *c, const json_t *o, const char *what, 
     return 0;
 }
 
+static int read_patterns(struct lora_config *c, const json_t *o, const char *what, struct err *e)
+{
+    c->ranks = lora_patterns_read(o, "rank_pattern", true, e);
+    c->alphas = c->ranks ? lora_patterns_read(o, "alpha_pattern", false, e) : NULL;
+    return c->alphas ? 0 : err_wrap(e, "%s", what);
+}
+
 int lora_config_check(const struct lora_config *c, const char *what, struct err *e)
 {
-    if (c->r < 1 || c->r > RANK_MAX)
-        return err_set(e, "%s: a rank of %ld; 1 to %d are possible", what, c->r, RANK_MAX);
-    if (!(isfinite(c->alpha) && c->alpha > 0 && c->alpha <= 1e6))
+    if (c->r < 1 || c->r > LORA_RANK_MAX)
+        return err_set(e, "%s: a rank of %ld; 1 to %d are possible", what, c->r, LORA_RANK_MAX);
+    if (!(c->alpha > 0 && c->alpha <= LORA_ALPHA_MAX))
         return err_set(e, "%s: an alpha of %g; a number above 0, up to 1e6, is expected", what, c->alpha);
     if (!(c->dropout >= 0 && c->dropout < 1))
         return err_set(e, "%s: a dropout of %g; 0 up to, but without, 1 is expected", what, c->dropout);
@@ -112,7 +111,7 @@ int lora_config_parse(struct lora_config *c, const json_t *o, const char *what, 
         json_get_bool_or(o, "use_rslora", false, &c->rslora, e) ||
         json_get_bool_or(o, "use_dora", false, &c->dora, e))
         return err_wrap(e, "%s", what);
-    if (lora_config_check(c, what, e) || read_names(c, o, what, e)) return -1;
+    if (lora_config_check(c, what, e) || read_names(c, o, what, e) || read_patterns(c, o, what, e)) return -1;
     c->base = alloc_str(json_str_or(o, "base_model_name_or_path", ""));
     c->task = alloc_str(json_str_or(o, "task_type", "CAUSAL_LM"));
     return 0;
@@ -122,6 +121,8 @@ void lora_config_release(struct lora_config *c)
 {
     json_decref(c->targets);
     json_decref(c->saved);
+    lora_patterns_free(c->ranks);
+    lora_patterns_free(c->alphas);
     free(c->base);
     free(c->task);
     *c = (struct lora_config){0};
@@ -139,94 +140,18 @@ json_t *lora_config_json(const struct lora_config *c)
     if (c->alpha == floor(c->alpha)) json_object_set_new(o, "lora_alpha", json_integer((json_int_t)c->alpha));
     json_object_set(o, "target_modules", c->targets ? c->targets : json_null());
     json_object_set(o, "modules_to_save", c->saved ? c->saved : json_null());
-    json_object_set_new(o, "rank_pattern", json_object());
-    json_object_set_new(o, "alpha_pattern", json_object());
+    json_object_set_new(o, "rank_pattern", lora_patterns_json(c->ranks));
+    json_object_set_new(o, "alpha_pattern", lora_patterns_json(c->alphas));
     return o;
 }
 
-double lora_config_scale(const struct lora_config *c, int rank)
+int lora_config_rank(const struct lora_config *c, const char *module)
 {
-    return c->alpha / (c->rslora ? fm_sqrt(rank) : (double)rank);
+    return (int)lora_patterns_value(c->ranks, module, (double)c->r);
 }
 
-/* ---- which modules ------------------------------------------------------------------------------------- */
-
-/* Does `name` end with `end`; at a dot or whole? */
-static bool ends_at_dot(const char *name, const char *end)
+double lora_config_scale(const struct lora_config *c, const char *module)
 {
-    size_t n = strlen(name), k = strlen(end);
-    return n >= k && !strcmp(name + n - k, end) && (n == k || name[n - k - 1] == '.');
-}
-
-/* Is the module, or one that holds it, named so? PEFT takes any end of the name, at a dot or not. */
-static bool is_saved(const json_t *saved, const char *module)
-{
-    char part[ARCH_NAME_MAX];
-    for (size_t i = 0; i < json_array_size(saved); i++)
-        for (const char *dot = module; dot; dot = *dot ? dot + strcspn(dot + 1, ".") + 1 : NULL) {
-            if (dot == module || (*dot && *dot != '.')) continue;
-            snprintf(part, sizeof part, "%.*s", (int)(dot - module), module);
-            if (str_ends(part, json_string_value(json_array_get(saved, i)))) return true;
-        }
-    return false;
-}
-
-bool lora_saves(const struct lora_config *c, const char *module)
-{
-    return is_saved(c->saved, module);
-}
-
-struct lora_targets {
-    const struct lora_config *config;
-    pcre2_code *code; /* of a regular expression, or NULL */
-    pcre2_match_data *data;
-    pcre2_match_context *limits;
-};
-
-struct lora_targets *lora_targets_new(const struct lora_config *c, struct err *e)
-{
-    struct lora_targets *t = alloc_zero(1, sizeof *t);
-    const char *text = json_string_value(c->targets);
-    t->config = c;
-    if (!text || !strcmp(text, ALL_LINEAR)) return t;
-    int error;
-    PCRE2_SIZE at;
-    t->code = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED,
-                            PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_UTF, &error, &at, NULL);
-    if (!t->code) {
-        char message[200];
-        pcre2_get_error_message(error, (PCRE2_UCHAR *)message, sizeof message);
-        err_usage(e, "target modules '%.200s': no regular expression: %s, at byte %zu", text, message, at);
-        lora_targets_free(t);
-        return NULL;
-    }
-    t->data = pcre2_match_data_create_from_pattern(t->code, NULL);
-    t->limits = pcre2_match_context_create(NULL);
-    pcre2_set_match_limit(t->limits, STEPS_MAX);
-    return t;
-}
-
-void lora_targets_free(struct lora_targets *t)
-{
-    if (!t) return;
-    pcre2_match_data_free(t->data);
-    pcre2_match_context_free(t->limits);
-    pcre2_code_free(t->code);
-    free(t);
-}
-
-bool lora_targets_match(struct lora_targets *t, const char *module, bool *used)
-{
-    const json_t *list = t->config->targets;
-    bool found = false;
-    if (t->code)
-        found = pcre2_match(t->code, (PCRE2_SPTR)module, strlen(module), 0, 0, t->data, t->limits) >= 0;
-    else if (json_is_string(list))
-        found = true;
-    else
-        for (size_t i = 0; i < json_array_size(list); i++) {
-            if (!ends_at_dot(module, json_string_value(json_array_get(list, i)))) continue;
-            found = used[i] = true;
-        }
-    return found;
+    double rank = lora_config_rank(c, module), alpha = lora_patterns_value(c->alphas, module, c->alpha);
+    return alpha / (c->rslora ? fm_sqrt(rank) : rank);
 }

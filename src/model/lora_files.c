@@ -5,7 +5,7 @@
  *   base_model.model.MODULE.lora_magnitude_vector  [out]        with use_dora
  *   base_model.model.WEIGHT                                     of modules that were trained as a whole
  * What has an adapter is what the file holds tensors for, so names that target_modules leaves open (a
- * regular expression, a rank for each module) need not be worked out again.
+ * regular expression) need not be worked out again.
  */
 #include <math.h>
 #include <string.h>
@@ -42,6 +42,16 @@ static int stranger(const struct reading *r, const char *name, struct err *e)
                    "%s: tensor %.200s belongs to nothing that a %s model with this configuration can adapt; "
                    "is the adapter for another base model than %s?",
                    r->path, name, r->m->config.arch->model_type, r->m->path);
+}
+
+/* Of embeddings and of what lies outside the layers. */
+static int not_built(const struct reading *r, const char *name, struct err *e)
+{
+    return err_set(
+        e,
+        "%s: tensor %.200s: adapters are built for matrices of the layers alone; merge this adapter "
+        "(PEFT's merge_and_unload) and give the model",
+        r->path, name);
 }
 
 static int weight_named(const struct reading *r, const char *stem, size_t n, const char *end)
@@ -113,13 +123,29 @@ static int find_one(struct reading *r, const struct tensor_info *t, struct err *
         return err_set(e, "%s: tensor %.200s: numbers of type %s cannot be weights", r->path, t->name,
                        dtype_name(t->dtype));
     const char *name = t->name + strlen(PREFIX);
+    if (strstr(name, ".lora_embedding_")) return not_built(r, t->name, e);
     for (size_t k = 0; k < sizeof ends / sizeof *ends; k++) {
         if (!str_ends(name, ends[k].end)) continue;
         int i = weight_named(r, name, strlen(name) - strlen(ends[k].end), ".weight");
-        if (i < 0 || !lora_fits(r->m, i)) return stranger(r, t->name, e);
+        bool head = i < 0 && r->m->config.tied && str_starts(name, "lm_head.");
+        if (i < 0 && !head) return stranger(r, t->name, e);
+        if (head || !lora_fits(r->m, i)) return not_built(r, t->name, e);
         return found_part(r, t, i, ends[k].part, e);
     }
     return found_whole(r, t, name, e);
+}
+
+/* The scale is alpha over the rank that the configuration says, so the file must have that one. */
+static int check_rank(const struct reading *r, int i, struct err *e)
+{
+    char module[ARCH_NAME_MAX];
+    lora_module(r->m, i, module);
+    int want = lora_config_rank(&r->m->lora->config, module);
+    if (r->marks[i].rank == want) return 0;
+    return err_set(e,
+                   "%s: the adapter of %s has rank %d, and " ADAPTER_CONFIG " says %d (r, or rank_pattern); "
+                   "are the two files of one adapter?",
+                   r->path, module, r->marks[i].rank, want);
 }
 
 /* Every adapter must have all its parts, and something must be there. */
@@ -129,6 +155,7 @@ static int check_parts(const struct reading *r, struct err *e)
     static const char *const names[] = {"lora_A", "lora_B", "lora_magnitude_vector"};
     for (int i = 0; i < r->m->n_weights; i++) {
         any |= r->parts[i] || r->marks[i].whole;
+        if (r->parts[i] == want && check_rank(r, i, e)) return -1;
         if (!r->parts[i] || r->parts[i] == want) continue;
         for (int part = 0; part < 3; part++)
             if ((r->parts[i] ^ want) >> part & 1)

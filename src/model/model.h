@@ -154,7 +154,8 @@ struct lora_config {
     json_t
         *targets;  /* owned: list of names or ends of names, one regular expression, "all-linear"; or NULL */
     json_t *saved; /* owned: list of ends of names of modules that are trained as a whole; or NULL */
-    char *base, *task; /* owned: base_model_name_or_path, task_type */
+    struct lora_patterns *ranks, *alphas; /* owned: of single modules; or NULL */
+    char *base, *task;                    /* owned: base_model_name_or_path, task_type */
 };
 void lora_config_release(struct lora_config *c);
 /* New adapters, which change nothing yet: A by the seed, B zero. Without targets: q_proj and v_proj. c's

@@ -339,17 +339,28 @@ int model_save_sharded(struct model *m, const char *dir, const char *dtype, cons
 /* Its place in the model: a slot, which a copy may stand in. */
 struct weight **weight_slot(struct model *m, int i);
 
-/* ---- adapters (lora_config.c, lora.c, lora_files.c) --------------------------------------------------- */
+/* ---- adapters (lora_config.c, lora_names.c, lora.c, lora_files.c) -------------------------------------- */
+
+#define LORA_ALL_LINEAR "all-linear"
+#define LORA_ALPHA_MAX  1e6
+enum { LORA_RANK_MAX = 1 << 16 };
 
 /* From adapter_config.json. c may be released after a failure. */
 int lora_config_parse(struct lora_config *c, const json_t *o, const char *what, struct err *e);
 int lora_config_check(const struct lora_config *c, const char *what, struct err *e);
 json_t *lora_config_json(const struct lora_config *c);
-/* What is multiplied with B A of this rank. */
-double lora_config_scale(const struct lora_config *c, int rank);
+/* The rank of a module's B A, and what is multiplied with it. */
+int lora_config_rank(const struct lora_config *c, const char *module);
+double lora_config_scale(const struct lora_config *c, const char *module);
+/* o's rank_pattern (`whole`) or alpha_pattern; the number for a module; as a new reference. */
+struct lora_patterns *lora_patterns_read(const json_t *o, const char *key, bool whole, struct err *e);
+double lora_patterns_value(const struct lora_patterns *p, const char *module, double otherwise);
+json_t *lora_patterns_json(const struct lora_patterns *p);
+void lora_patterns_free(struct lora_patterns *p);
 /* Is a copy of the module trained; is an adapter wanted for it? used[i] is set where item i of the list of
  * targets meant it. */
 bool lora_saves(const struct lora_config *c, const char *module);
+bool lora_names_module(const char *name, const char *module); /* whole, or its end behind a dot */
 struct lora_targets;
 struct lora_targets *lora_targets_new(const struct lora_config *c, struct err *e);
 bool lora_targets_match(struct lora_targets *t, const char *module, bool *used);

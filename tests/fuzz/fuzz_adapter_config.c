@@ -12,6 +12,10 @@ static void match(const struct lora_config *c)
     static const char *const modules[] = {"model.layers.0.self_attn.q_proj", "lm_head",
                                           "model.layers.11.mlp.experts.7.down_proj", "model.norm"};
     struct err e = {0};
+    for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
+        CHECK(lora_config_rank(c, modules[i]) > 0, "%s", modules[i]);
+        CHECK(lora_config_scale(c, modules[i]) > 0, "%s", modules[i]);
+    }
     struct lora_targets *t = lora_targets_new(c, &e);
     if (!t) return;
     bool *used = alloc_zero(json_array_size(c->targets) + 1, sizeof *used);

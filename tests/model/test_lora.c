@@ -17,9 +17,9 @@
 #include "model/golden_model.h"
 #include "model/model_int.h"
 
-static const char *const names[] = {"llama_default",     "llama_rslora",    "llama_dora",
-                                    "qwen2_tied_head",   "qwen2_saved",     "qwen2_ranks",
-                                    "mixtral_attention", "deepseek_latent", "deepseek_dora"};
+static const char *const names[] = {"llama_default",   "llama_rslora", "llama_dora",  "llama_patterns",
+                                    "qwen2_tied_head", "qwen2_saved",  "qwen2_ranks", "mixtral_attention",
+                                    "deepseek_latent", "deepseek_dora"};
 enum { N_NAMES = sizeof names / sizeof *names, TOKENS_MAX = 1024 };
 static const double logits_tolerance = 1e-5, gradient_tolerance = 1e-4, merged_tolerance = 1e-6;
 
@@ -311,6 +311,14 @@ static void a_saved_adapter_comes_back_bit_for_bit(void **state)
         if (!again) fail_msg("%s: %s", names[k], e.msg);
         model_hash(again, after);
         assert_string_equal(before, after);
+        for (int i = 0; i < again->lora->n_adapters; i++)
+            assert_true(again->lora->adapters[i].scale == g.model->lora->adapters[i].scale);
+        json_t *was = json_read_file(adapter_path(names[k], ADAPTER_CONFIG), &e),
+               *is = json_read_file(scratch("adapter/" ADAPTER_CONFIG), &e);
+        static const char *const patterns[] = {"rank_pattern", "alpha_pattern"};
+        for (int i = 0; i < 2; i++)
+            assert_true(json_equal(json_object_get(was, patterns[i]), json_object_get(is, patterns[i])));
+        json_decref(was), json_decref(is);
         assert_true(file_exists(scratch("adapter/README.md")));
         model_free(again);
         golden_close(&g);
@@ -403,6 +411,20 @@ static void what_is_wrong_with_an_adapter_is_said(void **state)
     fails_with(scratch("bad"), "changes the base model's weights");
     copy_adapter(plain, "target_modules", json_pack("[i]", 1));
     fails_with(scratch("bad"), "\"target_modules\" must be");
+    copy_adapter(plain, "r", json_integer(3));
+    fails_with(scratch("bad"), "the adapter of model.layers.0.self_attn.q_proj has rank 4, and "
+                               "adapter_config.json says 3 (r, or rank_pattern)");
+    copy_adapter(plain, "rank_pattern", json_pack("{s:i}", "1.self_attn.v_proj", 5));
+    fails_with(scratch("bad"), "the adapter of model.layers.1.self_attn.v_proj has rank 4, and "
+                               "adapter_config.json says 5");
+    copy_adapter(plain, "rank_pattern", json_pack("{s:f}", "q_proj", 1.5));
+    fails_with(scratch("bad"), "\"rank_pattern\": \"q_proj\" must be a rank");
+    copy_adapter(plain, "alpha_pattern", json_pack("{s:i}", "q_proj", 0));
+    fails_with(scratch("bad"), "\"alpha_pattern\": \"q_proj\" must be an alpha");
+    copy_adapter(plain, "alpha_pattern", json_pack("{s:i}", "(", 1));
+    fails_with(scratch("bad"), "alpha_pattern '(': no regular expression");
+    copy_adapter(plain, "alpha_pattern", json_string("q_proj"));
+    fails_with(scratch("bad"), "\"alpha_pattern\" must be an object");
     copy_adapter(plain, "use_dora", json_true());
     fails_with(scratch("bad"), "has no lora_magnitude_vector");
     copy_adapter(plain, "base_model_name_or_path", json_string("tests/golden/models/nothing"));
@@ -495,7 +517,13 @@ static void modules_that_are_not_there_are_listed(void **state)
                      "v_proj, o_proj, gate_proj, up_proj, down_proj");
     adapt_fails_with("llama_plain", config_for("\".*attn\"", NULL), "target modules '.*attn'");
     adapt_fails_with("llama_plain", config_for("\"(\"", NULL), "no regular expression");
-    adapt_fails_with("llama_plain", config_for("[\"lm_head\"]", NULL), "target module 'lm_head'");
+    adapt_fails_with(
+        "llama_plain", config_for("[\"lm_head\"]", NULL),
+        "target module 'lm_head': adapters are built for matrices of the layers alone; train this "
+        "module whole: lora_modules_to_save: [lm_head]");
+    adapt_fails_with("qwen2_tied", config_for("[\"lm_head\"]", NULL), "lora_modules_to_save: [lm_head]");
+    adapt_fails_with("llama_plain", config_for("[\"q_proj\",\"model.embed_tokens\"]", NULL),
+                     "lora_modules_to_save: [model.embed_tokens]");
     adapt_fails_with("llama_plain", config_for(NULL, "[\"head\",\"score\"]"), "module to save 'score'");
     adapt_fails_with("deepseek_v3_plain", config_for(NULL, NULL), "must be named for a deepseek_v3 model");
     struct lora_config c = config_for(NULL, NULL);

@@ -28,6 +28,10 @@ ADAPTERS = {
     "llama_rslora": ("llama_bias", dict(r=3, lora_alpha=4, target_modules="all-linear", use_rslora=True)),
     "llama_dora": ("llama_bias", dict(r=2, lora_alpha=3, target_modules=["o_proj", "down_proj", "k_proj"],
                                       use_dora=True)),
+    "llama_patterns": ("llama_plain", dict(
+        r=2, lora_alpha=4, use_rslora=True, target_modules=["q_proj", "k_proj", "up_proj"],
+        rank_pattern={"0.self_attn.q_proj": 5, "self_attn.*": 3},
+        alpha_pattern={r"^model\.layers\.0\..*": 7, "k_proj": 0.5, "layers.1.self_attn.k_proj": 9})),
     "qwen2_tied_head": ("qwen2_tied", dict(r=2, lora_alpha=4, target_modules="all-linear", use_dora=True,
                                            modules_to_save=["lm_head"])),
     "qwen2_saved": ("qwen2_plain", dict(r=5, lora_alpha=5, target_modules=["q_proj", "up_proj"],
