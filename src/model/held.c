@@ -15,7 +15,7 @@
 #include "base/pool.h"
 #include "model/model_int.h"
 
-enum { BLOCK = 64, NEST = 256, ITEM_BLOCKS = 512 };
+enum { BLOCK = 64, NEST = 256, ITEM_BLOCKS = 512, BINS = 1024 };
 
 /* Quantiles of the normal distribution, and 4-bit floats; by code. */
 static const float nf4[16] = {
@@ -74,8 +74,33 @@ static uint8_t nearest(const float *table, float x)
     return (uint8_t)best;
 }
 
+/* The same for many x of -1..1. A bin is narrower than what any code is nearest to, so it holds numbers of at
+ * most two codes: those of its ends, set apart by more than the bin's number is rounded. */
+struct bins {
+    uint8_t low[BINS + 1], high[BINS + 1];
+};
+
+static void bins_fill(struct bins *b, const float *table)
+{
+    const float width = 2.0F / BINS, more = 0x1p-20F;
+    for (int i = 0; i <= BINS; i++) {
+        uint8_t one = nearest(table, (float)i * width - 1 - more);
+        uint8_t other = nearest(table, (float)(i + 1) * width - 1 + more);
+        b->low[i] = one < other ? one : other;
+        b->high[i] = one < other ? other : one;
+    }
+}
+
+static uint8_t nearest_of(const struct bins *b, const float *table, float x)
+{
+    int i = (int)((x + 1) * (BINS / 2));
+    uint8_t low = b->low[i], high = b->high[i];
+    return fabsf(table[high] - x) < fabsf(table[low] - x) ? high : low;
+}
+
 struct holding {
     struct held *h;
+    const struct bins *bins;
     const struct weight *w;
     int *bad; /* [items] */
 };
@@ -114,7 +139,7 @@ static void hold4(void *ctx, int item)
         size_t count = n - at < BLOCK ? n - at : BLOCK;
         float most = h->scales[(from + at) / BLOCK] = largest(x + at, count);
         for (size_t i = at; i < at + count; i++) {
-            uint8_t code = nearest(h->table, most > 0 ? x[i] / most : 0);
+            uint8_t code = nearest_of(q->bins, h->table, most > 0 ? x[i] / most : 0);
             h->codes[(from + i) / 2] |= (uint8_t)(code << (i % 2 ? 0 : 4));
         }
     }
@@ -155,27 +180,6 @@ static void nest(struct held *h, size_t blocks)
     free(plain);
 }
 
-static int hold(struct model *m, int i, int flags, struct err *e)
-{
-    struct weight *w = &m->weights[i];
-    struct held *h = &m->held[i];
-    size_t n = (size_t)w->rows * (size_t)w->cols, blocks = (n + BLOCK - 1) / BLOCK;
-    bool bytes = flags & MODEL_INT8;
-    *h = (struct held){.face = {.tile = bytes ? tile8 : tile4}, .cols = w->cols};
-    h->table = flags & MODEL_FP4 ? fp4 : nf4;
-    h->codes = alloc_zero(bytes ? n : (n + 1) / 2, 1);
-    h->scales = alloc_floats(bytes ? (size_t)w->rows : blocks);
-    int items = bytes ? w->rows : (int)((blocks + ITEM_BLOCKS - 1) / ITEM_BLOCKS), bad = 0;
-    struct holding q = {h, w, alloc_zero((size_t)items, sizeof *q.bad)};
-    pool_for(items, bytes ? hold8 : hold4, &q);
-    for (int k = 0; k < items; k++) bad |= q.bad[k];
-    free(q.bad);
-    if (bad) return err_set(e, "%s: tensor %s holds NaN or infinity", m->path, w->name);
-    if (flags & MODEL_NESTED && !bytes) nest(h, blocks);
-    w->stored = &h->face;
-    return 0;
-}
-
 bool model_holds(int flags)
 {
     return flags & (MODEL_NF4 | MODEL_FP4 | MODEL_INT8);
@@ -186,6 +190,31 @@ static bool is_held(const struct model *m, int i)
     return lora_fits(m, i) && m->placed[i].row->slot != SLOT_ROUTER;
 }
 
+int model_hold(struct model *m, int i, int flags, struct err *e)
+{
+    if (!is_held(m, i)) return 0;
+    if (!m->held) m->held = alloc_zero((size_t)m->n_weights, sizeof *m->held);
+    struct weight *w = &m->weights[i];
+    struct held *h = &m->held[i];
+    size_t n = (size_t)w->rows * (size_t)w->cols, blocks = (n + BLOCK - 1) / BLOCK;
+    bool bytes = flags & MODEL_INT8;
+    *h = (struct held){.face = {.tile = bytes ? tile8 : tile4}, .cols = w->cols};
+    h->table = flags & MODEL_FP4 ? fp4 : nf4;
+    h->codes = alloc_zero(bytes ? n : (n + 1) / 2, 1);
+    h->scales = alloc_floats(bytes ? (size_t)w->rows : blocks);
+    int items = bytes ? w->rows : (int)((blocks + ITEM_BLOCKS - 1) / ITEM_BLOCKS), bad = 0;
+    struct bins bins;
+    bins_fill(&bins, h->table);
+    struct holding q = {h, &bins, w, alloc_zero((size_t)items, sizeof *q.bad)};
+    pool_for(items, bytes ? hold8 : hold4, &q);
+    for (int k = 0; k < items; k++) bad |= q.bad[k];
+    free(q.bad);
+    if (bad) return err_set(e, "%s: tensor %s holds NaN or infinity", m->path, w->name);
+    if (flags & MODEL_NESTED && !bytes) nest(h, blocks);
+    w->stored = &h->face;
+    return 0;
+}
+
 size_t held_bytes(const struct model *m, int i, int flags)
 {
     size_t rows = (size_t)m->weights[i].rows, n = rows * (size_t)m->weights[i].cols;
@@ -193,14 +222,6 @@ size_t held_bytes(const struct model *m, int i, int flags)
     if (!model_holds(flags) || !is_held(m, i)) return 0;
     if (flags & MODEL_INT8) return n + rows * sizeof(float);
     return (n + 1) / 2 + (flags & MODEL_NESTED ? blocks + nests * sizeof(float) : blocks * sizeof(float));
-}
-
-int model_hold(struct model *m, int flags, struct err *e)
-{
-    m->held = alloc_zero((size_t)m->n_weights, sizeof *m->held);
-    for (int i = 0; i < m->n_weights; i++)
-        if (is_held(m, i) && hold(m, i, flags, e)) return -1;
-    return 0;
 }
 
 void held_release(struct model *m)

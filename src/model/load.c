@@ -220,8 +220,17 @@ static int pack_weight(struct model *m, int i, struct tensor_file *f, const stru
 {
     struct weight *w = &m->weights[i];
     int bad = model_multiplies(m, i) ? weight_pack(w) : fill_rows(w, f, at);
-    stored_forget(&m->stored[i], f, at->t);
+    stored_forget(&m->stored[i]);
     return bad >= 0 ? bad_row(f, at->t, bad, e) : 0;
+}
+
+/* A matrix that stays in its file is quantised from there, and the file's pages are let go: so a base is read
+ * in the memory that its codes take and one tensor more. */
+static int hold_weight(struct model *m, int i, int flags, struct err *e)
+{
+    int failed = model_hold(m, i, flags, e);
+    stored_forget(&m->stored[i]);
+    return failed;
 }
 
 /* Panels of the weights that stay in their file, which they do not have yet, would take more than three
@@ -234,12 +243,25 @@ static bool panels_are_large(const struct model *m)
     return bytes > 0.75 * (double)memory_allowed();
 }
 
+/* Of a file that is not read further: the types of the weights, and which of them would stay there, since a
+ * product with those takes other memory. */
+static void fill_on_paper(struct model *m, const struct tensor_file *f, int flags)
+{
+    static const struct stored nowhere;
+    for (int i = 0; i < m->n_weights; i++) {
+        const struct arch_weight *row = m->placed[i].row;
+        const struct tensor_info *t = f ? named(m, i, f, f->gguf ? row->gguf : row->name) : NULL;
+        m->placed[i].dtype = t ? t->dtype : model_plain_dtype(m);
+        if (model_stays_in_file(m, i, flags)) m->weights[i].stored = &nowhere;
+    }
+}
+
 int model_fill(struct model *m, struct tensor_file *f, int flags, struct err *e)
 {
     struct weight_place *places = alloc_zero((size_t)m->n_weights, sizeof *places);
     int result = find_weights(m, f, places, e);
-    bool packed = flags & MODEL_PACKED;
-    if (!result && flags & (MODEL_IN_PLACE | MODEL_PACKED)) leave_in_place(m, f, places);
+    bool packed = flags & MODEL_PACKED, holds = model_holds(flags);
+    if (!result && (holds || flags & (MODEL_IN_PLACE | MODEL_PACKED))) leave_in_place(m, f, places);
     if (!result && packed && flags & MODEL_IN_PLACE_IF_LARGE && panels_are_large(m)) {
         log_info("%s: weights stay in the file, since packed for products they would not fit in memory",
                  m->path);
@@ -253,6 +275,8 @@ int model_fill(struct model *m, struct tensor_file *f, int flags, struct err *e)
             result = fill_weight(m, i, f, &places[i], e);
         else if (packed)
             result = pack_weight(m, i, f, &places[i], e);
+        else if (holds)
+            result = hold_weight(m, i, flags, e);
     free(places);
     return result;
 }
@@ -400,15 +424,17 @@ static int load(struct model *m, struct tensor_file **file, int flags, uint64_t 
         if (!has_further(m, *file)) m->config.mtp = 0;
     }
     model_layout(m);
-    if (flags & MODEL_NO_WEIGHTS) return 0;
+    if (flags & MODEL_NO_WEIGHTS) {
+        fill_on_paper(m, *file, flags);
+        return 0;
+    }
     if (flags & MODEL_RANDOM) {
         if (flags & MODEL_IN_PLACE) draw_in_place(m, seed);
         if (model_allocate(m, e)) return -1;
         model_draw(m, seed);
         return 0;
     }
-    if (!model_holds(flags)) return model_fill(m, *file, flags, e);
-    return model_fill(m, *file, MODEL_IN_PLACE, e) || model_hold(m, flags, e) ? -1 : 0;
+    return model_fill(m, *file, flags, e);
 }
 
 /* ---- an adapter and its base --------------------------------------------------------------------------- */

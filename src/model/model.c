@@ -309,6 +309,13 @@ static void hash_floats(const void *ctx, size_t at, size_t n, void *out)
     free(row);
 }
 
+/* A sweep over all weights must not leave all of their file in memory. */
+static void forget_stored(const struct model *m)
+{
+    for (int i = 0; i < m->n_weights && m->stored; i++)
+        if (m->weights[i].stored == &m->stored[i].face) stored_forget(&m->stored[i]);
+}
+
 static void hash_weights(const struct weight *list, int count, char hex[65])
 {
     struct hash *h = hash_new();
@@ -331,9 +338,13 @@ void model_hash(const struct model *m, char hex[65])
     CHECK(m->data, "%s has no weights", m->path);
     if (!l) {
         hash_weights(m->weights, m->n_weights, hex);
+        forget_stored(m);
         return;
     }
-    if (!l->base_hash[0]) hash_weights(m->weights, m->n_weights, l->base_hash);
+    if (!l->base_hash[0]) {
+        hash_weights(m->weights, m->n_weights, l->base_hash);
+        forget_stored(m);
+    }
     char own[HASH_HEX];
     hash_weights(l->weights, l->n, own);
     struct hash *h = hash_new();
@@ -489,13 +500,30 @@ int64_t model_n_trained(const struct model *m)
     return n;
 }
 
+bool model_stays_in_file(const struct model *m, int i, int flags)
+{
+    return is_matrix(m, i) && (flags & MODEL_IN_PLACE || model_holds(flags));
+}
+
 size_t model_bytes(const struct model *m, int flags)
 {
     size_t bytes = m->lora ? m->lora->n_floats * sizeof(float) : 0;
     for (int i = 0; i < m->n_weights; i++) {
         const struct weight *w = &m->weights[i];
-        bool in_file = is_matrix(m, i) && (flags & MODEL_IN_PLACE || model_holds(flags));
-        bytes += in_file ? held_bytes(m, i, flags) : (size_t)w->rows * (size_t)w->cols * sizeof *w->data;
+        bytes += model_stays_in_file(m, i, flags) ? held_bytes(m, i, flags)
+                                                  : (size_t)w->rows * (size_t)w->cols * sizeof *w->data;
+    }
+    return bytes;
+}
+
+size_t model_mapped_bytes(const struct model *m, int flags)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < m->n_weights; i++) {
+        const struct dtype_info *d = dtype_info(m->placed[i].dtype);
+        size_t n = (size_t)m->weights[i].rows * (size_t)m->weights[i].cols;
+        if (model_stays_in_file(m, i, flags) && model_multiplies(m, i) && !held_bytes(m, i, flags))
+            bytes += n / (size_t)d->block * (size_t)d->bytes;
     }
     return bytes;
 }

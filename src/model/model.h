@@ -87,6 +87,8 @@ struct weight *model_find(struct model *m, const char *hf_name);
 int64_t model_n_params(const struct model *m);
 /* Of its numbers when loaded with these flags, without those that stay in a file. */
 size_t model_bytes(const struct model *m, int flags);
+/* Of those that stay in a file and are read for every product. */
+size_t model_mapped_bytes(const struct model *m, int flags);
 /* Those that a token meets on its way: of a mixture's experts as many as it passes; no layers behind the
  * last. */
 int64_t model_n_active(const struct model *m);

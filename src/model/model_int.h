@@ -251,6 +251,8 @@ struct stored_tensor { /* the form of a weight that stays in its file (stored.c)
     struct fp8_scales scales;
     const struct narrow *narrow; /* narrow.c; NULL: panels are float32 */
     struct stored_keys keys;
+    const struct file_map *map;
+    size_t bytes; /* from p to the end of the tensor that it is part of */
 };
 
 struct lora_weight { /* what a weight of an adapter is */
@@ -320,9 +322,13 @@ char *arch_name(const char *pattern, int layer, int expert);
 struct model *model_shape(const struct model *m);
 /* Names, shapes and slots of all weights from m->config; no numbers yet. */
 void model_layout(struct model *m);
+/* What config.json says that numbers which are not quantised are stored as. */
+enum dtype model_plain_dtype(const struct model *m);
 /* The block of numbers of all weights that are not stored, unset. Fails when it is more than the machine's
  * memory. */
 int model_allocate(struct model *m, struct err *e);
+/* Loaded with these flags, does weight i stay in its file, or is it held in few bits? */
+bool model_stays_in_file(const struct model *m, int i, int flags);
 /* Is weight i, or the one that it copies, the second factor of products? */
 bool model_multiplies(const struct model *m, int i);
 /* Memory for the panels of all weights that are multiplied (stored ones only with `stored`): in one piece, so
@@ -395,10 +401,10 @@ int save_folder(struct model *m, const char *dir, const struct save_how *how, st
 
 /* ---- few bits (held.c) --------------------------------------------------------------------------------- */
 
-/* Quantise the layers' matrices, which are there, as flags say (MODEL_NF4 ...). */
-int model_hold(struct model *m, int flags, struct err *e);
-/* Do flags say so; what it takes for weight i (0: it is left alone). */
+/* Do flags say so (MODEL_NF4 ...)? Quantise weight i, which is stored otherwise, if it is a matrix of the
+ * layers; what it takes then (0: it is left alone). */
 bool model_holds(int flags);
+int model_hold(struct model *m, int i, int flags, struct err *e);
 size_t held_bytes(const struct model *m, int i, int flags);
 void held_release(struct model *m);
 
@@ -412,7 +418,7 @@ void stored_init(struct stored_tensor *s, const struct tensor_file *f, const str
 /* Where row `row` of the weight begins. */
 const uint8_t *stored_row(const struct stored_tensor *s, int row);
 /* Its pages leave this process's memory until they are read again. */
-void stored_forget(const struct stored_tensor *s, const struct tensor_file *f, const struct tensor_info *t);
+void stored_forget(const struct stored_tensor *s);
 /* Give it panels as narrow as its type, where there are such (narrow.c). */
 void narrow_init(struct stored_tensor *s, enum dtype t);
 

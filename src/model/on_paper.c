@@ -21,8 +21,7 @@ static void tell(const struct listing *l, const char *name, enum dtype dtype, co
     l->f(l->ctx, &t);
 }
 
-/* What numbers that are not quantised are stored as. */
-static enum dtype plain_dtype(const struct model *m)
+enum dtype model_plain_dtype(const struct model *m)
 {
     const char *name = json_str_or(m->config.raw, "dtype", json_str_or(m->config.raw, "torch_dtype", ""));
     return !strcmp(name, "bfloat16") ? DT_BF16 : !strcmp(name, "float16") ? DT_F16 : DT_F32;
@@ -35,7 +34,7 @@ static void tell_weight(const struct listing *l, int i, bool fp8)
     int n = model_weight_shape(l->m, i, shape);
     bool buffer = l->m->placed[i].row->kind == WEIGHT_BUFFER;
     if (!fp8 || !fp8_holds(l->m, i)) {
-        tell(l, w->name, buffer ? DT_F32 : plain_dtype(l->m), shape, n);
+        tell(l, w->name, buffer ? DT_F32 : model_plain_dtype(l->m), shape, n);
         return;
     }
     char name[2 * ARCH_NAME_MAX];
@@ -53,7 +52,7 @@ static void tell_copies(const struct listing *l, int layer)
     for (int k = 0; k < 2; k++) {
         if (!names[k]) continue;
         char *name = arch_name(names[k], layer, 0);
-        tell(l, name, plain_dtype(l->m), shape, 2);
+        tell(l, name, model_plain_dtype(l->m), shape, 2);
         free(name);
     }
 }

@@ -87,7 +87,9 @@ void stored_init(struct stored_tensor *s, const struct tensor_file *f, const str
                                 .row_bytes = row_bytes(t),
                                 .cols = (int)t->shape[t->n_dims - 1],
                                 .head_dim = at->head_dim,
-                                .scales = fp8_scales_of(f, t)};
+                                .scales = fp8_scales_of(f, t),
+                                .map = &f->maps[t->file]};
+    s->bytes = t->offset + t->bytes - (size_t)(s->p - s->map->p);
     if (!k) {
         narrow_init(s, t->dtype);
         return;
@@ -101,11 +103,9 @@ void stored_init(struct stored_tensor *s, const struct tensor_file *f, const str
                                    .n_values = (int)t->shape[1]};
 }
 
-void stored_forget(const struct stored_tensor *s, const struct tensor_file *f, const struct tensor_info *t)
+void stored_forget(const struct stored_tensor *s)
 {
-    const struct file_map *map = &f->maps[t->file];
-    size_t at = (size_t)(s->p - map->p), end = t->offset + t->bytes;
-    file_map_forget(map, at, end - at);
+    file_map_forget(s->map, (size_t)(s->p - s->map->p), s->bytes);
 }
 
 /* ---- drawn --------------------------------------------------------------------------------------------- */

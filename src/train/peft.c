@@ -35,9 +35,10 @@ static int check_keys(struct trainer *t, const struct lora_config *lora, struct 
     struct conf *c = t->conf;
     const char *const *items;
     if (conf_bool(c, "from_scratch"))
-        return err_usage(e,
-                         "use_peft with from_scratch: an adapter of a model drawn at random could never be "
-                         "loaded again; save the drawn model first (openr1 init)");
+        return err_usage(
+            e, "use_peft with from_scratch: an adapter of a model drawn at random could never be "
+               "loaded again; write the drawn model first (openr1 init --random_weights bfloat16) and "
+               "leave from_scratch out");
     if (strcmp(lora->task, "CAUSAL_LM") != 0)
         return err_usage(e, "lora_task_type is '%s'; CAUSAL_LM is what is trained here", lora->task);
     if (conf_list(c, "lora_target_parameters", &items) > 0)
@@ -76,9 +77,13 @@ int peft_flags(struct conf *c, int *flags, struct err *e)
     if (!four && !eight) return 0;
     if (four && eight) return err_usage(e, "load_in_4bit and load_in_8bit: give one of them");
     if (*flags & MODEL_RANDOM)
-        return err_usage(e,
-                         "from_scratch with load_in_%dbit: a model drawn at random would stay as it is drawn",
-                         four ? 4 : 8);
+        return err_usage(
+            e,
+            "from_scratch with load_in_%dbit: weights of few bits are not trained, so a model drawn "
+            "at random would stay as it is drawn. To train it, leave load_in_%dbit out; for "
+            "adapters on a random base, write one (openr1 init --random_weights bfloat16) and give "
+            "its folder with use_peft: true, without from_scratch",
+            four ? 4 : 8, four ? 4 : 8);
     if (str_ends(conf_str(c, "model_name_or_path"), ".gguf"))
         *flags |= MODEL_IN_PLACE;
     else if (eight)

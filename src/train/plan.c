@@ -43,6 +43,7 @@ void plan_text(const struct plan *p, size_t limit, struct str *out)
         if (p->rows[i].bytes) add_row(out, p->rows[i].what, p->rows[i].bytes);
     add_row(out, "total", plan_total(p));
     add_row(out, "may be used", limit);
+    if (p->mapped) add_row(out, "weights read from their file", p->mapped);
     if (p->disk) add_row(out, "optimiser state, on disk", p->disk);
 }
 
@@ -67,9 +68,9 @@ json_t *plan_json(const struct plan *p, size_t limit)
         json_array_append_new(others, json_pack("{s:s, s:I, s:I}", "settings", p->others[i].settings, "total",
                                                 (json_int_t)p->others[i].bytes, "disk",
                                                 (json_int_t)p->others[i].disk));
-    return json_pack("{s:o, s:I, s:I, s:I, s:b, s:o}", "memory", memory, "total", (json_int_t)plan_total(p),
-                     "limit", (json_int_t)limit, "disk", (json_int_t)p->disk, "fits", plan_total(p) <= limit,
-                     "others", others);
+    return json_pack("{s:o, s:I, s:I, s:I, s:I, s:b, s:o}", "memory", memory, "total",
+                     (json_int_t)plan_total(p), "limit", (json_int_t)limit, "mapped", (json_int_t)p->mapped,
+                     "disk", (json_int_t)p->disk, "fits", plan_total(p) <= limit, "others", others);
 }
 
 size_t plan_micro(const struct micro *b, struct model *m, bool checkpoint, bool learn)

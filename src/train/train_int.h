@@ -154,7 +154,8 @@ struct plan {
         size_t bytes;
     } rows[PLAN_ROWS];
     int n;
-    size_t disk; /* of optimiser state that is kept there */
+    size_t disk;   /* of optimiser state that is kept there */
+    size_t mapped; /* of weights that are read from their file, whose pages the system may drop */
     struct plan_other { /* the total and the disk with other settings */
         char settings[96];
         size_t bytes, disk;

@@ -43,11 +43,13 @@ int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *ho
     t->max_micro = t->accumulation;
     int flags = conf_bool(c, "from_scratch") ? MODEL_RANDOM : 0;
     if (peft_flags(c, &flags, e)) return -1;
-    t->model = model_load(conf_str(c, "model_name_or_path"), t->dry ? MODEL_NO_WEIGHTS : flags, t->seed, e);
+    t->model =
+        model_load(conf_str(c, "model_name_or_path"), flags | (t->dry ? MODEL_NO_WEIGHTS : 0), t->seed, e);
     if (!t->model || chat_set_template(t, e) || chat_pin_time(t, e) || peft_open(t, e)) return -1;
     if (moe_open(&t->moe, t->model, c, e)) return -1;
     model_train(t->model, true);
     plan_add(&t->plan, "weights", model_bytes(t->model, flags));
+    t->plan.mapped = model_mapped_bytes(t->model, flags);
     plan_add(&t->plan, "gradients", (size_t)model_n_trained(t->model) * sizeof(float));
     struct optim_bytes state = optimiser_bytes(t->model, &t->optim);
     plan_add(&t->plan, "optimiser state", state.memory);
@@ -526,6 +528,15 @@ static void add_summary(const struct trainer *t, const struct run_state *s, stru
     json_decref(summary);
 }
 
+static void say_memory(const struct plan *p)
+{
+    char mapped[64] = "";
+    if (p->mapped)
+        snprintf(mapped, sizeof mapped, " and %.3g GB mapped from a file", (double)p->mapped / 1e9);
+    log_info("memory: %.3g GB at most, the program itself among them; %.3g GB%s were planned",
+             (double)memory_peak() / 1e9, (double)plan_total(p) / 1e9, mapped);
+}
+
 static int finish(struct trainer *t, const struct rows *data, struct str *out, struct err *e)
 {
     struct run_state done = {.status = RUN_FINISHED, .step = t->step};
@@ -541,8 +552,7 @@ static int finish(struct trainer *t, const struct rows *data, struct str *out, s
     double seconds = clock_s() - t->started_s, steps = (double)(t->steps_here > 0 ? t->steps_here : 1);
     log_info("{'train_runtime': %.1f, 'train_steps_per_second': %.3f, 'train_loss': %.4g}", seconds,
              (double)t->steps_here / (seconds > 0 ? seconds : 1), t->loss_sum / steps);
-    log_info("memory: %.3g GB at most, the program itself among them; %.3g GB were planned",
-             (double)memory_peak() / 1e9, (double)plan_total(&t->plan) / 1e9);
+    say_memory(&t->plan);
     add_summary(t, &done, out);
     return 0;
 }

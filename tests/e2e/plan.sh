@@ -40,6 +40,24 @@ check plain
 check checkpointed --gradient_checkpointing true
 check small_state --optim adamw_8bit --gradient_accumulation_steps 2
 
+# A base in four bits is read in the memory of its codes and one tensor more: the whole run takes less than
+# the file of 16-bit numbers, of which nothing is left in memory. It is planned as it is run.
+larger=$(sed 's/"num_hidden_layers": 6/"num_hidden_layers": 16/
+  s/"intermediate_size": 1536/"intermediate_size": 2048/' "$tmp/config.json")
+"$OPENR1" init --model_config "$larger" --alphabet '0123456789+-= ' --random_weights bfloat16 \
+  --out "$tmp/large" 2>"$tmp/text" || say "init: $(cat "$tmp/text")"
+file=$(wc -c <"$tmp/large/model.safetensors")
+four="--model_name_or_path $tmp/large --use_peft true --load_in_4bit true --gradient_checkpointing true
+  --per_device_train_batch_size 1"
+want=$(planned $four)
+"$OPENR1" sft $common $four --output_dir "$tmp/few" >"$tmp/out" 2>"$tmp/text" ||
+  say "four bits: $(cat "$tmp/text")"
+got=$(sed -n 's/.*memory: \([0-9.]*\) GB at most.*/\1/p' "$tmp/text")
+awk -v got="$got" -v file="$file" 'BEGIN { exit !(file > 1.2e8 && got * 1e9 < file) }' ||
+  say "a base in four bits: $got GB at most, its file has $file bytes: $(cat "$tmp/text")"
+grep -q "total  *$(awk -v x="$want" 'BEGIN { printf "%.2f MB", x / 1e6 }')" "$tmp/text" ||
+  say "a plan of $want bytes became another: $(cat "$tmp/text")"
+
 # Only config.json and the tokenizer, and the plan is the same.
 cp -r "$tmp/model" "$tmp/bare"
 rm -f "$tmp/bare"/*.safetensors

@@ -153,7 +153,11 @@ static void what_cannot_be_is_refused(void **state)
         {BASE "use_peft true lora_task_type SEQ_CLS", "CAUSAL_LM"},
         {BASE "use_peft true use_dora true", "lora_dropout: 0"},
         {BASE "use_peft true lora_modules_to_save score", "module to save 'score'"},
-        {"model_name_or_path @base from_scratch true dataset_name @data.jsonl use_peft true", "from_scratch"},
+        {"model_name_or_path @base from_scratch true dataset_name @data.jsonl use_peft true",
+         "openr1 init --random_weights bfloat16"},
+        {"model_name_or_path @base from_scratch true dataset_name @data.jsonl use_peft true load_in_4bit "
+         "true",
+         "leave load_in_4bit out"},
         {"model_name_or_path @first/model dataset_name @data.jsonl use_peft true", "is an adapter"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
