@@ -1,7 +1,8 @@
 /* cmd_init.c: `openr1 init`: a model folder without weights, for training from scratch.
  *
- * Writes config.json (as given, with the special ids and a missing vocabulary size filled in) and the files of
- * a tokenizer of single characters. `sft --from_scratch` draws the weights; so does --random_weights, into files.
+ * Writes config.json (as given, with the special ids and a missing vocabulary size filled in) and the files
+ * of a tokenizer of single characters. `sft --from_scratch` draws the weights; so does --random_weights, into
+ * files.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,7 +148,7 @@ static int init_run(struct conf *c, struct err *e)
     if (set_vocab(config, tokenizer_size(t), e)) goto out;
     set_id(config, "bos_token_id", tokenizer_bos(t));
     set_id(config, "eos_token_id", tokenizer_eos(t));
-    set_id(config, "pad_token_id", tokenizer_pad(t) >= 0 ? tokenizer_pad(t) : tokenizer_eos(t));
+    set_id(config, "pad_token_id", tokenizer_pad(t));
     if (folder_write(dir, config, t, e) || folder_check(c, dir, e)) goto out;
     rc = 0;
 out:

@@ -258,11 +258,21 @@ static void unknown_add(const struct bpe *b, struct symbols *s)
     s->unknown = 1;
 }
 
-static void symbols_of_bytes(const struct bpe *b, struct symbols *s, const char *p, size_t n)
+static int byte_unknown(struct enc *x, const char *p, size_t n, size_t at)
+{
+    size_t from = at;
+    while (from && ((unsigned char)p[from] & 0xC0) == 0x80) from--;
+    return err_set(x->e,
+                   "the tokenizer has no token for the character \"%.*s\" (byte %02X) and no unknown token",
+                   utf8_length(p + from, n - from), p + from, (unsigned char)p[at]);
+}
+
+static int symbols_of_bytes(const struct bpe *b, struct enc *x, struct symbols *s, const char *p, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         int id = b->byte_id[(unsigned char)p[i]];
         if (id == NO_ID) {
+            if (b->strict) return byte_unknown(x, p, n, i);
             unknown_add(b, s);
             continue;
         }
@@ -270,6 +280,7 @@ static void symbols_of_bytes(const struct bpe *b, struct symbols *s, const char 
         s->p[s->n++] = id;
     }
     unknown_flush(b, s);
+    return 0;
 }
 
 /* The bytes of a character without a token as <0xNN>, if there is one for each. */
@@ -318,10 +329,7 @@ static int piece_merge(const struct bpe *b, struct enc *x, const char *p, size_t
 {
     size_t room = b->n_prefix || b->n_suffix ? n * (1 + b->n_prefix) + b->n_suffix : n;
     struct symbols s = {.p = work_room(x, room)};
-    if (b->byte_level)
-        symbols_of_bytes(b, &s, p, n);
-    else if (symbols_of_chars(b, x, &s, p, n))
-        return -1;
+    if ((b->byte_level ? symbols_of_bytes : symbols_of_chars)(b, x, &s, p, n)) return -1;
     if (!b->n_merges) return s.n;
     return s.n <= SHORT_PIECE ? merge_short(b, s.p, s.n) : merge_long(b, s.p, s.n);
 }

@@ -126,6 +126,7 @@ static int bpe_options(struct tokenizer *t, const json_t *m, struct err *e)
     b->byte_level = plain && pretokenizers_give_bytes(t);
     const char *unk = json_str_or(m, "unk_token", NULL);
     b->unk = unk ? lexicon_find(&t->lex, unk, strlen(unk)) : NO_ID;
+    b->strict = b->unk == NO_ID && !strcmp(json_str_or(t->config, UNKNOWN_BYTES, ""), "error");
     return bpe_ready(b, e);
 }
 

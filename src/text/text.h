@@ -60,11 +60,11 @@ struct tokenizer *tokenizer_from_vocab(const struct vocab *v, struct err *e);
  * of a family's names. Release v also after a failure: a tokenizer that cannot be said so. */
 int tokenizer_to_vocab(const struct tokenizer *t, struct vocab *v, struct err *e);
 void vocab_release(struct vocab *v);
-/* One token a character of `alphabet` (UTF-8), plus specials; ids in order, specials first. Of the
- * specials, names like <|end|>, and <unk>, <pad>, <s>, </s>, <bos>, <eos>, are special (skipped in
- * decoding, found as bos, eos and pad by their names); others, such as <think>, are added tokens that
- * decode to their text. Other characters are <unk> if that is among the specials; else encoding them is
- * an error. */
+/* One token a character of `alphabet` (UTF-8), plus specials; ids in order, specials first, and last the
+ * pieces of characters that have several bytes. Of the specials, names like <|end|>, and <unk>, <pad>, <s>,
+ * </s>, <bos>, <eos>, are special (skipped in decoding, found as bos, eos and pad by their names); others,
+ * such as <think>, are added tokens that decode to their text. Where none is named so, pad is eos. Bytes of
+ * other characters are <unk> if that is among the specials; else encoding them is an error. */
 struct tokenizer *tokenizer_chars(const char *alphabet, const char *const *specials, int n_specials,
                                   struct err *e);
 void tokenizer_free(struct tokenizer *t);

@@ -113,6 +113,9 @@ struct bpe_merge {
     int32_t left, right, id;
     uint32_t rank;
 };
+/* Key of tokenizer_config.json, with which tokenizers of characters ask for that: "error". */
+#define UNKNOWN_BYTES "unknown_bytes"
+
 struct bpe {
     const struct lexicon *lex; /* the tokenizer's */
     struct lexicon raw;        /* byte-level with ignore_merges: bytes of each token */
@@ -120,6 +123,7 @@ struct bpe {
     const char *prefix, *suffix; /* of a symbol that is not the first, or is the last, of its piece */
     size_t n_prefix, n_suffix;
     int unk;
+    bool strict; /* byte-level: a byte without a token is an error; else it is left out, as in the library */
     int byte_id[256]; /* byte-level: id of the byte's character; otherwise of <0xNN>; NO_ID: none */
     struct bpe_merge *merges;
     int n_merges, merges_cap;

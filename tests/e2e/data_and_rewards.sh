@@ -42,8 +42,8 @@ grep -q 'parameters' "$tmp/err"
 grep -q '"vocab_size": 18' "$tmp/init/config.json"
 grep -q '"eos_token_id": 0' "$tmp/init/config.json"
 [ -s "$tmp/init/tokenizer.json" ]
-shape='{"model_type":"llama","hidden_size":16,"num_hidden_layers":1,"num_attention_heads":2,"intermediate_size":32,
-  "vocab_size":'
+shape='{"model_type":"llama","hidden_size":16,"num_hidden_layers":1,"num_attention_heads":2,
+  "intermediate_size":32,"vocab_size":'
 "$OPENR1" init --model_config "${shape}64}" --alphabet abc --out "$tmp/padded" 2>"$tmp/err"
 grep -q '"vocab_size": 64' "$tmp/padded/config.json"
 status=0

@@ -42,7 +42,8 @@ static void expect_text(const struct tokenizer *t, const int *ids, size_t n, boo
 
 static void check_all(const struct tokenizer *t)
 {
-    assert_int_equal(tokenizer_size(t), 4 + 48 + 2);
+    /* Behind the alphabet: the bytes of é and 中, and the first two of 中. */
+    assert_int_equal(tokenizer_size(t), 4 + 48 + 2 + 2 + 3 + 1);
     assert_int_equal(tokenizer_id(t, "<|pad|>"), 0);
     assert_int_equal(tokenizer_id(t, "0"), 4);
     assert_int_equal(tokenizer_eos(t), 1);
@@ -96,13 +97,22 @@ static void an_unknown_character_is_an_error_that_names_it(void **state)
     tokenizer_free(t);
 }
 
-static void an_unknown_character_is_unk_when_there_is_one(void **state)
+static void pad_is_eos_where_no_token_is_named_so(void **state)
+{
+    (void)state;
+    struct tokenizer *t = make(specials + 1, 3);
+    assert_int_equal(tokenizer_pad(t), 0);
+    assert_int_equal(tokenizer_eos(t), 0);
+    tokenizer_free(t);
+}
+
+static void the_bytes_of_an_unknown_character_are_unk_when_there_is_one(void **state)
 {
     (void)state;
     const char *const with_unk[] = {"<unk>", "<|end|>"};
     struct tokenizer *t = make(with_unk, 2);
-    const int ids[] = {3, 0, 0, 4};
-    expect_ids(t, "1üü2", 0, ids, 4);
+    const int ids[] = {3, 0, 0, 0, 0, 4};
+    expect_ids(t, "1ЖЖ2", 0, ids, 6);
     tokenizer_free(t);
 }
 
@@ -120,7 +130,8 @@ int main(void)
         cmocka_unit_test(characters_and_specials_have_ids_in_order),
         cmocka_unit_test(a_saved_tokenizer_reads_back_the_same),
         cmocka_unit_test(an_unknown_character_is_an_error_that_names_it),
-        cmocka_unit_test(an_unknown_character_is_unk_when_there_is_one),
+        cmocka_unit_test(pad_is_eos_where_no_token_is_named_so),
+        cmocka_unit_test(the_bytes_of_an_unknown_character_are_unk_when_there_is_one),
         cmocka_unit_test(a_repeated_character_is_refused),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
