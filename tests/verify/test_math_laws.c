@@ -1,6 +1,7 @@
 /* Laws that every verdict keeps, on random expressions whose values are computed here in double precision: an
  * expression equals itself, the verdict is symmetric and does not see blanks, \left \right, \dfrac or
- * dollars; and expressions of clearly different value are never equal. `test_math_laws 100000` tries so many.
+ * dollars; and expressions of clearly different value are never equal, on whatever side of a constant they
+ * differ. `test_math_laws 100000` tries so many.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -190,6 +191,44 @@ static void numbers_of_different_value_are_never_equal(void **state)
     assert_true(apart > trials / 5);
 }
 
+/* Two formulas that agree on one side of a constant of any size, and differ on the other, are not equal. */
+static void the_other_side_of_a_break_is_seen(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *gold, *answer;
+        bool same;
+    } forms[] = {{"|x-C|", "C-x", false},
+                 {"|x-C|", "x-C", false},
+                 {"|x-C|", "|C-x|", true},
+                 {"\\max(x,C)", "C", false},
+                 {"\\max(x,C)", "x", false},
+                 {"\\max(x,C)", "\\frac{x+C+|x-C|}{2}", true},
+                 {"\\sqrt{(x-C)^2}", "x-C", false},
+                 {"\\sqrt{(x-C)^2}", "|x-C|", true},
+                 {"y\\lfloor x/C\\rfloor", "0", false},
+                 {"\\begin{cases}x & x<C\\\\ 2x & x\\ge C\\end{cases}", "x", false},
+                 {"|x-C|+y", "y+C-x", false},
+                 {"|x-C|+y", "|C-x|+y", true}};
+    for (int i = 0; i < trials / 20; i++) {
+        struct str pair[2], constant;
+        size_t form = below(sizeof forms / sizeof *forms);
+        str_init(&constant, 40);
+        str_addf(&constant, "%u\\cdot10^{%d}", 1 + below(99), (int)below(31) - 12);
+        for (int k = 0; k < 2; k++) {
+            str_init(&pair[k], 400);
+            str_puts(&pair[k], "$");
+            replaced(&pair[k], k ? forms[form].answer : forms[form].gold, "C", constant.p);
+            str_puts(&pair[k], "$");
+        }
+        bool same = verdict_of(pair[0].p, pair[1].p) == VERDICT_CORRECT;
+        if (same != forms[form].same) fail_msg("%s and %s: %d", pair[0].p, pair[1].p, same);
+        str_release(&pair[0]);
+        str_release(&pair[1]);
+        str_release(&constant);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1) trials = (int)strtol(argv[1], NULL, 10);
@@ -197,6 +236,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(spelling_changes_nothing),
         cmocka_unit_test(order_of_terms_changes_nothing_and_a_term_more_does),
         cmocka_unit_test(numbers_of_different_value_are_never_equal),
+        cmocka_unit_test(the_other_side_of_a_break_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
