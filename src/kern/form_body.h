@@ -30,25 +30,27 @@ INLINE void form_group(struct form_lanes *f, const enum kern_form form, const ch
 {
     const uint16_t *halves = (const uint16_t *)p + at;
     if (FORM_GROUPED(form)) f->d = vf_from_half(halves);
+    if (form == KERN_Q4) f->d = vf_mul(f->d, vf_set(1 / NIBBLE_LESS_8)); /* a power of two: exact */
     if (form == KERN_Q4_LEAST) f->m = vf_from_half(halves + KERN_PANEL);
 }
 
 /* The lines of a step begin at p. */
 INLINE void form_step(struct form_lanes *f, const enum kern_form form, const char *p, const int at)
 {
-    if (form == KERN_Q4 || form == KERN_Q4_LEAST) f->words = vi_load((const uint32_t *)p + at);
+    if (form == KERN_Q4) f->words = vi_load_less_8((const uint32_t *)p + at);
+    if (form == KERN_Q4_LEAST) f->words = vi_load((const uint32_t *)p + at);
 }
 
-/* The next line, which is number i of its step. */
-INLINE vf form_line(struct form_lanes *f, const enum kern_form form, const char *p, int i, const int at)
+/* Line i of the step. */
+INLINE vf form_line(const struct form_lanes *f, const enum kern_form form, const char *p, int i,
+                    const int at)
 {
     if (form == KERN_F32) return vf_load((const float *)(const void *)p + i * KERN_PANEL + at);
     if (form == KERN_BF16) return vf_from_bfloat((const uint16_t *)p + i * KERN_PANEL + at);
     if (form == KERN_F16) return vf_from_half((const uint16_t *)p + i * KERN_PANEL + at);
     if (form == KERN_Q8) return vf_mul(vf_from_bytes((const int8_t *)p + i * KERN_PANEL + at), f->d);
-    vf q = vf_nibbles(f->words, form == KERN_Q4 ? 8 : 0);
-    f->words = vi_sar(f->words, 4);
-    return form == KERN_Q4 ? vf_mul(q, f->d) : vf_fma(q, f->d, f->m);
+    return form == KERN_Q4 ? vf_mul(vf_nibble_less_8(f->words, i), f->d)
+                           : vf_fma(vf_nibble(f->words, i), f->d, f->m);
 }
 
 /* k lines of a panel as floats. */

@@ -14,7 +14,8 @@
 enum {
     PANEL_VECS = KERN_PANEL / LANES,
     GEMM_FAST_ROWS = 4,          /* so few follow memory by themselves */
-    GEMM_WIDE = 4,               /* panels at once, at most */
+    GEMM_PINNED_ROWS = 2,        /* so few have the lines of a step one after another in code */
+    GEMM_WIDE = 4,               /* panels at once, at most, of float32 */
     GEMM_A_FLOATS = 1 << 17,     /* a block of A where it lies: half a second-level cache */
     GEMM_A_K = 8 * KERN_K_BLOCK, /* and its length */
     GEMM_COPY_K = 2 * KERN_K_BLOCK,
@@ -111,6 +112,22 @@ struct gemm_run {
     vf acc[GEMM_TILE_VECS];
 };
 
+/* One line of the step. */
+INLINE void gemm_line(struct gemm_run *r, const struct gemm_tile *t, const enum kern_form form,
+                      const int rows, const int panels, const int line)
+{
+    const int cols = panels * PANEL_VECS;
+    vf bv[GEMM_WIDE * PANEL_VECS];
+    UNROLL for (int j = 0; j < cols; j++) bv[j] =
+        form_line(&r->f[j], form, r->b + j / PANEL_VECS * t->b_panel, line, j % PANEL_VECS * LANES);
+    UNROLL for (int i = 0; i < rows; i++)
+    {
+        vf av = vf_set(r->a[i * t->a_row]);
+        UNROLL for (int j = 0; j < cols; j++) r->acc[i * cols + j] = vf_fma(av, bv[j], r->acc[i * cols + j]);
+    }
+    r->a += t->a_col;
+}
+
 /* The lines of a step. */
 INLINE void gemm_step(struct gemm_run *r, const struct gemm_tile *t, const enum kern_form form,
                       const int rows, const int panels, const bool far)
@@ -128,17 +145,15 @@ INLINE void gemm_step(struct gemm_run *r, const struct gemm_tile *t, const enum 
     }
     UNROLL for (int j = 0; j < cols; j++)
         form_step(&r->f[j], form, r->b + j / PANEL_VECS * t->b_panel, j % PANEL_VECS * LANES);
-    ROLL for (int line = 0; line < lines; line++, r->a += t->a_col)
-    {
-        vf bv[GEMM_WIDE * PANEL_VECS];
-        UNROLL for (int j = 0; j < cols; j++) bv[j] =
-            form_line(&r->f[j], form, r->b + j / PANEL_VECS * t->b_panel, line, j % PANEL_VECS * LANES);
-        UNROLL for (int i = 0; i < rows; i++)
+    if (rows <= GEMM_PINNED_ROWS) {
+        UNROLL for (int line = 0; line < lines; line++)
         {
-            vf av = vf_set(r->a[i * t->a_row]);
-            UNROLL for (int j = 0; j < cols; j++) r->acc[i * cols + j] =
-                vf_fma(av, bv[j], r->acc[i * cols + j]);
+            gemm_line(r, t, form, rows, panels, line);
+            /* A chain of sums that went by way of memory would take twice as long. */
+            if (lines > 1) UNROLL for (int j = 0; j < rows * cols; j++) vf_keep(r->acc[j]);
         }
+    } else {
+        ROLL for (int line = 0; line < lines; line++) gemm_line(r, t, form, rows, panels, line);
     }
     r->b += lines * FORM_LINE(form);
 }
@@ -172,9 +187,12 @@ INLINE void gemm_tile(const struct gemm_tile *t, const enum kern_form form, cons
 }
 
 /* Panels that a lone tile of so many rows takes at once. One panel would not fill the pipeline with up to
- * three rows; beyond that it is memory that gains, which reads several streams faster than one. */
-#define GEMM_FIT(rows)    (GEMM_TILE_VECS / ((rows)*PANEL_VECS))
-#define GEMM_PANELS(rows) (GEMM_FIT(rows) > GEMM_WIDE ? GEMM_WIDE : GEMM_FIT(rows) < 1 ? 1 : GEMM_FIT(rows))
+ * three rows; beyond that it is memory that gains, which reads several streams faster than one. What widens a
+ * line takes registers too. */
+#define GEMM_FIT(rows)  (GEMM_TILE_VECS / ((rows)*PANEL_VECS))
+#define GEMM_MOST(form) ((form) == KERN_F32 ? GEMM_WIDE : GEMM_WIDE_NARROW)
+#define GEMM_PANELS(form, rows)                                                                              \
+    (GEMM_FIT(rows) > GEMM_MOST(form) ? GEMM_MOST(form) : GEMM_FIT(rows) < 1 ? 1 : GEMM_FIT(rows))
 
 /* Constant rows for a tile; what is above GEMM_ROWS never comes and is not compiled. */
 #define GEMM_CASE(r, call)                                                                                   \
@@ -200,7 +218,7 @@ INLINE void gemm_tile(const struct gemm_tile *t, const enum kern_form form, cons
 /* One panel, or a few at once. Only float32 panels meet several tiles. */
 INLINE void gemm_tile_of(const enum kern_form form, const struct gemm_tile *t, int rows, bool wide)
 {
-#define WIDE(r) gemm_tile(t, form, r, GEMM_PANELS(r), false)
+#define WIDE(r) gemm_tile(t, form, r, GEMM_PANELS(form, r), false)
 #define ONE(r)  form != KERN_F32 || t->far ? gemm_tile(t, form, r, 1, true) : gemm_tile(t, form, r, 1, false)
     if (wide)
         GEMM_CASES(rows, WIDE)
@@ -281,8 +299,9 @@ static void gemm_block(const struct kern_gemm *g, const struct gemm_tile *t, int
 {
     _Alignas(64) float widened[KERN_K_BLOCK * KERN_PANEL];
     const struct gemm_form *form = &gemm_forms[g->form];
-    bool widens = g->form != KERN_F32 && m > GEMM_ROWS;
-    for (int n = 0, panels = m <= GEMM_ROWS ? GEMM_PANELS(m) : 1; n < g->n; n += panels * KERN_PANEL) {
+    const int lone = g->form >= KERN_Q4 ? GEMM_ROWS_NIBBLES : GEMM_ROWS;
+    bool widens = g->form != KERN_F32 && m > lone;
+    for (int n = 0, panels = m <= lone ? GEMM_PANELS(g->form, m) : 1; n < g->n; n += panels * KERN_PANEL) {
         if (g->n - n < panels * KERN_PANEL) panels = 1;
         struct gemm_tile u = *t;
         const char *b = t->b + n / KERN_PANEL * t->b_panel;

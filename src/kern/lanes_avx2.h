@@ -15,6 +15,8 @@ enum {
     LANES = 8,
     GEMM_ROWS = 6, /* x 2 vectors of a panel, beside 2 vectors of B and one of A */
     GEMM_TILE_VECS = 12,
+    GEMM_WIDE_NARROW = 2,  /* panels at once, at most, in forms that are widened */
+    GEMM_ROWS_NIBBLES = 4, /* more are multiplied with widened lines */
     SCORE_ROWS = 3, /* x 4 vectors of keys */
     MIX_ROWS = 6,   /* x 2 vectors of a head */
     MIX_VECS = 2,
@@ -23,6 +25,9 @@ enum {
 
 typedef __m256 vf;
 typedef __m256i vi;
+
+/* x stays in a register. */
+#define vf_keep(x) __asm__("" : "+x"(x))
 
 static inline vf vf_set(float x)
 {
@@ -179,11 +184,21 @@ static inline vi vi_load(const uint32_t *p)
 {
     return _mm256_loadu_si256((const __m256i *)p);
 }
-/* The lowest four bits of each lane, less a constant. */
-static inline vf vf_nibbles(vi x, int less)
+/* Nibble i of each lane; and, of what vi_load_less_8 gave, nibble i less 8, times NIBBLE_LESS_8: one whose
+ * top bit is turned is a signed number once it stands at the top of its lane. */
+static inline vf vf_nibble(vi x, int i)
 {
-    vi q = _mm256_and_si256(x, _mm256_set1_epi32(15));
-    return _mm256_cvtepi32_ps(_mm256_sub_epi32(q, _mm256_set1_epi32(less)));
+    return _mm256_cvtepi32_ps(_mm256_and_si256(_mm256_srli_epi32(x, 4 * i), _mm256_set1_epi32(15)));
+}
+#define NIBBLE_LESS_8 0x1p28F
+static inline vi vi_load_less_8(const uint32_t *p)
+{
+    return _mm256_xor_si256(vi_load(p), _mm256_set1_epi32((int)0x88888888U));
+}
+static inline vf vf_nibble_less_8(vi x, int i)
+{
+    vi top = _mm256_and_si256(_mm256_slli_epi32(x, 28 - 4 * i), _mm256_set1_epi32((int)0xF0000000U));
+    return _mm256_cvtepi32_ps(top);
 }
 
 /* s[0..LANES) += x^2 in double. */

@@ -11,6 +11,8 @@ enum {
     LANES = 16,
     GEMM_ROWS = 12, /* x 1 vector of a panel, whose block stays in the first-level cache */
     GEMM_TILE_VECS = 24,
+    GEMM_WIDE_NARROW = 4,
+    GEMM_ROWS_NIBBLES = 12,
     SCORE_ROWS = 6, /* x 2 vectors of keys */
     MIX_ROWS = 6,   /* x 2 vectors of a head */
     MIX_VECS = 2,
@@ -19,6 +21,8 @@ enum {
 
 typedef __m512 vf;
 typedef __m512i vi;
+
+#define vf_keep(x) __asm__("" : "+v"(x))
 
 static inline vf vf_set(float x)
 {
@@ -175,10 +179,21 @@ static inline vi vi_load(const uint32_t *p)
 {
     return _mm512_loadu_si512(p);
 }
-static inline vf vf_nibbles(vi x, int less) /* a look-up sees the lowest four bits */
+static inline vf vf_nibble_of(vi x, int i, float less) /* a look-up sees the lowest four bits */
 {
     vf t = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    return _mm512_permutexvar_ps(x, _mm512_sub_ps(t, _mm512_set1_ps((float)less)));
+    x = _mm512_srlv_epi32(x, _mm512_set1_epi32(4 * i));
+    return _mm512_permutexvar_ps(x, _mm512_sub_ps(t, _mm512_set1_ps(less)));
+}
+static inline vf vf_nibble(vi x, int i)
+{
+    return vf_nibble_of(x, i, 0);
+}
+#define NIBBLE_LESS_8     1.0F
+#define vi_load_less_8(p) vi_load(p)
+static inline vf vf_nibble_less_8(vi x, int i)
+{
+    return vf_nibble_of(x, i, 8);
 }
 
 enum { DOUBLES = 2 };

@@ -14,6 +14,8 @@ enum {
     LANES = 4,
     GEMM_ROWS = 6, /* x 4 vectors of a panel, beside 4 vectors of B and one of A */
     GEMM_TILE_VECS = 24,
+    GEMM_WIDE_NARROW = 2,
+    GEMM_ROWS_NIBBLES = 6,
     SCORE_ROWS = 2, /* x 8 vectors of keys */
     MIX_ROWS = 6,   /* x 4 vectors of a head */
     MIX_VECS = 4,
@@ -22,6 +24,8 @@ enum {
 
 typedef float32x4_t vf;
 typedef uint32x4_t vi;
+
+#define vf_keep(x) __asm__("" : "+w"(x))
 
 static inline vf vf_set(float x)
 {
@@ -163,10 +167,15 @@ static inline vi vi_load(const uint32_t *p)
 {
     return vld1q_u32(p);
 }
-static inline vf vf_nibbles(vi x, int less)
+static inline vf vf_nibble(vi x, int i)
 {
-    int32x4_t q = vreinterpretq_s32_u32(vandq_u32(x, vdupq_n_u32(15)));
-    return vcvtq_f32_s32(vsubq_s32(q, vdupq_n_s32(less)));
+    return vcvtq_f32_u32(vandq_u32(vshlq_u32(x, vdupq_n_s32(-4 * i)), vdupq_n_u32(15)));
+}
+#define NIBBLE_LESS_8     1.0F
+#define vi_load_less_8(p) vi_load(p)
+static inline vf vf_nibble_less_8(vi x, int i)
+{
+    return vsubq_f32(vf_nibble(x, i), vdupq_n_f32(8));
 }
 
 enum { DOUBLES = 2 };
