@@ -233,27 +233,31 @@ static size_t anchor_last(const char *s, size_t n, const char **rule)
 
 /* ---- plain text --------------------------------------------------------------------------------------- */
 
-/* Words from zero to ninety-nine. */
-int number_word(const char *s, size_t n)
+/* The number that words write out at the beginning of running text, up to the end of its clause or before
+ * what is counted; "one of them", "one might" is none. */
+static bool offer_number_words(struct finder *f, const char *s, size_t n, const char *rule)
 {
-    static const char *const ones[] = {"zero",    "one",     "two",       "three",    "four",
-                                       "five",    "six",     "seven",     "eight",    "nine",
-                                       "ten",     "eleven",  "twelve",    "thirteen", "fourteen",
-                                       "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"};
-    static const char *const tens[] = {"twenty", "thirty",  "forty",  "fifty",
-                                       "sixty",  "seventy", "eighty", "ninety"};
-    for (int i = 0; i < 20; i++)
-        if (ascii_word_at(s, n, ones[i])) return i;
-    for (int i = 0; i < 8; i++) {
-        size_t k = strlen(tens[i]);
-        if (n < k || strncasecmp(s, tens[i], k) != 0) continue;
-        if (n > k && s[k] == '-') {
-            int one = number_word(s + k + 1, n - k - 1);
-            return one > 0 && one < 10 ? (i + 2) * 10 + one : -1;
-        }
-        return n == k || !isalnum((unsigned char)s[k]) ? (i + 2) * 10 : -1;
+    static const char *const others[] = {"of",     "might", "may",   "can", "could",
+                                         "should", "must",  "would", "has", "is"};
+    fmpq_t value;
+    bool offered = false;
+    fmpq_init(value);
+    size_t used = number_words(s, n, value), gap = strspn(s + used, " ");
+    bool number = used > 0;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        number = number && !ascii_word_at(s + used + gap, n - used - gap, others[i]);
+    if (number) {
+        char *digits = fmpq_get_str(NULL, 10, value);
+        struct str text;
+        str_init(&text, 0);
+        str_puts(&text, digits);
+        flint_free(digits);
+        struct candidate *c = offer_made(f, &text, STYLE_PLAIN, rule);
+        if (c) c->relation = phrase_around(s, n, 0, used);
+        offered = c != NULL;
     }
-    return -1;
+    fmpq_clear(value);
+    return offered;
 }
 
 /* The answer at the beginning of running text: a formula as long as it goes, its first number, a number
@@ -268,8 +272,8 @@ static void offer_plain(struct finder *f, const char *s, size_t n, const char *r
     size_t prefix = is_article(clean.p + skip, clean.len - skip)
                         ? 0
                         : math_prefix(f->w, clean.p + skip, clean.len - skip);
-    int word = number_word(clean.p + skip, clean.len - skip);
-    bool number = run_find(clean.p, clean.len, false, &run);
+    bool words = !prefix && offer_number_words(f, clean.p + skip, clean.len - skip, rule);
+    bool number = !words && run_find(clean.p, clean.len, false, &run);
     if (prefix || number) {
         struct str copy;
         str_init(&copy, 0);
@@ -283,11 +287,6 @@ static void offer_plain(struct finder *f, const char *s, size_t n, const char *r
             if (number && !(prefix && run.at == skip && run.n == prefix))
                 offer_worded(f, base + run.at, run.n, run.relation, rule);
         }
-    } else if (word >= 0) {
-        struct str digits;
-        str_init(&digits, 16);
-        str_addf(&digits, "%d", word);
-        offer_made(f, &digits, STYLE_PLAIN, rule);
     }
     str_release(&clean);
 }

@@ -16,6 +16,7 @@ struct lexer {
     int cap;
     int brackets; /* open ( [ \{, in which commas separate */
     bool blank, bad;
+    bool prefix; /* looks for the formula that a text begins with: words end it */
 };
 
 static struct token *emit(struct lexer *l, enum token_kind kind, int value, const char *text)
@@ -335,6 +336,19 @@ static bool follows_value(const struct parser *p)
            t->kind == T_DEGREE || (t->kind == T_CLOSE);
 }
 
+/* Are these letters a word that belongs to the value in front: a unit, million, apples? */
+static bool is_worded(const struct lexer *l, const char *s, size_t k)
+{
+    const struct parser *p = l->p;
+    bool text = p->n && p->t[p->n - 1].kind == T_TEXT, value = follows_value(p);
+    size_t length;
+    if (!text && !value) return false;
+    if (unit_word_known(s, k) || scale_word(s, k, &length)) return true;
+    bool operator_ahead = l->at + k < l->n && strchr("_^({", s[k]) != NULL; /* bar{x} */
+    if (l->prefix || !l->blank || operator_ahead) return false; /* what ends a formula in prose */
+    return is_word_run(s, k) || (text && k >= 2);
+}
+
 /* A run of letters without a backslash. */
 static void lex_letters(struct lexer *l)
 {
@@ -352,7 +366,7 @@ static void lex_letters(struct lexer *l)
             emit(l, T_SEP, c->name[0] == 'o' ? 'o' : 'a', NULL);
         else
             emit(l, c->kind, c->value, c->text ? c->text : c->name);
-    } else if (follows_value(l->p) && unit_word_known(s, k)) {
+    } else if (is_worded(l, s, k)) {
         emit(l, T_TEXT, 0, work_text(l->p->w, s, k));
         l->at += k;
     } else if ((glued = glued_function(s, k))) {
@@ -521,7 +535,7 @@ size_t math_prefix(struct work *w, const char *s, size_t n)
 {
     struct parser p = {.w = w, .style = STYLE_PLAIN};
     if (n > 2000) n = 2000;
-    struct lexer l = {.p = &p, .s = s, .n = n, .cap = (int)n + 7};
+    struct lexer l = {.p = &p, .s = s, .n = n, .cap = (int)n + 7, .prefix = true};
     p.t = work_alloc(w, (n + 8) * sizeof *p.t);
     if (!p.t) return 0;
     lex_range(&l, n);

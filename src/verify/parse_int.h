@@ -138,6 +138,9 @@ struct node *parse_text(struct parser *p);                      /* at words in f
 /* Takes a sign of relation or words that mean one, in front of a value without a left side: \ge 12, \text{at
  * least } 12. 0: there is none. */
 int relation_ahead(struct parser *p);
+/* Products are written in the order of the alphabet (abc, xyz); three letters and more in another order are a
+ * word. */
+bool is_word_run(const char *s, size_t n);
 bool is_condition_word(const char *s); /* x = n\pi \text{ for } n \in Z */
 int relation_negated(int r);
 

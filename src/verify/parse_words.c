@@ -40,9 +40,7 @@ int relation_negated(int r)
 
 /* ---- words alone --------------------------------------------------------------------------------------- */
 
-/* Products are written in the order of the alphabet (abc, xyz); three letters and more in another order are a
- * word. */
-static bool is_word_run(const char *s, size_t n)
+bool is_word_run(const char *s, size_t n)
 {
     for (size_t i = 1; i < n; i++)
         if (tolower((unsigned char)s[i]) < tolower((unsigned char)s[i - 1])) return n >= 3;
@@ -125,6 +123,22 @@ static void words_taken(struct parser *p, struct str *words)
     }
 }
 
+/* 3 million, 2 dozen eggs: the value times the number that its words begin with, which are taken off. */
+static struct node *scaled(struct parser *p, struct node *value, char *words)
+{
+    size_t length, blank = strspn(words, " ");
+    long scale;
+    while ((scale = scale_word(words + blank, strlen(words + blank), &length))) {
+        struct node *in = value->kind == K_UNIT ? value->arg[0] : value; /* \$3 million */
+        in = node_2(p->w, K_MUL, 0, in, node_int(p->w, scale));
+        value = value->kind == K_UNIT ? node_with(p->w, value, &in, 1) : in;
+        if (!value) return NULL;
+        memmove(words, words + blank + length, strlen(words + blank + length) + 1);
+        blank = strspn(words, " ");
+    }
+    return value;
+}
+
 static bool is_unit(const char *words)
 {
     struct unit u;
@@ -140,16 +154,18 @@ struct node *parse_units(struct parser *p, struct node *value)
     if (is_condition_word(peek(p)->text)) return value;
     str_init(&words, 512);
     words_taken(p, &words);
-    int r = phrase_behind(words.p, words.len, &at, &length);
+    if (words.len) value = scaled(p, value, words.p);
+    int r = phrase_behind(words.p, strlen(words.p), &at, &length);
     struct node *out = value;
     if (r == R_OTHER) {
         out = parse_fail(p, "words that change the value stand behind it");
     } else {
         if (r) { /* 12 m or more: the unit stays, apples say nothing */
-            memmove(words.p + at, words.p + at + length, words.len - at - length + 1);
+            memmove(words.p + at, words.p + at + length, strlen(words.p + at + length) + 1);
             p->behind = r;
         }
-        if (!r || is_unit(words.p)) out = node_named(p->w, K_UNIT, words.p, &value, 1);
+        bool left = words.p[strspn(words.p, " ")] != 0;
+        if (value && left && (!r || is_unit(words.p))) out = node_named(p->w, K_UNIT, words.p, &value, 1);
     }
     str_release(&words);
     if (out && starts_factor(p)) return parse_fail(p, "words stand inside the formula");

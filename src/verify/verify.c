@@ -84,12 +84,21 @@ static bool braces_kept(const char *s, size_t n)
     return true;
 }
 
-/* A number that was written as words, \text{5 apples} or \text{one}; else the words as they are. */
+/* twelve, one hundred and five as a number; else the words as they are. */
+static struct node *number_spelled(struct trial *t, struct node *words)
+{
+    fmpq_t value;
+    fmpq_init(value);
+    size_t n = strlen(words->name), used = number_words(words->name, n, value);
+    struct node *out = used && used == n ? node_num(&t->w, value) : words;
+    fmpq_clear(value);
+    return out;
+}
+
+/* A number that was written among words, \text{5 apples}; else the words as they are. */
 static struct node *number_in_words(struct trial *t, struct node *words)
 {
     const char *s = words->name, *why;
-    int word = strchr(s, ' ') ? -1 : number_word(s, strlen(s));
-    if (word >= 0) return node_int(&t->w, word);
     size_t number = strspn(s, "0123456789.,"), unit = strspn(s + number, " ");
     const char *name = s + number + unit;
     if (!number || !unit || !isalpha((unsigned char)*name) || strpbrk(name, " 0123456789")) return words;
@@ -104,11 +113,15 @@ static struct node *read_candidate(struct trial *t, const struct candidate *c, c
      * product where the gold is a formula. */
     bool words_asked = t->n_readings == 0 || !t->reading[0].node || t->reading[0].node->kind == K_TEXT;
     bool looked_at = c->box || t->answer.text == NULL;
-    if (looked_at && (words_asked || memchr(c->p, ' ', c->n)) && is_wording(c->p, c->n))
-        return node_named(&t->w, K_TEXT, work_text(&t->w, c->p, c->n), NULL, 0);
-    struct node *n = math_parse(&t->w, c->p, c->n, c->style, why);
-    if (!n && !t->w.over && c->style == STYLE_LATEX && c->box)
-        n = math_parse(&t->w, c->p, c->n, STYLE_PLAIN, why);
+    struct node *n;
+    if (looked_at && (words_asked || memchr(c->p, ' ', c->n)) && is_wording(c->p, c->n)) {
+        n = node_named(&t->w, K_TEXT, work_text(&t->w, c->p, c->n), NULL, 0);
+    } else {
+        n = math_parse(&t->w, c->p, c->n, c->style, why);
+        if (!n && !t->w.over && c->style == STYLE_LATEX && c->box)
+            n = math_parse(&t->w, c->p, c->n, STYLE_PLAIN, why);
+    }
+    if (n && n->kind == K_TEXT && !t->w.p->text_exact) n = number_spelled(t, n);
     if (n && n->kind == K_TEXT && !words_asked && !t->w.p->text_exact) n = number_in_words(t, n);
     if (n && c->percent && !c->box && n->kind != K_PERCENT) n = node_1(&t->w, K_PERCENT, 0, n);
     if (n && c->relation) {

@@ -206,6 +206,13 @@ int phrase_around(const char *s, size_t n, size_t from, size_t to);
 /* The unknown of a relation that names none: "less than 12". */
 #define UNNAMED "?"
 
+/* ---- number_words.c ------------------------------------------------------------------------------------ */
+
+/* The number that words write out at the beginning of a text (twelve, two thirds); its bytes, 0: none. */
+size_t number_words(const char *s, size_t n, fmpq_t out);
+/* hundred, million, dozen: what they multiply by; 0. */
+long scale_word(const char *s, size_t n, size_t *length);
+
 /* ---- units.c ------------------------------------------------------------------------------------------- */
 
 /* A known unit as a factor of powers of base units; unknown words are no unit (false). A word of two meanings
@@ -358,8 +365,6 @@ struct finder {
 /* The places where the answer may stand, best first. Release in any case. */
 void find_answers(struct finder *f, const char *text, bool gold);
 void finder_release(struct finder *f);
-/* twelve, twenty-five: the number at the beginning of a text; -1 if none. */
-int number_word(const char *s, size_t n);
 /* The letters that running text chooses; behind "the answer is"; 0: none. */
 unsigned choice_said(const char *s, size_t n);
 unsigned choice_behind(const char *s, size_t n);
