@@ -166,6 +166,9 @@ static struct engine_limits choose_limits(struct grpo *g, struct conf *c)
         .max_running = total < 256 ? total : 256, .max_rows = 512, .keep_sets = g->keeps_sets};
     int longest = g->prompts.longest > g->held_out.longest ? g->prompts.longest : g->held_out.longest;
     l.max_tokens = longest + g->preflight.longest + g->sampling.max_new_tokens;
+    bool guesses = strcmp(conf_str(c, "speculate"), "lookup") == 0;
+    if (guesses) l.draft.by = drafter_find("lookup", NULL);
+    if (conf_is_set(c, "num_draft_tokens")) l.draft.n = guesses ? (int)conf_int(c, "num_draft_tokens") : 0;
     if (conf_is_set(c, "max_running"))
         l.max_running = (int)conf_int(c, "max_running");
     else

@@ -188,6 +188,17 @@ const struct opt grpo_options[] = {
      .lo = 1,
      .hi = 65536,
      .help = "sequences decoded together; unset: what memory allows. Changes speed only"},
+    {.key = "speculate",
+     .type = OPT_STR,
+     .fallback = "none",
+     .choices = "none|lookup",
+     .help = "lookup: guess tokens by what followed when the text was last like this, and verify them "
+             "together. Changes speed only"},
+    {.key = "num_draft_tokens",
+     .type = OPT_INT,
+     .lo = 1,
+     .hi = 256,
+     .help = "speculate: tokens guessed at a time; unset: 10"},
 
     {.key = "beta",
      .type = OPT_REAL,

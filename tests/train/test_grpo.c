@@ -185,6 +185,10 @@ static void splitting_a_step_changes_no_bit(void **state)
               SPLIT "per_device_train_batch_size 4 gradient_accumulation_steps 4 steps_per_generation 2");
     same_hash(whole, SPLIT "prompts_per_step 4");
     same_hash(whole, SPLIT "prompts_per_step 4 max_running 2");
+    same_hash(whole, SPLIT "prompts_per_step 4 speculate lookup");
+    same_hash(SPLIT "prompts_per_step 4 top_p 0.9 min_p 0.05 max_completion_length 9 num_iterations 2",
+              SPLIT "prompts_per_step 4 top_p 0.9 min_p 0.05 max_completion_length 9 num_iterations 2 "
+                    "speculate lookup num_draft_tokens 3 max_running 5");
     same_hash(whole, SPLIT "prompts_per_step 4 gradient_checkpointing true");
 }
 
