@@ -128,7 +128,7 @@ static bool count_on(struct counting *c, const struct number_name *w)
         break;
     }
     case DOZEN:
-        if (c->group == 0 || c->last_scale) return false;
+        if (c->group == 0 || c->group > 99 || c->last_scale) return false;
         c->group *= 12;
         break;
     default: return false;
