@@ -11,7 +11,6 @@ enum truth compare_item(struct judge *j, struct node *g, struct node *a);
 enum truth ordered_same(struct judge *j, struct node *const *g, struct node *const *a, int n);
 /* Values of which at least one has a unit, or other words, behind it. (quantity.c) */
 enum truth quantity_same(struct judge *j, struct node *g, struct node *a);
-bool is_half_of_day(const char *words); /* a.m., PM */
 /* Words, or values that are spelled as such. */
 enum truth words_same(struct judge *j, struct node *g, struct node *a);
 /* Lists and sets with \pm inside have both signs as elements. */

@@ -62,11 +62,6 @@ static char half_of_day(const char *words)
     return (letters[0] == 'a' || letters[0] == 'p') && letters[1] == 'm' ? letters[0] : 0;
 }
 
-bool is_half_of_day(const char *words)
-{
-    return half_of_day(words) != 0;
-}
-
 /* Minutes since midnight of 3:30, or 3, in its half of the day; -1: it is no time. */
 static long clock_minutes(struct judge *j, const struct node *n, char half)
 {

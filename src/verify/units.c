@@ -376,11 +376,6 @@ bool unit_word_known(const char *s, size_t n)
     return n > 1 && name_of(s, n) != NULL;
 }
 
-bool unit_letter_known(char c)
-{
-    return name_of(&c, 1) != NULL;
-}
-
 void unit_release(struct unit *u)
 {
     fmpq_clear(u->factor);

@@ -230,7 +230,6 @@ struct unit {
 bool unit_read(const char *words, bool other, struct unit *out); /* unit_release in any case */
 void unit_release(struct unit *u);
 bool units_sorted(void);
-bool unit_letter_known(char c); /* m, s, g: in running text also names */
 bool unit_word_known(const char *s, size_t n);
 
 /* ---- computing: expand.c, exact.c, modular.c, poly.c, numeric.c, breaks.c, bound.c ------------------- */
