@@ -52,7 +52,7 @@ static void refused(const char *type, const char *kwargs, const char *part)
 static void wrong_settings_are_refused_with_a_reason(void **state)
 {
     (void)state;
-    refused("cosin", "{}", "did you mean 'cosine'");
+    refused("cosin", "{}", "did you mean \"cosine\"");
     refused("cosine", "{\"min_lr\": 1e-5}", "min_lr");
     refused("cosine_with_min_lr", "{}", "neither");
     refused("cosine_with_min_lr", "{\"min_lr\": 1e-5, \"min_lr_rate\": 0.1}", "both");
