@@ -405,12 +405,20 @@ static enum truth listed_region(struct judge *j, struct node *g, struct node *a)
     return j->w->p->allow_set_relation_comp ? region_same(j, a, g) : UNKNOWN;
 }
 
+static bool has_bound(const struct node *n)
+{
+    bool bound = n->kind == K_REL && !is_equality(n);
+    for (int i = 0; n->kind == K_SEQ && i < n->n && !bound; i++) bound = has_bound(n->arg[i]);
+    return bound;
+}
+
 enum truth compare_nodes(struct judge *j, struct node *g, struct node *a)
 {
     struct realset x, y;
     const char *var = NULL;
     g = tidy(j, g);
     a = tidy(j, a);
+    if (g && a && (has_bound(g) || has_bound(a)) && !units_left_out(j, &g, &a)) return UNKNOWN;
     if (!g || !a || j->w->over || ++j->depth > 60) {
         judge_say(j, "%s", j->w->over ? j->w->over : "nested too deep");
         return UNKNOWN;

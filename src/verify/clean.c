@@ -47,14 +47,32 @@ static char full_width(const char *s, int n)
     return code >= 0xF01 && code <= 0xF5E ? (char)(code - 0xF01 + '!') : 0;
 }
 
-/* Bytes of a currency mark in front of an amount: \$, US$, Rs. */
-static size_t currency_at(const char *s, size_t n, bool start, enum style style)
+/* Bytes of a currency mark in front of an amount, as another sign has it: US\$, USD 12, Rs. 12. */
+static size_t currency_at(const char *s, size_t n, bool start, const char **sign)
 {
-    size_t us = n > 2 && start && (strncmp(s, "US", 2) == 0 || strncmp(s, "AU", 2) == 0) ? 2 : 0;
-    if (n - us > 1 && s[us] == '\\' && s[us + 1] == '$') return us + 2;
-    if (s[us] == '$' && (us || style == STYLE_PLAIN)) return us + 1;
-    if (start && n > 3 && strncmp(s, "Rs", 2) == 0 && (s[2] == ' ' || s[2] == '.')) return 3;
+    static const struct {
+        const char *mark, *sign;
+    } marks[] = {{"US\\$", "\\$"},   {"AU\\$", "\\$"},    {"US$", "\\$"},      {"AU$", "\\$"},
+                 {"USD", "\\$"},     {"EUR", "\\euro "},  {"GBP", "\\pounds "}, {"JPY", "\\yen "},
+                 {"INR", "\\rupee "}, {"Rs.", "\\rupee "}, {"Rs", "\\rupee "}};
+    for (size_t i = 0; start && i < sizeof marks / sizeof *marks; i++) {
+        size_t k = strlen(marks[i].mark), gap = k;
+        if (n <= k || strncmp(s, marks[i].mark, k) != 0) continue;
+        while (gap < n && s[gap] == ' ') gap++;
+        if (gap == n || !(isdigit((unsigned char)s[gap]) || s[gap] == '.')) continue;
+        *sign = marks[i].sign;
+        return k;
+    }
     return 0;
+}
+
+/* Is the bare dollar at s the sign of an amount, and none of two that mark a formula? */
+static bool is_dollar_sign(const char *s, size_t n, enum style style)
+{
+    size_t k = 1;
+    while (k < n && (isdigit((unsigned char)s[k]) || strchr(".,", s[k]))) k++;
+    if (k == 1 || (k < n && s[k] == '$')) return false;
+    return style == STYLE_PLAIN || !memchr(s + k, '$', n - k);
 }
 
 void clean_math(const char *s, size_t n, enum style style, struct str *out)
@@ -63,9 +81,19 @@ void clean_math(const char *s, size_t n, enum style style, struct str *out)
     bool twice = !memmem(s, n, "\\begin", 6) && !memmem(s, n, "matrix", 6);
     for (size_t i = 0; i < n;) {
         bool start = i == 0 || !isalnum((unsigned char)s[i - 1]);
-        size_t money = currency_at(s + i, n - i, start, style);
+        const char *sign_of_money = NULL;
+        size_t money = currency_at(s + i, n - i, start, &sign_of_money);
         if (money) {
+            str_puts(out, sign_of_money);
             i += money;
+        } else if (s[i] == '\\' && i + 1 < n && s[i + 1] == '$') {
+            str_puts(out, "\\$");
+            i += 2;
+        } else if (s[i] == '$' && is_dollar_sign(s + i, n - i, style)) {
+            str_puts(out, "\\$");
+            i++;
+        } else if (s[i] == '$' && style == STYLE_PLAIN) {
+            i++;
         } else if (twice && n - i > 2 && s[i] == '\\' && s[i + 1] == '\\' &&
                    isalpha((unsigned char)s[i + 2])) {
             i++;

@@ -11,6 +11,8 @@ enum truth compare_item(struct judge *j, struct node *g, struct node *a);
 enum truth ordered_same(struct judge *j, struct node *const *g, struct node *const *a, int n);
 /* Values of which at least one has a unit, or other words, behind it. (quantity.c) */
 enum truth quantity_same(struct judge *j, struct node *g, struct node *a);
+/* Takes the units off two relations, x > 5 m; false when they name different ones. */
+bool units_left_out(struct judge *j, struct node **g, struct node **a);
 /* Words, or values that are spelled as such. */
 enum truth words_same(struct judge *j, struct node *g, struct node *a);
 /* Lists and sets with \pm inside have both signs as elements. */

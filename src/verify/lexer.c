@@ -128,12 +128,27 @@ static void lex_inside(struct lexer *l, size_t from, size_t to)
     l->at = to + 1;
 }
 
+size_t money_at(const char *s, size_t n)
+{
+    size_t k = 1;
+    if (n < 2 || s[0] != '\\') return 0;
+    while (k < n && isalpha((unsigned char)s[k])) k++;
+    if (k == 1) k = 2;
+    const struct command *c = command_find(s + 1, k - 1);
+    if (!c || c->kind != T_MONEY) return 0;
+    while (k < n && s[k] == ' ') k++;
+    return k;
+}
+
+/* A number, or an amount of money. */
 static bool is_plain_number(const char *s, size_t n)
 {
     bool digit = false;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0, money; i < n; i++) {
         if (isdigit((unsigned char)s[i]))
             digit = true;
+        else if ((money = money_at(s + i, n - i)))
+            i += money - 1;
         else if (!strchr("-., +", s[i]))
             return false;
     }
@@ -254,6 +269,24 @@ static void lex_skip(struct lexer *l, int value)
     }
 }
 
+static bool follows_value(const struct parser *p)
+{
+    if (!p->n) return false;
+    const struct token *t = &p->t[p->n - 1];
+    return t->kind == T_NUM || t->kind == T_CONST || t->kind == T_DEGREE || t->kind == T_CLOSE;
+}
+
+/* The sign of a currency is its word where an amount is beside it; else it says nothing. */
+static void lex_money(struct lexer *l, const char *word)
+{
+    size_t next = blanks(l, l->at);
+    bool ahead = next < l->n && (isdigit((unsigned char)l->s[next]) || strchr(".-\\({", l->s[next]));
+    if (ahead || follows_value(l->p))
+        emit(l, T_TEXT, 0, word);
+    else
+        l->blank = true;
+}
+
 static void lex_command(struct lexer *l)
 {
     size_t start = l->at++, from, to;
@@ -288,6 +321,7 @@ static void lex_command(struct lexer *l)
     case T_BEGIN:
     case T_ENDENV: lex_environment(l, c->kind); break;
     case T_SKIP: lex_skip(l, c->value); break;
+    case T_MONEY: lex_money(l, c->text); break;
     case T_SEP:
         emit(l, T_SEP,
              c->name[0] == 'o' || strcmp(c->name, "lor") == 0 || strcmp(c->name, "vee") == 0 ? 'o' : 'a',
@@ -326,14 +360,6 @@ size_t glued_function(const char *s, size_t n)
         if (n > k && n - k <= 2 && memcmp(s, all[i], k) == 0) return k;
     }
     return 0;
-}
-
-static bool follows_value(const struct parser *p)
-{
-    if (!p->n) return false;
-    const struct token *t = &p->t[p->n - 1];
-    return t->kind == T_NUM || (t->kind == T_CLOSE && t->value != 'g') || t->kind == T_CONST ||
-           t->kind == T_DEGREE || (t->kind == T_CLOSE);
 }
 
 /* Are these letters a word that belongs to the value in front: a unit, million, apples? */

@@ -29,6 +29,7 @@ enum token_kind {
     T_SEP,    /* and, or; value 'o' for or */
     T_TEXT,   /* text: words */
     T_FONT,   /* in the table only: the lexer looks at what is inside */
+    T_MONEY,  /* in the table only: a sign of currency, whose word the lexer puts there */
     T_ACCENT, /* text: its name */
     T_SKIP,   /* in the table only, but for 'q': a wide blank between items */
     T_DOTS,

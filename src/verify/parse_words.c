@@ -65,6 +65,12 @@ bool is_wording(const char *s, size_t n)
 
 /* ---- in front ------------------------------------------------------------------------------------------ */
 
+/* \$12 behind other words. */
+static bool money_ahead(struct parser *p)
+{
+    return peek(p)->kind == T_TEXT && p->t[p->at + 1].kind == T_NUM;
+}
+
 int relation_ahead(struct parser *p)
 {
     struct token *t = peek(p);
@@ -76,7 +82,8 @@ int relation_ahead(struct parser *p)
     }
     if (t->kind != T_TEXT || is_condition_word(t->text)) return 0;
     p->at++;
-    bool sign = peek_is(p, T_OP, '-') || peek(p)->kind == T_PM, value = sign || starts_factor(p);
+    bool sign = peek_is(p, T_OP, '-') || peek(p)->kind == T_PM;
+    bool value = sign || starts_factor(p) || money_ahead(p);
     int r = value ? phrase_before(t->text, strlen(t->text)) : 0;
     if (r == R_OTHER) parse_fail(p, "words that change the value stand before it");
     if (r == 0 && !sign) p->at--; /* mere words: parse_text reads them */
@@ -88,7 +95,7 @@ struct node *parse_text(struct parser *p)
     const char *words = peek(p)->text;
     p->at++;
     struct node *text = node_named(p->w, K_TEXT, words, NULL, 0);
-    if (!starts_factor(p)) return text;
+    if (!starts_factor(p) && !money_ahead(p)) return text;
     if (phrase_before(words, strlen(words)))
         return parse_fail(p, "words that change the value stand before it");
     struct node *value = parse_factor(p);

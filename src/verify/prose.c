@@ -104,7 +104,9 @@ bool run_find(const char *s, size_t n, bool last, struct run *out)
         bool start = i == 0 || strchr(" =\"*>~:$", s[i - 1]);
         bool digit = isdigit((unsigned char)s[i]) ||
                      (strchr("-+(.", s[i]) && i + 1 < n && strchr("0123456789.(-", s[i + 1]));
-        size_t k = start && digit ? run_at(s + i, n - i) : 0;
+        size_t money = start ? money_at(s + i, n - i) : 0;
+        size_t k = start && (digit || money) ? run_at(s + i + money, n - i - money) : 0;
+        if (k) k += money;
         if (!k) {
             while (strchr("-+(", s[i]) && i + 1 < n) i++; /* signs that lead nowhere are passed once */
             i++;

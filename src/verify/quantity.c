@@ -175,6 +175,39 @@ static bool is_degrees(const struct quantity *q)
     return degrees;
 }
 
+/* ---- bounds -------------------------------------------------------------------------------------------- */
+
+static const char *first_unit(const struct node *n)
+{
+    const char *words = n->kind == K_UNIT ? n->name : NULL;
+    for (int i = 0; i < n->n && !words; i++) words = first_unit(n->arg[i]);
+    return words;
+}
+
+static struct node *without_units(struct work *w, struct node *n)
+{
+    if (!n || !node_has(n, K_UNIT)) return n;
+    if (n->kind == K_UNIT) return without_units(w, n->arg[0]);
+    struct node **args = work_alloc(w, (size_t)n->n * sizeof *args);
+    if (!args) return NULL;
+    for (int i = 0; i < n->n; i++) args[i] = without_units(w, n->arg[i]);
+    return node_with(w, n, args, n->n);
+}
+
+bool units_left_out(struct judge *j, struct node **g, struct node **a)
+{
+    const char *unit_g = first_unit(*g), *unit_a = first_unit(*a);
+    if (unit_g && unit_a && text_same(j, unit_g, unit_a) != YES && is_known(unit_g) && is_known(unit_a)) {
+        judge_say(j, "bounds in different units");
+        return false;
+    }
+    *g = without_units(j->w, *g);
+    *a = without_units(j->w, *a);
+    return true;
+}
+
+/* ---- any two ------------------------------------------------------------------------------------------- */
+
 enum truth quantity_same(struct judge *j, struct node *g, struct node *a)
 {
     struct quantity x, y;

@@ -24,7 +24,9 @@ enum base {
     EURO,
     STERLING,
     RUPEE,
-    YEN
+    YEN,
+    WON,
+    RUBLE
 };
 
 enum unit_id {
@@ -104,6 +106,8 @@ enum unit_id {
     PENNY,
     INR,
     JPY,
+    KRW,
+    RUB,
     UNITS
 };
 
@@ -189,6 +193,8 @@ static const struct measure {
     [PENNY] = {.factor = "1/100", .power = {[STERLING] = 1}},
     [INR] = {.factor = "1", .power = {[RUPEE] = 1}},
     [JPY] = {.factor = "1", .power = {[YEN] = 1}},
+    [KRW] = {.factor = "1", .power = {[WON] = 1}},
+    [RUB] = {.factor = "1", .power = {[RUBLE] = 1}},
 };
 
 /* Sorted; a plural s is taken off. Some words have two meanings. */
@@ -247,8 +253,10 @@ static const struct name {
     {"in", INCH, 0},
     {"inch", INCH, 0},
     {"inches", INCH, 0},
+    {"inr", INR, 0},
     {"j", JOULE, 0},
     {"joule", JOULE, 0},
+    {"jpy", JPY, 0},
     {"k", KELVIN, 0},
     {"kelvin", KELVIN, 0},
     {"kg", KILOGRAM, 0},
@@ -265,6 +273,7 @@ static const struct name {
     {"kmph", KPH, 0},
     {"kpa", KILOPASCAL, 0},
     {"kph", KPH, 0},
+    {"krw", KRW, 0},
     {"kw", KILOWATT, 0},
     {"kwh", KILOWATT_HOUR, 0},
     {"l", LITER, 0},
@@ -309,6 +318,8 @@ static const struct name {
     {"rad", RADIAN, 0},
     {"radian", RADIAN, 0},
     {"revolution", TURN, 0},
+    {"rub", RUB, 0},
+    {"ruble", RUB, 0},
     {"rupee", INR, 0},
     {"s", SECOND, 0},
     {"sec", SECOND, 0},
@@ -327,6 +338,7 @@ static const struct name {
     {"w", WATT, 0},
     {"watt", WATT, 0},
     {"week", WEEK, 0},
+    {"won", KRW, 0},
     {"yard", YARD, 0},
     {"yd", YARD, 0},
     {"year", YEAR, 0},

@@ -192,6 +192,8 @@ struct node *math_parse(struct work *w, const char *s, size_t n, enum style styl
 bool is_wording(const char *s, size_t n);
 /* Bytes at the beginning of (cleaned) plain text that look like mathematics rather than prose. */
 size_t math_prefix(struct work *w, const char *s, size_t n);
+/* Bytes of the command of a currency at s, and of the blanks behind it; 0. */
+size_t money_at(const char *s, size_t n);
 
 /* ---- phrase.c ------------------------------------------------------------------------------------------ */
 
@@ -217,7 +219,7 @@ long scale_word(const char *s, size_t n, size_t *length);
 
 /* A known unit as a factor of powers of base units; unknown words are no unit (false). A word of two meanings
  * (pound, m) is taken in its first one, or in the other. */
-#define UNIT_BASES 14
+#define UNIT_BASES 16
 struct unit {
     fmpq_t factor, zero_at; /* zero_at: what the scale of a temperature begins with */
     int power[UNIT_BASES];
