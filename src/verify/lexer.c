@@ -128,6 +128,13 @@ static void lex_inside(struct lexer *l, size_t from, size_t to)
     l->at = to + 1;
 }
 
+static bool follows_value(const struct parser *p)
+{
+    if (!p->n) return false;
+    const struct token *t = &p->t[p->n - 1];
+    return t->kind == T_NUM || t->kind == T_CONST || t->kind == T_DEGREE || t->kind == T_CLOSE;
+}
+
 size_t money_at(const char *s, size_t n)
 {
     size_t k = 1;
@@ -176,6 +183,8 @@ static void lex_text(struct lexer *l, size_t from, size_t to)
         l->blank = true;
     else if (is_separator(words))
         separators_emit(l, words);
+    else if (follows_value(l->p) && unit_word_known(words, strlen(words)))
+        emit(l, T_TEXT, 0, words);
     else if (c && (c->kind == T_FN || c->kind == T_CONST || c->kind == T_PERCENT || c->kind == T_MOD) &&
              strlen(words) > 1)
         emit(l, c->kind, c->value, NULL);
@@ -267,13 +276,6 @@ static void lex_skip(struct lexer *l, int value)
             (strncmp(l->s + l->at - 5, "\\left", 5) == 0 || strncmp(l->s + l->at - 5, "right", 5) == 0))
             l->at++;
     }
-}
-
-static bool follows_value(const struct parser *p)
-{
-    if (!p->n) return false;
-    const struct token *t = &p->t[p->n - 1];
-    return t->kind == T_NUM || t->kind == T_CONST || t->kind == T_DEGREE || t->kind == T_CLOSE;
 }
 
 /* The sign of a currency is its word where an amount is beside it; else it says nothing. */
@@ -375,6 +377,32 @@ static bool is_worded(const struct lexer *l, const char *s, size_t k)
     return is_word_run(s, k) || (text && k >= 2);
 }
 
+/* 1 min, 36 km/h, 12 in: a name that means something else where no number or unit is in front. */
+static bool is_unit_part(const struct lexer *l, const char *s, size_t k)
+{
+    const struct token *last = l->p->n ? &l->p->t[l->p->n - 1] : NULL;
+    if (!last) return false;
+    bool number = last->kind == T_NUM, text = last->kind == T_TEXT;
+    bool slash = l->p->n > 1 && last->kind == T_OP && last->value == '/' && last[-1].kind == T_TEXT;
+    if (k == 1) { /* 36 km/h; 2 h 15 min, 2 kg 300 g: beside another quantity no variable is meant */
+        size_t next = blanks(l, l->at + 1);
+        bool quantity_ahead = next > l->at + 1 && next < l->n && isdigit((unsigned char)l->s[next]);
+        bool quantity_before = l->p->n > 1 && last[-1].kind == T_TEXT;
+        return unit_letter_known(s) && (slash || (number && (quantity_ahead || quantity_before)));
+    }
+    bool call = l->at + k < l->n && strchr("_({\\", s[k]); /* min(1, 2) */
+    return (number || text || slash) && !call && unit_word_known(s, k);
+}
+
+/* The dot of an abbreviation: 12 sq. ft. */
+static void dot_skip(struct lexer *l)
+{
+    size_t next = blanks(l, l->at + 1);
+    if (l->at < l->n && l->s[l->at] == '.' && next < l->n && isalnum((unsigned char)l->s[next]) &&
+        !isupper((unsigned char)l->s[next]))
+        l->at++;
+}
+
 /* A run of letters without a backslash. */
 static void lex_letters(struct lexer *l)
 {
@@ -383,7 +411,11 @@ static void lex_letters(struct lexer *l)
     while (l->at + k < l->n && isalpha((unsigned char)s[k])) k++;
     const struct command *c = k > 1 ? command_find(s, k) : NULL;
     bool operator_ahead = l->at + k < l->n && strchr("_^({", s[k]) != NULL;
-    if (k == 1) {
+    if (is_unit_part(l, s, k)) {
+        emit(l, T_TEXT, 0, work_text(l->p->w, s, k));
+        l->at += k;
+        dot_skip(l);
+    } else if (k == 1) {
         emit(l, T_SYM, 0, work_text(l->p->w, s, 1));
         l->at++;
     } else if (c && c->bare) {

@@ -154,6 +154,40 @@ static bool is_unit(const char *words)
     return known;
 }
 
+/* 1 hour 30 minutes: quantities of one kind, each of a smaller unit than the one before, are one, in the last
+ * unit. A comma, or "and", would make a list of them. */
+static struct node *compound(struct parser *p, struct node *first)
+{
+    while (first && first->kind == K_UNIT && first->arg[0]->kind != K_NEG) {
+        int save = p->at;
+        struct str words;
+        struct node *next = peek(p)->kind == T_NUM ? parse_factor(p) : NULL;
+        if (!next || peek(p)->kind != T_TEXT) {
+            p->at = save;
+            return p->failed ? NULL : first;
+        }
+        fmpq_t ratio;
+        fmpq_init(ratio);
+        str_init(&words, 512);
+        words_taken(p, &words);
+        bool falls = unit_ratio(first->name, words.p, ratio);
+        struct node *sum = NULL;
+        if (falls) {
+            sum = node_2(p->w, K_MUL, 0, first->arg[0], node_num(p->w, ratio));
+            sum = node_2(p->w, K_ADD, 0, sum, next);
+            sum = node_named(p->w, K_UNIT, words.p, &sum, 1);
+        }
+        str_release(&words);
+        fmpq_clear(ratio);
+        if (!falls) {
+            p->at = save;
+            return first;
+        }
+        first = sum;
+    }
+    return first;
+}
+
 struct node *parse_units(struct parser *p, struct node *value)
 {
     struct str words;
@@ -175,6 +209,7 @@ struct node *parse_units(struct parser *p, struct node *value)
         if (value && left && (!r || is_unit(words.p))) out = node_named(p->w, K_UNIT, words.p, &value, 1);
     }
     str_release(&words);
+    if (!r) out = compound(p, out);
     if (out && starts_factor(p)) return parse_fail(p, "words stand inside the formula");
     return out;
 }

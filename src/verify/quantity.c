@@ -175,6 +175,56 @@ static bool is_degrees(const struct quantity *q)
     return degrees;
 }
 
+/* ---- letters ------------------------------------------------------------------------------------------- */
+
+/* The letters of a product that are symbols of units, as words with their powers; the rest as its value. */
+static bool letters_of(struct work *w, struct node *n, long power, struct str *words, struct node **value)
+{
+    switch ((enum kind)n->kind) {
+    case K_MUL:
+        for (int i = 0; i < n->n; i++)
+            if (!letters_of(w, n->arg[i], power, words, value)) return false;
+        return true;
+    case K_DIV:
+        return letters_of(w, n->arg[0], power, words, value) &&
+               letters_of(w, n->arg[1], -power, words, value);
+    case K_POW:
+        if (n->arg[0]->kind == K_SYM && n->arg[1]->kind == K_NUM)
+            for (long k = 2; k < 4; k++)
+                if (node_is_int(n->arg[1], k)) return letters_of(w, n->arg[0], power * k, words, value);
+        return false;
+    case K_SYM:
+        if (n->name[1] || !unit_letter_known(n->name)) return false;
+        str_addf(words, "%s^%ld ", n->name, power);
+        return true;
+    case K_NUM:
+        *value = power == 1 ? node_2(w, K_MUL, 0, *value, n) : node_2(w, K_DIV, 0, *value, n);
+        return *value != NULL;
+    default: return false;
+    }
+}
+
+/* 10 m/s beside a quantity in words: there the letters are units, and elsewhere variables. */
+static bool measured_of(struct work *w, struct node *n, struct quantity *q)
+{
+    struct str words;
+    struct node *value = node_int(w, 1);
+    str_init(&words, WORDS_SIZE);
+    bool known = value && n->kind != K_NUM && letters_of(w, n, 1, &words, &value) && is_known(words.p);
+    if (known) {
+        *q = (struct quantity){.value = value, .known = true};
+        snprintf(q->words, sizeof q->words, "%s", words.p);
+    }
+    str_release(&words);
+    return known;
+}
+
+bool is_unit_product(struct work *w, struct node *n)
+{
+    struct quantity q;
+    return measured_of(w, n, &q);
+}
+
 /* ---- bounds -------------------------------------------------------------------------------------------- */
 
 static const char *first_unit(const struct node *n)
@@ -213,6 +263,8 @@ enum truth quantity_same(struct judge *j, struct node *g, struct node *a)
     struct quantity x, y;
     quantity_of(g, &x);
     quantity_of(a, &y);
+    if (x.known && !y.known) measured_of(j->w, a, &y);
+    if (y.known && !x.known) measured_of(j->w, g, &x);
     if (half_of_day(x.words) || half_of_day(y.words)) return clock_same(j, &x, &y);
     if (x.known && y.known) return units_same(j, &x, &y);
     if (g->kind == K_TEXT || a->kind == K_TEXT) return words_same(j, g, a);

@@ -383,9 +383,23 @@ static const struct name *name_of(const char *s, size_t n)
     return name_exact(word);
 }
 
+static bool is_word(const char *s, size_t n, const char *const *list)
+{
+    for (; *list; list++)
+        if (strlen(*list) == n && strncasecmp(s, *list, n) == 0) return true;
+    return false;
+}
+
+static const char *const squares[] = {"square", "sq", NULL}, *const cubes[] = {"cubic", "cu", NULL};
+
 bool unit_word_known(const char *s, size_t n)
 {
-    return n > 1 && name_of(s, n) != NULL;
+    return n > 1 && (name_of(s, n) || is_word(s, n, squares) || is_word(s, n, cubes));
+}
+
+bool unit_letter_known(const char *s)
+{
+    return strchr("mghstlLNJWVK", *s) && *s; /* as the symbols are written: n is no newton */
 }
 
 void unit_release(struct unit *u)
@@ -412,13 +426,6 @@ static void apply(struct unit *u, const struct name *name, bool other, long powe
     if (!u->scale) fmpq_zero(u->zero_at);
 }
 
-static bool is_word(const char *s, size_t n, const char *const *list)
-{
-    for (; *list; list++)
-        if (strlen(*list) == n && strncasecmp(s, *list, n) == 0) return true;
-    return false;
-}
-
 /* "degrees C": the scale of a temperature that the next word names; NULL if there is none. */
 static const struct name *scale_behind(const char *s)
 {
@@ -432,7 +439,6 @@ static const struct name *scale_behind(const char *s)
 
 bool unit_read(const char *words, bool other, struct unit *u)
 {
-    static const char *const squares[] = {"square", "sq", NULL}, *const cubes[] = {"cubic", "cu", NULL};
     static const char *const squared[] = {"squared", NULL}, *const cubed[] = {"cubed", NULL};
     static const char *const per[] = {"per", "a", "an", NULL};
     long sign = 1, next = 1;
@@ -487,4 +493,22 @@ bool unit_read(const char *words, bool other, struct unit *u)
         s += n;
     }
     return last != NULL;
+}
+
+bool unit_ratio(const char *large, const char *small, fmpq_t out)
+{
+    bool found = false;
+    for (int meaning = 0; meaning < 4 && !found; meaning++) {
+        struct unit u, v;
+        bool known = unit_read(large, meaning & 1, &u);
+        known = unit_read(small, meaning >> 1, &v) && known;
+        if (known && memcmp(u.power, v.power, sizeof u.power) == 0 && u.half_turns == v.half_turns &&
+            !u.scale && !v.scale && fmpq_cmp(u.factor, v.factor) > 0) {
+            fmpq_div(out, u.factor, v.factor);
+            found = true;
+        }
+        unit_release(&u);
+        unit_release(&v);
+    }
+    return found;
 }

@@ -101,6 +101,9 @@ static struct node *number_in_words(struct trial *t, struct node *words)
     const char *s = words->name, *why;
     size_t number = strspn(s, "0123456789.,"), unit = strspn(s + number, " ");
     const char *name = s + number + unit;
+    struct node *all = number ? math_parse(&t->w, s, strlen(s), STYLE_PLAIN, &why) : NULL;
+    if (all && all->kind == K_UNIT) return all; /* 1 hour 30 minutes */
+    if (t->w.over) return NULL;
     if (!number || !unit || !isalpha((unsigned char)*name) || strpbrk(name, " 0123456789")) return words;
     struct node *n = math_parse(&t->w, s, number, STYLE_PLAIN, &why);
     if (!n || n->kind != K_NUM) return t->w.over ? NULL : words;
@@ -289,7 +292,7 @@ static enum truth judge_candidate(struct trial *t, const struct candidate *c, st
 }
 
 /* Is this open formula passed over for what stands further on, because a number is asked for? */
-static bool passed_over(const struct trial *t, const struct candidate *c, const struct node *n, int i)
+static bool passed_over(struct trial *t, const struct candidate *c, struct node *n, int i)
 {
     struct names names = {0};
     bool is_open = n->kind == K_SEQ && n->op == 0;
@@ -297,6 +300,7 @@ static bool passed_over(const struct trial *t, const struct candidate *c, const 
     if (c->box || i + 1 >= t->answer.count || !is_closed_number(t->reading[0].node) ||
         !(is_expression(n) || is_open))
         return false;
+    if (t->reading[0].node->kind == K_UNIT && is_unit_product(&t->w, n)) return false; /* 10 m/s */
     names_free_in(n, &names);
     return names.n > 0;
 }

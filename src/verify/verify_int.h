@@ -231,8 +231,11 @@ struct unit {
 };
 bool unit_read(const char *words, bool other, struct unit *out); /* unit_release in any case */
 void unit_release(struct unit *u);
+/* How many of the unit `small` make one `large`, when both measure the same and large is the larger. */
+bool unit_ratio(const char *large, const char *small, fmpq_t out);
 bool units_sorted(void);
-bool unit_word_known(const char *s, size_t n);
+bool unit_word_known(const char *s, size_t n); /* of two letters and more */
+bool unit_letter_known(const char *s);         /* the symbol of a unit that is one letter */
 
 /* ---- computing: expand.c, exact.c, modular.c, poly.c, numeric.c, breaks.c, bound.c ------------------- */
 
@@ -331,6 +334,8 @@ enum truth realset_same(struct judge *j, struct realset *a, struct realset *b);
 enum truth relation_same(struct judge *j, struct node *g, struct node *a);
 enum truth text_same(struct judge *j, const char *g, const char *a);
 bool choice_letters(const char *s, unsigned *set); /* "A, C" or "AC": bits of the letters */
+/* A number times letters that are all symbols of units: 10 m/s. */
+bool is_unit_product(struct work *w, struct node *n);
 /* The whole: lists, sets, relations, expressions, words. */
 enum truth compare_nodes(struct judge *j, struct node *g, struct node *a);
 
