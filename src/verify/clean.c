@@ -66,13 +66,16 @@ static size_t currency_at(const char *s, size_t n, bool start, const char **sign
     return 0;
 }
 
-/* Is the bare dollar at s the sign of an amount, and none of two that mark a formula? */
+/* Is the bare dollar at s the sign of an amount, and none of two that mark a formula? A mark that closes
+ * stands right behind what it closes: in "$5 and $6" the second one does not. */
 static bool is_dollar_sign(const char *s, size_t n, enum style style)
 {
     size_t k = 1;
     while (k < n && (isdigit((unsigned char)s[k]) || strchr(".,", s[k]))) k++;
-    if (k == 1 || (k < n && s[k] == '$')) return false;
-    return style == STYLE_PLAIN || !memchr(s + k, '$', n - k);
+    if (k == 1) return false;
+    const char *other = memchr(s + k, '$', n - k);
+    bool closes = other && other[-1] != ' ' && !(other + 1 < s + n && isdigit((unsigned char)other[1]));
+    return !closes && (style == STYLE_PLAIN || !other);
 }
 
 /* ~~12~~ in Markdown: the bytes, at most those of a line; 0. */
