@@ -78,6 +78,21 @@ static bool is_dollar_sign(const char *s, size_t n, enum style style)
     return !closes && (style == STYLE_PLAIN || !other);
 }
 
+/* The bytes of "p.m." or "AM" behind the digit of a time at s[i]; 0. Of 3am a formula may mean a product. */
+static size_t half_of_day_at(const char *s, size_t n, size_t i, enum style style)
+{
+    size_t before = i, k = i + 1;
+    while (before && s[before - 1] == ' ') before--;
+    if (!strchr("apAP", s[i]) || !before || !isdigit((unsigned char)s[before - 1])) return 0;
+    bool time = before > 2 && s[before - 3] == ':', dot = k < n && s[k] == '.';
+    k += dot;
+    if (k >= n || !strchr("mM", s[k])) return 0;
+    bool said = style == STYLE_PLAIN || time || dot || (isupper((unsigned char)s[i]) && s[k] == 'M');
+    k++;
+    if (dot && k < n && s[k] == '.') k++;
+    return said && (k == n || !isalnum((unsigned char)s[k])) ? k - i : 0;
+}
+
 /* ~~12~~ in Markdown: the bytes, at most those of a line; 0. */
 static size_t struck_out(const char *s, size_t n)
 {
@@ -94,11 +109,14 @@ void clean_math(const char *s, size_t n, enum style style, struct str *out)
     for (size_t i = 0; i < n;) {
         bool start = i == 0 || !isalnum((unsigned char)s[i - 1]);
         const char *sign_of_money = NULL;
-        size_t struck;
+        size_t struck, half;
         size_t money = currency_at(s + i, n - i, start, &sign_of_money);
         if (money) {
             str_puts(out, sign_of_money);
             i += money;
+        } else if ((half = half_of_day_at(s, n, i, style))) {
+            str_puts(out, tolower((unsigned char)s[i]) == 'a' ? "\\text{ am}" : "\\text{ pm}");
+            i += half;
         } else if (s[i] == '\\' && i + 1 < n && s[i + 1] == '$') {
             str_puts(out, "\\$");
             i += 2;

@@ -150,7 +150,12 @@ static struct node *parse_ratio(struct parser *p)
     do {
         if (!row_push(p, &parts, parse_sum(p))) return NULL;
     } while (take(p, T_OP, ':'));
-    return parts.n == 1 ? parts.v[0] : node_of(p->w, K_RATIO, 0, parts.v, parts.n);
+    if (parts.n == 1) return parts.v[0];
+    struct node *last = parts.v[parts.n - 1], *ratio;
+    if (last->kind != K_UNIT) return node_of(p->w, K_RATIO, 0, parts.v, parts.n);
+    parts.v[parts.n - 1] = last->arg[0]; /* 12:30 p.m.: the words belong to the whole */
+    ratio = node_of(p->w, K_RATIO, 0, parts.v, parts.n);
+    return node_named(p->w, K_UNIT, last->name, &ratio, 1);
 }
 
 /* {2} as an operand of sets is a set of one. */
