@@ -50,6 +50,14 @@ char *reasoning_cut(const char *text, size_t n)
     return out;
 }
 
+void comments_blanked(char *s)
+{
+    for (char *p = s, *end; (p = strstr(p, "<!--")) && (end = strstr(p, "-->")); p = end) {
+        end += 3;
+        memset(p, ' ', (size_t)(end - p));
+    }
+}
+
 /* ---- percent behind a formula -------------------------------------------------------------------------- */
 
 size_t percent_behind(const char *s, size_t n)
@@ -187,21 +195,21 @@ static bool box_at(const char *s, size_t n, const uint32_t *match, size_t p, boo
     size_t open = p + (s[p + 1] == 'f' ? 5 : 6);
     while (open < n && s[open] == ' ') open++;
     if (open < n && s[open] == '{' && match[open]) {
-        *out =
-            (struct span){.at = open + 1, .n = match[open] - open - 1, .end = match[open] + 1, .box = true};
+        size_t close = match[open];
+        *out = (struct span){.from = p, .at = open + 1, .n = close - open - 1, .end = close + 1, .box = true};
         return true;
     }
     if (!loose || open >= n) return false;
     if (s[open] == '{') {
         size_t end = open + 1;
         while (end < n && s[end] != '\n' && s[end] != '$') end++;
-        *out = (struct span){.at = open + 1, .n = end - open - 1, .end = end, .box = true};
+        *out = (struct span){.from = p, .at = open + 1, .n = end - open - 1, .end = end, .box = true};
         return memmem(s + open, end - open, "\\boxed", 6) == NULL;
     }
     size_t end = open;
     while (end < n && (isalnum((unsigned char)s[end]) || strchr("-.", s[end]))) end++;
     while (end > open && s[end - 1] == '.') end--;
-    *out = (struct span){.at = open, .n = end - open, .end = end, .box = true};
+    *out = (struct span){.from = p, .at = open, .n = end - open, .end = end, .box = true};
     return end > open && open > p + 6;
 }
 
@@ -214,6 +222,9 @@ static bool joins(const char *s, size_t n)
         if (ascii_word_at(s + i, n - i, "and") || ascii_word_at(s + i, n - i, "or")) {
             separator = true;
             i += s[i] == 'a' || s[i] == 'A' ? 3 : 2;
+        } else if (ascii_word_at(s + i, n - i, "case")) { /* case 2: another value of the same answer */
+            i += 4;
+            while (i < n && (s[i] == ' ' || isdigit((unsigned char)s[i]) || s[i] == ':')) i++;
         } else if (n - i > 5 && strncmp(s + i, "\\text{", 6) == 0) {
             i += 6;
         } else if (n - i > 4 && strncmp(s + i, "\\quad", 5) == 0) {
@@ -266,6 +277,7 @@ int boxes_last(const char *s, size_t n, bool loose, struct span *out, int max)
               box_at(s, n, match, (size_t)(at - s), true, &box)))
             continue;
         p = s + box.end;
+        if (loose && box_denied(s, n, &box)) continue;
         if (count == cap) {
             cap = cap ? cap * 2 : 16;
             struct span *more = realloc(all, cap * sizeof *more);
@@ -275,7 +287,7 @@ int boxes_last(const char *s, size_t n, bool loose, struct span *out, int max)
         all[count++] = box;
     }
     /* A box that the end of the text cut off counts when there is no whole one. */
-    if (count == 0 && loose && last && (all = malloc(sizeof *all)) &&
+    if (count == 0 && loose && last && p <= last + 5 && (all = malloc(sizeof *all)) &&
         box_at(s, n, match, (size_t)(last - s), true, all))
         count = 1;
     free(match);

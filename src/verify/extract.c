@@ -77,6 +77,26 @@ static bool offer_joined(struct finder *f, const char *s, const struct span *spa
     return c != NULL;
 }
 
+/* The boxes of the answer, or what is computed from the only one, or it and another number after "or". */
+static void offer_boxes(struct finder *f, const char *s, size_t n, const struct span *box, int count)
+{
+    struct str made;
+    size_t at, number = box_alternative(s, n, &box[count - 1], &at);
+    str_init(&made, FORMULA_BYTES_MAX);
+    bool computed = count == 1 && box_computed(s, n, box, &made);
+    if (number && count == 1 && !computed)
+        str_addf(&made, "%.*s , %.*s", (int)box->n, s + box->at, (int)number, s + at);
+    if (made.len == 0) {
+        str_release(&made);
+        offer_joined(f, s, box, count, "boxed");
+        return;
+    }
+    struct candidate *c = offer_made(f, &made, STYLE_LATEX, "a box and what stands around it");
+    if (!c) return;
+    c->box = true;
+    c->percent = box->percent;
+}
+
 /* ---- anchors ------------------------------------------------------------------------------------------ */
 
 static const char *word_after(const char *p, const char *end)
@@ -488,10 +508,15 @@ static void any_answer(struct finder *f, bool gold)
     int priority = f->p->boxed_match_priority;
     answer_block(&s, &n);
     int boxes = priority >= 0 && f->p->latex ? boxes_last(s, n, true, box, BOXES_MAX) : 0;
-    if (boxes && priority <= 50) offer_joined(f, s, box, boxes, "boxed");
+    if (boxes && priority <= 50) {
+        if (gold)
+            offer_joined(f, s, box, boxes, "boxed");
+        else
+            offer_boxes(f, s, n, box, boxes);
+    }
     if (boxes && priority <= 50) return;
     anchored(f, s, n);
-    if (boxes) offer_joined(f, s, box, boxes, "boxed");
+    if (boxes) offer_boxes(f, s, n, box, boxes);
     if (f->want == WANT_CHOICE && f->count == 0) {
         choice_in_text(f, s, n);
         f->none = "no choice is made";
@@ -532,6 +557,7 @@ void find_answers(struct finder *f, const char *text, bool gold)
     f->text = reasoning_cut(text, n);
     f->none = "the reasoning was never finished";
     if (!f->text) return;
+    comments_blanked(f->text);
     f->n = strlen(f->text);
     f->none = "no answer in the text";
     if (f->p->raw) {

@@ -343,6 +343,7 @@ enum truth compare_nodes(struct judge *j, struct node *g, struct node *a);
 
 struct span {
     size_t at, n, end; /* content; end: behind the closing mark and a percent sign */
+    size_t from;       /* of a box: its backslash */
     bool percent, box;
 };
 enum want { WANT_ANY, WANT_NUMBER, WANT_TEXT, WANT_CHOICE };

@@ -96,6 +96,12 @@ static void words_units_and_places(void **state)
     cases_are_judged("tests/golden/verify/words.jsonl");
 }
 
+static void what_touches_an_answer(void **state)
+{
+    (void)state;
+    cases_are_judged("tests/golden/verify/attack_reading.jsonl");
+}
+
 static void dollars(const char *formula, char *out, size_t size)
 {
     size_t n = strlen(formula);
@@ -161,6 +167,7 @@ int main(void)
         cmocka_unit_test(neighbours_of_known_cases),
         cmocka_unit_test(attacks_and_their_harmless_twins),
         cmocka_unit_test(words_units_and_places),
+        cmocka_unit_test(what_touches_an_answer),
         cmocka_unit_test(latex_is_read_as_its_tests_say),
         cmocka_unit_test(parameters_are_checked),
     };
