@@ -82,8 +82,9 @@ static bool is_dollar_sign(const char *s, size_t n, enum style style)
 static size_t half_of_day_at(const char *s, size_t n, size_t i, enum style style)
 {
     size_t before = i, k = i + 1;
-    while (before && s[before - 1] == ' ') before--;
-    if (!strchr("apAP", s[i]) || !before || !isdigit((unsigned char)s[before - 1])) return 0;
+    if (!s[i] || !strchr("apAP", s[i])) return 0;
+    while (before && i - before < 4 && s[before - 1] == ' ') before--;
+    if (!before || !isdigit((unsigned char)s[before - 1])) return 0;
     bool time = before > 2 && s[before - 3] == ':', dot = k < n && s[k] == '.';
     k += dot;
     if (k >= n || !strchr("mM", s[k])) return 0;

@@ -77,14 +77,14 @@ static bool offer_joined(struct finder *f, const char *s, const struct span *spa
     return c != NULL;
 }
 
-/* The boxes of the answer, or what is computed from the only one, or it and another number after "or". */
+/* The boxes of the answer, or the only one with a million behind it, or it and another number after "or". */
 static void offer_boxes(struct finder *f, const char *s, size_t n, const struct span *box, int count)
 {
     struct str made;
     size_t at, number = box_alternative(s, n, &box[count - 1], &at);
     str_init(&made, FORMULA_BYTES_MAX);
-    bool computed = count == 1 && box_computed(s, n, box, &made);
-    if (number && count == 1 && !computed)
+    bool scaled = count == 1 && box_scaled(s, n, box, &made);
+    if (number && count == 1 && !scaled)
         str_addf(&made, "%.*s , %.*s", (int)box->n, s + box->at, (int)number, s + at);
     if (made.len == 0) {
         str_release(&made);

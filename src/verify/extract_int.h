@@ -31,8 +31,8 @@ bool run_find(const char *s, size_t n, bool last, struct run *out);
 int boxes_last(const char *s, size_t n, bool loose, struct span *out, int max);
 /* around.c. Is the box struck out, or denied by what stands directly around it? */
 bool box_denied(const char *s, size_t n, const struct span *box);
-/* The piece of formula around a box that computes with it, with the box as a group; false: there is none. */
-bool box_computed(const char *s, size_t n, const struct span *box, struct str *out);
+/* The box times the million or dozen behind it; false: there is none. */
+bool box_scaled(const char *s, size_t n, const struct span *box, struct str *out);
 /* The number in "\boxed{10} or 12" at *at; its bytes, 0. */
 size_t box_alternative(const char *s, size_t n, const struct span *box, size_t *at);
 
