@@ -12,11 +12,14 @@
 #include "base/str.h"
 #include "reward/reward_int.h"
 
-/* Digits of any script: Python's \d. */
+enum { UTF8_MAX = 4 };
+
+/* Digits of any script: Python's \d. Looks no further than they go: the end of the text may be far. */
 static size_t digits_at(const char *p)
 {
-    size_t n = 0, length, left = strlen(p);
-    while (n < left && utf8proc_category(text_code_point(p + n, left - n, &length)) == UTF8PROC_CATEGORY_ND)
+    size_t n = 0, length, left;
+    while ((left = strnlen(p + n, UTF8_MAX)) > 0 &&
+           utf8proc_category(text_code_point(p + n, left, &length)) == UTF8PROC_CATEGORY_ND)
         n += length;
     return n;
 }

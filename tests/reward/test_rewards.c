@@ -185,6 +185,30 @@ static void a_wrong_name_brings_the_nearest(void **state)
     assert_non_null(strstr(e.msg, "did you mean \"accuracy\"?"));
 }
 
+/* What looks ahead to the end of the text at each line or word would need many minutes for these: this test
+ * then meets the time limit of all tests. */
+static void a_long_text_costs_no_more_than_its_length(void **state)
+{
+    (void)state;
+    static const char *const units[] = {"\n", " \n", "1.\n", "<think>"};
+    enum { LONG = 2 << 20 };
+    json_t *row = parsed("{\"solution\":\"6\",\"pattern\":\"6\",\"nums\":[6],\"target\":6}");
+    char *text = test_malloc(LONG + 1);
+    for (size_t u = 0; u < sizeof units / sizeof *units; u++) {
+        size_t n = strlen(units[u]);
+        for (size_t i = 0; i < LONG; i++) text[i] = units[u][i % n];
+        text[LONG] = 0;
+        for (size_t k = 0; reward_all()[k]; k++) {
+            struct reward_input in = {.text = text, .row = row, .n_ids = -1};
+            struct reward_result out = {0};
+            reward_score(reward_all()[k], &in, 1, &out);
+            assert_true(out.reason[0]);
+        }
+    }
+    test_free(text);
+    json_decref(row);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +219,7 @@ int main(void)
         cmocka_unit_test(accuracy_takes_plain_answers_in_mode_any),
         cmocka_unit_test(reasons_are_valid_utf8_where_text_is_cut),
         cmocka_unit_test(a_wrong_name_brings_the_nearest),
+        cmocka_unit_test(a_long_text_costs_no_more_than_its_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
