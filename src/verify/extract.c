@@ -274,6 +274,7 @@ static bool offer_number_words(struct finder *f, const char *s, size_t n, const 
         flint_free(digits);
         struct candidate *c = offer_made(f, &text, STYLE_PLAIN, rule);
         if (c) c->relation = phrase_around(s, n, 0, used);
+        if (c) c->percent = percent_behind(s + used, n - used) > 0;
         offered = c != NULL;
     }
     fmpq_clear(value);

@@ -71,6 +71,14 @@ static bool money_ahead(struct parser *p)
     return peek(p)->kind == T_TEXT && p->t[p->at + 1].kind == T_NUM;
 }
 
+/* Words that are a sign: \text{negative }5. */
+static bool is_minus(const char *words)
+{
+    size_t blank = strspn(words, " "), n = strcspn(words + blank, " ");
+    bool minus = ascii_word_at(words + blank, n, "negative") || ascii_word_at(words + blank, n, "minus");
+    return minus && words[blank + n + strspn(words + blank + n, " ")] == 0;
+}
+
 int relation_ahead(struct parser *p)
 {
     struct token *t = peek(p);
@@ -80,7 +88,8 @@ int relation_ahead(struct parser *p)
         p->at += negated ? 2 : 1;
         return negated ? relation_negated(r) : r;
     }
-    if (t->kind != T_TEXT || is_condition_word(t->text)) return 0;
+    if (t->kind != T_TEXT || is_minus(t->text)) return 0;
+    if (is_condition_word(t->text) && !phrase_before(t->text, strlen(t->text))) return 0;
     p->at++;
     bool sign = peek_is(p, T_OP, '-') || peek(p)->kind == T_PM;
     bool value = sign || starts_factor(p) || money_ahead(p);
@@ -96,9 +105,11 @@ struct node *parse_text(struct parser *p)
     p->at++;
     struct node *text = node_named(p->w, K_TEXT, words, NULL, 0);
     if (!starts_factor(p) && !money_ahead(p)) return text;
-    if (phrase_before(words, strlen(words)))
+    bool minus = is_minus(words);
+    if (!minus && phrase_before(words, strlen(words)))
         return parse_fail(p, "words that change the value stand before it");
     struct node *value = parse_factor(p);
+    if (minus) return node_1(p->w, K_NEG, 0, value);
     return node_named(p->w, K_UNIT, words, &value, 1);
 }
 

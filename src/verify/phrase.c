@@ -2,8 +2,8 @@
  *
  * Most say nothing about its value: units, labels, what is counted ("the area is", "apples in total"). Some
  * turn it into another answer: a bound ("less than 12", "12 or more"), a denial ("not 12", "12 is wrong"),
- * one of several ("either 12 or") or an operation ("half of 12"). English says all of these by few and fixed
- * words, so these are listed here, and any other words are left alone.
+ * one of several ("either 12 or") or an operation ("half of 12", "12 squared"). English says all of these by
+ * few and fixed words, so these are listed here, and any other words are left alone.
  */
 #include <ctype.h>
 #include <string.h>
@@ -13,7 +13,8 @@
 
 #define WORDS_MAX 48
 
-enum where { BEFORE = 1, BEHIND = 2, BOTH = 3 };
+/* TOUCHES: only right beside the number; AHEAD: and with another number on its other side (5 to 8). */
+enum where { BEFORE = 1, BEHIND = 2, BOTH = 3, TOUCHES = 4, AHEAD = 8 };
 enum { DENIES = 100 }; /* turns a bound round; alone it is R_NE. Twice is no praise either. */
 
 static const struct phrase {
@@ -105,6 +106,57 @@ static const struct phrase {
     {"plus", R_OTHER, BOTH},
     {"minus", R_OTHER, BOTH},
     {"factorial", R_OTHER, BEHIND},
+    {"negative", R_OTHER, BEFORE | TOUCHES},
+    {"else than", DENIES, BEFORE},
+    {"if", R_OTHER, BEFORE | TOUCHES},
+    {"unless", R_OTHER, BOTH | TOUCHES},
+    {"alternatively", R_OTHER, BOTH | TOUCHES},
+    {"maybe", R_OTHER, BEHIND | TOUCHES},
+    {"perhaps", R_OTHER, BEHIND | TOUCHES},
+    {"possibly", R_OTHER, BEHIND | TOUCHES},
+    {"one of", R_OTHER, BEFORE | TOUCHES},
+    {"any of", R_OTHER, BEFORE | TOUCHES},
+    {"out of", R_OTHER, BEFORE | TOUCHES},
+    {"multiple of", R_OTHER, BEFORE | TOUCHES},
+    {"multiples of", R_OTHER, BEFORE | TOUCHES},
+    {"divisor of", R_OTHER, BEFORE | TOUCHES},
+    {"divisors of", R_OTHER, BEFORE | TOUCHES},
+    {"factor of", R_OTHER, BEFORE | TOUCHES},
+    {"factors of", R_OTHER, BEFORE | TOUCHES},
+    {"power of", R_OTHER, BEFORE | TOUCHES},
+    {"powers of", R_OTHER, BEFORE | TOUCHES},
+    {"log of", R_OTHER, BEFORE | TOUCHES},
+    {"logarithm of", R_OTHER, BEFORE | TOUCHES},
+    {"opposite of", R_OTHER, BEFORE | TOUCHES},
+    {"reciprocal of", R_OTHER, BEFORE | TOUCHES},
+    {"inverse of", R_OTHER, BEFORE | TOUCHES},
+    {"third of", R_OTHER, BEFORE | TOUCHES},
+    {"quarter of", R_OTHER, BEFORE | TOUCHES},
+    {"a sum of", 0, BEFORE | TOUCHES}, /* which is the number; "the sum of 5" goes on */
+    {"sum of", R_OTHER, BEFORE | TOUCHES},
+    {"integers in", R_OTHER, BEFORE | TOUCHES},
+    {"squared", R_OTHER, BEHIND | TOUCHES},
+    {"cubed", R_OTHER, BEHIND | TOUCHES},
+    {"halves", R_OTHER, BEHIND | TOUCHES},
+    {"thirds", R_OTHER, BEHIND | TOUCHES},
+    {"fifths", R_OTHER, BEHIND | TOUCHES},
+    {"sixths", R_OTHER, BEHIND | TOUCHES},
+    {"sevenths", R_OTHER, BEHIND | TOUCHES},
+    {"eighths", R_OTHER, BEHIND | TOUCHES},
+    {"ninths", R_OTHER, BEHIND | TOUCHES},
+    {"tenths", R_OTHER, BEHIND | TOUCHES},
+    {"elevenths", R_OTHER, BEHIND | TOUCHES},
+    {"twelfths", R_OTHER, BEHIND | TOUCHES},
+    {"hundredths", R_OTHER, BEHIND | TOUCHES},
+    {"th root", R_OTHER, BEHIND | TOUCHES},
+    {"divided by", R_OTHER, BEHIND | TOUCHES},
+    {"multiplied by", R_OTHER, BEHIND | TOUCHES},
+    {"and a half", R_OTHER, BEHIND | TOUCHES},
+    {"and a third", R_OTHER, BEHIND | TOUCHES},
+    {"and a quarter", R_OTHER, BEHIND | TOUCHES},
+    {"times", R_OTHER, BEHIND | TOUCHES | AHEAD},
+    {"to", R_OTHER, BEHIND | TOUCHES | AHEAD},
+    {"out of", R_OTHER, BEHIND | TOUCHES | AHEAD},
 };
 
 struct word {
@@ -161,6 +213,27 @@ static bool is_denial(const struct word *w, int left, enum where where)
     return left == 1 || phrase_find(w + 1, left - 1, where, &taken); /* "no more than", not "no doubt that" */
 }
 
+static bool is_number_ahead(const char *s, size_t n)
+{
+    fmpq_t value;
+    size_t k = 0;
+    while (k < n && strchr(" $\\(*", s[k])) k++;
+    fmpq_init(value);
+    bool number = k < n && (isdigit((unsigned char)s[k]) || number_words(s + k, n - k, value));
+    fmpq_clear(value);
+    return number;
+}
+
+/* Does the phrase s[from..to), before the number or behind it, stand as near to it as it must? */
+static bool is_near(const struct phrase *ph, enum where where, const char *s, size_t n, size_t from,
+                    size_t to)
+{
+    size_t gap = where == BEFORE ? to : 0, end = where == BEFORE ? n : from;
+    if (!(ph->where & TOUCHES)) return true;
+    while (gap < end && strchr(" *_$\\()", s[gap])) gap++;
+    return gap == end && (!(ph->where & AHEAD) || is_number_ahead(s + to, n - to));
+}
+
 static int turned(int relation)
 {
     return relation == R_LT   ? R_GE
@@ -183,10 +256,16 @@ static int relation_of(const char *s, size_t n, enum where where, size_t *at, si
         if (is_denial(&w[i], count - i, where)) {
             denied = true;
         } else if ((ph = phrase_find(&w[i], count - i, where, &taken))) {
+            size_t last = (size_t)(w[i + taken - 1].p - s) + w[i + taken - 1].n;
+            if (!is_near(ph, where, s, n, (size_t)(w[i].p - s), last)) continue;
             if (ph->means == DENIES)
                 denied = true;
             else
                 relation = relation ? R_OTHER : ph->means;
+            if (!ph->means) {
+                i += taken - 1;
+                continue;
+            }
         } else {
             continue;
         }
