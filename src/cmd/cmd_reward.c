@@ -47,6 +47,30 @@ static const char *completion_text(json_t *v)
     return json_str_flat(v);
 }
 
+static bool is_column(const char *key)
+{
+    return strcmp(key, "id") != 0 && strcmp(key, "completions") != 0 && strcmp(key, "params") != 0;
+}
+
+/* A column is a list with a value for each completion, or one value that is no list for all. A prompt may be
+ * a list of messages, which all completions share. */
+static int columns_check(const json_t *record, size_t n, struct err *e)
+{
+    const char *key;
+    json_t *v;
+    json_object_foreach((json_t *)record, key, v)
+    {
+        bool prompt = strcmp(key, "prompt") == 0 || strcmp(key, "prompts") == 0;
+        bool messages = prompt && json_is_object(json_array_get(v, 0));
+        if (!is_column(key) || !json_is_array(v) || json_array_size(v) == n || messages) continue;
+        return err_set(e,
+                       "column \"%.60s\" has %zu values for %zu completions; it must be a list of one value "
+                       "for each, or a single value for all",
+                       key, json_array_size(v), n);
+    }
+    return 0;
+}
+
 /* Row i of the record: of a list as long as the completions its i-th item, of anything else the whole. */
 static json_t *row_of(const json_t *record, size_t i, size_t n)
 {
@@ -54,7 +78,7 @@ static json_t *row_of(const json_t *record, size_t i, size_t n)
     const char *key;
     json_object_foreach((json_t *)record, key, value)
     {
-        if (strcmp(key, "id") == 0 || strcmp(key, "completions") == 0 || strcmp(key, "params") == 0) continue;
+        if (!is_column(key)) continue;
         bool list = json_is_array(value) && json_array_size(value) == n;
         json_object_set(row, key, list ? json_array_get(value, i) : value);
     }
@@ -110,6 +134,7 @@ static int batch_read(struct batch *b, const json_t *record, const json_t *param
     const json_t *completions = json_object_get(record, "completions");
     if (!json_is_array(completions) || json_array_size(completions) > 1 << 24)
         return err_set(e, "\"completions\" must be a list of strings or message lists");
+    if (columns_check(record, json_array_size(completions), e)) return -1;
     b->size = (int)json_array_size(completions);
     size_t n = (size_t)b->size + 1;
     b->in = alloc_zero(n, sizeof *b->in);

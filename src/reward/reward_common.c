@@ -7,11 +7,12 @@
 #include "base/str.h"
 #include "reward/reward_int.h"
 
+static const char *const solution_columns[] = {"solution", "answer", NULL};
+
 const char *row_solution(const json_t *row, char number[32])
 {
-    static const char *const columns[] = {"solution", "answer"};
-    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
-        const json_t *v = json_object_get(row, columns[i]);
+    for (const char *const *column = solution_columns; *column; column++) {
+        const json_t *v = json_object_get(row, *column);
         if (json_is_string(v)) return json_string_value(v);
         if (json_is_integer(v)) {
             snprintf(number, 32, "%lld", (long long)json_integer_value(v));
@@ -85,7 +86,28 @@ void reward_unjudged(struct reward_result *out, const char *fmt, ...)
     one_line(out->reason);
 }
 
-void reward_no_solution(struct reward_result *out)
+void reward_no_column(struct reward_result *out, const json_t *row, const char *const *columns,
+                      const char *wanted)
 {
-    reward_unjudged(out, "the row has neither a column \"solution\" nor \"answer\"");
+    static const char *const kinds[] = {"an object", "a list", "a text", "a number",
+                                        "a number",  "true",   "false",  "null"};
+    struct str names;
+    str_init(&names, 0);
+    for (const char *const *column = columns; *column; column++) {
+        const json_t *v = json_object_get(row, *column);
+        if (v && !json_is_null(v)) {
+            str_release(&names);
+            reward_unjudged(out, "column \"%s\" is %s; it must be %s", *column, kinds[json_typeof(v)],
+                            wanted);
+            return;
+        }
+        str_addf(&names, "%s\"%s\"", column == columns ? "" : " or ", *column);
+    }
+    reward_unjudged(out, "the row has no column %s", names.p);
+    str_release(&names);
+}
+
+void reward_no_solution(struct reward_result *out, const json_t *row)
+{
+    reward_no_column(out, row, solution_columns, "a text or a number");
 }

@@ -66,7 +66,7 @@ enum correct correct_of(const struct reward_input *in, bool swapped, struct rewa
     struct verify_params p = verify_defaults(any ? EXTRACT_ANY : EXTRACT_LATEX);
     struct receipt r;
     if (!gold) {
-        reward_no_solution(out);
+        reward_no_solution(out, in->row);
         return CORRECT_UNKNOWN;
     }
     if (!compat) {

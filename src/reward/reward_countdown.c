@@ -44,8 +44,12 @@ static void countdown_score(const struct reward_input *in, struct reward_result 
     struct said said;
     struct arith a;
     struct str expr;
-    if (!json_is_array(nums) || !json_is_integer(target)) {
-        reward_unjudged(out, "the row needs \"nums\" (a list of integers) and \"target\" (an integer)");
+    if (!json_is_array(nums)) {
+        reward_no_column(out, in->row, (const char *const[]){"nums", NULL}, "a list of integers");
+        return;
+    }
+    if (!json_is_integer(target)) {
+        reward_no_column(out, in->row, (const char *const[]){"target", NULL}, "an integer");
         return;
     }
     if (!said_last(in->text, &said)) {

@@ -14,7 +14,7 @@ static void exact_score(const struct reward_input *in, struct reward_result *out
     const char *gold = row_solution(in->row, number);
     struct said said;
     if (!gold) {
-        reward_no_solution(out);
+        reward_no_solution(out, in->row);
         return;
     }
     if (!said_last(in->text, &said)) {

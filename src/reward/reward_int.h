@@ -22,8 +22,12 @@ bool said_last(const char *text, struct said *out);
 void reward_give(struct reward_result *out, double value, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void reward_unjudged(struct reward_result *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* For a row without column "solution". */
-void reward_no_solution(struct reward_result *out);
+/* For a row in which none of the columns (NULL at the end) is what is wanted: says whether they are missing
+ * or what stands in the first that is there. null is missing. */
+void reward_no_column(struct reward_result *out, const json_t *row, const char *const *columns,
+                      const char *wanted);
+/* The same for the columns of row_solution. */
+void reward_no_solution(struct reward_result *out, const json_t *row);
 
 /* A parameter of a reward's table, as given under either name, or its default. */
 double param_number(const json_t *params, const struct reward_param *table, const char *name);

@@ -34,7 +34,12 @@ static void multiple_choice_score(const struct reward_input *in, struct reward_r
     struct said said;
     struct receipt r;
     if (!gold[0]) {
-        reward_unjudged(out, "column \"solution\" is no letter from A to J");
+        char number[32];
+        const char *found = row_solution(in->row, number);
+        if (found)
+            reward_unjudged(out, "the gold \"%.100s\" is no letter from A to J", found);
+        else
+            reward_no_solution(out, in->row);
         return;
     }
     if (!said_last(in->text, &said)) {

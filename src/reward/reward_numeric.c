@@ -19,7 +19,7 @@ static void numeric_score(const struct reward_input *in, struct reward_result *o
     const char *gold = row_solution(in->row, number);
     struct said said;
     if (!gold) {
-        reward_no_solution(out);
+        reward_no_solution(out, in->row);
     } else if (!said_last(in->text, &said)) {
         reward_give(out, 0, "the reasoning was never finished");
     } else {

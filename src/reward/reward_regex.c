@@ -59,13 +59,19 @@ static int matches(const pcre2_code *c, const char *p, size_t n)
 
 static void regex_score(const struct reward_input *in, struct reward_result *out)
 {
-    const char *column = json_string_value(json_object_get(in->row, "pattern"));
-    const char *pattern = column ? column : param_text(in->params, regex_params, "pattern");
+    static const char *const columns[] = {"pattern", NULL};
+    const json_t *column = json_object_get(in->row, columns[0]);
+    bool given = column && !json_is_null(column);
+    const char *pattern =
+        given ? json_string_value(column) : param_text(in->params, regex_params, "pattern");
     bool answer = strcmp(param_text(in->params, regex_params, "where"), "answer") == 0;
     struct said said = {in->text, strlen(in->text)};
     char message[128] = "";
     if (!pattern) {
-        reward_unjudged(out, "neither a parameter nor a column \"pattern\"");
+        if (given)
+            reward_no_column(out, in->row, columns, "a text");
+        else
+            reward_unjudged(out, "neither a parameter nor a column \"pattern\"");
         return;
     }
     if (answer && !said_last(in->text, &said)) {

@@ -79,6 +79,16 @@ expect "rewards" "$(cat "$tmp/r")" '{"id":7,"rewards":[1.0,0.0,null]}
 head -1 "$tmp/r2" | grep -q '"rewards":\[1.0,1.0,1.0\],"reasons":\["'
 printf '%s\n' '{"completions":["3*5-8"],"nums":[[3,5,8]],"target":[7]}' |
   "$OPENR1" reward countdown --jsonl - | grep -q '^{"id":null,"rewards":\[1.0\]}$'
+# A column of the wrong length costs its record; of the wrong type its judgement, and the reason says why.
+status=0
+printf '%s\n' '{"id":1,"completions":["6","7"],"solution":["6"]}' '{"id":2,"completions":["6"],"nums":[6]}' \
+  '{"id":3,"completions":["6"],"nums":[3,3]}' '{"id":4,"completions":["6"],"prompt":[{"role":"user"},{}]}' |
+  "$OPENR1" reward exact --jsonl - --reasons >"$tmp/r" 2>"$tmp/err" || status=$?
+expect "status of a column of the wrong length" $status 1
+grep -q '^{"id":1,"error":"line 1: column \\"solution\\" has 1 values for 2 completions; it must be' "$tmp/r"
+sed -n 2p "$tmp/r" | grep -q '"reasons":\["the row has no column \\"solution\\" or \\"answer\\""\]'
+sed -n 3p "$tmp/r" | grep -q '^{"id":3,"error":"line 3: column \\"nums\\" has 2 values for 1 completions'
+sed -n 4p "$tmp/r" | grep -q '^{"id":4,"rewards":\[null\]'
 status=0
 "$OPENR1" reward acuracy --jsonl "$tmp/r.jsonl" 2>"$tmp/err" || status=$?
 expect "unknown reward" "$status" 2

@@ -185,6 +185,36 @@ static void a_wrong_name_brings_the_nearest(void **state)
     assert_non_null(strstr(e.msg, "did you mean \"accuracy\"?"));
 }
 
+/* A column that is missing is told from one that holds something else. */
+static void reasons_say_what_is_wrong_with_a_column(void **state)
+{
+    (void)state;
+    static const char *const cases[][3] = {
+        {"accuracy", "{}", "no column \"solution\" or \"answer\""},
+        {"accuracy", "{\"solution\":null}", "no column"},
+        {"accuracy", "{\"solution\":[1]}", "column \"solution\" is a list; it must be a text or a number"},
+        {"exact", "{\"solution\":{\"a\":1}}", "column \"solution\" is an object"},
+        {"numeric", "{\"answer\":true}", "column \"answer\" is true"},
+        {"regex", "{\"pattern\":5}", "column \"pattern\" is a number; it must be a text"},
+        {"regex", "{}", "neither a parameter nor a column"},
+        {"multiple_choice", "{}", "no column \"solution\""},
+        {"multiple_choice", "{\"solution\":true}", "column \"solution\" is true"},
+        {"multiple_choice", "{\"solution\":\"Paris\"}", "\"Paris\" is no letter"},
+        {"countdown", "{\"nums\":[1]}", "no column \"target\""},
+        {"countdown", "{\"nums\":\"1 2\",\"target\":3}", "column \"nums\" is a text; it must be a list"},
+    };
+    struct err e = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *row = parsed(cases[i][1]);
+        struct reward_input in = {.text = "6", .row = row, .n_ids = -1};
+        struct reward_result out = {0};
+        reward_score(reward_find(cases[i][0], &e), &in, 1, &out);
+        if (out.judged || !strstr(out.reason, cases[i][2]))
+            fail_msg("%s of %s: %s", cases[i][0], cases[i][1], out.reason);
+        json_decref(row);
+    }
+}
+
 /* What looks ahead to the end of the text at each line or word would need many minutes for these: this test
  * then meets the time limit of all tests. */
 static void a_long_text_costs_no_more_than_its_length(void **state)
@@ -219,6 +249,7 @@ int main(void)
         cmocka_unit_test(accuracy_takes_plain_answers_in_mode_any),
         cmocka_unit_test(reasons_are_valid_utf8_where_text_is_cut),
         cmocka_unit_test(a_wrong_name_brings_the_nearest),
+        cmocka_unit_test(reasons_say_what_is_wrong_with_a_column),
         cmocka_unit_test(a_long_text_costs_no_more_than_its_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
