@@ -487,12 +487,31 @@ int eval_condition(struct eval *v, const struct node *rel)
     return result;
 }
 
+/* Does a later case hold too, with another value? "Otherwise" is what no case before it holds for. */
+static bool another_case(struct eval *v, const struct node *n, int from, const acb_t first)
+{
+    acb_t x;
+    bool another = false;
+    acb_init(x);
+    for (int i = from; i + 1 < n->n && !another; i += 2) {
+        if (n->arg[i + 1]->kind == K_SYM || eval_condition(v, n->arg[i + 1]) != 1) continue;
+        another = !is_expression(n->arg[i]) || !eval_node(v, n->arg[i], x) || !acb_overlaps(first, x);
+    }
+    acb_clear(x);
+    return another;
+}
+
+/* Cases that overlap with different values are no function. */
 static bool cases(struct eval *v, const struct node *n, acb_t out)
 {
     for (int i = 0; i + 1 < n->n; i += 2) {
         int holds = eval_condition(v, n->arg[i + 1]);
         if (holds < 0) return false;
-        if (holds) return is_expression(n->arg[i]) && eval_node(v, n->arg[i], out);
+        if (!holds) continue;
+        if (!is_expression(n->arg[i]) || !eval_node(v, n->arg[i], out)) return false;
+        bool another = another_case(v, n, i + 2, out);
+        v->limited = v->limited || another;
+        return !another;
     }
     return false;
 }

@@ -82,7 +82,7 @@ static int separator(struct parser *p)
     return found;
 }
 
-static struct node *bare_list(struct parser *p, const struct row *items, int mark)
+struct node *bare_list(struct parser *p, const struct row *items, int mark)
 {
     if (items->n == 1) return items->v[0];
     struct node *out = node_of(p->w, K_SEQ, 0, items->v, items->n);

@@ -198,13 +198,37 @@ static struct node *cases_condition(struct parser *p)
     return parse_list(p);
 }
 
+static bool is_otherwise(const struct node *condition)
+{
+    return condition->kind == K_SYM && strcmp(condition->name, "otherwise") == 0;
+}
+
+/* Rows as value and condition. Where no row has a condition they are a list: of values, or the equations of a
+ * system. What is left for the other cases stands once, in the last row: any other row without a condition
+ * would be one of several values. */
+static struct node *cases_of(struct parser *p, struct row *parts, bool conditions)
+{
+    int rows = parts->n / 2;
+    if (!conditions) {
+        for (int i = 0; i < rows; i++) parts->v[i] = parts->v[2 * i];
+        parts->n = rows;
+        return bare_list(p, parts, ',');
+    }
+    for (int i = 0; i + 1 < rows; i++)
+        if (is_otherwise(parts->v[2 * i + 1]))
+            return parse_fail(p, "a case without a condition is not the last");
+    return node_of(p->w, K_CASES, 0, parts->v, parts->n);
+}
+
 static struct node *parse_cases(struct parser *p)
 {
     struct row parts = {0};
+    bool conditions = false;
     while (!end_of(p)) {
         struct node *value = parse_relation(p);
         if (peek(p)->kind == T_COMMA || peek(p)->kind == T_SKIP) p->at++;
         bool condition = take(p, T_AMP, 0) || peek(p)->kind == T_TEXT;
+        conditions = conditions || condition;
         if (!row_push(p, &parts, value)) return NULL;
         if (!row_push(p, &parts, condition ? cases_condition(p) : node_sym(p->w, "otherwise"))) return NULL;
         if (peek(p)->kind == T_COMMA || peek(p)->kind == T_SEMI) p->at++;
@@ -212,15 +236,7 @@ static struct node *parse_cases(struct parser *p)
         skip_row_space(p);
     }
     if (!take(p, T_ENDENV, 0) || parts.n == 0) return parse_fail(p, "cases are not closed");
-    /* Lines that are all relations without conditions are a system of equations. */
-    bool system = true;
-    for (int i = 0; i < parts.n; i += 2)
-        system = system && parts.v[i]->kind == K_REL && parts.v[i + 1]->kind == K_SYM;
-    if (!system) return node_of(p->w, K_CASES, 0, parts.v, parts.n);
-    for (int i = 0; i < parts.n; i += 2) parts.v[i / 2] = parts.v[i];
-    struct node *out = node_of(p->w, K_SEQ, 0, parts.v, parts.n / 2);
-    if (out) out->rows = ',';
-    return parts.n == 2 ? parts.v[0] : out;
+    return cases_of(p, &parts, conditions);
 }
 
 static struct node *parse_matrix(struct parser *p)

@@ -113,6 +113,7 @@ bool take(struct parser *p, enum token_kind kind, int value);
 bool enter(struct parser *p); /* one level deeper; false and failed past the limit */
 
 struct node *parse_list(struct parser *p);     /* items with commas, semicolons, and, or */
+struct node *bare_list(struct parser *p, const struct row *items, int mark); /* one item is itself */
 struct node *parse_divided(struct parser *p);  /* a list, or two with \over or \choose between */
 struct node *parse_relation(struct parser *p); /* a chain of relations, sets in it */
 struct node *parse_sum(struct parser *p);

@@ -280,7 +280,7 @@ struct eval {
     /* Grows by the bits by which terms were smaller than others they were added to, and by the smallness of
      * arguments: a difference may hide so far below the leading bit. */
     slong hidden;
-    bool limited; /* a value was too large to be computed; it may well exist */
+    bool limited; /* a value was too large to be computed, and may well exist; or cases gave two values */
 };
 /* The sizes of terms, as log2: their sum hides most - least bits. */
 struct spread {

@@ -102,6 +102,12 @@ static void what_touches_an_answer(void **state)
     cases_are_judged("tests/golden/verify/attack_reading.jsonl");
 }
 
+static void attacks_on_the_comparison(void **state)
+{
+    (void)state;
+    cases_are_judged("tests/golden/verify/attack_core.jsonl");
+}
+
 static void dollars(const char *formula, char *out, size_t size)
 {
     size_t n = strlen(formula);
@@ -168,6 +174,7 @@ int main(void)
         cmocka_unit_test(attacks_and_their_harmless_twins),
         cmocka_unit_test(words_units_and_places),
         cmocka_unit_test(what_touches_an_answer),
+        cmocka_unit_test(attacks_on_the_comparison),
         cmocka_unit_test(latex_is_read_as_its_tests_say),
         cmocka_unit_test(parameters_are_checked),
     };
