@@ -317,8 +317,8 @@ static bool spell(const struct node *n, struct str *out)
     case K_TEXT:
     case K_SYM: str_puts(out, n->name); return true;
     case K_CONST:
-        str_puts(out, n->op == C_E ? "e" : n->op == C_I ? "i" : n->op == C_UNDEFINED ? "undefined" : "");
-        return n->op != C_PI;
+        str_puts(out, n->op == C_E ? "e" : n->op == C_I ? "i" : "undefined");
+        return n->op == C_E || n->op == C_I || n->op == C_UNDEFINED;
     case K_NUM: node_print(n, out); return true;
     case K_NUMSET: str_puts(out, n->op == 'E' ? "emptyset" : ""); return n->op == 'E';
     case K_MUL:
@@ -331,25 +331,68 @@ static bool spell(const struct node *n, struct str *out)
         }
         return true;
     case K_SEQ:
+        if (n->op) str_add(out, (const char[]){(char)n->op}, 1);
         for (int i = 0; i < n->n; i++) {
             if (i) str_puts(out, ", ");
             if (!spell(n->arg[i], out)) return false;
         }
+        if (n->op) str_add(out, (const char[]){(char)n->rows}, 1);
         return true;
     default: return false;
     }
 }
 
+/* Is it made of words, perhaps with numbers beside them (5 July, 2020), rather than a formula? */
+static bool is_words(const struct node *n)
+{
+    bool words = false;
+    switch ((enum kind)n->kind) {
+    case K_TEXT:
+    case K_SYM:
+    case K_CONST:
+    case K_NUMSET: return true;
+    case K_UNIT: return n->arg[0]->kind == K_NUM || is_words(n->arg[0]);
+    case K_MUL:
+        for (int i = 0; i < n->n; i++)
+            if (!is_words(n->arg[i])) return false;
+        return true;
+    case K_SEQ:
+        for (int i = 0; i < n->n; i++) {
+            if (n->arg[i]->kind != K_NUM && !is_words(n->arg[i])) return false;
+            words = words || (n->arg[i]->kind != K_NUM && n->arg[i]->kind != K_SYM);
+        }
+        return words && !n->op;
+    default: return false;
+    }
+}
+
+/* Blanks aside, but for those that part digits. */
+static bool same_but_blanks(const char *a, const char *b)
+{
+    for (const char *x = a, *y = b;; x++, y++) {
+        const char *from_x = x, *from_y = y;
+        while (isspace((unsigned char)*x)) x++;
+        while (isspace((unsigned char)*y)) y++;
+        if (*x != *y || !*x) return *x == *y;
+        bool inside = isdigit((unsigned char)*x) && from_x > a && isdigit((unsigned char)from_x[-1]);
+        if (inside && (x > from_x) != (y > from_y)) return false;
+    }
+}
+
+/* Marks say nothing among words; where a formula is on either side every one of its letters does. */
 enum truth words_same(struct judge *j, struct node *g, struct node *a)
 {
     struct str x, y;
     str_init(&x, 2000);
     str_init(&y, 2000);
     enum truth t = NO;
-    if (spell(g, &x) && spell(a, &y))
+    bool spelled = spell(g, &x) && spell(a, &y) && !x.full && !y.full;
+    if (spelled && is_words(g) && is_words(a)) {
         t = text_same(j, x.p, y.p);
-    else
-        judge_say(j, "words against a formula");
+    } else {
+        t = spelled && same_but_blanks(x.p, y.p) ? YES : NO;
+        judge_say(j, t == YES ? "the same signs" : "words against a formula");
+    }
     str_release(&x);
     str_release(&y);
     return t;

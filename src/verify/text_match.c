@@ -11,6 +11,7 @@ struct words {
     char text[512];
     const char *word[WORDS_MAX];
     int n;
+    bool more; /* than fit */
 };
 
 /* Marks of a sentence; any other sign (<, =, ^) is part of a word. */
@@ -25,17 +26,19 @@ static void words_of(const char *s, struct words *out)
     static const char *const articles[] = {"a", "an", "the"};
     size_t k = 0, n = strlen(s);
     *out = (struct words){.n = 0};
-    for (size_t i = 0; i < n && k + 2 < sizeof out->text && out->n < WORDS_MAX;) {
+    for (size_t i = 0; i < n;) {
         while (i < n && is_mark(s[i])) i++;
         size_t from = i;
         while (i < n && (s[i] == '.' || !is_mark(s[i]))) i++;
         size_t m = i - from;
         while (m && strchr(".-", s[from + m - 1])) m--;
-        if (!m || m + k + 2 > sizeof out->text) continue;
+        if (!m) continue;
         bool article = false;
         for (int a = 0; a < 3; a++)
             article = article || (strlen(articles[a]) == m && strncmp(s + from, articles[a], m) == 0);
         if (article && n > m) continue;
+        out->more = m + k + 2 > sizeof out->text || out->n == WORDS_MAX;
+        if (out->more) return;
         out->word[out->n++] = out->text + k;
         for (size_t c = 0; c < m; c++)
             out->text[k++] = m > 1 ? (char)tolower((unsigned char)s[from + c]) : s[from + c];
@@ -96,6 +99,11 @@ enum truth text_same(struct judge *j, const char *g, const char *a)
     if (choice_letters(g, &letters_g) && choice_letters(a, &letters_a)) {
         judge_say(j, letters_g == letters_a ? "the same choice" : "another choice");
         return letters_g == letters_a ? YES : NO;
+    }
+    if (x.more || y.more) {
+        bool equal = strcmp(g, a) == 0;
+        judge_say(j, equal ? "the same words" : "words too long to be compared");
+        return equal ? YES : NO;
     }
     const char *cx = canonical(&x), *cy = canonical(&y);
     bool same = x.n == y.n && x.n > 0;

@@ -263,8 +263,8 @@ static enum truth compare_reading(struct trial *t, const struct reading *r, cons
         str_init(&y, 4000);
         str_add(&x, r->from->p, r->from->n);
         str_add(&y, c->p, c->n);
-        enum truth same =
-            memchr(x.p, '\\', x.len) || memchr(y.p, '\\', y.len) ? NO : text_same(&t->j, x.p, y.p);
+        bool no_words = memchr(x.p, '\\', x.len) || memchr(y.p, '\\', y.len) || x.full || y.full;
+        enum truth same = no_words ? NO : text_same(&t->j, x.p, y.p);
         str_release(&x);
         str_release(&y);
         return same;
