@@ -64,11 +64,11 @@ static bool uses_any(const struct node *value, const struct node *name)
     return false;
 }
 
-/* The last member that is held equal exactly: x = 1/3 ~ 0.33 is 1/3, x ~ 11 is 11. */
+/* The last member that is held equal exactly: x = 1/3 ~ 0.33 and 1/3 ~ 0.33 are 1/3, x ~ 11 is 11. */
 static struct node *value_of(struct node *rel)
 {
-    int last = rel->n - 1;
-    while (last > 1 && rel->name[last - 1] == R_APPROX) last--;
+    int last = rel->n - 1, least = is_name(rel->arg[0]);
+    while (last > least && rel->name[last - 1] == R_APPROX) last--;
     return rel->arg[last];
 }
 
@@ -371,23 +371,30 @@ static enum truth gold_relation(struct judge *j, struct node *g, struct node *a)
     return NO;
 }
 
-/* 5 + 6 = 11, of numbers alone: is it false? (73 = 74 answers neither.) */
+/* 5 + 6 = 11, 2/7 ~ 0.9, of numbers alone: is it false? (73 = 74 answers neither.) */
 static bool is_false_equation(struct judge *j, const struct node *n)
 {
     if (is_name(n->arg[0])) return false;
-    for (int i = 0; i + 1 < n->n; i++)
-        if (n->name[i] == R_EQ && is_closed(n->arg[i]) && is_closed(n->arg[i + 1]) &&
-            equal_expression(j, n->arg[i], n->arg[i + 1]) == NO)
-            return true;
+    for (int i = 0; i + 1 < n->n; i++) {
+        struct node *left = n->arg[i], *right = n->arg[i + 1];
+        if (!is_closed(left) || !is_closed(right)) continue;
+        if (n->name[i] == R_EQ && equal_expression(j, left, right) == NO) return true;
+        if (n->name[i] == R_APPROX && !rounds_to(j, left, right)) return true;
+    }
     return false;
 }
 
 static enum truth answer_relation(struct judge *j, struct node *g, struct node *a)
 {
     if (is_assignment(a, true)) {
-        if (!is_false_equation(j, a)) return compare_nodes(j, g, value_of(a));
-        judge_say(j, "an equation that is false");
-        return NO;
+        if (is_false_equation(j, a)) {
+            judge_say(j, "an equation that is false");
+            return NO;
+        }
+        enum truth t = compare_nodes(j, g, value_of(a));
+        struct node *last = a->arg[a->n - 1];
+        /* what is asked for may be the rounded number: 200/3 ~ 67 */
+        return t == NO && !is_name(a->arg[0]) && last != value_of(a) ? compare_nodes(j, g, last) : t;
     }
     if (is_relation_list(a) && j->w->p->allow_set_relation_comp) {
         enum truth t = region_same(j, a, g);

@@ -13,6 +13,8 @@ enum truth ordered_same(struct judge *j, struct node *const *g, struct node *con
 enum truth quantity_same(struct judge *j, struct node *g, struct node *a);
 /* Takes the units off two relations, x > 5 m; false when they name different ones. */
 bool units_left_out(struct judge *j, struct node **g, struct node **a);
+/* Does x have the value shown, in the digits that are shown? (rounded.c) */
+bool rounds_to(struct judge *j, struct node *x, struct node *shown);
 /* Words, or values that are spelled as such. */
 enum truth words_same(struct judge *j, struct node *g, struct node *a);
 /* Lists and sets with \pm inside have both signs as elements. */
