@@ -46,6 +46,7 @@ struct watch {
     pid_t pid;
     int pid_fd, out_fd, err_fd, ready_fd, in_fd;
     size_t sent;         /* of the input, through in_fd */
+    size_t said;         /* bytes of standard error, kept or not */
     bool started, ended; /* ended: by us, for the reason in r->end */
     bool stopped;        /* by a signal to this program */
     double t0;
@@ -226,6 +227,8 @@ static bool drain(struct watch *w, int fd, bool is_err)
         if (n <= 0) return n < 0 && errno == EAGAIN;
         str_add(s, piece, (size_t)n);
         if (!is_err && s->full) end(w, SANDBOX_OUTPUT);
+        if (is_err) w->said += (size_t)n;
+        if (w->said > w->job->limits.output) end(w, SANDBOX_OUTPUT);
         if (is_err && s->len > ERR_KEEP) { /* keep the end */
             memmove(s->p, s->p + s->len - ERR_KEEP, ERR_KEEP + 1);
             s->len = ERR_KEEP;
