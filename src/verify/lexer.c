@@ -187,7 +187,7 @@ static void lex_text(struct lexer *l, size_t from, size_t to)
         emit(l, T_TEXT, 0, words);
     else if (c && (c->kind == T_FN || c->kind == T_CONST || c->kind == T_PERCENT || c->kind == T_MOD) &&
              strlen(words) > 1)
-        emit(l, c->kind, c->value, NULL);
+        emit(l, c->kind, c->value, c->name);
     else
         emit(l, T_TEXT, 0, words);
     l->at = to + 1;
@@ -210,6 +210,46 @@ static char *placeholder(struct lexer *l, const char *s, size_t n)
     return out;
 }
 
+/* Behind a value, or behind units with their powers and slashes? */
+static bool follows_measure(const struct parser *p)
+{
+    if (follows_value(p)) return true;
+    int i = p->n - 1;
+    while (i >= 0 && (p->t[i].kind == T_OP || p->t[i].kind == T_NUM || p->t[i].kind == T_OPEN ||
+                      p->t[i].kind == T_CLOSE))
+        i--;
+    return i >= 0 && p->t[i].kind == T_TEXT;
+}
+
+/* Upright letters that are a unit, km\,h^{-1}, as words; NULL. A lone capital is a name, but for L. */
+static char *unit_words(struct lexer *l, size_t from, size_t to)
+{
+    struct unit u;
+    char *words = words_of(l->p->w, l->s + from, to - from);
+    if (!words || (isupper((unsigned char)words[0]) && !words[1] && words[0] != 'L')) return NULL;
+    bool unit = unit_read(words, false, &u);
+    unit_release(&u);
+    return unit ? words : NULL;
+}
+
+/* \frac{\text{km}}{\text{h}} behind a value is the unit km / h. */
+static bool lex_unit_fraction(struct lexer *l)
+{
+    size_t above, above_to, below, below_to;
+    if (!follows_value(l->p) || !group_at(l, l->at, &above, &above_to) ||
+        !group_at(l, above_to + 1, &below, &below_to) || l->s[blanks(l, above)] != '\\' ||
+        l->s[blanks(l, below)] != '\\')
+        return false;
+    char *x = unit_words(l, above, above_to), *y = x ? unit_words(l, below, below_to) : NULL;
+    size_t size = y ? strlen(x) + strlen(y) + 4 : 0;
+    char *words = size ? work_alloc(l->p->w, size) : NULL;
+    if (!words) return false;
+    snprintf(words, size, "%s / %s", x, y);
+    emit(l, T_TEXT, 0, words);
+    l->at = below_to + 1;
+    return true;
+}
+
 /* \mathrm{...}, \mathbf{...}, \mathbb{...}, \operatorname{...}: names, or a formula that only looks
  * different. */
 static void lex_font(struct lexer *l, int value, size_t from, size_t to)
@@ -220,7 +260,10 @@ static void lex_font(struct lexer *l, int value, size_t from, size_t to)
     const char *s = l->s + from;
     size_t n = end - from;
     const struct command *c = all_letters(s, n) ? command_find(s, n) : NULL;
-    if (value == 'b' && n == 1 && strchr("RZQNC", s[0])) {
+    char *unit = value == 'r' && follows_measure(l->p) ? unit_words(l, from, end) : NULL;
+    if (unit) {
+        emit(l, T_TEXT, 0, unit);
+    } else if (value == 'b' && n == 1 && strchr("RZQNC", s[0])) {
         emit(l, T_NUMSET, s[0], NULL);
     } else if (value == 'v') {
         emit(l, T_SYM, 0, placeholder(l, s, n));
@@ -320,6 +363,9 @@ static void lex_command(struct lexer *l)
     case T_FONT:
         if (group_at(l, l->at, &from, &to)) lex_font(l, c->value, from, to);
         break; /* {\bf x}: nothing to do */
+    case T_FRAC:
+        if (!lex_unit_fraction(l)) emit(l, T_FRAC, c->value, c->name);
+        break;
     case T_BEGIN:
     case T_ENDENV: lex_environment(l, c->kind); break;
     case T_SKIP: lex_skip(l, c->value); break;
@@ -577,6 +623,24 @@ static bool brackets_match(struct parser *p)
     return true;
 }
 
+/* Functions whose names are units too: min, sec, lb; units where they have no argument, behind a value. */
+static void units_found(struct parser *p)
+{
+    for (int i = 1; i < p->n; i++) {
+        struct token *t = &p->t[i];
+        const struct token *value = t - 1, *next = t + 1;
+        if (value->kind == T_OP && value->value == '/' && i > 1) value = t - 2; /* miles/sec */
+        bool behind = value->kind == T_NUM || value->kind == T_CONST || value->kind == T_CLOSE ||
+                      value->kind == T_TEXT;
+        bool ends = next->kind == T_END || next->kind == T_CLOSE || next->kind == T_COMMA ||
+                    next->kind == T_SEMI || next->kind == T_SEP || next->kind == T_REL ||
+                    next->kind == T_TEXT || next->kind == T_ROW || next->kind == T_AMP ||
+                    next->kind == T_ENDENV || (next->kind == T_OP && next->value == '/');
+        if (t->kind == T_FN && t->text && behind && ends && unit_word_known(t->text, strlen(t->text)))
+            t->kind = T_TEXT;
+    }
+}
+
 bool lex(struct parser *p, const char *s, size_t n)
 {
     size_t cap = n < TOKENS_MAX ? n + 8 : TOKENS_MAX;
@@ -586,6 +650,7 @@ bool lex(struct parser *p, const char *s, size_t n)
     lex_range(&l, n);
     if (p->n >= (int)cap - 1) return false;
     p->t[p->n] = (struct token){.kind = T_END, .match = -1, .at = (unsigned)n};
+    units_found(p);
     return !l.bad && brackets_match(p);
 }
 

@@ -255,7 +255,7 @@ static const struct command commands[] = {
     {"mathit", T_FONT, 0, false, NULL},
     {"mathop", T_SKIP, 's', false, NULL},
     {"mathrel", T_SKIP, 's', false, NULL},
-    {"mathrm", T_FONT, 0, false, NULL},
+    {"mathrm", T_FONT, 'r', false, NULL},
     {"mathsf", T_FONT, 0, false, NULL},
     {"mathstrut", T_SKIP, 's', false, NULL},
     {"mathtt", T_FONT, 0, false, NULL},
