@@ -20,30 +20,14 @@ static size_t letters(const char *s, size_t n)
     return k;
 }
 
-static bool is_any(const char *s, size_t n, const char *const *all, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strlen(all[i]) == n && strncasecmp(s, all[i], n) == 0) return true;
-    return false;
-}
-#define IS_ANY(s, n, all) is_any(s, n, all, sizeof all / sizeof *all)
-
-/* million, dozen: right behind the box, or behind its formula. Its bytes. */
-static size_t scale_behind(const char *s, size_t n, size_t end, const char **word)
-{
-    size_t length, k = end;
-    while (k < n && k - end < 12 && strchr(" $\\~,)]", s[k])) k++;
-    if (n - k > 6 && strncmp(s + k, "text{", 5) == 0) k += 5 + strspn(s + k + 5, " ");
-    *word = s + k;
-    return k < n && scale_word(s + k, n - k, &length) ? length : 0;
-}
-
 bool box_scaled(const char *s, size_t n, const struct span *box, struct str *out)
 {
-    const char *word;
-    size_t k = scale_behind(s, n, box->end, &word);
-    if (k) str_addf(out, "{%.*s}\\text{ %.*s}", (int)box->n, s + box->at, (int)k, word);
-    return k > 0;
+    size_t length, k = box->end; /* the word stands right behind the box, or behind its formula */
+    while (k < n && k - box->end < 12 && strchr(" $\\~,)]", s[k])) k++;
+    if (n - k > 6 && strncmp(s + k, "text{", 5) == 0) k += 5 + strspn(s + k + 5, " ");
+    if (k >= n || !scale_word(s + k, n - k, &length)) return false;
+    str_addf(out, "{%.*s}\\text{ %.*s}", (int)box->n, s + box->at, (int)length, s + k);
+    return true;
 }
 
 /* ---- denial -------------------------------------------------------------------------------------------- */
@@ -51,7 +35,7 @@ bool box_scaled(const char *s, size_t n, const struct span *box, struct str *out
 /* Does one of the groups that the box stands in belong to a command that strikes out? */
 static bool is_struck(const char *s, size_t from)
 {
-    static const char *const strikes[] = {"cancel", "bcancel", "xcancel", "sout", "st", "phantom"};
+    static const char *const strikes[] = {"cancel", "bcancel", "xcancel", "sout", "st", "phantom", NULL};
     int closed = 0;
     for (size_t i = from; i > 0 && from - i < REACH; i--) {
         if (s[i - 1] == '}') closed++;
@@ -59,7 +43,7 @@ static bool is_struck(const char *s, size_t from)
         closed = 0;
         size_t name = i - 1;
         while (name > 0 && isalpha((unsigned char)s[name - 1])) name--;
-        if (name > 0 && s[name - 1] == '\\' && IS_ANY(s + name, i - 1 - name, strikes)) return true;
+        if (name > 0 && s[name - 1] == '\\' && is_among(s + name, i - 1 - name, strikes)) return true;
     }
     return false;
 }
@@ -85,13 +69,13 @@ static size_t marks_back(const char *s, size_t i)
 /* "not", "rather than", "not equal to" at the end of s[0..i). */
 static bool denied_before(const char *s, size_t i)
 {
-    static const char *const fillers[] = {"be", "equal", "to", "simply", "exactly", "just"};
+    static const char *const fillers[] = {"be", "equal", "to", "simply", "exactly", "just", NULL};
     size_t end = marks_back(s, i), word = end, second;
     for (;; end = marks_back(s, word)) {
         word = end;
         while (word > 0 && end - word < 20 && (isalpha((unsigned char)s[word - 1]) || s[word - 1] == '\''))
             word--;
-        if (!IS_ANY(s + word, end - word, fillers)) break;
+        if (!is_among(s + word, end - word, fillers)) break;
     }
     if (word == end || (word > 0 && s[word - 1] == '\\')) return false;
     if (phrase_before(s + word, end - word) == R_NE) return true;
@@ -104,9 +88,9 @@ static bool denied_before(const char *s, size_t i)
 /* "is wrong", "isn't the answer", "(incorrect)". */
 static bool denied_behind(const char *s, size_t n)
 {
-    static const char *const verbs[] = {"is", "was", "isn't", "wasn't", "seems", "looks", "would"},
-                     *const wrong[] = {"wrong", "incorrect", "false", "invalid", "mistaken"},
-                     *const right[] = {"correct", "right", "true", "the", "valid", "it", "my"};
+    static const char *const verbs[] = {"is", "was", "isn't", "wasn't", "seems", "looks", "would", NULL},
+                     *const wrong[] = {"wrong", "incorrect", "false", "invalid", "mistaken", NULL},
+                     *const right[] = {"correct", "right", "true", "the", "valid", "it", "my", NULL};
     bool not = false, denied = false;
     size_t i = strspn(s, " $*_)]}\\(\n");
     for (int word = 0; word < 4 && i < n; word++) {
@@ -114,9 +98,10 @@ static bool denied_behind(const char *s, size_t n)
         if (k && k + i + 1 < n && s[i + k] == '\'' && s[i + k + 1] == 't') k += 2;
         if (k == 0) break;
         const char *w = s + i;
-        if (word == 0 && !IS_ANY(w, k, verbs) && !(i && s[i - 1] == '(' && IS_ANY(w, k, wrong))) return false;
-        if (IS_ANY(w, k, wrong)) denied = !not;
-        if (not && IS_ANY(w, k, right)) denied = true;
+        bool bracketed = i && s[i - 1] == '(' && is_among(w, k, wrong);
+        if (word == 0 && !is_among(w, k, verbs) && !bracketed) return false;
+        if (is_among(w, k, wrong)) denied = !not;
+        if (not && is_among(w, k, right)) denied = true;
         not = not || ascii_word_at(w, n - i, "not") || (k > 3 && strncasecmp(w + k - 3, "n't", 3) == 0);
         i += k;
         i += strspn(s + i, " *_");

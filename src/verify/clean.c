@@ -159,6 +159,13 @@ void clean_math(const char *s, size_t n, enum style style, struct str *out)
     }
 }
 
+bool is_among(const char *s, size_t n, const char *const *all)
+{
+    for (; *all; all++)
+        if (strlen(*all) == n && strncasecmp(s, *all, n) == 0) return true;
+    return false;
+}
+
 bool ascii_word_at(const char *s, size_t n, const char *word)
 {
     size_t k = strlen(word);

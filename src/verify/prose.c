@@ -81,10 +81,8 @@ static size_t run_at(const char *s, size_t n)
 /* Do two runs with s[0..n) between them belong to one list: "1, 2 and 3"? */
 static bool joins(const char *s, size_t n)
 {
-    static const char *const all[] = {",", ", ", " and ", ", and ", " or ", ", or ", " & "};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (strlen(all[i]) == n && strncasecmp(s, all[i], n) == 0) return true;
-    return false;
+    static const char *const all[] = {",", ", ", " and ", ", and ", " or ", ", or ", " & ", NULL};
+    return is_among(s, n, all);
 }
 
 static bool sentence_ends(const char *s, size_t n)

@@ -383,18 +383,11 @@ static const struct name *name_of(const char *s, size_t n)
     return name_exact(word);
 }
 
-static bool is_word(const char *s, size_t n, const char *const *list)
-{
-    for (; *list; list++)
-        if (strlen(*list) == n && strncasecmp(s, *list, n) == 0) return true;
-    return false;
-}
-
 static const char *const squares[] = {"square", "sq", NULL}, *const cubes[] = {"cubic", "cu", NULL};
 
 bool unit_word_known(const char *s, size_t n)
 {
-    return n > 1 && (name_of(s, n) || is_word(s, n, squares) || is_word(s, n, cubes));
+    return n > 1 && (name_of(s, n) || is_among(s, n, squares) || is_among(s, n, cubes));
 }
 
 bool unit_letter_known(const char *s)
@@ -461,14 +454,14 @@ bool unit_read(const char *words, bool other, struct unit *u)
         size_t n = 0;
         while (isalpha((unsigned char)s[n])) n++;
         const struct name *name = name_of(s, n), *scale;
-        if (is_word(s, n, squares)) {
+        if (is_among(s, n, squares)) {
             next = 2;
-        } else if (is_word(s, n, cubes)) {
+        } else if (is_among(s, n, cubes)) {
             next = 3;
-        } else if (is_word(s, n, per) && last) {
+        } else if (is_among(s, n, per) && last) {
             sign = -1;
-        } else if (last && (is_word(s, n, squared) || is_word(s, n, cubed))) {
-            apply(u, last, other, sign * (is_word(s, n, squared) ? 1 : 2));
+        } else if (last && (is_among(s, n, squared) || is_among(s, n, cubed))) {
+            apply(u, last, other, sign * (is_among(s, n, squared) ? 1 : 2));
         } else if (!name) {
             return false;
         } else if (name->means == DEGREE && (scale = scale_behind(s + n))) {

@@ -184,6 +184,7 @@ enum style { STYLE_LATEX, STYLE_PLAIN };
 void clean_math(const char *s, size_t n, enum style style, struct str *out);
 /* For comparing text as text: markup and blanks gone, case folded when longer than one letter. */
 void clean_text(const char *s, size_t n, struct str *out);
+bool is_among(const char *s, size_t n, const char *const *all); /* one of these, up to NULL, any case */
 bool ascii_word_at(const char *s, size_t n, const char *word); /* whole word, any case */
 
 /* NULL when it is no formula (why says so) or a limit was passed. The text is cleaned first. */
