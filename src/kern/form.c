@@ -1,7 +1,7 @@
 /* form.c: the forms of panels: sizes, and their numbers in plain C, which form_body.h must equal.
  *
- * A product of an 8-bit or 4-bit integer and a half is exact in float32, so q d has no rounding and q d + m
- * one.
+ * A product of an 8-bit or 4-bit integer and a half is exact in float32, so q d and q d - 8 d have no
+ * rounding and q d + m one.
  */
 #include "kern/kern_int.h"
 
@@ -16,6 +16,7 @@ const struct kern_form_info kern_forms[KERN_FORMS] = {
     [KERN_Q4_LEAST] = {"Q4_LEAST", KERN_GROUP, 2 * HALVES + NIBBLES},
 };
 
+/* 16 bits. */
 static uint16_t half_at(const char *p, int j)
 {
     uint16_t h;
@@ -25,9 +26,7 @@ static uint16_t half_at(const char *p, int j)
 
 static int nibble_at(const char *words, int i, int j)
 {
-    uint32_t word;
-    memcpy(&word, words + (size_t)(i / 8 * KERN_PANEL + j) * sizeof word, sizeof word);
-    return (int)(word >> (i % 8 * 4) & 15);
+    return half_at(words, i / 4 * KERN_PANEL + j) >> (i % 4 * 4) & 15;
 }
 
 float kern_panel_number(enum kern_form form, const void *panel, int k, int j)
@@ -41,7 +40,9 @@ float kern_panel_number(enum kern_form form, const void *panel, int k, int j)
     case KERN_Q8:
         return (float)((const int8_t *)p)[(int)HALVES + i * KERN_PANEL + j] *
                kern_half_to_float(half_at(p, j));
-    case KERN_Q4: return (float)(nibble_at(p + HALVES, i, j) - 8) * kern_half_to_float(half_at(p, j));
+    case KERN_Q4:
+        y = kern_half_to_float(half_at(p, j));
+        return fmaf((float)nibble_at(p + HALVES, i, j), y, -8 * y);
     case KERN_Q4_LEAST:
         return fmaf((float)nibble_at(p + 2 * HALVES, i, j), kern_half_to_float(half_at(p, j)),
                     kern_half_to_float(half_at(p, KERN_PANEL + j)));

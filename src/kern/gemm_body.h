@@ -145,7 +145,7 @@ INLINE void gemm_step(struct gemm_run *r, const struct gemm_tile *t, const enum 
     }
     UNROLL for (int j = 0; j < cols; j++)
         form_step(&r->f[j], form, r->b + j / PANEL_VECS * t->b_panel, j % PANEL_VECS * LANES);
-    if (rows <= GEMM_PINNED_ROWS) {
+    if (rows <= GEMM_PINNED_ROWS || FORM_NIBBLES(form)) {
         UNROLL for (int line = 0; line < lines; line++)
         {
             gemm_line(r, t, form, rows, panels, line);
@@ -194,10 +194,11 @@ INLINE void gemm_tile(const struct gemm_tile *t, const enum kern_form form, cons
 #define GEMM_PANELS(form, rows)                                                                              \
     (GEMM_FIT(rows) > GEMM_MOST(form) ? GEMM_MOST(form) : GEMM_FIT(rows) < 1 ? 1 : GEMM_FIT(rows))
 
-/* Constant rows for a tile; what is above GEMM_ROWS never comes and is not compiled. */
+/* Constant rows for a tile; what never comes (gemm_block) is not compiled. */
+#define GEMM_COMES(form, r) ((r) <= (FORM_NIBBLES(form) ? GEMM_ROWS_NIBBLES : GEMM_ROWS))
 #define GEMM_CASE(r, call)                                                                                   \
     case r:                                                                                                  \
-        if (r <= GEMM_ROWS) call(r);                                                                         \
+        if (GEMM_COMES(form, r)) call(r);                                                                    \
         break;
 #define GEMM_CASES(rows, call)                                                                               \
     switch (rows) {                                                                                          \
@@ -299,7 +300,7 @@ static void gemm_block(const struct kern_gemm *g, const struct gemm_tile *t, int
 {
     _Alignas(64) float widened[KERN_K_BLOCK * KERN_PANEL];
     const struct gemm_form *form = &gemm_forms[g->form];
-    const int lone = g->form >= KERN_Q4 ? GEMM_ROWS_NIBBLES : GEMM_ROWS;
+    const int lone = FORM_NIBBLES(g->form) ? GEMM_ROWS_NIBBLES : GEMM_ROWS;
     bool widens = g->form != KERN_F32 && m > lone;
     for (int n = 0, panels = m <= lone ? GEMM_PANELS(g->form, m) : 1; n < g->n; n += panels * KERN_PANEL) {
         if (g->n - n < panels * KERN_PANEL) panels = 1;

@@ -37,8 +37,8 @@ enum {
  * float32 numbers in fewer bits, and a product has the bits that KERN_F32 panels of those numbers give.
  *   KERN_F32, KERN_BF16, KERN_F16   a line is 16 numbers of the type
  *   KERN_Q8        32 lines are a group: 16 halves d; then 16 bytes q, signed, for each line: q d
- *   KERN_Q4        a group: 16 halves d; then 4 x 16 words of 32 bits, line 8 w + i of the group in bits
- *                  4 i .. 4 i + 3 of the words of w: (q - 8) d
+ *   KERN_Q4        a group: 16 halves d; then 8 x 16 words of 16 bits, line 4 w + i of the group in bits
+ *                  4 i .. 4 i + 3 of the words of w: q d - 8 d, which is exact, and +0 for q = 8
  *   KERN_Q4_LEAST  a group: 16 halves d, 16 halves m, words as before: q d + m, rounded once
  * With groups K is a multiple of KERN_GROUP. */
 enum { KERN_GROUP = 32 };

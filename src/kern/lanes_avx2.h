@@ -180,25 +180,14 @@ static inline vf vf_from_bytes(const int8_t *p)
 {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
 }
-static inline vi vi_load(const uint32_t *p)
+/* A word of 16 bits in each lane; nibble i of each, times 16^i. */
+static inline vi vi_load_words(const uint16_t *p)
 {
-    return _mm256_loadu_si256((const __m256i *)p);
+    return _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
 }
-/* Nibble i of each lane; and, of what vi_load_less_8 gave, nibble i less 8, times NIBBLE_LESS_8: one whose
- * top bit is turned is a signed number once it stands at the top of its lane. */
 static inline vf vf_nibble(vi x, int i)
 {
-    return _mm256_cvtepi32_ps(_mm256_and_si256(_mm256_srli_epi32(x, 4 * i), _mm256_set1_epi32(15)));
-}
-#define NIBBLE_LESS_8 0x1p28F
-static inline vi vi_load_less_8(const uint32_t *p)
-{
-    return _mm256_xor_si256(vi_load(p), _mm256_set1_epi32((int)0x88888888U));
-}
-static inline vf vf_nibble_less_8(vi x, int i)
-{
-    vi top = _mm256_and_si256(_mm256_slli_epi32(x, 28 - 4 * i), _mm256_set1_epi32((int)0xF0000000U));
-    return _mm256_cvtepi32_ps(top);
+    return _mm256_cvtepi32_ps(_mm256_and_si256(x, _mm256_set1_epi32(15 << 4 * i)));
 }
 
 /* s[0..LANES) += x^2 in double. */

@@ -175,25 +175,13 @@ static inline vf vf_from_bytes(const int8_t *p)
 {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
 }
-static inline vi vi_load(const uint32_t *p)
+static inline vi vi_load_words(const uint16_t *p)
 {
-    return _mm512_loadu_si512(p);
-}
-static inline vf vf_nibble_of(vi x, int i, float less) /* a look-up sees the lowest four bits */
-{
-    vf t = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    x = _mm512_srlv_epi32(x, _mm512_set1_epi32(4 * i));
-    return _mm512_permutexvar_ps(x, _mm512_sub_ps(t, _mm512_set1_ps(less)));
+    return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
 }
 static inline vf vf_nibble(vi x, int i)
 {
-    return vf_nibble_of(x, i, 0);
-}
-#define NIBBLE_LESS_8     1.0F
-#define vi_load_less_8(p) vi_load(p)
-static inline vf vf_nibble_less_8(vi x, int i)
-{
-    return vf_nibble_of(x, i, 8);
+    return _mm512_cvtepi32_ps(_mm512_and_si512(x, _mm512_set1_epi32(15 << 4 * i)));
 }
 
 enum { DOUBLES = 2 };

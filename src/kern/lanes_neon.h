@@ -163,19 +163,13 @@ static inline vf vf_from_bytes(const int8_t *p)
     int16x8_t x = vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four)));
     return vcvtq_f32_s32(vmovl_s16(vget_low_s16(x)));
 }
-static inline vi vi_load(const uint32_t *p)
+static inline vi vi_load_words(const uint16_t *p)
 {
-    return vld1q_u32(p);
+    return vmovl_u16(vld1_u16(p));
 }
 static inline vf vf_nibble(vi x, int i)
 {
-    return vcvtq_f32_u32(vandq_u32(vshlq_u32(x, vdupq_n_s32(-4 * i)), vdupq_n_u32(15)));
-}
-#define NIBBLE_LESS_8     1.0F
-#define vi_load_less_8(p) vi_load(p)
-static inline vf vf_nibble_less_8(vi x, int i)
-{
-    return vsubq_f32(vf_nibble(x, i), vdupq_n_f32(8));
+    return vcvtq_f32_u32(vandq_u32(x, vdupq_n_u32(15U << 4 * i)));
 }
 
 enum { DOUBLES = 2 };

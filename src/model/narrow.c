@@ -84,13 +84,12 @@ static bool q5_0_row(const struct narrow_row *r)
     return good;
 }
 
-/* The low nibbles of eight bytes, the first the lowest. */
-static uint32_t join_nibbles(uint64_t x)
+/* The low nibbles of four bytes, the first the lowest. */
+static uint16_t join_nibbles(uint32_t x)
 {
-    x &= 0x0F0F0F0F0F0F0F0FU;
-    x = (x | x >> 4) & 0x00FF00FF00FF00FFU;
-    x = (x | x >> 8) & 0x0000FFFF0000FFFFU;
-    return (uint32_t)(x | x >> 16);
+    x &= 0x0F0F0F0FU;
+    x = (x | x >> 4) & 0x00FF00FFU;
+    return (uint16_t)(x | x >> 8);
 }
 
 /* Blocks of `halves` halves and 32 nibbles, element i in the low nibble of byte i, i + 16 in the high one. */
@@ -102,10 +101,10 @@ static bool move_nibbles(const struct narrow_row *r, int halves)
     for (int k = 0; k < r->k; k += KERN_GROUP, p += 2 * halves + 16) {
         good &= move_halves(p, halves, to, r->j);
         to += halves * (int)HALVES;
-        for (int w = 0; w < 4; w++, to += KERN_PANEL * sizeof(uint32_t)) {
-            uint64_t bytes = 0;
-            for (int i = 7; i >= 0; i--) bytes = bytes << 8 | p[2 * halves + w % 2 * 8 + i];
-            uint32_t word = join_nibbles(w < 2 ? bytes : bytes >> 4);
+        for (int w = 0; w < 8; w++, to += KERN_PANEL * sizeof(uint16_t)) {
+            uint32_t bytes = 0;
+            for (int i = 3; i >= 0; i--) bytes = bytes << 8 | p[2 * halves + w % 4 * 4 + i];
+            uint16_t word = join_nibbles(w < 4 ? bytes : bytes >> 4);
             memcpy(to + (size_t)r->j * sizeof word, &word, sizeof word);
         }
     }

@@ -134,6 +134,13 @@ static void broken_tensors_are_named(void **state)
     put_uint(&b, 31, 4), put_uint(&b, 0, 8), expect(&b, "ggml type 31");
 }
 
+static float float_at(const char *floats, size_t i)
+{
+    float x;
+    memcpy(&x, floats + i * sizeof x, sizeof x);
+    return x;
+}
+
 static void dequantised_floats_equal_those_of_gguf_py(void **state)
 {
     (void)state;
@@ -155,7 +162,7 @@ static void dequantised_floats_equal_those_of_gguf_py(void **state)
         float *out = alloc_floats(n * (size_t)d->block);
         d->decode((const uint8_t *)blocks, n, out);
         for (size_t j = 0; j < n * (size_t)d->block; j++)
-            if (memcmp(out + j, floats + j * sizeof *out, sizeof *out))
+            if (out[j] != float_at(floats, j)) /* of zeros only the value counts */
                 fail_msg("%s: number %zu is %g", d->name, j, (double)out[j]);
         free(out);
         free(blocks);
