@@ -36,10 +36,29 @@ static enum truth percent_same(struct judge *j, struct node *g, struct node *a)
     return t;
 }
 
+/* Is r one of 0, 1, ..., m - 1? */
+static bool is_remainder(struct judge *j, struct node *r, struct node *m)
+{
+    fmpz_t x, y;
+    fmpz_init(x);
+    fmpz_init(y);
+    bool least = exact_integer(j->w, r, x) && exact_integer(j->w, m, y) && fmpz_sgn(x) >= 0 &&
+                 fmpz_cmp(x, y) < 0;
+    fmpz_clear(x);
+    fmpz_clear(y);
+    return least;
+}
+
+/* Classes modulo m. A gold that is one is met by its number, because the question then names the modulus; a
+ * bare number is met by a class that the number stands for as its least remainder: 5 by 5 (mod 7). */
 static enum truth residue_same(struct judge *j, struct node *g, struct node *a)
 {
-    if (g->kind != a->kind)
-        return compare_values(j, g->kind == K_MOD ? g->arg[0] : g, a->kind == K_MOD ? a->arg[0] : a);
+    if (g->kind == K_MOD && a->kind != K_MOD) return compare_values(j, g->arg[0], a);
+    if (g->kind != K_MOD) {
+        if (is_remainder(j, a->arg[0], a->arg[1])) return compare_values(j, g, a->arg[0]);
+        judge_say(j, "a residue class against a value");
+        return NO;
+    }
     if (compare_values(j, g->arg[1], a->arg[1]) != YES) return NO;
     struct node *d = node_2(j->w, K_ADD, 0, g->arg[0], node_1(j->w, K_NEG, 0, a->arg[0]));
     struct node *rest = node_2(j->w, K_FN, F_MODULO, d, g->arg[1]);
@@ -55,6 +74,8 @@ static enum truth based_same(struct judge *j, struct node *g, struct node *a)
         return both(compare_values(j, g->arg[1], a->arg[1]), compare_values(j, g->arg[2], a->arg[2]));
     if (both_based) return compare_values(j, g->arg[0], a->arg[0]);
     if (a->kind == K_BASED) return a->op ? NO : compare_values(j, g, a->arg[0]);
+    struct node *letters = g->name ? node_named(j->w, K_TEXT, g->name, NULL, 0) : NULL; /* FF */
+    if (letters) return words_same(j, letters, a);
     enum truth t = compare_values(j, g->arg[1], a);
     if (t == YES) judge_say(j, "the same digits, the base left out");
     return t;
@@ -427,9 +448,11 @@ static bool is_undefined(const struct node *n)
     return n->kind == K_CONST && n->op == C_UNDEFINED;
 }
 
-/* Words that name a set of numbers. */
+/* Words, or a letter, that name a set of numbers. */
 static struct node *named_set(struct judge *j, struct node *n)
 {
+    if (n->kind == K_SYM && n->name[0] && !n->name[1] && strchr("RZQNC", n->name[0]))
+        return node_of(j->w, K_NUMSET, n->name[0], NULL, 0);
     static const char *const line[] = {"all real numbers", "all reals", "real numbers", "the real numbers"};
     if (n->kind != K_TEXT) return n;
     for (size_t i = 0; i < sizeof line / sizeof *line; i++)
@@ -470,13 +493,18 @@ static enum truth by_kind(struct judge *j, struct node *g, struct node *a)
     if (either(g, a, K_DEGREE)) return quantity_same(j, g, a);
     if (either(g, a, K_MOD)) return residue_same(j, g, a);
     if (either(g, a, K_BASED)) return based_same(j, g, a);
-    if (g->kind != a->kind && either(g, a, K_TEXT)) {
+    if (g->kind != a->kind && (either(g, a, K_TEXT) || is_set(g) || is_set(a))) {
         g = named_set(j, g);
         a = named_set(j, a);
         if (!g || !a) return UNKNOWN;
     }
     if (either(g, a, K_TEXT) || is_undefined(g) || is_undefined(a)) return words_same(j, g, a);
     if (either(g, a, K_MATRIX)) return matrix_same(j, g, a);
+    if (either(g, a, K_BUILDER)) {
+        g = single(builder_listed(j, g));
+        a = g ? single(builder_listed(j, a)) : NULL;
+        if (!g || !a) return UNKNOWN;
+    }
     if (is_set(g) || is_set(a)) return set_same(j, g, a);
     if (g->kind == K_SEQ && a->kind == K_SEQ) return sequence_same(j, g, a);
     if (node_has(g, K_PM) || node_has(a, K_PM))

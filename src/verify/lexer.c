@@ -1,5 +1,4 @@
-/* lexer.c: cleaned text to tokens. Brackets know their partners; text commands carry their words; spacing is
- * gone. */
+/* lexer.c: cleaned text to tokens. Brackets know their partners; spacing is gone. lex_words.c reads words. */
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -8,18 +7,7 @@
 
 #define TOKENS_MAX 60000
 
-struct lexer {
-    struct parser *p;
-    const char *s;
-    size_t n, at;
-    size_t start; /* of the token that is read */
-    int cap;
-    int brackets; /* open ( [ \{, in which commas separate */
-    bool blank, bad;
-    bool prefix; /* looks for the formula that a text begins with: words end it */
-};
-
-static struct token *emit(struct lexer *l, enum token_kind kind, int value, const char *text)
+struct token *lex_emit(struct lexer *l, enum token_kind kind, int value, const char *text)
 {
     struct parser *p = l->p;
     if (p->n >= l->cap) {
@@ -30,7 +18,7 @@ static struct token *emit(struct lexer *l, enum token_kind kind, int value, cons
     struct token *t = &p->t[p->n++];
     *t = (struct token){
         .kind = kind, .value = value, .text = text, .match = -1, .at = (unsigned)l->start, .blank = l->blank};
-    l->blank = false;
+    l->blank = l->spaced = false;
     return t;
 }
 
@@ -50,22 +38,28 @@ static size_t brace_end(const char *s, size_t n, size_t open)
     return n;
 }
 
-static size_t blanks(const struct lexer *l, size_t at)
+size_t lex_blanks(const struct lexer *l, size_t at)
 {
     while (at < l->n && (isspace((unsigned char)l->s[at]) || l->s[at] == '~')) at++;
     return at;
 }
 
-/* {...} behind a command: its inside. False if there is none. */
-static bool group_at(const struct lexer *l, size_t at, size_t *from, size_t *to)
+bool lex_group(const struct lexer *l, size_t at, size_t *from, size_t *to)
 {
-    at = blanks(l, at);
+    at = lex_blanks(l, at);
     if (at >= l->n || l->s[at] != '{') return false;
     size_t end = brace_end(l->s, l->n, at);
     if (end >= l->n) return false;
     *from = at + 1;
     *to = end;
     return true;
+}
+
+static size_t alnum_run(const char *s, size_t n)
+{
+    size_t k = 0;
+    while (k < n && isalnum((unsigned char)s[k])) k++;
+    return k;
 }
 
 static bool all_letters(const char *s, size_t n)
@@ -75,121 +69,14 @@ static bool all_letters(const char *s, size_t n)
     return n > 0;
 }
 
-/* Words without LaTeX's marks: \textbf{(B)\ } is "(B)". */
-static char *words_of(struct work *w, const char *s, size_t n)
-{
-    char *out = work_alloc(w, n + 1);
-    size_t k = 0;
-    if (!out) return NULL;
-    for (size_t i = 0; i < n; i++) {
-        if (s[i] == '\\') {
-            size_t from = i + 1;
-            while (from < n && isalpha((unsigned char)s[from])) from++;
-            i = from == i + 1 ? i + 1 : from - 1;
-            if (k && out[k - 1] != ' ') out[k++] = ' ';
-        } else if (s[i] != '{' && s[i] != '}' && s[i] != '$') {
-            if (isspace((unsigned char)s[i]) && (k == 0 || out[k - 1] == ' ')) continue;
-            out[k++] = isspace((unsigned char)s[i]) ? ' ' : s[i];
-        }
-    }
-    while (k && out[k - 1] == ' ') k--;
-    out[k] = 0;
-    return out;
-}
-
-static void separators_emit(struct lexer *l, const char *words)
-{
-    if (strcasecmp(words, "or") == 0)
-        emit(l, T_SEP, 'o', NULL);
-    else if (strcmp(words, ",") == 0)
-        emit(l, T_COMMA, 0, NULL);
-    else
-        emit(l, T_SEP, 'a', NULL);
-}
-
-static bool is_separator(const char *words)
-{
-    static const char *const all[] = {"and", "or", ",", ", and", ",and", ", or", "&", "and/or"};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (strcasecmp(words, all[i]) == 0) return true;
-    return false;
-}
-
-static void lex_range(struct lexer *l, size_t to);
-
 /* The inside of a command that changes nothing, as a group of its own. */
-static void lex_inside(struct lexer *l, size_t from, size_t to)
+void lex_inside(struct lexer *l, size_t from, size_t to)
 {
     l->at = from;
-    emit(l, T_OPEN, 'g', NULL);
+    lex_emit(l, T_OPEN, 'g', NULL);
     lex_range(l, to);
     l->at = l->start = to;
-    emit(l, T_CLOSE, 'g', NULL);
-    l->at = to + 1;
-}
-
-static bool follows_value(const struct parser *p)
-{
-    if (!p->n) return false;
-    const struct token *t = &p->t[p->n - 1];
-    return t->kind == T_NUM || t->kind == T_CONST || t->kind == T_DEGREE || t->kind == T_CLOSE;
-}
-
-size_t money_at(const char *s, size_t n)
-{
-    size_t k = 1;
-    if (n < 2 || s[0] != '\\') return 0;
-    while (k < n && isalpha((unsigned char)s[k])) k++;
-    if (k == 1) k = 2;
-    const struct command *c = command_find(s + 1, k - 1);
-    if (!c || c->kind != T_MONEY) return 0;
-    while (k < n && s[k] == ' ') k++;
-    return k;
-}
-
-/* A number, or an amount of money. */
-static bool is_plain_number(const char *s, size_t n)
-{
-    bool digit = false;
-    for (size_t i = 0, money; i < n; i++) {
-        if (isdigit((unsigned char)s[i]))
-            digit = true;
-        else if ((money = money_at(s + i, n - i)))
-            i += money - 1;
-        else if (!strchr("-., +", s[i]))
-            return false;
-    }
-    return digit;
-}
-
-/* \text{...} and the like. */
-static void lex_text(struct lexer *l, size_t from, size_t to)
-{
-    const char *s = l->s + from;
-    size_t n = to - from;
-    bool formula = memchr(s, '\\', n) &&
-                   (memmem(s, n, "\\frac", 5) || memmem(s, n, "\\sqrt", 5) || memmem(s, n, "\\pi", 3));
-    if (is_plain_number(s, n) || formula) {
-        lex_inside(l, from, to);
-        return;
-    }
-    char *words = words_of(l->p->w, s, n);
-    if (!words) {
-        l->bad = true;
-        return;
-    }
-    const struct command *c = command_find(words, strlen(words));
-    if (words[0] == 0)
-        l->blank = true;
-    else if (is_separator(words))
-        separators_emit(l, words);
-    else if (follows_value(l->p) && unit_word_known(words, strlen(words)))
-        emit(l, T_TEXT, 0, words);
-    else if (c && (c->kind == T_FN || c->kind == T_CONST || c->kind == T_PERCENT || c->kind == T_MOD) &&
-             strlen(words) > 1)
-        emit(l, c->kind, c->value, c->name);
-    else
-        emit(l, T_TEXT, 0, words);
+    lex_emit(l, T_CLOSE, 'g', NULL);
     l->at = to + 1;
 }
 
@@ -210,44 +97,13 @@ static char *placeholder(struct lexer *l, const char *s, size_t n)
     return out;
 }
 
-/* Behind a value, or behind units with their powers and slashes? */
-static bool follows_measure(const struct parser *p)
+/* \min with arguments, or the unit of a value. */
+static void lex_function(struct lexer *l, const struct command *c, size_t end, enum spelling how)
 {
-    if (follows_value(p)) return true;
-    int i = p->n - 1;
-    while (i >= 0 && (p->t[i].kind == T_OP || p->t[i].kind == T_NUM || p->t[i].kind == T_OPEN ||
-                      p->t[i].kind == T_CLOSE))
-        i--;
-    return i >= 0 && p->t[i].kind == T_TEXT;
-}
-
-/* Upright letters that are a unit, km\,h^{-1}, as words; NULL. A lone capital is a name, but for L. */
-static char *unit_words(struct lexer *l, size_t from, size_t to)
-{
-    struct unit u;
-    char *words = words_of(l->p->w, l->s + from, to - from);
-    if (!words || (isupper((unsigned char)words[0]) && !words[1] && words[0] != 'L')) return NULL;
-    bool unit = unit_read(words, false, &u);
-    unit_release(&u);
-    return unit ? words : NULL;
-}
-
-/* \frac{\text{km}}{\text{h}} behind a value is the unit km / h. */
-static bool lex_unit_fraction(struct lexer *l)
-{
-    size_t above, above_to, below, below_to;
-    if (!follows_value(l->p) || !group_at(l, l->at, &above, &above_to) ||
-        !group_at(l, above_to + 1, &below, &below_to) || l->s[blanks(l, above)] != '\\' ||
-        l->s[blanks(l, below)] != '\\')
-        return false;
-    char *x = unit_words(l, above, above_to), *y = x ? unit_words(l, below, below_to) : NULL;
-    size_t size = y ? strlen(x) + strlen(y) + 4 : 0;
-    char *words = size ? work_alloc(l->p->w, size) : NULL;
-    if (!words) return false;
-    snprintf(words, size, "%s / %s", x, y);
-    emit(l, T_TEXT, 0, words);
-    l->at = below_to + 1;
-    return true;
+    if (is_unit_here(l, c->name, strlen(c->name), end, how))
+        lex_emit(l, T_TEXT, 0, c->name);
+    else
+        lex_emit(l, c->kind, c->value, c->text ? c->text : c->name);
 }
 
 /* \mathrm{...}, \mathbf{...}, \mathbb{...}, \operatorname{...}: names, or a formula that only looks
@@ -260,19 +116,18 @@ static void lex_font(struct lexer *l, int value, size_t from, size_t to)
     const char *s = l->s + from;
     size_t n = end - from;
     const struct command *c = all_letters(s, n) ? command_find(s, n) : NULL;
-    char *unit = value == 'r' && follows_measure(l->p) ? unit_words(l, from, end) : NULL;
-    if (unit) {
-        emit(l, T_TEXT, 0, unit);
+    if ((value == 'r' && lex_upright_unit(l, from, end)) || lex_based(l, s, n, to + 1)) {
+        /* done */
     } else if (value == 'b' && n == 1 && strchr("RZQNC", s[0])) {
-        emit(l, T_NUMSET, s[0], NULL);
+        lex_emit(l, T_NUMSET, s[0], NULL);
     } else if (value == 'v') {
-        emit(l, T_SYM, 0, placeholder(l, s, n));
+        lex_emit(l, T_SYM, 0, placeholder(l, s, n));
     } else if (c && (value == 'o' || c->bare) && n > 1) {
-        emit(l, c->kind, c->value, c->text);
+        lex_function(l, c, to + 1, SPELLED_UPRIGHT);
     } else if (n == 1 && isalpha((unsigned char)s[0]) && s[0] != 'd') {
-        emit(l, T_SYM, 0, work_text(l->p->w, s, n));
+        lex_emit(l, T_SYM, 0, work_text(l->p->w, s, n));
     } else if (n == 1 && s[0] == 'd') {
-        emit(l, T_SYM, 0, "d");
+        lex_emit(l, T_SYM, 0, "d");
     } else if (n == 2 && strncmp(s, "th", 2) == 0) {
         l->blank = true;
     } else if ((all_letters(s, n) && n > 1) || (memchr(s, '/', n) && !memchr(s, '\\', n))) { /* m/s^2 */
@@ -280,14 +135,14 @@ static void lex_font(struct lexer *l, int value, size_t from, size_t to)
     } else {
         lex_inside(l, from, to);
     }
-    l->at = to + 1;
+    if (l->at <= to) l->at = to + 1;
 }
 
 /* Environments carry their name; array's columns are passed over. */
 static void lex_environment(struct lexer *l, enum token_kind kind)
 {
     size_t from, to;
-    if (!group_at(l, l->at, &from, &to)) {
+    if (!lex_group(l, l->at, &from, &to)) {
         l->bad = true;
         return;
     }
@@ -297,9 +152,9 @@ static void lex_environment(struct lexer *l, enum token_kind kind)
         l->bad = true;
         return;
     }
-    emit(l, kind, 0, name);
+    lex_emit(l, kind, 0, name);
     if (kind == T_BEGIN && (strcmp(name, "array") == 0 || strcmp(name, "tabular") == 0) &&
-        group_at(l, l->at, &from, &to))
+        lex_group(l, l->at, &from, &to))
         l->at = to + 1;
 }
 
@@ -307,13 +162,14 @@ static void lex_skip(struct lexer *l, int value)
 {
     size_t from, to;
     if (value == 'q') {
-        emit(l, T_SKIP, 'q', NULL);
+        lex_emit(l, T_SKIP, 'q', NULL);
     } else if (value == 'a' || value == 'A') { /* \color{red}, \hspace{1cm}, \cancel{12}; \cancelto{0}{x} */
-        for (int groups = value == 'a' ? 1 : 2; groups && group_at(l, l->at, &from, &to); groups--)
+        for (int groups = value == 'a' ? 1 : 2; groups && lex_group(l, l->at, &from, &to); groups--)
             l->at = to + 1;
         l->blank = true;
-    } else if (value == 's') {
+    } else {
         l->blank = true;
+        l->spaced = l->spaced || value == ' ';
         /* \left. and \right. open and close nothing. */
         if (l->at < l->n && l->s[l->at] == '.' && l->at >= 5 &&
             (strncmp(l->s + l->at - 5, "\\left", 5) == 0 || strncmp(l->s + l->at - 5, "right", 5) == 0))
@@ -324,10 +180,10 @@ static void lex_skip(struct lexer *l, int value)
 /* The sign of a currency is its word where an amount is beside it; else it says nothing. */
 static void lex_money(struct lexer *l, const char *word)
 {
-    size_t next = blanks(l, l->at);
+    size_t next = lex_blanks(l, l->at);
     bool ahead = next < l->n && (isdigit((unsigned char)l->s[next]) || strchr(".-\\({", l->s[next]));
     if (ahead || follows_value(l->p))
-        emit(l, T_TEXT, 0, word);
+        lex_emit(l, T_TEXT, 0, word);
     else
         l->blank = true;
 }
@@ -350,40 +206,37 @@ static void lex_command(struct lexer *l)
         if (!isalpha((unsigned char)l->s[start + 1]))
             l->bad = true;
         else
-            emit(l, T_SYM, 0, work_text(l->p->w, l->s + start + 1, k));
+            lex_emit(l, T_SYM, 0, work_text(l->p->w, l->s + start + 1, k));
         return;
     }
     switch (c->kind) {
     case T_TEXT:
-        if (group_at(l, l->at, &from, &to))
+        if (lex_group(l, l->at, &from, &to))
             lex_text(l, from, to);
         else
             l->bad = true;
         break;
     case T_FONT:
-        if (group_at(l, l->at, &from, &to)) lex_font(l, c->value, from, to);
+        if (lex_group(l, l->at, &from, &to)) lex_font(l, c->value, from, to);
         break; /* {\bf x}: nothing to do */
     case T_FRAC:
-        if (!lex_unit_fraction(l)) emit(l, T_FRAC, c->value, c->name);
+        if (!lex_unit_fraction(l)) lex_emit(l, T_FRAC, c->value, c->name);
         break;
     case T_BEGIN:
     case T_ENDENV: lex_environment(l, c->kind); break;
     case T_SKIP: lex_skip(l, c->value); break;
     case T_MONEY: lex_money(l, c->text); break;
-    case T_SEP:
-        emit(l, T_SEP,
-             c->name[0] == 'o' || strcmp(c->name, "lor") == 0 || strcmp(c->name, "vee") == 0 ? 'o' : 'a',
-             NULL);
-        break;
+    case T_SEP: lex_emit(l, T_SEP, c->value, NULL); break;
+    case T_FN: lex_function(l, c, l->at, SPELLED_COMMAND); break;
     case T_OPEN:
         l->brackets++;
-        emit(l, T_OPEN, c->value, NULL);
+        lex_emit(l, T_OPEN, c->value, NULL);
         break;
     case T_CLOSE:
         l->brackets--;
-        emit(l, T_CLOSE, c->value, NULL);
+        lex_emit(l, T_CLOSE, c->value, NULL);
         break;
-    default: emit(l, c->kind, c->value, c->text ? c->text : c->name);
+    default: lex_emit(l, c->kind, c->value, c->text ? c->text : c->name);
     }
 }
 
@@ -410,40 +263,10 @@ size_t glued_function(const char *s, size_t n)
     return 0;
 }
 
-/* Are these letters a word that belongs to the value in front: a unit, million, apples? */
-static bool is_worded(const struct lexer *l, const char *s, size_t k)
-{
-    const struct parser *p = l->p;
-    bool text = p->n && p->t[p->n - 1].kind == T_TEXT, value = follows_value(p);
-    size_t length;
-    if (!text && !value) return false;
-    if (unit_word_known(s, k) || scale_word(s, k, &length)) return true;
-    bool operator_ahead = l->at + k < l->n && strchr("_^({", s[k]) != NULL; /* bar{x} */
-    if (l->prefix || !l->blank || operator_ahead) return false; /* what ends a formula in prose */
-    return is_word_run(s, k) || (text && k >= 2);
-}
-
-/* 1 min, 36 km/h, 12 in: a name that means something else where no number or unit is in front. */
-static bool is_unit_part(const struct lexer *l, const char *s, size_t k)
-{
-    const struct token *last = l->p->n ? &l->p->t[l->p->n - 1] : NULL;
-    if (!last) return false;
-    bool number = last->kind == T_NUM, text = last->kind == T_TEXT;
-    bool slash = l->p->n > 1 && last->kind == T_OP && last->value == '/' && last[-1].kind == T_TEXT;
-    if (k == 1) { /* 36 km/h; 2 h 15 min, 2 kg 300 g: beside another quantity no variable is meant */
-        size_t next = blanks(l, l->at + 1);
-        bool quantity_ahead = next > l->at + 1 && next < l->n && isdigit((unsigned char)l->s[next]);
-        bool quantity_before = l->p->n > 1 && last[-1].kind == T_TEXT;
-        return unit_letter_known(s) && (slash || (number && (quantity_ahead || quantity_before)));
-    }
-    bool call = l->at + k < l->n && strchr("_({\\", s[k]); /* min(1, 2) */
-    return (number || text || slash) && !call && unit_word_known(s, k);
-}
-
 /* The dot of an abbreviation: 12 sq. ft. */
 static void dot_skip(struct lexer *l)
 {
-    size_t next = blanks(l, l->at + 1);
+    size_t next = lex_blanks(l, l->at + 1);
     if (l->at < l->n && l->s[l->at] == '.' && next < l->n && isalnum((unsigned char)l->s[next]) &&
         !isupper((unsigned char)l->s[next]))
         l->at++;
@@ -457,36 +280,36 @@ static void lex_letters(struct lexer *l)
     while (l->at + k < l->n && isalpha((unsigned char)s[k])) k++;
     const struct command *c = k > 1 ? command_find(s, k) : NULL;
     bool operator_ahead = l->at + k < l->n && strchr("_^({", s[k]) != NULL;
-    if (is_unit_part(l, s, k)) {
-        emit(l, T_TEXT, 0, work_text(l->p->w, s, k));
+    if (k == 1 && *s == 'U' && joins_intervals(l, l->at + 1)) {
+        lex_emit(l, T_SET, 'u', NULL);
+        l->at++;
+    } else if (is_unit_here(l, s, k, l->at + k, SPELLED_BARE)) {
+        lex_emit(l, T_TEXT, 0, work_text(l->p->w, s, k));
         l->at += k;
         dot_skip(l);
     } else if (k == 1) {
-        emit(l, T_SYM, 0, work_text(l->p->w, s, 1));
+        lex_emit(l, T_SYM, 0, work_text(l->p->w, s, 1));
         l->at++;
     } else if (c && c->bare) {
         l->at += k;
-        if (c->kind == T_SEP)
-            emit(l, T_SEP, c->name[0] == 'o' ? 'o' : 'a', NULL);
-        else
-            emit(l, c->kind, c->value, c->text ? c->text : c->name);
-    } else if (is_worded(l, s, k)) {
-        emit(l, T_TEXT, 0, work_text(l->p->w, s, k));
+        lex_emit(l, c->kind, c->value, c->kind == T_SEP ? NULL : c->text ? c->text : c->name);
+    } else if (is_counted(l, s, k)) {
+        lex_emit(l, T_TEXT, 0, work_text(l->p->w, s, k));
         l->at += k;
     } else if ((glued = glued_function(s, k))) {
         c = command_find(s, glued);
-        emit(l, c->kind, c->value, NULL);
+        lex_emit(l, c->kind, c->value, NULL);
         l->at += glued;
     } else if (l->p->style == STYLE_PLAIN && is_prose(s, k) && !operator_ahead) {
-        emit(l, T_WORD, 0, work_text(l->p->w, s, k));
+        lex_emit(l, T_WORD, 0, work_text(l->p->w, s, k));
         l->at += k;
     } else if (strncmp(s, "bar", 3) == 0 && k == 3 && s[3] == '{') {
-        emit(l, T_ACCENT, 0, "bar");
+        lex_emit(l, T_ACCENT, 0, "bar");
         l->at += k;
     } else {
         for (size_t i = 0; i < k; i++) {
             l->start = l->at++;
-            emit(l, T_SYM, 0, work_text(l->p->w, s + i, 1));
+            lex_emit(l, T_SYM, 0, work_text(l->p->w, s + i, 1));
         }
     }
 }
@@ -514,38 +337,38 @@ static void lex_sign(struct lexer *l)
     size_t left = l->n - l->at, k = 1;
     int relation = relation_at(s, left, &k);
     if (relation) {
-        emit(l, T_REL, relation, NULL);
+        lex_emit(l, T_REL, relation, NULL);
     } else if (left >= 3 && memcmp(s, "...", 3) == 0) {
-        emit(l, T_DOTS, 0, NULL);
+        lex_emit(l, T_DOTS, 0, NULL);
         k = 3;
     } else if (left >= 2 && memcmp(s, "**", 2) == 0) {
-        emit(l, T_OP, '^', NULL);
+        lex_emit(l, T_OP, '^', NULL);
         k = 2;
     } else if (left >= 3 && (memcmp(s, "+/-", 3) == 0 || memcmp(s, "+-", 2) == 0) && s[1] == '/') {
-        emit(l, T_PM, '+', NULL);
+        lex_emit(l, T_PM, '+', NULL);
         k = 3;
     } else if (strchr("([", *s)) {
         l->brackets++;
-        emit(l, T_OPEN, *s, NULL);
+        lex_emit(l, T_OPEN, *s, NULL);
     } else if (strchr(")]", *s)) {
         l->brackets--;
-        emit(l, T_CLOSE, *s, NULL);
+        lex_emit(l, T_CLOSE, *s, NULL);
     } else if (*s == '{') {
-        emit(l, T_OPEN, 'g', NULL);
+        lex_emit(l, T_OPEN, 'g', NULL);
     } else if (*s == '}') {
-        emit(l, T_CLOSE, 'g', NULL);
+        lex_emit(l, T_CLOSE, 'g', NULL);
     } else if (*s == ',') {
-        emit(l, T_COMMA, 0, NULL);
+        lex_emit(l, T_COMMA, 0, NULL);
     } else if (*s == ';') {
-        emit(l, T_SEMI, 0, NULL);
+        lex_emit(l, T_SEMI, 0, NULL);
     } else if (*s == '%') {
-        emit(l, T_PERCENT, 0, NULL);
+        lex_emit(l, T_PERCENT, 0, NULL);
     } else if (*s == '&') {
-        emit(l, T_AMP, 0, NULL);
+        lex_emit(l, T_AMP, 0, NULL);
     } else if (*s == '\'') {
-        emit(l, T_PRIME, 0, NULL);
+        lex_emit(l, T_PRIME, 0, NULL);
     } else if (strchr("+-*/^_!|:", *s)) {
-        emit(l, T_OP, *s, NULL);
+        lex_emit(l, T_OP, *s, NULL);
     } else if (*s == '"' || *s == '$') {
         l->blank = true;
     } else {
@@ -554,7 +377,7 @@ static void lex_sign(struct lexer *l)
     l->at += k;
 }
 
-static void lex_range(struct lexer *l, size_t to)
+void lex_range(struct lexer *l, size_t to)
 {
     size_t whole = l->n;
     l->n = to;
@@ -563,15 +386,18 @@ static void lex_range(struct lexer *l, size_t to)
         struct node *number;
         size_t k = 0, at = l->at;
         /* -3,1,5: behind a comma between numbers stands an item, whose comma is no decimal mark. */
-        bool item =
+        bool start = at == 0 || !isalnum((unsigned char)l->s[at - 1]), item =
             l->brackets > 0 || (at > 1 && l->s[at - 1] == ',' && isdigit((unsigned char)l->s[at - 2]));
         l->start = at;
         if (isspace(c) || c == '~') {
             l->blank = true;
+            l->spaced = l->spaced || c == '~';
             l->at++;
+        } else if (isalnum(c) && start && lex_based(l, l->s + at, alnum_run(l->s + at, to - at), at)) {
+            /* done */
         } else if ((isdigit(c) || c == '.') &&
                    (k = numeral_read(l->p->w, l->s + l->at, to - l->at, l->p->style, item, &number))) {
-            struct token *t = emit(l, T_NUM, 0, NULL);
+            struct token *t = lex_emit(l, T_NUM, 0, NULL);
             if (t) t->node = number;
             l->at += k;
         } else if (c == '\\') {
@@ -580,7 +406,7 @@ static void lex_range(struct lexer *l, size_t to)
             lex_letters(l);
         } else if (c >= 0x80) { /* a letter of another script */
             int m = utf8_length(l->s + l->at, to - l->at);
-            emit(l, T_SYM, 0, work_text(l->p->w, l->s + l->at, m ? (size_t)m : 1));
+            lex_emit(l, T_SYM, 0, work_text(l->p->w, l->s + l->at, m ? (size_t)m : 1));
             l->at += m ? (size_t)m : 1;
         } else {
             lex_sign(l);
@@ -623,24 +449,6 @@ static bool brackets_match(struct parser *p)
     return true;
 }
 
-/* Functions whose names are units too: min, sec, lb; units where they have no argument, behind a value. */
-static void units_found(struct parser *p)
-{
-    for (int i = 1; i < p->n; i++) {
-        struct token *t = &p->t[i];
-        const struct token *value = t - 1, *next = t + 1;
-        if (value->kind == T_OP && value->value == '/' && i > 1) value = t - 2; /* miles/sec */
-        bool behind = value->kind == T_NUM || value->kind == T_CONST || value->kind == T_CLOSE ||
-                      value->kind == T_TEXT;
-        bool ends = next->kind == T_END || next->kind == T_CLOSE || next->kind == T_COMMA ||
-                    next->kind == T_SEMI || next->kind == T_SEP || next->kind == T_REL ||
-                    next->kind == T_TEXT || next->kind == T_ROW || next->kind == T_AMP ||
-                    next->kind == T_ENDENV || (next->kind == T_OP && next->value == '/');
-        if (t->kind == T_FN && t->text && behind && ends && unit_word_known(t->text, strlen(t->text)))
-            t->kind = T_TEXT;
-    }
-}
-
 bool lex(struct parser *p, const char *s, size_t n)
 {
     size_t cap = n < TOKENS_MAX ? n + 8 : TOKENS_MAX;
@@ -650,7 +458,6 @@ bool lex(struct parser *p, const char *s, size_t n)
     lex_range(&l, n);
     if (p->n >= (int)cap - 1) return false;
     p->t[p->n] = (struct token){.kind = T_END, .match = -1, .at = (unsigned)n};
-    units_found(p);
     return !l.bad && brackets_match(p);
 }
 

@@ -28,15 +28,43 @@ static size_t digits_at(const char *s, size_t n)
     return k;
 }
 
+static size_t spaces_at(const char *s, size_t n)
+{
+    size_t k = 0;
+    while (k < n && isspace((unsigned char)s[k])) k++;
+    return k;
+}
+
+/* A comma between groups: bare, or marked as one by braces around it or \! behind it, with blanks or not. */
+static size_t comma_at(const char *s, size_t n)
+{
+    size_t k = spaces_at(s, n);
+    bool braces = k < n && s[k] == '{', marked = braces;
+    if (braces) k += 1 + spaces_at(s + k + 1, n - k - 1);
+    if (k >= n || s[k] != ',') return 0;
+    k++;
+    if (braces) k += spaces_at(s + k, n - k);
+    if (braces && (k >= n || s[k++] != '}')) return 0;
+    for (;;) {
+        size_t blank = spaces_at(s + k, n - k);
+        if (n - k - blank < 2 || memcmp(s + k + blank, "\\!", 2) != 0) break;
+        k += blank + 2;
+        marked = true;
+    }
+    return marked ? k + spaces_at(s + k, n - k) : s[0] == ',' ? 1 : 0;
+}
+
 /* Bytes of a mark between groups of digits, 0 if none: kinds are told apart so that one number uses one. */
 static size_t mark_at(const char *s, size_t n, char *kind)
 {
     static const struct {
         const char *mark;
         char kind;
-    } marks[] = {{"{,}\\!", ','}, {",\\!", ','}, {"{,}", ','}, {"{, }", ','}, {" {,}", ','},  {" {, }", ','},
-                 {",", ','},      {"\\,", ' '},  {"\\;", ' '}, {"\\:", ' '},  {"\\ ", ' '},   {"~", ' '},
-                 {" ", ' '},      {"_", '_'},    {"'", '\''},  {".", '.'},    {"{\\,}", ' '}, {"\\!", ' '}};
+    } marks[] = {{"\\,", ' '}, {"\\;", ' '}, {"\\:", ' '}, {"\\ ", ' '}, {"~", ' '},  {" ", ' '},
+                 {"_", '_'},   {"'", '\''},  {".", '.'},   {"{\\,}", ' '}, {"\\!", ' '}};
+    size_t comma = comma_at(s, n);
+    *kind = ',';
+    if (comma) return comma < n && isdigit((unsigned char)s[comma]) ? comma : 0;
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
         size_t k = strlen(marks[i].mark);
         if (n > k && memcmp(s, marks[i].mark, k) == 0 && isdigit((unsigned char)s[k])) {
@@ -277,4 +305,53 @@ size_t numeral_read(struct work *w, const char *s, size_t n, enum style style, b
     if (*out) (*out)->decimal = (d.point || exponent < 0) && !period;
     fmpq_clear(q);
     return *out ? at : 0;
+}
+
+/* ---- bases --------------------------------------------------------------------------------------------- */
+
+bool digits_value(const char *digits, int base, fmpq_t out)
+{
+    fmpz_one(fmpq_denref(out));
+    return fmpz_set_str(fmpq_numref(out), digits, base) == 0;
+}
+
+/* _16, _{16}, _\text{hex}: the base and the bytes. */
+static size_t base_at(const char *s, size_t n, int *base)
+{
+    static const char *const hex[] = {"_\\text{hex}", "_{\\text{hex}}", "_{hex}"};
+    size_t k = 1;
+    *base = 16;
+    for (size_t i = 0; i < sizeof hex / sizeof *hex; i++)
+        if (n >= strlen(hex[i]) && memcmp(s, hex[i], strlen(hex[i])) == 0) return strlen(hex[i]);
+    if (n < 2 || s[0] != '_') return 0;
+    bool braces = s[1] == '{';
+    k += braces;
+    size_t digits = digits_at(s + k, n - k);
+    *base = digits == 2 ? (s[k] - '0') * 10 + s[k + 1] - '0' : 0;
+    k += digits;
+    if (braces && (k >= n || s[k++] != '}')) return 0;
+    return *base > 10 && *base <= 36 ? k : 0;
+}
+
+size_t based_read(struct work *w, const char *digits, size_t k, const char *s, size_t n, struct node **out)
+{
+    char text[SHORT_DIGITS];
+    bool letters = false, figures = false, capitals = true;
+    int base;
+    size_t used = k > 1 && k < sizeof text ? base_at(s, n, &base) : 0;
+    for (size_t i = 0; i < k && used; i++) {
+        letters = letters || isalpha((unsigned char)digits[i]);
+        figures = figures || isdigit((unsigned char)digits[i]);
+        capitals = capitals && !islower((unsigned char)digits[i]);
+    }
+    if (!used || !letters || (!capitals && !figures && base != 16)) return 0; /* ab_{12} is a product */
+    fmpq_t value;
+    fmpq_init(value);
+    memcpy(text, digits, k);
+    text[k] = 0;
+    bool number = digits_value(text, base, value);
+    struct node *v = number ? node_num(w, value) : NULL;
+    *out = v ? node_named(w, K_BASED, text, (struct node *[]){v, v, node_int(w, base)}, 3) : NULL;
+    fmpq_clear(value);
+    return *out ? used : 0;
 }

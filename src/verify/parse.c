@@ -61,22 +61,30 @@ static bool starts_item(const struct token *t)
            t->kind != T_SKIP && t->kind != T_OVER && t->kind != T_CHOOSE;
 }
 
-/* Takes separators between two items. 0: none; else , ; a(nd) o(r). */
+/* (n \in Z) behind an answer: a bracket that holds a relation is no factor. */
+bool condition_ahead(struct parser *p)
+{
+    const struct token *t = peek(p);
+    return t->kind == T_OPEN && t->value == '(' && t->match > 0 && t[1].kind == T_SYM && t[2].kind == T_REL;
+}
+
+/* Takes separators between two items. 0: none; else , ; a(nd) o(r) f(or all). */
 static int separator(struct parser *p)
 {
     int found = 0, at = p->at;
     for (;;) {
         struct token *t = peek(p);
+        if (!found && condition_ahead(p)) return 'f';
         int here = t->kind == T_COMMA  ? ','
                    : t->kind == T_SEMI ? ';'
-                   : t->kind == T_SEP  ? (t->value == 'o' ? 'o' : 'a')
+                   : t->kind == T_SEP  ? t->value
                    : t->kind == T_SKIP ? 'q'
                    : t->kind == T_TEXT && p->at > at - 1 && is_condition_word(t->text) ? ','
                                                                                        : 0;
         if (!here) break;
         if (found == ',' && here == ',' && t->kind == T_COMMA)
             return ','; /* ,, is an error of the next item */
-        if (!found || found == 'q' || here == 'o' || here == ';') found = here;
+        if (!found || found == 'q' || here == 'o' || here == ';' || here == 'f') found = here;
         p->at++;
     }
     return found;
@@ -90,15 +98,35 @@ struct node *bare_list(struct parser *p, const struct row *items, int mark)
     return out;
 }
 
+/* What stands behind "for all", the token before: a lone letter is any number of the set that it names. */
+static struct node *quantified(struct parser *p)
+{
+    static const char sign[] = {R_IN, 0};
+    const char *set = p->at && p->t[p->at - 1].kind == T_SEP ? p->t[p->at - 1].text : NULL;
+    struct node *item = parse_relation(p);
+    if (!item || item->kind != K_SYM) return item;
+    struct node *all = node_of(p->w, K_NUMSET, set ? *set : 'R', NULL, 0);
+    return node_named(p->w, K_REL, sign, (struct node *[]){item, all}, 2);
+}
+
+/* "for all x, f(x) = 2x": the condition, which goes to the end of the list. NULL without failing: none. */
+static struct node *condition_in_front(struct parser *p)
+{
+    if (!take(p, T_SEP, 'f')) return NULL;
+    struct node *condition = quantified(p);
+    return condition && separator(p) ? condition : parse_fail(p, "nothing follows \"for all\"");
+}
+
 struct node *parse_list(struct parser *p)
 {
     struct row groups = {0}, items = {0};
-    int mark = ',', sep;
+    int mark = ',', sep = 0;
     bool semicolons = false;
     if (take(p, T_REL, R_EQ) || take(p, T_SKIP, 0)) { /* "= 5" */
     }
+    struct node *condition = condition_in_front(p);
     for (;;) {
-        struct node *item = parse_relation(p);
+        struct node *item = sep == 'f' ? quantified(p) : parse_relation(p);
         if (!row_push(p, &items, item)) return parse_fail(p, "an item is missing");
         if (take(p, T_TO, 0)) { /* what follows from it is the answer */
             groups.n = items.n = 0;
@@ -120,6 +148,7 @@ struct node *parse_list(struct parser *p)
             mark = sep;
         }
     }
+    if (condition && !row_push(p, &items, condition)) return NULL;
     if (!semicolons) return bare_list(p, &items, mark);
     if (!row_push(p, &groups, bare_list(p, &items, mark))) return NULL;
     /* Groups of several items are tuples: p=5,q=2;p=7,q=2. */
@@ -167,12 +196,20 @@ static struct node *as_set(struct parser *p, struct node *n)
     return out;
 }
 
+/* A letter (also bold: \mathbf{R}) where a set must stand names the numbers. */
+static struct node *as_number_set(struct parser *p, struct node *n)
+{
+    bool letter = n && n->kind == K_SYM && n->name[0] && !n->name[1] && strchr("RZQN", n->name[0]);
+    return letter ? node_of(p->w, K_NUMSET, n->name[0], NULL, 0) : n;
+}
+
 static struct node *parse_member(struct parser *p)
 {
     struct node *left = parse_ratio(p);
     while (!p->failed && peek(p)->kind == T_SET) {
         int op = peek(p)->value;
         p->at++;
+        if (op == '\\' && peek(p)->kind == T_OPEN) left = as_number_set(p, left);
         left = node_2(p->w, K_SETOP, op, as_set(p, left), as_set(p, parse_ratio(p)));
     }
     /* the remark (mod m), in brackets of its own or made by \pmod */
@@ -201,7 +238,7 @@ struct node *parse_relation(struct parser *p)
 {
     struct row members = {0};
     char signs[64];
-    int n = 0, words;
+    int n = 0, words = 0;
     int ahead = relation_ahead(p);
     struct node *first = p->failed ? NULL : parse_worded(p, &words);
     if (first && (ahead || words)) { /* the unknown is left out: < 12, at least 12, 12 or more */
@@ -222,7 +259,9 @@ struct node *parse_relation(struct parser *p)
         }
         if (n == (int)sizeof signs - 1) return parse_fail(p, "the chain of relations is too long");
         ahead = peek(p)->kind == T_TEXT ? relation_ahead(p) : 0;
-        if (p->failed || !row_push(p, &members, parse_worded(p, &words))) return NULL;
+        struct node *member = p->failed ? NULL : parse_worded(p, &words);
+        if (r == R_IN) member = as_number_set(p, member);
+        if (!row_push(p, &members, member)) return NULL;
         if (ahead || words) { /* x = at least 12 */
             if (r != R_EQ || negated || (ahead && words)) return parse_fail(p, "words beside a relation");
             r = words ? words : ahead;

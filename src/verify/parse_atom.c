@@ -265,33 +265,55 @@ struct node *parse_counting(struct parser *p)
     return node_2(p->w, K_FN, f, n, parse_argument(p, true));
 }
 
-/* All positive, or all negative, numbers of a set: of R an interval. */
-static struct node *half_set(struct parser *p, struct node *set, bool positive)
+/* The numbers of a set on one side of zero: of R an interval. */
+static struct node *half_set(struct parser *p, struct node *set, bool positive, bool with_zero)
 {
     struct node *zero = node_int(p->w, 0), *far = node_const(p->w, C_INF);
     if (!positive) far = node_1(p->w, K_NEG, 0, far);
+    int open = positive && with_zero ? '[' : '(', close = !positive && with_zero ? ']' : ')';
     struct node *half =
-        node_of(p->w, K_SEQ, '(', (struct node *[]){positive ? zero : far, positive ? far : zero}, 2);
+        node_of(p->w, K_SEQ, open, (struct node *[]){positive ? zero : far, positive ? far : zero}, 2);
     if (!set || !half) return NULL;
-    half->rows = ')';
+    half->rows = (short)close;
     return set->op == 'R' ? half : node_2(p->w, K_SETOP, 'n', set, half);
 }
 
-/* R, Z and so on; R^+, Z^-, R_{+}; R^2 is a set of its own. */
+/* A set with the mark between t and end: +, -, > 0, \ge 0, \ge 1 (of whole numbers), 0 and * (of N, else
+ * without zero). NULL: no such mark. */
+static struct node *marked_set(struct parser *p, struct node *set, const struct token *t,
+                               const struct token *end)
+{
+    bool bound = t->kind == T_REL && end - t == 2 && t[1].kind == T_NUM, lone = end - t == 1;
+    bool natural = set->op == 'N', above = t->value == R_GT || t->value == R_GE;
+    struct node *whole = natural ? node_of(p->w, K_NUMSET, 'Z', NULL, 0) : set;
+    if (bound && node_is_int(t[1].node, 0) && (above || t->value == R_LT || t->value == R_LE))
+        return half_set(p, whole, above, t->value == R_GE || t->value == R_LE);
+    if (bound && node_is_int(t[1].node, 1) && t->value == R_GE && (natural || set->op == 'Z'))
+        return half_set(p, whole, true, false);
+    if (lone && t->kind == T_NUM && natural && node_is_int(t->node, 0)) return half_set(p, whole, true, true);
+    if (!lone || t->kind != T_OP || !strchr("+-*", t->value)) return NULL;
+    if (natural || t->value != '*') return half_set(p, whole, t->value != '-', false);
+    struct node *nothing = node_1(p->w, K_SEQ, '{', node_int(p->w, 0));
+    if (nothing) nothing->rows = '}';
+    return node_2(p->w, K_SETOP, '\\', set, nothing);
+}
+
+/* R, Z and so on; R^+, Z_{\ge 0}, N^*; R^2 is a set of its own. */
 static struct node *parse_number_set(struct parser *p)
 {
     struct node *set = node_of(p->w, K_NUMSET, peek(p)->value, NULL, 0);
     p->at++;
-    const struct token *mark = peek(p), *sign = mark + 1;
-    if (mark->kind != T_OP || (mark->value != '^' && mark->value != '_')) return set;
-    bool group = sign->kind == T_OPEN && sign->value == 'g';
-    sign += group;
-    if (sign->kind == T_OP && (sign->value == '+' || sign->value == '-') &&
-        (!group || sign[1].kind == T_CLOSE)) {
-        p->at += 2 + 2 * group;
-        return half_set(p, set, sign->value == '+');
+    while (set && (peek_is(p, T_OP, '^') || peek_is(p, T_OP, '_'))) {
+        const struct token *mark = peek(p) + 1;
+        bool group = mark->kind == T_OPEN && mark->value == 'g' && mark->match > 0;
+        int from = p->at + 1 + group, to = group ? mark->match : p->at + 2;
+        if (to <= from || to >= p->n + !group) break;
+        struct node *marked = set->kind == K_NUMSET ? marked_set(p, set, &p->t[from], &p->t[to]) : NULL;
+        if (!marked) break;
+        p->at = to + group;
+        set = marked;
     }
-    if (!take(p, T_OP, '^')) return set;
+    if (!set || set->kind != K_NUMSET || !take(p, T_OP, '^')) return set;
     return node_2(p->w, K_SETOP, '^', set, parse_argument(p, false));
 }
 

@@ -4,6 +4,8 @@
 
 #include "verify/parse_int.h"
 
+#define PLACES_MAX 1000 /* of a fraction in another base */
+
 bool starts_factor(struct parser *p)
 {
     struct token *t = peek(p);
@@ -20,7 +22,8 @@ bool starts_factor(struct parser *p)
     case T_BEGIN:
     case T_NUMSET:
     case T_DOTS: return true;
-    case T_OPEN: return t[1].kind != T_MOD && (t->match >= 0 || t[1].kind == T_BEGIN);
+    case T_OPEN:
+        return t[1].kind != T_MOD && (t->match >= 0 || t[1].kind == T_BEGIN) && !condition_ahead(p);
     case T_OP:
         if (t->value == 'N') return p->norms == 0;
         if (t->value != '|') return false;
@@ -100,14 +103,16 @@ static bool side_mark(struct parser *p)
     return true;
 }
 
-/* {\circ}, \circ, {\prime}, {*}, {T}: marks that are no powers. Takes them and says which. */
-static int power_mark(struct parser *p)
+/* {\circ}, \circ, {\prime}, {*}, {T}: marks that are no powers, and on a number an o for \circ. Takes them
+ * and says which. */
+static int power_mark(struct parser *p, bool number)
 {
     struct token *t = peek(p);
     int group = t->kind == T_OPEN && t->value == 'g' ? 1 : 0;
     const struct token *m = t + group;
     if (group && m[1].kind != T_CLOSE) return 0;
-    int mark = m->kind == T_DEGREE                                                              ? 'o'
+    bool o = number && (m->kind == T_SYM || m->kind == T_TEXT) && strcmp(m->text, "o") == 0;
+    int mark = m->kind == T_DEGREE || o                                                              ? 'o'
                : m->kind == T_PRIME                                                             ? '\''
                : m->kind == T_OP && m->value == '*'                                             ? '*'
                : m->kind == T_SYM && (strcmp(m->text, "T") == 0 || strcmp(m->text, "top") == 0) ? 'T'
@@ -129,7 +134,7 @@ static struct node *parse_power(struct parser *p, struct node *base)
 {
     if (side_mark(p)) return base;
     bool matrix = base->kind == K_MATRIX || (base->kind == K_FN && base->op == F_TRANSPOSE);
-    int save = p->at, mark = power_mark(p);
+    int save = p->at, mark = power_mark(p, base->kind == K_NUM);
     if (mark == 'T' && !matrix) {
         p->at = save;
         mark = 0;
@@ -218,6 +223,27 @@ static int base_word(const char *s)
     return s[0] >= '1' && s[0] <= '9' && !s[2] ? (s[1] ? (s[0] - '0') * 10 + s[1] - '0' : s[0] - '0') : 0;
 }
 
+/* The value that a decimal number's digits have in another base; NULL, and failed, when they have none. */
+static struct node *based_value(struct parser *p, const struct node *digits, int base)
+{
+    fmpq_t q;
+    fmpz_t power;
+    int places = 0;
+    fmpq_init(q);
+    fmpz_init(power);
+    fmpq_set(q, digits->q);
+    for (; places < PLACES_MAX && !fmpz_is_one(fmpq_denref(q)); places++) fmpq_mul_si(q, q, 10);
+    char *text = fmpz_is_one(fmpq_denref(q)) ? fmpz_get_str(NULL, 10, fmpq_numref(q)) : NULL;
+    bool good = text && digits_value(text, base, q);
+    fmpz_ui_pow_ui(power, (ulong)base, (ulong)places);
+    if (good) fmpq_div_fmpz(q, q, power);
+    struct node *value = good ? node_num(p->w, q) : parse_fail(p, "a digit is not below the base");
+    if (text) flint_free(text);
+    fmpq_clear(q);
+    fmpz_clear(power);
+    return value;
+}
+
 /* 204_5: value, digits, base. */
 static struct node *based(struct parser *p, struct node *digits)
 {
@@ -241,20 +267,8 @@ static struct node *based(struct parser *p, struct node *digits)
         struct node *sym = node_sym(p->w, t->text);
         return node_of(p->w, K_BASED, 1, (struct node *[]){digits, digits, sym}, 3);
     }
-    if (base < 2 || base > 36 || !fmpz_is_one(fmpq_denref(digits->q))) return parse_fail(p, "no base");
-    char *text = fmpz_get_str(NULL, 10, fmpq_numref(digits->q));
-    fmpq_t q;
-    fmpq_init(q);
-    bool good = true;
-    for (const char *s = text; *s; s++) {
-        good = good && *s - '0' < base;
-        fmpz_mul_si(fmpq_numref(q), fmpq_numref(q), base);
-        fmpz_add_ui(fmpq_numref(q), fmpq_numref(q), (ulong)(*s - '0'));
-    }
-    flint_free(text);
-    struct node *value = node_num(p->w, q);
-    fmpq_clear(q);
-    if (!good) return parse_fail(p, "a digit is not below the base");
+    if (base < 2 || base > 36) return parse_fail(p, "no base");
+    struct node *value = based_value(p, digits, (int)base);
     return node_of(p->w, K_BASED, 0, (struct node *[]){value, digits, node_int(p->w, base)}, 3);
 }
 

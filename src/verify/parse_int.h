@@ -26,12 +26,12 @@ enum token_kind {
     T_CLOSE,
     T_COMMA,
     T_SEMI,
-    T_SEP,    /* and, or; value 'o' for or */
+    T_SEP,    /* value: a(nd), o(r), f(or all), with the set of its letters as text */
     T_TEXT,   /* text: words */
     T_FONT,   /* in the table only: the lexer looks at what is inside */
     T_MONEY,  /* in the table only: a sign of currency, whose word the lexer puts there */
     T_ACCENT, /* text: its name */
-    T_SKIP,   /* in the table only, but for 'q': a wide blank between items */
+    T_SKIP,   /* in the table only, but for 'q': a wide blank between items; ' ' one that parts */
     T_DOTS,
     T_DEGREE,
     T_PRIME,
@@ -85,13 +85,55 @@ struct parser {
     int n_bound;
 };
 
+struct lexer {
+    struct parser *p;
+    const char *s;
+    size_t n, at;
+    size_t start; /* of the token that is read */
+    int cap;
+    int brackets; /* open ( [ \{, in which commas separate */
+    bool blank, bad;
+    bool spaced; /* the blank was set by a command */
+    bool prefix; /* looks for the formula that a text begins with: words end it */
+};
 /* lexer.c: false when there are too many tokens or a text is not closed. */
 bool lex(struct parser *p, const char *s, size_t n);
+struct token *lex_emit(struct lexer *l, enum token_kind kind, int value, const char *text);
+void lex_range(struct lexer *l, size_t to);
+/* The inside of a command that changes nothing, as a group of its own. */
+void lex_inside(struct lexer *l, size_t from, size_t to);
+size_t lex_blanks(const struct lexer *l, size_t at); /* behind them */
+/* {...} behind a command: its inside. False if there is none. */
+bool lex_group(const struct lexer *l, size_t at, size_t *from, size_t *to);
+
+/* lex_words.c */
+bool follows_value(const struct parser *p);
+enum spelling {
+    SPELLED_BARE,    /* letters at l->at */
+    SPELLED_UPRIGHT, /* \text{ cm}, \mathrm{m} */
+    SPELLED_COMMAND  /* \min */
+};
+/* Do these words, up to byte `end`, name a unit, where a unit may stand: behind a value or other units? */
+bool is_unit_here(const struct lexer *l, const char *words, size_t n, size_t end, enum spelling how);
+bool is_counted(const struct lexer *l, const char *s, size_t k);
+/* Each emits the words if they are a unit. At a \frac: \frac{\text{km}}{\text{h}}. */
+bool lex_unit_fraction(struct lexer *l);
+bool lex_upright_unit(struct lexer *l, size_t from, size_t to);
+/* Is the letter U, up to byte `end`, the sign of union between two intervals? */
+bool joins_intervals(const struct lexer *l, size_t end);
+/* Digits with letters among them before a base that begins at byte `at`, or behind them: FF_{16}. */
+bool lex_based(struct lexer *l, const char *digits, size_t k, size_t at);
+void lex_text(struct lexer *l, size_t from, size_t to); /* \text{...} and the like */
 /* Functions written without a backslash and glued to their argument: sinx, ln2. Their bytes, or 0. */
 size_t glued_function(const char *s, size_t n);
 /* numerals.c: the number at s as a token's node; the bytes it takes, 0 if there is none. `list`: commas
  * separate. */
 size_t numeral_read(struct work *w, const char *s, size_t n, enum style style, bool list, struct node **out);
+
+/* k digits, letters among them, with their base at s: _{16}, _\text{hex}. Its bytes; 0: no number. */
+size_t based_read(struct work *w, const char *digits, size_t k, const char *s, size_t n, struct node **out);
+/* The value of digits in a base; false when one is not below it. */
+bool digits_value(const char *digits, int base, fmpq_t out);
 
 /* A growing row of nodes in the arena. */
 struct row {
@@ -112,6 +154,7 @@ static inline bool peek_is(struct parser *p, enum token_kind kind, int value)
 bool take(struct parser *p, enum token_kind kind, int value);
 bool enter(struct parser *p); /* one level deeper; false and failed past the limit */
 
+bool condition_ahead(struct parser *p);        /* (n \in Z) */
 struct node *parse_list(struct parser *p);     /* items with commas, semicolons, and, or */
 struct node *bare_list(struct parser *p, const struct row *items, int mark); /* one item is itself */
 struct node *parse_divided(struct parser *p);  /* a list, or two with \over or \choose between */

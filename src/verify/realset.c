@@ -58,10 +58,66 @@ static int touches(struct judge *j, const struct piece *a, const struct piece *b
     return o > 0 || (o == 0 && (a->hi_in || b->lo_in));
 }
 
+/* The least whole number not below (up) or the greatest not above an end; false: it cannot be said. */
+static bool whole_end(struct judge *j, const struct node *end, bool in, bool up, fmpz_t out)
+{
+    struct env env = {.n = 0};
+    struct eval v = {.w = j->w, .env = &env, .prec = 128};
+    acb_t x;
+    fmpq_t q;
+    acb_init(x);
+    fmpq_init(q);
+    bool known = exact_value(j->w, end, q);
+    if (known) {
+        if (up)
+            fmpz_cdiv_q(out, fmpq_numref(q), fmpq_denref(q));
+        else
+            fmpz_fdiv_q(out, fmpq_numref(q), fmpq_denref(q));
+        if (fmpz_is_one(fmpq_denref(q)) && !in) fmpz_add_si(out, out, up ? 1 : -1);
+    } else if (eval_node(&v, end, x)) { /* no whole number, if one side of it is known */
+        if (up)
+            arb_ceil(acb_realref(x), acb_realref(x), 128);
+        else
+            arb_floor(acb_realref(x), acb_realref(x), 128);
+        known = arb_get_unique_fmpz(out, acb_realref(x));
+    }
+    acb_clear(x);
+    fmpq_clear(q);
+    return known && fmpz_fits_si(out);
+}
+
+/* The pieces of a set of whole numbers with whole ends; where all are short, its points. */
+static bool whole_pieces(struct judge *j, struct realset *s)
+{
+    struct realset points = {.n = 0};
+    bool few = true, good = true;
+    fmpz_t lo, hi;
+    fmpz_init(lo);
+    fmpz_init(hi);
+    for (int i = 0; i < s->n && good; i++) {
+        struct piece *p = &s->piece[i];
+        if (p->lo) good = whole_end(j, p->lo, p->lo_in, true, lo);
+        if (p->hi) good = good && whole_end(j, p->hi, p->hi_in, false, hi);
+        if (!good) break;
+        if (p->lo) p->lo = node_int(j->w, fmpz_get_si(lo)), p->lo_in = true;
+        if (p->hi) p->hi = node_int(j->w, fmpz_get_si(hi)), p->hi_in = true;
+        few = few && p->lo && p->hi && fmpz_get_si(hi) / 2 - fmpz_get_si(lo) / 2 < PIECES_MAX;
+        for (slong k = few ? fmpz_get_si(lo) : 0; few && k <= fmpz_get_si(hi); k++) {
+            struct node *point = node_int(j->w, k);
+            few = add(&points, (struct piece){point, point, true, true});
+        }
+    }
+    fmpz_clear(lo);
+    fmpz_clear(hi);
+    if (good && few) *s = points;
+    return good;
+}
+
 /* Sorted, without empty pieces, merged. */
 static bool normal(struct judge *j, struct realset *s)
 {
     int n = 0;
+    if (s->whole && !whole_pieces(j, s)) return false;
     for (int i = 0; i < s->n; i++) {
         int empty = is_empty(j, &s->piece[i]);
         if (empty < 0) return false;
@@ -99,6 +155,7 @@ static bool normal(struct judge *j, struct realset *s)
 static bool intersect(struct judge *j, const struct realset *a, const struct realset *b, struct realset *out)
 {
     out->n = 0;
+    out->whole = a->whole || b->whole;
     for (int i = 0; i < a->n; i++)
         for (int k = 0; k < b->n; k++) {
             const struct piece *p = &a->piece[i], *q = &b->piece[k];
@@ -113,7 +170,8 @@ static bool intersect(struct judge *j, const struct realset *a, const struct rea
 static bool complement(struct judge *j, struct realset *s, struct realset *out)
 {
     out->n = 0;
-    if (!normal(j, s)) return false;
+    out->whole = false;
+    if (!normal(j, s) || s->whole) return false;
     struct piece gap = {0};
     for (int i = 0; i < s->n; i++) {
         gap.hi = s->piece[i].lo;
@@ -127,10 +185,16 @@ static bool complement(struct judge *j, struct realset *s, struct realset *out)
 
 static bool join(const struct realset *a, struct realset *out)
 {
+    if (out->n == 0) out->whole = a->whole;
+    if (a->whole != out->whole && a->n) return false;
     for (int i = 0; i < a->n; i++)
         if (!add(out, a->piece[i])) return false;
     return true;
 }
+
+/* The values that a builder's letter may take, the condition and the set before the bar taken together; the
+ * letter, NULL when they are not known. */
+static const char *builder_set(struct judge *j, struct node *n, struct realset *out);
 
 /* ---- from sets ---------------------------------------------------------------------------------------- */
 
@@ -158,13 +222,14 @@ static bool difference(struct judge *j, struct node *a, struct node *b, struct r
 bool realset_of(struct judge *j, struct node *n, struct realset *out)
 {
     struct realset a, b;
-    const char *var = NULL;
-    out->n = 0;
+    *out = (struct realset){.n = 0};
     if (!work_step(j->w, 1)) return false;
     switch ((enum kind)n->kind) {
     case K_NUMSET:
         if (n->op == 'E') return true;
-        return n->op == 'R' && add(out, (struct piece){0});
+        out->whole = n->op == 'Z' || n->op == 'N';
+        if (n->op == 'N') return add(out, (struct piece){.lo = node_int(j->w, 1), .lo_in = true});
+        return (n->op == 'R' || n->op == 'Z') && add(out, (struct piece){0});
     case K_SEQ:
         if (is_interval(n)) {
             int o = order_of(j, n->arg[0], n->arg[1]);
@@ -190,7 +255,8 @@ bool realset_of(struct judge *j, struct node *n, struct realset *out)
         return join(&a, out) && join(&b, out) && normal(j, out);
     case K_ADD: /* R - {0} */
         return n->n == 2 && n->arg[1]->kind == K_NEG && difference(j, n->arg[0], n->arg[1]->arg[0], out);
-    case K_BUILDER: return realset_from_relation(j, n->arg[1], &var, out);
+    case K_BUILDER: return (n->arg[0]->kind == K_SYM || n->arg[0]->kind == K_REL) &&
+                            builder_set(j, n, out) != NULL;
     default: return false;
     }
 }
@@ -303,7 +369,7 @@ static bool polynomial(struct judge *j, struct node *left, int r, struct node *r
 static bool pair_set(struct judge *j, struct node *a, int r, struct node *b, const char *var,
                      struct realset *out)
 {
-    out->n = 0;
+    *out = (struct realset){.n = 0};
     bool left = node_uses(a, var), right = node_uses(b, var);
     if (r == R_IN && a->kind == K_SYM) return realset_of(j, b, out);
     if (r < R_EQ || r > R_GE || !is_expression(a) || !is_expression(b)) return false;
@@ -319,25 +385,28 @@ static bool pair_set(struct judge *j, struct node *a, int r, struct node *b, con
 static bool listed(struct judge *j, struct node *n, const char **var, struct realset *out)
 {
     struct realset all = {.n = 0}, any = {.n = 0}, one, both;
+    bool joined = true;
     add(&all, (struct piece){0});
     for (int i = 0; i < n->n; i++) {
         if (!realset_from_relation(j, n->arg[i], var, &one)) return false;
-        if (!join(&one, &any) || !intersect(j, &all, &one, &both)) return false;
+        joined = joined && join(&one, &any);
+        if (!intersect(j, &all, &one, &both)) return false;
         all = both;
     }
-    *out = n->rows == 'o' || (n->rows != 'a' && all.n == 0) ? any : all;
-    return normal(j, out);
+    bool either = n->rows == 'o' || (n->rows != 'a' && all.n == 0);
+    *out = either ? any : all;
+    return (!either || joined) && normal(j, out);
 }
 
 bool realset_from_relation(struct judge *j, struct node *n, const char **var, struct realset *out)
 {
     struct names names = {0};
     struct realset all = {.n = 0}, one, both;
-    out->n = 0;
+    *out = all;
     names_free_in(n, &names);
     if (names.n != 1 || (*var && strcmp(*var, names.name[0]) != 0)) return false;
     *var = names.name[0];
-    if (n->kind == K_BUILDER) return realset_from_relation(j, n->arg[1], var, out);
+    if (n->kind == K_BUILDER) return realset_of(j, n, out);
     if (n->kind == K_SEQ && n->op == 0) return listed(j, n, var, out);
     if (n->kind != K_REL || n->n < 2) return false;
     add(&all, (struct piece){0});
@@ -351,13 +420,41 @@ bool realset_from_relation(struct judge *j, struct node *n, const char **var, st
     return true;
 }
 
+static const char *builder_set(struct judge *j, struct node *n, struct realset *out)
+{
+    struct node *what = n->arg[0];
+    bool member = what->kind == K_REL && what->n == 2 && what->name[0] == R_IN && what->arg[0]->kind == K_SYM;
+    struct realset values, domain = {.n = 0};
+    const char *letter = member ? what->arg[0]->name : NULL;
+    if (what->kind == K_SYM) letter = what->name;
+    if (!realset_from_relation(j, n->arg[1], &letter, &values)) return NULL;
+    if (member ? !realset_of(j, what->arg[1], &domain) : !add(&domain, (struct piece){0})) return NULL;
+    return intersect(j, &values, &domain, out) ? letter : NULL;
+}
+
+struct node *builder_listed(struct judge *j, struct node *n)
+{
+    struct realset s;
+    struct node *items[PIECES_MAX], *what = n->kind == K_BUILDER ? n->arg[0] : NULL;
+    const char *letter = what ? builder_set(j, n, &s) : NULL;
+    bool member = letter && what->kind == K_REL;
+    if (!letter || s.n == 0 || (!member && !is_expression(what))) return n;
+    for (int i = 0; i < s.n; i++) {
+        if (!s.piece[i].lo || s.piece[i].lo != s.piece[i].hi) return n;
+        items[i] = member ? s.piece[i].lo : node_replace(j->w, what, letter, s.piece[i].lo);
+    }
+    struct node *out = node_of(j->w, K_SEQ, '{', items, s.n);
+    if (out) out->rows = '}';
+    return out;
+}
+
 enum truth realset_same(struct judge *j, struct realset *a, struct realset *b)
 {
     if (!normal(j, a) || !normal(j, b)) {
         judge_say(j, "the ends of the intervals could not be ordered");
         return UNKNOWN;
     }
-    bool same = a->n == b->n;
+    bool same = a->n == b->n && a->whole == b->whole;
     for (int i = 0; i < a->n && same; i++) {
         int lo = lower_order(j, &a->piece[i], &b->piece[i]), hi = upper_order(j, &a->piece[i], &b->piece[i]);
         if (lo == 2 || hi == 2) return UNKNOWN;

@@ -280,12 +280,40 @@ static enum truth compare_reading(struct trial *t, const struct reading *r, cons
     return v;
 }
 
+/* The gold as it was given, letter for letter, whatever can be made of it? */
+static bool is_gold_text(const struct finder *gold, const struct candidate *c)
+{
+    const char *s = gold->text;
+    size_t n = gold->n;
+    while (n && isspace((unsigned char)*s)) s++, n--;
+    while (n && isspace((unsigned char)s[n - 1])) n--;
+    if (n > 2 && s[0] == '$' && s[n - 1] == '$') s++, n -= 2;
+    return c->box && !c->relation && n == c->n && memcmp(s, c->p, n) == 0;
+}
+
+/* 2e-3: in LaTeX 2 e - 3; but it may also be 0.002 as computers write it. */
+static bool is_computer_number(const struct candidate *c)
+{
+    struct str s;
+    str_init(&s, 64);
+    str_add(&s, c->p, c->n < 64 ? c->n : 63);
+    const char *e = s.p + strspn(s.p, "-0123456789.");
+    size_t sign = *e ? strspn(e + 1, "-+") : 0, digits = *e == 'e' ? strspn(e + 1 + sign, "0123456789") : 0;
+    bool number = e > s.p && digits && sign < 2 && !e[1 + sign + digits];
+    str_release(&s);
+    return c->box && number;
+}
+
 /* YES, NO, UNKNOWN of one place. */
 static enum truth judge_candidate(struct trial *t, const struct candidate *c, struct node *n)
 {
     enum truth best = NO;
     bool alone;
     unsigned letters = t->choice ? choice_at(c->p, c->n, &alone) : 0;
+    if (is_gold_text(&t->gold, c)) {
+        judge_say(&t->j, "the same text");
+        return YES;
+    }
     if (letters) {
         judge_say(&t->j, letters == t->choice ? "the same choice" : "another choice");
         return letters == t->choice ? YES : NO;
@@ -326,6 +354,8 @@ static void judge_answer(struct trial *t)
         enum truth v = valid ? judge_candidate(t, c, n) : NO;
         /* A percent sign behind a box may belong to the answer or to the sentence. */
         if (v == NO && n && c->box && c->percent) v = judge_candidate(t, c, node_1(&t->w, K_PERCENT, 0, n));
+        if (v == NO && n && is_computer_number(c))
+            v = judge_candidate(t, c, math_parse(&t->w, c->p, c->n, STYLE_PLAIN, &why));
         if (t->w.over && v != YES) {
             settle(t, VERDICT_UNDECIDED, t->w.over);
             return;

@@ -327,10 +327,13 @@ struct piece {
 struct realset {
     struct piece piece[32];
     int n;
+    bool whole; /* only the whole numbers in the pieces */
 };
 bool realset_of(struct judge *j, struct node *n, struct realset *out); /* from intervals */
 bool realset_from_relation(struct judge *j, struct node *n, const char **var, struct realset *out);
 enum truth realset_same(struct judge *j, struct realset *a, struct realset *b);
+/* \{n^2 : n in Z, |n| < 3\} with its elements written out; n when they are not finitely many. */
+struct node *builder_listed(struct judge *j, struct node *n);
 
 enum truth relation_same(struct judge *j, struct node *g, struct node *a);
 enum truth text_same(struct judge *j, const char *g, const char *a);
