@@ -2,8 +2,7 @@
  * + y = 1" are equations and answer nothing but equations.
  *
  * tidy() brings lists of assignments into one of three forms: a value, NAME = value(s), or a list of NAME
- * = value with different names. Remarks such as "n in Z" are taken off and their letter is renamed, for it
- * is only a bound one.
+ * = value with different names, without the tails (tails.c) that say of which kind a letter is.
  */
 #include <ctype.h>
 #include <string.h>
@@ -12,32 +11,7 @@
 
 #define LIST_MAX 256
 
-/* ---- what is a name ----------------------------------------------------------------------------------- */
-
-static bool is_name(const struct node *n)
-{
-    switch ((enum kind)n->kind) {
-    case K_SYM:
-    case K_APPLY: return true;
-    case K_CONST: return n->op == C_I || n->op == C_E; /* letters like others, when they stand among names */
-    case K_MUL:
-    case K_DIV:
-    case K_RATIO:
-    case K_SEQ:
-        for (int i = 0; i < n->n; i++)
-            if (!is_name(n->arg[i])) return false;
-        return n->n > 0;
-    case K_UNIT:
-    case K_DEGREE: return is_name(n->arg[0]);
-    case K_TEXT: return true;
-    case K_FN:
-        return n->n == 1 &&
-               (n->op == F_ABS || n->op == F_NORM || n->op == F_DET || (n->op >= F_SIN && n->op <= F_CSC) ||
-                n->op == F_RE || n->op == F_IM) &&
-               is_name(n->arg[0]);
-    default: return false;
-    }
-}
+/* ---- what is an assignment ----------------------------------------------------------------------------- */
 
 static bool is_closed(const struct node *n)
 {
@@ -76,8 +50,9 @@ bool is_assignment(const struct node *n, bool loose)
 {
     if (!is_equality(n)) return false;
     const struct node *left = n->arg[0];
+    if (is_slope_at(left)) return false;
     if (!is_name(left)) return loose && is_closed(left);
-    if (left->kind == K_APPLY || left->kind == K_TEXT) return true;
+    if (left->kind == K_APPLY || left->kind == K_TEXT || is_slope(left)) return true;
     struct node *value = value_of((struct node *)n);
     return !uses_any(value, left) || (value->kind == K_FN && value->op == F_SUM);
 }
@@ -102,7 +77,7 @@ static struct node *one_name(struct judge *j, struct node *n)
 {
     struct node *values[LIST_MAX];
     struct node *first = n->arg[0];
-    if (n->n > LIST_MAX || !is_assignment(first, false)) return n;
+    if (n->n > LIST_MAX || !is_assignment(first, false) || first->name[0] == R_IN) return n;
     for (int i = 0; i < n->n; i++) {
         struct node *item = n->arg[i];
         if (i > 0 && item->kind == K_REL &&
@@ -114,28 +89,6 @@ static struct node *one_name(struct judge *j, struct node *n)
     if (!like) return NULL;
     like->rows = ',';
     return assigned(j, first->arg[0], list_of(j, values, n->n, like));
-}
-
-/* Takes conditions off the end: n in Z, k integer; their letters become FAMILY_LETTER, or "n#R" in R. */
-static struct node *without_conditions(struct judge *j, struct node *n)
-{
-    int count = n->n;
-    struct node *renamed = n;
-    while (count > 1) {
-        const struct node *last = n->arg[count - 1];
-        bool member = last->kind == K_REL && last->n == 2 && last->name[0] == R_IN &&
-                      last->arg[0]->kind == K_SYM && last->arg[1]->kind == K_NUMSET &&
-                      last->arg[1]->op != 'E';
-        bool remark = last->kind == K_UNIT && last->n == 1 && last->arg[0]->kind == K_SYM;
-        if (!member && !remark) break;
-        char letter[] = FAMILY_LETTER "?";
-        letter[sizeof letter - 2] = (char)(member && last->arg[1]->op != 'Z' ? last->arg[1]->op : 0);
-        renamed = node_replace(j->w, renamed, last->arg[0]->name, node_sym(j->w, letter));
-        if (!renamed) return NULL;
-        count--;
-    }
-    if (count == n->n) return n;
-    return count == 1 ? renamed->arg[0] : list_of(j, renamed->arg, count, n);
 }
 
 static bool names_differ(const struct node *list)
@@ -168,13 +121,43 @@ static struct node *tuple_spread(struct judge *j, struct node *n)
 static struct node *name_first(struct judge *j, struct node *n)
 {
     bool turned = n->n == 2 && n->name[0] == R_EQ && is_closed(n->arg[0]) && !is_name(n->arg[0]) &&
-                  (n->arg[1]->kind == K_SYM || n->arg[1]->kind == K_APPLY);
+                  is_name(n->arg[1]);
     return turned ? assigned(j, n->arg[1], n->arg[0]) : n;
 }
 
-static struct node *tidy(struct judge *j, struct node *n)
+/* x = y = z = 1 as x = 1, y = 1, z = 1. */
+static bool is_chain_of_names(const struct node *n)
 {
-    if (n && n->kind == K_SEQ && n->op == 0) n = without_conditions(j, n);
+    if (n->kind != K_REL || n->n < 3 || n->arg[n->n - 1]->kind == K_SYM) return false;
+    for (int i = 0; i + 1 < n->n; i++)
+        if (n->name[i] != R_EQ || n->arg[i]->kind != K_SYM) return false;
+    return true;
+}
+
+/* Chains of names, alone or in a list, against a list. */
+static struct node *chains_spread(struct judge *j, struct node *n)
+{
+    struct node *items[LIST_MAX], *like = n->kind == K_SEQ ? n : node_of(j->w, K_SEQ, 0, NULL, 0);
+    int count = 0, parts = n->kind == K_SEQ ? n->n : 1;
+    bool any = false;
+    if (!like || (n->kind == K_SEQ && n->op)) return n;
+    for (int i = 0; i < parts; i++) {
+        struct node *item = n->kind == K_SEQ ? n->arg[i] : n;
+        bool chain = is_chain_of_names(item);
+        any = any || chain;
+        for (int k = 0; k < (chain ? item->n - 1 : 1); k++) {
+            if (count == LIST_MAX) return n;
+            items[count++] = chain ? assigned(j, item->arg[k], item->arg[item->n - 1]) : item;
+        }
+    }
+    if (!any) return n;
+    like->rows = ',';
+    return list_of(j, items, count, like);
+}
+
+static struct node *tidy(struct judge *j, struct node *n, const struct node *other)
+{
+    if (n && n->kind == K_SEQ && n->op == 0) n = without_tails(j, n, other);
     if (n && n->kind == K_SEQ && (n->op == 0 || n->op == '{')) n = one_name(j, n);
     if (n && n->kind == K_REL) n = name_first(j, n);
     if (n && n->kind == K_REL) n = tuple_spread(j, n);
@@ -361,7 +344,8 @@ static bool is_relation_list(const struct node *n)
 
 static enum truth gold_relation(struct judge *j, struct node *g, struct node *a)
 {
-    if (is_assignment(g, false) || (is_assignment(g, true) && is_closed(value_of(g))))
+    if (is_assignment(g, false) || (is_assignment(g, true) && is_closed(value_of(g))) ||
+        (is_equality(g) && is_slope_at(g->arg[0])))
         return compare_nodes(j, value_of(g), a);
     if (is_relation_list(g)) {
         enum truth t = region_same(j, g, a);
@@ -378,6 +362,7 @@ static bool is_false_equation(struct judge *j, const struct node *n)
     for (int i = 0; i + 1 < n->n; i++) {
         struct node *left = n->arg[i], *right = n->arg[i + 1];
         if (!is_closed(left) || !is_closed(right)) continue;
+        if (node_has(left, K_APPLY) || node_has(right, K_APPLY)) continue;
         if (n->name[i] == R_EQ && equal_expression(j, left, right) == NO) return true;
         if (n->name[i] == R_APPROX && !rounds_to(j, left, right)) return true;
     }
@@ -423,8 +408,11 @@ enum truth compare_nodes(struct judge *j, struct node *g, struct node *a)
 {
     struct realset x, y;
     const char *var = NULL;
-    g = tidy(j, g);
-    a = tidy(j, a);
+    struct node *const gold = g;
+    g = tidy(j, g, a);
+    a = tidy(j, a, gold);
+    if (g && a && a->kind == K_SEQ) g = chains_spread(j, g);
+    if (g && a && g->kind == K_SEQ) a = chains_spread(j, a);
     if (g && a && (has_bound(g) || has_bound(a)) && !units_left_out(j, &g, &a)) return UNKNOWN;
     if (!g || !a || j->w->over || ++j->depth > 60) {
         judge_say(j, "%s", j->w->over ? j->w->over : "nested too deep");

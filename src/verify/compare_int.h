@@ -26,6 +26,13 @@ enum truth family_same(struct judge *j, struct node *g, struct node *a);
 /* x = v1 or ... or vn: exactly the roots of the equation? (relation.c) */
 enum truth roots_same(struct judge *j, const char *var, struct node *const *value, int n,
                       const struct node *equation);
+/* What "= value" may follow so that the whole answers the value. (names.c) */
+bool is_name(const struct node *n);
+/* dy/dx; f'(2): a derivative as a function, and at a point, where it is a condition on f. */
+bool is_slope(const struct node *n);
+bool is_slope_at(const struct node *n);
+/* A list without what only says of which kind a letter is; `other` is compared with it. (tails.c) */
+struct node *without_tails(struct judge *j, struct node *n, const struct node *other);
 /* NAME = ... = value; with `loose` a closed left side too (5 + 6 = 11). (assign.c) */
 bool is_assignment(const struct node *n, bool loose);
 /* The relations in one unknown in n, the worst of them. (solved.c) */

@@ -108,6 +108,12 @@ static void attacks_on_the_comparison(void **state)
     cases_are_judged("tests/golden/verify/attack_core.jsonl");
 }
 
+static void attacks_on_names_signs_and_units(void **state)
+{
+    (void)state;
+    cases_are_judged("tests/golden/verify/attack_values.jsonl");
+}
+
 static void dollars(const char *formula, char *out, size_t size)
 {
     size_t n = strlen(formula);
@@ -175,6 +181,7 @@ int main(void)
         cmocka_unit_test(words_units_and_places),
         cmocka_unit_test(what_touches_an_answer),
         cmocka_unit_test(attacks_on_the_comparison),
+        cmocka_unit_test(attacks_on_names_signs_and_units),
         cmocka_unit_test(latex_is_read_as_its_tests_say),
         cmocka_unit_test(parameters_are_checked),
     };
