@@ -197,6 +197,23 @@ static enum truth named_same(struct judge *j, struct node *g, struct node *a)
     return t;
 }
 
+/* Is x_1 (also x_{1,2}) an index of x? */
+static bool is_index_of(const char *indexed, const char *name)
+{
+    size_t n = strlen(name);
+    return strncmp(indexed, name, n) == 0 && indexed[n] == '_';
+}
+
+/* x, and x_{1,2} for all its values. */
+static bool same_name(const struct node *a, const struct node *b)
+{
+    if (node_same(a, b)) return true;
+    if (a->kind != K_SYM || b->kind != K_SYM) return false;
+    const char *longer = strlen(a->name) > strlen(b->name) ? a->name : b->name,
+               *shorter = longer == a->name ? b->name : a->name;
+    return is_index_of(longer, shorter) && strchr(longer + strlen(shorter), ',');
+}
+
 /* x_1, x_2: values of one unknown, in no order. */
 static bool is_indexed(const struct node *named)
 {
@@ -243,11 +260,26 @@ static void names_order(const struct node *named, int *place)
     }
 }
 
+/* x_1 = 2, x_2 = -2 against the values of x: what follows the name, with both signs written out. */
+static struct node *values_named(struct judge *j, const struct node *named, struct node *n)
+{
+    struct node *signs[16];
+    if (n->kind == K_REL && is_assignment(n, false) && is_indexed(named) && n->arg[0]->kind == K_SYM &&
+        is_index_of(named->arg[0]->arg[0]->name, n->arg[0]->name))
+        n = value_of(n);
+    int count = n->kind == K_PM ? expand_signs(j->w, n, signs, 16) : 0;
+    struct node *list = count ? node_of(j->w, K_SEQ, 0, signs, count) : n;
+    if (count && list) list->rows = ',';
+    return list;
+}
+
 /* x = 2, y = 3 against a tuple or list. */
 static enum truth named_against(struct judge *j, struct node *named, struct node *values, bool named_is_gold)
 {
     struct node *plain[LIST_MAX];
     int place[LIST_MAX];
+    values = values_named(j, named, values);
+    if (!values) return UNKNOWN;
     if (values->kind != K_SEQ || values->n != named->n || named->n > LIST_MAX) {
         judge_say(j, "named values against another number of values");
         return NO;
@@ -302,10 +334,32 @@ static enum truth solved(struct judge *j, struct node *g, struct node *a)
     return n ? roots_same(j, list->arg[0]->name, values, n, equation) : UNKNOWN;
 }
 
+/* x = 2 (mod 5): the class as the values 5n + 2; NULL: no such relation. */
+static struct node *class_values(struct judge *j, const struct node *n)
+{
+    bool class = n->kind == K_REL && n->n == 2 && n->name[0] == R_EQUIV && n->arg[1]->kind == K_MOD;
+    if (!class || !is_name(n->arg[0])) return NULL;
+    struct node *multiple = node_2(j->w, K_MUL, 0, n->arg[1]->arg[1], node_sym(j->w, FAMILY_LETTER));
+    return assigned(j, n->arg[0], node_2(j->w, K_ADD, 0, multiple, n->arg[1]->arg[0]));
+}
+
+/* A class against the same values with a parameter: x = 5k + 2. */
+static enum truth class_same(struct judge *j, struct node *g, struct node *a)
+{
+    struct node *class_g = class_values(j, g), *class_a = class_values(j, a);
+    if ((class_g != NULL) == (class_a != NULL)) return UNKNOWN;
+    if (class_g) g = class_g;
+    if (class_a) a = class_a;
+    bool named = is_assignment(g, false) && is_assignment(a, false) && node_same(g->arg[0], a->arg[0]);
+    return named ? family_same(j, value_of(g), value_of(a)) : UNKNOWN;
+}
+
 static enum truth both_relations(struct judge *j, struct node *g, struct node *a)
 {
+    enum truth family = class_same(j, g, a);
+    if (family != UNKNOWN) return family;
     bool name_g = is_assignment(g, false), name_a = is_assignment(a, false);
-    if (name_g && name_a && node_same(g->arg[0], a->arg[0]))
+    if (name_g && name_a && same_name(g->arg[0], a->arg[0]))
         return compare_values(j, value_of(g), value_of(a));
     if (name_g && name_a && g->n == 2 && a->n == 2 && g->arg[0]->kind == K_SYM && a->arg[0]->kind == K_SYM &&
         is_closed(value_of(g)) && is_closed(value_of(a))) {
@@ -345,7 +399,7 @@ static bool is_relation_list(const struct node *n)
 static enum truth gold_relation(struct judge *j, struct node *g, struct node *a)
 {
     if (is_assignment(g, false) || (is_assignment(g, true) && is_closed(value_of(g))) ||
-        (is_equality(g) && is_slope_at(g->arg[0])))
+        (is_equality(g) && is_slope_at(g->arg[0])) || class_values(j, g))
         return compare_nodes(j, value_of(g), a);
     if (is_relation_list(g)) {
         enum truth t = region_same(j, g, a);

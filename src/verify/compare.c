@@ -261,6 +261,8 @@ static enum truth matrix_same(struct judge *j, struct node *g, struct node *a)
     struct node *m = g->kind == K_MATRIX ? g : a, *s = m == g ? a : g;
     if (m->n == 1 && is_expression(s))
         return m == g ? compare_values(j, m->arg[0], s) : compare_values(j, s, m->arg[0]);
+    if (s->kind == K_FN && s->op == F_BINOM && m->rows == 2 && m->n == 2) /* \binom{1}{2} for a column */
+        return m == g ? ordered_same(j, m->arg, s->arg, 2) : ordered_same(j, s->arg, m->arg, 2);
     if (s->kind != K_SEQ || is_list(s) || m->rows != m->n || s->n != m->n) {
         judge_say(j, "a matrix against something else");
         return NO;
@@ -530,14 +532,25 @@ static enum truth by_kind(struct judge *j, struct node *g, struct node *a)
     return equal_expression(j, g, a);
 }
 
+/* (\pm 1, 2) against a list of points: one for each sign. */
+static struct node *tuple_signs(struct judge *j, struct node *n, const struct node *other)
+{
+    struct node *points[SIGNS_MAX];
+    if (!n || !is_tuple(n) || !is_list(other) || !node_has(n, K_PM)) return n;
+    int count = expand_signs(j->w, n, points, SIGNS_MAX);
+    struct node *list = count ? node_of(j->w, K_SEQ, 0, points, count) : n;
+    if (count && list) list->rows = ',';
+    return list;
+}
+
 enum truth compare_values(struct judge *j, struct node *g, struct node *a)
 {
     if (!g || !a || j->w->over || ++j->depth > 60) {
         judge_say(j, "%s", j->w->over ? j->w->over : "nested too deep");
         return UNKNOWN;
     }
-    g = spread_signs(j, single(g));
-    a = spread_signs(j, single(a));
+    g = tuple_signs(j, spread_signs(j, single(g)), a);
+    a = g ? tuple_signs(j, spread_signs(j, single(a)), g) : NULL;
     enum truth t = UNKNOWN;
     if (g && a && g->kind == K_REL && a->kind == K_REL)
         t = relation_same(j, g, a);

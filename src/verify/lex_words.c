@@ -306,6 +306,20 @@ static bool is_measure(const char *s, size_t n, const char *words)
     return n == blank + number + 2 && memcmp(s + n - 2, "\\%", 2) == 0;
 }
 
+/* "Infinity", "negative infinity" */
+static bool lex_infinity(struct lexer *l, const char *words)
+{
+    static const char *const minus[] = {"minus", "negative", NULL};
+    static const char *const plus[] = {"plus", "positive", NULL};
+    size_t n = strcspn(words, " ");
+    bool low = is_among(words, n, minus);
+    if (low || is_among(words, n, plus)) words += n + strspn(words + n, " ");
+    if (strcasecmp(words, "infinity") != 0) return false;
+    if (low) lex_emit(l, T_OP, '-', NULL);
+    lex_emit(l, T_CONST, C_INF, NULL);
+    return true;
+}
+
 void lex_text(struct lexer *l, size_t from, size_t to)
 {
     const char *s = l->s + from;
@@ -323,6 +337,10 @@ void lex_text(struct lexer *l, size_t from, size_t to)
     }
     size_t k = strlen(words);
     const struct command *c = k > 1 ? command_find(words, k) : NULL;
+    if (lex_infinity(l, words)) {
+        l->at = to + 1;
+        return;
+    }
     bool means = c && (c->kind == T_FN || c->kind == T_CONST || c->kind == T_PERCENT || c->kind == T_MOD ||
                        c->kind == T_SET);
     if (lex_based(l, words, k, to + 1)) {

@@ -272,6 +272,14 @@ static void dot_skip(struct lexer *l)
         l->at++;
 }
 
+/* 6.02 x 10^{23}: the letter for the sign. */
+static bool is_times(const struct lexer *l)
+{
+    size_t next = lex_blanks(l, l->at + 1);
+    return l->p->n && l->p->t[l->p->n - 1].kind == T_NUM && l->n - next > 3 &&
+           memcmp(l->s + next, "10^", 3) == 0;
+}
+
 /* A run of letters without a backslash. */
 static void lex_letters(struct lexer *l)
 {
@@ -287,6 +295,9 @@ static void lex_letters(struct lexer *l)
         lex_emit(l, T_TEXT, 0, work_text(l->p->w, s, k));
         l->at += k;
         dot_skip(l);
+    } else if (k == 1 && *s == 'x' && is_times(l)) {
+        lex_emit(l, T_OP, '*', NULL);
+        l->at++;
     } else if (k == 1) {
         lex_emit(l, T_SYM, 0, work_text(l->p->w, s, 1));
         l->at++;
@@ -320,7 +331,7 @@ static int relation_at(const char *s, size_t n, size_t *length)
         const char *text;
         enum relation r;
     } all[] = {{"<=>", R_OTHER}, {"<=", R_LE},     {">=", R_GE}, {"=<", R_LE}, {"=>", R_OTHER}, {"!=", R_NE},
-               {"==", R_EQ},     {"~=", R_APPROX}, {"<", R_LT},  {">", R_GT},  {"=", R_EQ}};
+               {"==", R_EQ},     {":=", R_EQ},     {"~=", R_APPROX}, {"<", R_LT},  {">", R_GT},  {"=", R_EQ}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         size_t k = strlen(all[i].text);
         if (n >= k && memcmp(s, all[i].text, k) == 0) {
@@ -416,10 +427,27 @@ void lex_range(struct lexer *l, size_t to)
     l->n = whole;
 }
 
+/* ]a, b[ and [a, b[: brackets turned outwards. */
+static void french_turned(struct parser *p)
+{
+    for (int i = 0; i < p->n; i++) {
+        struct token *t = &p->t[i];
+        enum token_kind before = i ? t[-1].kind : T_END, behind = i + 1 < p->n ? t[1].kind : T_END;
+        bool value = before == T_NUM || before == T_SYM || before == T_CONST || before == T_CLOSE;
+        bool starts = before == T_END || before == T_SET || before == T_REL || before == T_COMMA ||
+                      before == T_OPEN || before == T_SEP;
+        bool ends = behind == T_END || behind == T_SET || behind == T_COMMA || behind == T_SEMI ||
+                    behind == T_SEP || behind == T_CLOSE || behind == T_TEXT;
+        if (t->kind == T_OPEN && t->value == '[' && value && ends) t->kind = T_CLOSE;
+        if (t->kind == T_CLOSE && t->value == ']' && starts && !ends) t->kind = T_OPEN;
+    }
+}
+
 /* Which bracket closes which; ( may close with ] (intervals), others by kind. Unclosed ones stay at -1. */
-static bool brackets_match(struct parser *p)
+static void brackets_match(struct parser *p)
 {
     int top = -1; /* open brackets hold the one below them in `value` of match, as -(below + 2) */
+    french_turned(p);
     for (int i = 0; i < p->n; i++) {
         struct token *t = &p->t[i];
         if (t->kind == T_OPEN) {
@@ -427,15 +455,14 @@ static bool brackets_match(struct parser *p)
             top = i;
         } else if (t->kind == T_CLOSE && top >= 0) {
             int open = top, kind = p->t[open].value;
-            bool round = strchr("([", kind) && strchr(")]", t->value);
-            bool french = kind == '[' && t->value == '[';
+            bool round = strchr("([]", kind) && strchr(")][", t->value);
             const char *pair = kind == 'g'   ? "g"
                                : kind == '{' ? "}"
                                : kind == '<' ? ">"
                                : kind == 'f' ? "f"
                                : kind == 'c' ? "c"
                                              : "";
-            if (!round && !french && pair[0] != t->value) continue;
+            if (!round && pair[0] != t->value) continue;
             top = -p->t[open].match - 2;
             p->t[open].match = i;
             t->match = open;
@@ -446,7 +473,6 @@ static bool brackets_match(struct parser *p)
         p->t[top].match = -1;
         top = below;
     }
-    return true;
 }
 
 bool lex(struct parser *p, const char *s, size_t n)
@@ -458,7 +484,8 @@ bool lex(struct parser *p, const char *s, size_t n)
     lex_range(&l, n);
     if (p->n >= (int)cap - 1) return false;
     p->t[p->n] = (struct token){.kind = T_END, .match = -1, .at = (unsigned)n};
-    return !l.bad && brackets_match(p);
+    brackets_match(p);
+    return !l.bad;
 }
 
 size_t math_prefix(struct work *w, const char *s, size_t n)

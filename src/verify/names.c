@@ -1,8 +1,9 @@
 /* names.c: what may stand before "= value" so that the whole answers that value.
  *
  * A name does: a letter (x, x_1, \bar{x}), a word, the value of a function that nothing is known of (f(2),
- * P(A)), a figure or what is measured of it (AB, \angle ABC, |\vec{a}|, \sin A, AB : CD). Anything else
- * describes its letters by an equation that is still to be solved for them: |x| = 5, xy = 5, \sin x = 5.
+ * P(A)), a figure or what is measured of it (AB, \angle ABC, |\vec{a}|, \sin A, AB : CD), a union of sets.
+ * Anything else describes its letters by an equation that is still to be solved for them: |x| = 5, xy = 5,
+ * \sin x = 5.
  *
  * The two are told apart by their letters. Small Latin letters are unknowns; capitals, Greek letters and
  * letters with a mark above name things that have a length, an angle, a value.
@@ -131,6 +132,7 @@ bool is_name(const struct node *n)
         return n->n > 0;
     case K_UNIT:
     case K_DEGREE: return is_name(n->arg[0]);
+    case K_SETOP: return all_names(n, is_object);
     case K_FN: return n->n == 1 && is_measured(n);
     default: return false;
     }

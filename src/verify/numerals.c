@@ -92,7 +92,7 @@ static size_t grouped(const char *s, size_t n, enum style style, bool list, stru
         if (!group && found == ',' && mark == 1 && groups) return 0; /* 155,157,0 are three numbers */
         if (!group) break;
         if (size + k > out->cap) return 0;
-        if (found == '.' && !(n - at > 8 && s[at + 4] == '.') && !(kind == '.') &&
+        if (found == '.' && !(n - at >= 8 && s[at + 4] == '.') && !(kind == '.') &&
             !(n - at > 5 && s[at + 4] == ',' && isdigit((unsigned char)s[at + 5]) &&
               digits_at(s + at + 5, n - at - 5) != 3))
             break;
@@ -152,6 +152,17 @@ static size_t exponent_at(const char *s, size_t n, enum style style, long *out)
     for (size_t i = 0; i < k; i++) *out = *out * 10 + (s[1 + sign + i] - '0');
     if (s[1] == '-') *out = -*out;
     return 1 + sign + k;
+}
+
+/* The command of a period: .\overline{3} */
+static bool is_period(const char *s, size_t n)
+{
+    static const char *const marks[] = {"\\overline", "\\bar", "\\dot"};
+    for (size_t i = 0; i < 3; i++) {
+        size_t k = strlen(marks[i]);
+        if (n > k && memcmp(s, marks[i], k) == 0 && (s[k] == '{' || s[k] == ' ')) return true;
+    }
+    return false;
 }
 
 /* The period of a repeating decimal behind the point: its bytes, the digits added to out. */
@@ -259,7 +270,8 @@ size_t numeral_read(struct work *w, const char *s, size_t n, enum style style, b
     *out = NULL;
     size_t whole = digits_at(s, n);
     if (whole >= DIGITS_MAX - 1) w->over = "the number is too long";
-    if (w->over || (!whole && !(n > 1 && s[0] == '.' && isdigit((unsigned char)s[1])))) return 0;
+    bool bare = n > 1 && s[0] == '.' && (isdigit((unsigned char)s[1]) || is_period(s + 1, n - 1));
+    if (w->over || (!whole && !bare)) return 0;
     /* Most numbers are short; a long one gets room of its own. */
     char few[SHORT_DIGITS + 128];
     size_t behind = whole + 1 < n ? digits_at(s + whole + 1, n - whole - 1) : 0;

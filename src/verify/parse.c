@@ -122,7 +122,7 @@ struct node *parse_list(struct parser *p)
     struct row groups = {0}, items = {0};
     int mark = ',', sep = 0;
     bool semicolons = false;
-    if (take(p, T_REL, R_EQ) || take(p, T_SKIP, 0)) { /* "= 5" */
+    if (take(p, T_REL, R_EQ) || take(p, T_SKIP, 0) || take(p, T_TO, 0)) { /* "= 5", "\therefore 5" */
     }
     struct node *condition = condition_in_front(p);
     for (;;) {
@@ -269,6 +269,7 @@ struct node *parse_relation(struct parser *p)
         signs[n++] = (char)(negated ? relation_negated(r) : r);
     }
     signs[n] = 0;
+    if (n == 1 && signs[0] == R_EQ && members.v[1]->kind == K_MOD) signs[0] = R_EQUIV; /* x = 2 (mod 5) */
     return n == 0 ? first : node_named(p->w, K_REL, signs, members.v, members.n);
 }
 
@@ -283,6 +284,11 @@ bool integral_ends(struct parser *p)
 static struct node *unwrapped(struct node *n)
 {
     return n && n->kind == K_SEQ && n->op == '{' && n->n == 1 ? n->arg[0] : n;
+}
+
+static bool is_set_node(const struct node *n)
+{
+    return n->kind == K_NUMSET || n->kind == K_SETOP;
 }
 
 struct node *parse_sum(struct parser *p)
@@ -302,11 +308,17 @@ struct node *parse_sum(struct parser *p)
         bool minus = t->kind == T_OP && t->value == '-';
         if (!minus && !(t->kind == T_OP && t->value == '+') && t->kind != T_PM) break;
         p->at++;
-        terms.v[terms.n - 1] = unwrapped(terms.v[terms.n - 1]);
-        term = unwrapped(parse_term(p));
+        struct node *left = terms.v[terms.n - 1];
+        term = parse_term(p);
+        if (minus && terms.n == 1 && is_set_node(left) && term && term->kind == K_SEQ) { /* R - {0} */
+            terms.v[0] = node_2(p->w, K_SETOP, '\\', left, term);
+            continue;
+        }
+        terms.v[terms.n - 1] = unwrapped(left);
+        term = unwrapped(term);
         if (!term) return parse_fail(p, "a term is missing");
         if (t->kind == T_PM) {
-            struct node *left = terms.n == 1 ? terms.v[0] : node_of(p->w, K_ADD, 0, terms.v, terms.n);
+            left = terms.n == 1 ? terms.v[0] : node_of(p->w, K_ADD, 0, terms.v, terms.n);
             terms.n = 0;
             term = node_2(p->w, K_PM, t->value, left, term);
         } else if (minus) {

@@ -54,6 +54,12 @@ static struct node *parse_number(struct parser *p)
     bool slash = peek(p)->kind == T_NUM && peek(p)->blank && t[2].kind == T_OP && t[2].value == '/' &&
                  t[3].kind == T_NUM;
     if (slash && !is_whole(t->node)) return parse_fail(p, "a decimal before a fraction");
+    bool count = t[1].kind == T_SYM && !t[1].blank && t[2].kind == T_NUM && !t[2].blank &&
+                 is_whole(t->node) && is_whole(t[2].node);
+    if (count && (strcmp(t[1].text, "C") == 0 || strcmp(t[1].text, "P") == 0)) { /* 10C3 */
+        p->at += 2;
+        return node_2(p->w, K_FN, t[1].text[0] == 'C' ? F_BINOM : F_PERM, t->node, t[2].node);
+    }
     return mixed(p, t->node);
 }
 
@@ -223,6 +229,9 @@ static struct node *parse_frac(struct parser *p)
     struct node *d = parse_derivative(p);
     if (d || p->failed) return d;
     p->at++;
+    const struct token *t = peek(p);
+    bool place = t->kind == T_OPEN && t->value == '[' && t[1].kind == T_SYM && t[2].kind == T_CLOSE;
+    if (place) p->at += 3; /* \cfrac[l] */
     struct node *a = parse_argument(p, true);
     struct node *b = p->failed ? NULL : parse_argument(p, true);
     return node_2(p->w, K_DIV, 0, a, b);
@@ -254,11 +263,16 @@ static int counting_letter(struct parser *p)
     return group && !take(p, T_CLOSE, 'g') ? 0 : f;
 }
 
-/* _5P_2, ^5C_2, behind an empty group or not. At the mark of the first number. */
+/* _5P_2, ^5C_2, behind an empty group or not, and the fraction ^3/_4. At the mark of the first number. */
 struct node *parse_counting(struct parser *p)
 {
+    bool above = peek(p)->value == '^';
     p->at++;
     struct node *n = parse_argument(p, false);
+    if (above && peek_is(p, T_OP, '/') && p->t[p->at + 1].kind == T_OP && p->t[p->at + 1].value == '_') {
+        p->at += 2; /* ^3/_4 */
+        return node_2(p->w, K_DIV, 0, n, parse_argument(p, false));
+    }
     int f = n ? counting_letter(p) : 0;
     if (!f) return parse_fail(p, "an index on nothing");
     if (!take(p, T_OP, '_')) return parse_fail(p, "a subscript is missing");

@@ -74,18 +74,6 @@ static bool is_counting(const struct token *t)
     return t[1].kind == T_CLOSE && t[2].kind == T_OP && (t[2].value == '^' || t[2].value == '_');
 }
 
-/* ]a,b[ */
-static struct node *parse_french(struct parser *p)
-{
-    p->at++;
-    struct node *in = parse_list(p);
-    if (!in || in->kind != K_SEQ || in->n != 2) return parse_fail(p, "a bracket closes what was not opened");
-    bool open_end = peek_is(p, T_OPEN, '[');
-    if (!open_end && !peek_is(p, T_CLOSE, ']')) return parse_fail(p, "an interval is not closed");
-    p->at++;
-    return sequence(p, in, '(', open_end ? ')' : ']');
-}
-
 /* Brackets that only repeat the ones around them: their number. */
 static int redundant(const struct parser *p)
 {
@@ -108,8 +96,7 @@ static struct node *parse_floor(struct parser *p, int kind)
 struct node *parse_bracket(struct parser *p)
 {
     struct token *t = peek(p);
-    if (t->kind == T_CLOSE)
-        return t->value == ']' ? parse_french(p) : parse_fail(p, "a bracket closes what was not opened");
+    if (t->kind == T_CLOSE) return parse_fail(p, "a bracket closes what was not opened");
     if (t->value == 'g' && is_counting(t)) {
         p->at += 2;
         return parse_counting(p);
@@ -137,14 +124,17 @@ struct node *parse_bracket(struct parser *p)
         out = parse_floor(p, kind);
     } else {
         struct node *in = parse_list(p);
-        int close = peek(p)->kind == T_CLOSE || peek(p)->kind == T_OPEN ? peek(p)->value : 0;
+        int close = peek(p)->kind == T_CLOSE ? peek(p)->value : 0;
         if (!in || !close || peek(p)->match < 0) return parse_fail(p, "a bracket is not closed");
         p->at++;
         bool list = in->kind == K_SEQ && in->op == 0;
-        bool half = list && kind == '[' && close == '['; /* [a,b[ */
+        bool outward = kind == ']' || close == '['; /* ]a,b[ */
+        if (outward && (!list || in->n != 2)) return parse_fail(p, "an interval of other than two ends");
+        kind = kind == ']' ? '(' : kind;
+        close = close == '[' ? ')' : close;
         bool alone = !list && ((kind == '(' && close == ')') || (kind == '[' && close == ']'));
         if (!list && !alone && kind != '{' && kind != '<') return parse_fail(p, "brackets do not match");
-        out = alone ? in : sequence(p, in, kind, half ? ')' : close);
+        out = alone ? in : sequence(p, in, kind, close);
     }
     if (out && skip) p->at += skip;
     p->bars = bars;

@@ -121,13 +121,44 @@ static int power_mark(struct parser *p, bool number)
     return mark;
 }
 
+/* A' of a matrix, 5' (feet, minutes), (x^2)' of a formula in one letter; a longer name. */
 static struct node *primed(struct parser *p, struct node *base)
 {
     char name[80];
-    if (base->kind != K_SYM || strlen(base->name) > 60)
-        return base->kind == K_MATRIX ? node_1(p->w, K_FN, F_TRANSPOSE, base) : base;
+    struct names names = {0};
+    if (base->kind == K_MATRIX) return node_1(p->w, K_FN, F_TRANSPOSE, base);
+    if (base->kind != K_SYM || strlen(base->name) > 60) {
+        names_free_in(base, &names);
+        if (names.n == 0) return node_named(p->w, K_UNIT, "'", &base, 1);
+        if (names.n != 1) return parse_fail(p, "a prime on what is no name");
+        return node_2(p->w, K_FN, F_DIFF, base, node_sym(p->w, names.name[0]));
+    }
     snprintf(name, sizeof name, "%s'", base->name);
     return node_sym(p->w, name);
+}
+
+/* The prime behind a number at t, also raised (^\prime, ^{\prime}): its tokens, or 0. */
+static int prime_at(const struct token *t)
+{
+    if (t->kind == T_PRIME) return 1;
+    if (t->kind != T_OP || t->value != '^') return 0;
+    if (t[1].kind == T_PRIME) return 2;
+    return t[1].kind == T_OPEN && t[2].kind == T_PRIME && t[3].kind == T_CLOSE ? 4 : 0;
+}
+
+/* Minutes and seconds behind degrees: 22^\circ 30' 15''. */
+static struct node *angle_of(struct parser *p, struct node *degrees)
+{
+    struct node *sum = degrees;
+    int primes;
+    for (long part = 60; peek(p)->kind == T_NUM && (primes = prime_at(peek(p) + 1)); part *= 60) {
+        struct node *small = node_2(p->w, K_DIV, 0, peek(p)->node, node_int(p->w, part));
+        p->at += 1 + primes;
+        if (part > 60 && peek(p)->kind == T_PRIME) p->at++;
+        if (part > 3600) return parse_fail(p, "an angle with more than minutes and seconds");
+        sum = node_2(p->w, K_ADD, 0, sum, small);
+    }
+    return node_1(p->w, K_DEGREE, 0, sum);
 }
 
 static struct node *parse_power(struct parser *p, struct node *base)
@@ -145,7 +176,7 @@ static struct node *parse_power(struct parser *p, struct node *base)
             p->at++;
             return node_named(p->w, K_UNIT, unit, &base, 1);
         }
-        return node_1(p->w, K_DEGREE, 0, base);
+        return angle_of(p, base);
     }
     if (mark == 'T') return node_1(p->w, K_FN, F_TRANSPOSE, base);
     if (mark) return primed(p, base);
@@ -156,6 +187,14 @@ static struct node *parse_power(struct parser *p, struct node *base)
         p->depth--;
     }
     return node_2(p->w, K_POW, 0, base, e);
+}
+
+/* {}^\circ: an empty group that carries the mark. */
+static bool empty_before_degree(struct parser *p)
+{
+    const struct token *t = peek(p);
+    return t->kind == T_OPEN && t[1].kind == T_CLOSE && t[2].kind == T_OP && t[2].value == '^' &&
+           (t[3].kind == T_DEGREE || (t[3].kind == T_OPEN && t[4].kind == T_DEGREE));
 }
 
 static struct node *factorial_of(struct parser *p, struct node *base)
@@ -176,6 +215,7 @@ struct node *parse_factor(struct parser *p)
     }
     struct node *base = parse_atom(p);
     while (base && !p->failed && !integral_ends(p)) {
+        if (empty_before_degree(p)) p->at += 2;
         if (take(p, T_OP, '^'))
             base = parse_power(p, base);
         else if (take(p, T_OP, '!'))
@@ -185,7 +225,7 @@ struct node *parse_factor(struct parser *p)
         else if (take(p, T_PERCENT, 0))
             base = node_1(p->w, K_PERCENT, 0, base);
         else if (take(p, T_DEGREE, 0))
-            base = node_1(p->w, K_DEGREE, 0, base);
+            base = angle_of(p, base);
         else if (take(p, T_PRIME, 0))
             base = primed(p, base);
         else

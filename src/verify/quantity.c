@@ -159,6 +159,14 @@ static enum truth degrees_same(struct judge *j, struct node *degrees, struct nod
     return bare_is_gold ? compare_values(j, bare, x) : compare_values(j, x, bare);
 }
 
+/* pi/2, arctan 2: numbers that measure an angle. */
+static bool is_in_radians(const struct node *n)
+{
+    for (int f = F_ASIN; f <= F_ACSC; f++)
+        if (node_has_fn(n, f)) return true;
+    return node_has_const(n, C_PI);
+}
+
 static bool is_open(const struct node *n)
 {
     struct names names = {0};
@@ -273,6 +281,6 @@ enum truth quantity_same(struct judge *j, struct node *g, struct node *a)
     enum truth t = compare_values(j, x.value, y.value);
     bool degrees_g = is_degrees(&x) && !y.words[0], degrees_a = is_degrees(&y) && !x.words[0];
     if (t == YES || !(degrees_g || degrees_a) || !is_expression(x.value) || !is_expression(y.value)) return t;
-    if (!node_has_const(degrees_g ? y.value : x.value, C_PI)) return t;
+    if (!is_in_radians(degrees_g ? y.value : x.value)) return t;
     return degrees_g ? degrees_same(j, x.value, y.value, false) : degrees_same(j, y.value, x.value, true);
 }

@@ -242,7 +242,7 @@ bool realset_of(struct judge *j, struct node *n, struct realset *out)
                     return false;
             return normal(j, out);
         }
-        if (n->op == 0 && n->rows == 'o') {
+        if (n->op == 0 && (n->rows == 'o' || is_interval(n->arg[0]))) {
             for (int i = 0; i < n->n; i++)
                 if (!realset_of(j, n->arg[i], &a) || !join(&a, out)) return false;
             return normal(j, out);
@@ -253,8 +253,6 @@ bool realset_of(struct judge *j, struct node *n, struct realset *out)
         if (!realset_of(j, n->arg[0], &a) || !realset_of(j, n->arg[1], &b)) return false;
         if (n->op == 'n') return intersect(j, &a, &b, out);
         return join(&a, out) && join(&b, out) && normal(j, out);
-    case K_ADD: /* R - {0} */
-        return n->n == 2 && n->arg[1]->kind == K_NEG && difference(j, n->arg[0], n->arg[1]->arg[0], out);
     case K_BUILDER: return (n->arg[0]->kind == K_SYM || n->arg[0]->kind == K_REL) &&
                             builder_set(j, n, out) != NULL;
     default: return false;

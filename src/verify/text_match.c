@@ -70,16 +70,36 @@ static bool has_month(const struct words *w)
     return false;
 }
 
+static bool word_in(const char *word, const char *const *all)
+{
+    return is_among(word, strlen(word), all);
+}
+
+/* "no solution", "there are no real solutions", "no such integers exist" */
+static bool says_none(const struct words *w)
+{
+    static const char *const before[] = {"there", "are", "is", "has", "have", "exist", "exists", NULL};
+    static const char *const kinds[] = {"real", "integer", "such", "possible", "valid", "rational", NULL};
+    static const char *const things[] = {"solution", "solutions", "root",    "roots",    "value", "values",
+                                         "number",   "numbers",   "integer", "integers", NULL};
+    int i = 0, n = w->n;
+    while (i < n && word_in(w->word[i], before)) i++;
+    if (n && word_in(w->word[n - 1], before)) n--;
+    if (i == n || strcmp(w->word[i++], "no") != 0) return false;
+    while (i < n && word_in(w->word[i], kinds) && i + 1 < n) i++;
+    return i + 1 == n && word_in(w->word[i], things);
+}
+
 /* Different words for one thing. */
 static const char *canonical(const struct words *w)
 {
     static const struct {
         const char *a, *b, *c, *is;
-    } same[] = {{"no", "solution", NULL, "none"},      {"no", "solutions", NULL, "none"},
-                {"none", NULL, NULL, "none"},          {"empty", "set", NULL, "none"},
+    } same[] = {{"none", NULL, NULL, "none"},          {"empty", "set", NULL, "none"},
                 {"emptyset", NULL, NULL, "none"},      {"yes", NULL, NULL, "yes"},
                 {"does", "not", "exist", "undefined"}, {"dne", NULL, NULL, "undefined"},
                 {"undefined", NULL, NULL, "undefined"}};
+    if (says_none(w)) return "none";
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
         const char *const parts[] = {same[i].a, same[i].b, same[i].c};
         int n = 1 + (same[i].b != NULL) + (same[i].c != NULL);
