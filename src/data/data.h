@@ -14,12 +14,12 @@
 
 /* ---- rows -------------------------------------------------------------------------------------------- */
 
-/* All rows of a dataset: a JSONL file, or a JSON list of objects, or a folder of either (all files, or those
- * of the named split when there are such), or the name of a hub's dataset that was pulled (net/hub.h). Rows
- * are objects. */
+/* All rows of a dataset: a JSONL file, a JSON list of objects, a Parquet file, or a folder of one kind (all
+ * files, or those of the named split when there are such), or the name of a hub's dataset that was pulled
+ * (net/hub.h). Rows are objects. */
 struct row_place { /* where a row came from */
     const char *file;
-    long line; /* of a JSONL file, from 1; -k - 1: entry k of a JSON list */
+    long line; /* of a JSONL file, from 1; -k - 1: entry k of a JSON list or a Parquet file */
 };
 struct dataset {
     json_t *rows;             /* array, owned */
@@ -33,6 +33,9 @@ int dataset_open(struct dataset *d, const char *path, const char *split, struct 
 /* Does the folder hold files of this split by their name? */
 bool dataset_has_split(const char *path, const char *split);
 void dataset_release(struct dataset *d);
+
+/* The rows of a Parquet file, objects, behind those of `rows`; parquet_rows.c says what becomes what. */
+int parquet_rows(const char *path, json_t *rows, struct err *e);
 
 /* ---- rows of one or several datasets (mix.c) --------------------------------------------------------- */
 
@@ -63,6 +66,9 @@ int rows_load(struct rows *r, const struct dataset_name *from, struct row_list *
 /* {datasets: [{id, config, split, columns, weight}], seed, test_split_size}: r's rows, and held_out if there
  * is a test_split_size. */
 int rows_mix(struct rows *r, const json_t *mixture, struct err *e);
+/* TRL's [{path, name, data_dir, data_files, split, columns, fraction}], and its test_split_size or NULL: the
+ * same. */
+int rows_join(struct rows *r, const json_t *list, const json_t *held, struct err *e);
 
 /* ---- forms (one file, one row each: form_text.c, form_messages.c, ...) -----------------------
  */

@@ -1,9 +1,10 @@
-/* dataset.c: rows from a file or a folder: JSON lines, or a JSON list of objects.
+/* dataset.c: rows from a file or a folder: JSON lines, a JSON list of objects, or Parquet.
  *
- * A folder is read file by file in the order of their names: its *.jsonl, or if there are none its *.json;
- * if there are neither, those of its subfolder "data". When a split is named and the folder has SPLIT.jsonl
- * or SPLIT-*.jsonl, only those are read; when it has files of other splits (train, test, validation ...) but
- * not of this one, that is an error, lest a test set be trained on. Each row's place is kept for messages.
+ * A folder is read file by file in the order of their names: its *.jsonl, or if there are none its *.json, or
+ * else its *.parquet; if there is none of them, those of its subfolder "data". When a split is named and the
+ * folder has SPLIT.jsonl or SPLIT-*.jsonl (or such files of its kind), only those are read; when it has files
+ * of other splits (train, test, validation ...) but not of this one, that is an error, lest a test set be
+ * trained on. Each row's place is kept for messages.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,19 @@ static int list_read(struct dataset *d, const char *path, struct err *e)
     return rc;
 }
 
+static int table_read(struct dataset *d, const char *path, struct err *e)
+{
+    json_t *rows = json_array(), *row;
+    size_t i;
+    int rc = parquet_rows(path, rows, e);
+    json_array_foreach(rows, i, row)
+    {
+        if (!rc) row_add(d, json_incref(row), -(long)i - 1);
+    }
+    json_decref(rows);
+    return rc;
+}
+
 /* Does the file begin with '['? Such a *.json is a list; others hold a row a line. */
 static bool is_list(const char *path)
 {
@@ -73,7 +87,7 @@ static bool is_list(const char *path)
 /* Forms in which data often comes and that are not read; NULL for any other name. */
 static const char *foreign(const char *name)
 {
-    static const char *const ends[] = {".parquet", ".arrow", ".csv", ".jsonl.gz", ".jsonl.zst", ".json.gz"};
+    static const char *const ends[] = {".arrow", ".csv", ".jsonl.gz", ".jsonl.zst", ".json.gz"};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         if (str_ends(name, ends[i])) return ends[i];
     return NULL;
@@ -82,13 +96,13 @@ static const char *foreign(const char *name)
 static int refuse_foreign(const char *path, struct err *e)
 {
     const char *form = foreign(path);
-    if (strcmp(form, ".parquet") == 0 || strcmp(form, ".csv") == 0)
+    if (strcmp(form, ".csv") == 0)
         return err_set(e,
-                       "%s: %s files are not read; turn it into JSON lines, for instance with\n"
+                       "%s: .csv files are not read; turn it into JSON lines, for instance with\n"
                        "  duckdb -c \"COPY (FROM '%s') TO '%.*s.jsonl'\"\n"
-                       "  python3 -c \"import pandas; pandas.read_%s('%s').to_json('%.*s.jsonl', "
+                       "  python3 -c \"import pandas; pandas.read_csv('%s').to_json('%.*s.jsonl', "
                        "orient='records', lines=True)\"",
-                       path, form, path, (int)(strlen(path) - strlen(form)), path, form + 1, path,
+                       path, path, (int)(strlen(path) - strlen(form)), path, path,
                        (int)(strlen(path) - strlen(form)), path);
     return err_set(e, "%s: %s files are not read; %s", path, form,
                    strcmp(form, ".arrow") == 0 ? "write the dataset as JSON lines (datasets: to_json)"
@@ -100,17 +114,24 @@ static int file_rows(struct dataset *d, const char *path, struct err *e)
     if (foreign(path)) return refuse_foreign(path, e);
     d->files = alloc_again(d->files, (d->n_files + 1) * sizeof *d->files);
     d->files[d->n_files++] = alloc_str(path);
+    if (str_ends(path, ".parquet")) return table_read(d, path, e);
     return is_list(path) ? list_read(d, path, e) : lines_read(d, path, e);
 }
 
 /* ---- a folder --------------------------------------------------------------------------------------- */
 
-/* SPLIT.jsonl, SPLIT-anything.jsonl; likewise .json */
+/* Kinds of files with rows. A folder is read as one of them, the first that it has. */
+static const char *const kinds[] = {".jsonl", ".json", ".parquet"};
+enum { N_KINDS = sizeof kinds / sizeof *kinds };
+
+/* SPLIT.jsonl, SPLIT-anything.jsonl; likewise of the other kinds */
 static bool of_split(const char *name, const char *split)
 {
     size_t n = strlen(split);
-    return strncmp(name, split, n) == 0 &&
-           (name[n] == '-' || strcmp(name + n, ".jsonl") == 0 || strcmp(name + n, ".json") == 0);
+    bool named = false;
+    if (strncmp(name, split, n) != 0) return false;
+    for (int k = 0; k < N_KINDS; k++) named = named || strcmp(name + n, kinds[k]) == 0;
+    return named || name[n] == '-';
 }
 
 static bool of_any_split(const char *name)
@@ -142,17 +163,26 @@ static void listing_release(struct listing *l)
     free(l->not_read);
 }
 
+/* The kind of a file by its name; N_KINDS: no rows are in it. */
+static int kind_of(const char *name)
+{
+    int k = is_about(name) ? N_KINDS : 0;
+    while (k < N_KINDS && !str_ends(name, kinds[k])) k++;
+    return k;
+}
+
 static int listing_read(struct listing *l, const char *path, const char *split, struct err *e)
 {
     char **names;
-    size_t n, lines = 0;
+    size_t n;
+    int kind = N_KINDS;
     *l = (struct listing){0};
     if (dir_list(path, &names, &n, e)) return -1;
-    for (size_t i = 0; i < n; i++) lines += str_ends(names[i], ".jsonl");
+    for (size_t i = 0; i < n; i++)
+        if (kind_of(names[i]) < kind) kind = kind_of(names[i]);
     l->names = alloc_zero(n + 1, sizeof *l->names);
     for (size_t i = 0; i < n; i++) {
-        bool list = !lines && str_ends(names[i], ".json") && !is_about(names[i]);
-        if (!str_ends(names[i], ".jsonl") && !list) {
+        if (kind == N_KINDS || kind_of(names[i]) != kind) {
             if (foreign(names[i]) && !l->not_read) l->not_read = path_join(path, names[i]);
             free(names[i]);
             continue;
@@ -184,9 +214,11 @@ static int folder_read(struct dataset *d, const char *root, const char *split, s
     int rc = listing_read(&l, path, split, e);
     if (!rc && !l.n)
         rc = l.not_read ? refuse_foreign(l.not_read, e)
-                        : err_set(e, "%s: no *.jsonl or *.json file in this folder", path);
+                        : err_set(e, "%s: no *.jsonl, *.json or *.parquet file in this folder", path);
     else if (!rc && split && !l.n_split && l.splits)
-        rc = err_set(e, "%s: no %s.jsonl or %s-*.jsonl here, but files of other splits: name one of those",
+        rc = err_set(e,
+                     "%s: no %s.jsonl or %s-*.jsonl (or .json, .parquet) here, but files of other splits: "
+                     "name one of those",
                      path, split, split);
     for (size_t i = 0; i < l.n && !rc; i++) {
         if (split && l.n_split && !of_split(l.names[i], split)) continue;
@@ -217,7 +249,7 @@ int dataset_open(struct dataset *d, const char *path, const char *split, struct 
     *d = (struct dataset){.rows = json_array(), .path = hub_resolve(HUB_DATASET, path, e)};
     int rc;
     if (!d->path)
-        rc = err_wrap(e, "dataset (a JSONL file or a folder of them)");
+        rc = err_wrap(e, "dataset (a JSONL or Parquet file, or a folder of them)");
     else if (file_is_dir(d->path))
         rc = folder_read(d, d->path, split, e);
     else

@@ -101,9 +101,12 @@ static void what_is_not_read_is_said_with_the_way_out(void **state)
     struct err e = {0};
     const char *sub = scratch("tables");
     assert_int_equal(file_mkdirs(sub, &e), 0);
+    put(sub, "train.csv", "a,b");
+    refused("tables", "train", "train.jsonl");
+    refused("tables/train.csv", NULL, "to_json(");
     put(sub, "train-00000-of-00001.parquet", "PAR1");
-    refused("tables", "train", "train-00000-of-00001.jsonl");
-    refused("tables/train-00000-of-00001.parquet", NULL, "to_json(");
+    refused("tables", "train", "train-00000-of-00001.parquet: no Parquet file");
+    refused("tables", "test", "no test.jsonl or test-*.jsonl (or .json, .parquet)");
     put(scratch_dir, "rows.jsonl.gz", "x");
     refused("rows.jsonl.gz", NULL, "gunzip");
     put(scratch_dir, "object.json", "[1]");
