@@ -26,7 +26,8 @@ enum opt_flag {
     OPT_NOTED = 1, /* accepted, without effect here; `help` says why */
     OPT_REQUIRED = 2,
     OPT_POSITIONAL = 4, /* may be given as a bare word, in table order */
-    OPT_NULLABLE = 8    /* null unsets it, although it has a default */
+    OPT_NULLABLE = 8,   /* null unsets it, although it has a default */
+    OPT_OF_MAPS = 16    /* a list whose items are maps, each kept as its JSON text */
 };
 
 struct opt {

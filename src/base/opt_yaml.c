@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/json.h"
 
 #define FILE_MAX  ((size_t)4 << 20)
 #define WHERE_MAX 1024
@@ -133,13 +134,30 @@ static json_t *node_read(struct reader *r, int depth) // NOLINT(misc-no-recursio
     return map_read(r, depth);
 }
 
+/* A map in a list, as its JSON text. */
+static json_t *map_text(struct reader *r)
+{
+    json_t *map = map_read(r, 2);
+    char *text = map ? json_text(map) : NULL;
+    json_t *out = text ? json_string(text) : NULL;
+    free(text);
+    json_decref(map);
+    return out;
+}
+
 /* A list of strings: each item as it is written. */
-static int strings_read(struct reader *r, const char *where, json_t **out)
+static int strings_read(struct reader *r, const struct opt *o, const char *where, json_t **out)
 {
     *out = json_array();
     for (;;) {
         if (next_event(r)) break;
         if (r->event.type == YAML_SEQUENCE_END_EVENT) return 0;
+        if (o->flags & OPT_OF_MAPS && r->event.type == YAML_MAPPING_START_EVENT) {
+            json_t *item = map_text(r);
+            if (!item) break;
+            json_array_append_new(*out, item);
+            continue;
+        }
         if (r->event.type != YAML_SCALAR_EVENT) {
             err_usage(r->e, "%s: item %zu is a list or a map, text is expected", where,
                       json_array_size(*out) + 1);
@@ -162,7 +180,8 @@ static int value_read(struct reader *r, const struct opt *o, const char *where, 
         bool null = scalar_plain(r) && (!*text || strcmp(text, "~") == 0 || strcasecmp(text, "null") == 0);
         return null ? 0 : opt_from_word(o, text, where, out, r->e);
     }
-    if (o->type == OPT_LIST && r->event.type == YAML_SEQUENCE_START_EVENT) return strings_read(r, where, out);
+    if (o->type == OPT_LIST && r->event.type == YAML_SEQUENCE_START_EVENT)
+        return strings_read(r, o, where, out);
     if (o->type == OPT_MAP && r->event.type == YAML_MAPPING_START_EVENT)
         return (*out = map_read(r, 1)) ? 0 : -1;
     return err_usage(r->e, "%s: %s was given, which this option does not take", where, kind);

@@ -173,7 +173,6 @@ static const struct learner grpo_learner = {.name = "grpo",
 static const struct refusal grpo_refused[] = {
     {"label_smoothing_factor", OPT_REAL, 0, "it belongs to supervised fine-tuning"},
     {"neftune_noise_alpha", OPT_REAL, 0, "log-probs of noisy embeddings are not the sampler's"},
-    {"max_tool_calling_iterations", OPT_INT, 0, "tools are not built"},
     {NULL, OPT_BOOL, 0, NULL},
 };
 

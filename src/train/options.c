@@ -143,8 +143,8 @@ const struct opt train_options[] = {
     {.key = "train_sampling_strategy",
      .type = OPT_STR,
      .fallback = "random",
-     .choices = "random|sequential",
-     .help = "order of the rows in an epoch"},
+     .choices = "random|sequential|group_by_length",
+     .help = "order of the rows in an epoch; group_by_length is random, since rows are never padded"},
     {.key = "max_memory_gb",
      .type = OPT_REAL,
      .lo = 1e-6,
@@ -228,7 +228,9 @@ const struct opt train_options[] = {
      .type = OPT_BOOL,
      .help = "more of that metric is better; unset: unless it ends in loss"},
 
-    {.key = "dataset_name", .type = OPT_STR, .help = "a JSONL file, or a folder of them"},
+    {.key = "dataset_name",
+     .type = OPT_STR,
+     .help = "a file of JSON lines or Parquet, a folder of them, or the name of a dataset that was pulled"},
     {.key = "dataset_config", .type = OPT_STR, .help = "a subfolder of the dataset"},
     {.key = "dataset_train_split", .type = OPT_STR, .fallback = "train", .help = "split to train on"},
     {.key = "dataset_test_split", .type = OPT_STR, .fallback = "test", .help = "split to evaluate on"},
@@ -239,6 +241,16 @@ const struct opt train_options[] = {
      .type = OPT_MAP,
      .help = "{datasets: [{id, config, split, columns, weight}], seed, test_split_size}: shares of several "
              "datasets, and what is held out of them"},
+    {.key = "datasets",
+     .type = OPT_LIST,
+     .flags = OPT_OF_MAPS,
+     .help = "[{path, name, data_dir, data_files, split, columns, fraction}] or paths: several datasets one "
+             "behind the other, as TRL's"},
+    {.key = "test_split_size",
+     .type = OPT_REAL,
+     .lo = 0,
+     .hi = 1e9,
+     .help = "with datasets: the share of all rows, or the number of them, that is held out to evaluate on"},
     {.key = "dataset_prompt_column", .type = OPT_STR, .help = "column that holds the prompt"},
     {.key = "max_train_samples", .type = OPT_INT, .lo = 1, .hi = 1e12, .help = "use only the first rows"},
     {.key = "system_prompt", .type = OPT_STR, .help = "put in front of conversations that have none"},
@@ -250,21 +262,15 @@ const struct opt train_options[] = {
 
     {.key = "label_smoothing_factor", .type = OPT_REAL, .fallback = "0", .help = "refused unless 0"},
     {.key = "neftune_noise_alpha", .type = OPT_REAL, .help = "refused unless unset or 0"},
-    {.key = "auto_find_batch_size",
-     .type = OPT_BOOL,
-     .fallback = "false",
-     .help = "refused: memory is planned"},
-    {.key = "do_predict", .type = OPT_BOOL, .fallback = "false", .help = "refused: use openr1 generate"},
     {.key = "optim_args",
      .type = OPT_STR,
      .help = "for muon: momentum=0.95,nesterov=true,adjust_lr_fn=match_rms_adamw (or original)"},
-    {.key = "optim_target_modules", .type = OPT_LIST, .help = "refused: all weights are trained"},
-    {.key = "group_by_length",
-     .type = OPT_BOOL,
-     .fallback = "false",
-     .help = "refused: rows are never padded"},
 
     NOTED("do_train", "training is what this command does"),
+    NOTED("do_predict", "training is what this command does"),
+    NOTED("auto_find_batch_size", "memory is planned and printed"),
+    NOTED("optim_target_modules", "it belongs to optimisers that are not here"),
+    NOTED("group_by_length", "rows are never padded"),
     NOTED("bf16", "weights, gradients and sums are 32-bit floats"),
     NOTED("fp16", "weights, gradients and sums are 32-bit floats"),
     NOTED("tf32", "no such mode here"),
@@ -352,6 +358,7 @@ const struct opt train_options[] = {
     NOTED("dataset_num_proc", "no worker processes"),
     NOTED("dataset_batch_size", "datasets are read whole"),
     NOTED("dataset_streaming", "datasets are read whole"),
+    NOTED("streaming", "datasets are read whole"),
     {.key = "dataset_kwargs",
      .type = OPT_MAP,
      .flags = OPT_NOTED,
@@ -440,7 +447,11 @@ const struct opt model_options[] = {
      .type = OPT_BOOL,
      .fallback = "false",
      .help = "the factors of 4-bit blocks in 8 bits"},
-    {.key = "model_init_kwargs", .type = OPT_MAP, .help = "refused: the model is what its config.json says"},
+    {.key = "model_init_kwargs",
+     .type = OPT_MAP,
+     .help =
+         "what from_pretrained may be told about types, places and kernels is accepted without effect; what "
+         "would make another model is refused"},
 
     NOTED("model_revision", "the path says which model"),
     {.key = "dtype",
@@ -465,15 +476,6 @@ const struct opt model_options[] = {
      .help = "step by which the routers' corrections move against the load after each update (DeepSeek-V3)"},
     NOTED("bnb_4bit_quant_storage", "codes are bytes"),
     {.key = NULL},
-};
-
-static const struct refusal shared[] = {
-    {"auto_find_batch_size", OPT_BOOL, 0, "memory is planned before the first step; see --dry_run"},
-    {"do_predict", OPT_BOOL, 0, "use openr1 generate on the saved model"},
-    {"optim_target_modules", OPT_LIST, 0, "all weights are trained"},
-    {"group_by_length", OPT_BOOL, 0, "rows are never padded, so grouping would only change their order"},
-    {"model_init_kwargs", OPT_MAP, 0, "the model is what its config.json says"},
-    {NULL, OPT_BOOL, 0, NULL},
 };
 
 static bool is_neutral(struct conf *c, const struct refusal *r)
@@ -501,7 +503,45 @@ int train_refuse(struct conf *c, const struct refusal *list, struct err *e)
     return 0;
 }
 
-int train_check_shared(struct conf *c, struct err *e)
+/* Arguments of from_pretrained that leave the model what it is. */
+static bool is_placing(const char *key)
 {
-    return train_refuse(c, shared, e);
+    static const char *const keys[] = {"dtype",
+                                       "torch_dtype",
+                                       "device_map",
+                                       "attn_implementation",
+                                       "use_cache",
+                                       "low_cpu_mem_usage",
+                                       "trust_remote_code",
+                                       "revision",
+                                       "use_safetensors",
+                                       "max_memory",
+                                       "offload_folder",
+                                       "cache_dir",
+                                       "local_files_only",
+                                       "token",
+                                       "device"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (strcmp(key, keys[i]) == 0) return true;
+    return false;
+}
+
+int train_check_init(struct conf *c, struct err *e)
+{
+    json_t *map = conf_map(c, "model_init_kwargs"), *value;
+    const char *key;
+    int failed = 0;
+    json_object_foreach(map, key, value)
+    {
+        if (!is_placing(key) && !json_is_null(value) && !failed)
+            failed =
+                err_usage(e,
+                          "model_init_kwargs: %s would make another model than config.json says; change it "
+                          "there",
+                          key);
+    }
+    if (!failed && json_object_size(map) > 0)
+        log_info("model_init_kwargs: accepted without effect: weights are read as they are, on this machine");
+    json_decref(map);
+    return failed;
 }

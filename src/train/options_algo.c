@@ -412,7 +412,7 @@ const struct opt grpo_options[] = {
      .fallback = "false",
      .help = "one completion a prompt in the table"},
 
-    {.key = "max_tool_calling_iterations", .type = OPT_INT, .help = "refused: no tools during training"},
+    NOTED("max_tool_calling_iterations", "no tools are called while training"),
     {.key = "generation_kwargs",
      .type = OPT_MAP,
      .help =

@@ -30,9 +30,11 @@ static int held_out_open(struct rows *r, struct conf *c, struct err *e)
     }
     if (!wanted || r->held_out) return 0;
     if (own) return held_out_load(r, &p, e);
-    if (conf_is_set(c, "dataset_mixture"))
-        return err_usage(e, "evaluation during training is asked for, but dataset_mixture holds nothing out: "
-                            "give its test_split_size, or eval_dataset_name");
+    if (conf_is_set(c, "dataset_mixture") || conf_is_set(c, "datasets"))
+        return err_usage(e,
+                         "evaluation during training is asked for, but %s holds nothing out: give "
+                         "test_split_size, or eval_dataset_name",
+                         conf_is_set(c, "datasets") ? "datasets" : "dataset_mixture");
     p.id = conf_str(c, "dataset_name");
     p.config = conf_str(c, "dataset_config");
     p.split = split;
@@ -63,8 +65,9 @@ static void keep_first(struct rows *r, size_t most)
 static int check_split(const struct dataset_name *d, struct err *e)
 {
     if (strchr(d->split, '['))
-        return err_usage(e, "dataset_train_split '%s': a split is taken whole; max_train_samples takes its "
-                            "first rows",
+        return err_usage(e,
+                         "dataset_train_split '%s': a split is taken whole; max_train_samples takes its "
+                         "first rows",
                          d->split);
     char *path = dataset_path(d, e);
     if (!path) return -1;
@@ -77,6 +80,35 @@ static int check_split(const struct dataset_name *d, struct err *e)
                      d->split, d->id, d->split);
 }
 
+/* datasets, TRL's mixture; an item that is no map is a path. */
+static int joined_open(struct rows *r, struct conf *c, struct err *e)
+{
+    const char *const *items;
+    size_t n = conf_list(c, "datasets", &items);
+    json_t *list = json_array(), *held = NULL;
+    int failed = 0;
+    for (size_t i = 0; i < n && !failed; i++) {
+        bool map = items[i][0] == '{';
+        json_t *item = map ? json_read_bytes(items[i], strlen(items[i]), "datasets", e)
+                           : json_pack("{s:s}", "path", items[i]);
+        failed = item ? json_array_append_new(list, item) : -1;
+    }
+    if (conf_is_set(c, "test_split_size")) held = json_real(conf_real(c, "test_split_size"));
+    if (!failed) failed = rows_join(r, list, held, e);
+    json_decref(list);
+    json_decref(held);
+    return failed;
+}
+
+static int one_open(struct rows *r, const struct dataset_name *one, struct err *e)
+{
+    struct row_list rows = {0};
+    int failed = check_split(one, e) || rows_load(r, one, &rows, e);
+    r->rows = rows.rows;
+    r->places = rows.places;
+    return failed ? -1 : 0;
+}
+
 int rows_open(struct rows *r, struct trainer *t, struct err *e)
 {
     struct conf *c = t->conf;
@@ -85,18 +117,20 @@ int rows_open(struct rows *r, struct trainer *t, struct err *e)
     struct dataset_name one = {.id = conf_str(c, "dataset_name"),
                                .config = conf_str(c, "dataset_config"),
                                .split = conf_str(c, "dataset_train_split")};
-    struct row_list rows = {0};
     int status = -1;
-    if (mixture) {
+    bool joined = conf_is_set(c, "datasets");
+    if ((mixture || joined) && one.id)
+        log_warn("%s is given, so dataset_name is not read", mixture ? "dataset_mixture" : "datasets");
+    if (mixture && joined)
+        err_usage(e, "dataset_mixture and datasets are two ways to say the same; give one of them");
+    else if (mixture)
         status = rows_mix(r, mixture, e);
-    } else if (one.id) {
-        status = check_split(&one, e);
-        if (!status) status = rows_load(r, &one, &rows, e);
-        r->rows = rows.rows;
-        r->places = rows.places;
-    } else {
-        err_usage(e, "no data: give dataset_name or dataset_mixture");
-    }
+    else if (joined)
+        status = joined_open(r, c, e);
+    else if (one.id)
+        status = one_open(r, &one, e);
+    else
+        err_usage(e, "no data: give dataset_name, dataset_mixture or datasets");
     json_decref(mixture);
     if (status == 0 && json_array_size(r->rows) == 0)
         status = err_set(e, "%s: the dataset has no rows", r->n_paths ? r->paths[0] : "dataset");

@@ -384,7 +384,7 @@ static int set_up(struct sft *s, struct trainer *t, struct err *e)
     if (read_loss(s, t, e) || read_data(s, t, e)) return -1;
     s->batch = (int)conf_int(c, "per_device_train_batch_size");
     s->eval_batch = (int)conf_int(c, "per_device_eval_batch_size");
-    s->shuffled = strcmp(conf_str(c, "train_sampling_strategy"), "random") == 0;
+    s->shuffled = strcmp(conf_str(c, "train_sampling_strategy"), "sequential") != 0;
     s->epoch = -1;
     s->further = conf_real(c, "mtp_loss_weight");
     if (s->further > 0 && model_config(t->model)->mtp == 0)

@@ -25,7 +25,7 @@ struct refusal { /* a key that must stay at its neutral value */
     const char *why;
 };
 int train_refuse(struct conf *c, const struct refusal *list, struct err *e);
-int train_check_shared(struct conf *c, struct err *e);
+int train_check_init(struct conf *c, struct err *e);
 /* optim_options.c. Strings are the configuration's. */
 int optim_from_conf(struct optim_opts *o, struct conf *c, struct err *e);
 
@@ -154,8 +154,8 @@ struct plan {
         size_t bytes;
     } rows[PLAN_ROWS];
     int n;
-    size_t disk;   /* of optimiser state that is kept there */
-    size_t mapped; /* of weights that are read from their file, whose pages the system may drop */
+    size_t disk;        /* of optimiser state that is kept there */
+    size_t mapped;      /* of weights that are read from their file, whose pages the system may drop */
     struct plan_other { /* the total and the disk with other settings */
         char settings[96];
         size_t bytes, disk;

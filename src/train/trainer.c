@@ -29,7 +29,7 @@ int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *ho
 {
     t->conf = c;
     t->hooks = hooks;
-    if (train_check_shared(c, e) || optim_from_conf(&t->optim, c, e)) return -1;
+    if (train_check_init(c, e) || optim_from_conf(&t->optim, c, e)) return -1;
     t->dir = conf_str(c, "output_dir");
     if (!*t->dir) return err_usage(e, "output_dir is empty; give the folder of the run");
     t->dry = conf_bool(c, "dry_run") || (hooks && hooks->plan_only);

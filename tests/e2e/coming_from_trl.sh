@@ -56,6 +56,56 @@ refused key 2 'did you mean --learning_rate' --learning_rte 1
   say "config.yaml given back: $(tail -3 log)"
 cmp line/metrics.jsonl again/metrics.jsonl || say "config.yaml given back is another run"
 
+# TRL's own mixture of datasets; a hub's folder of Parquet files; what from_pretrained may be told.
+mkdir -p hub/data
+grpo told --log_completions true --logging_steps 1 --num_completions_to_print 0 || say "told: $(tail -3 log)"
+cp told/completions/completions_00001.parquet hub/data/train-00000-of-00001.parquet
+head -20 sums.jsonl >some.jsonl
+cat >join.yaml <<'END'
+datasets:
+  - path: json
+    data_files: sums.jsonl
+    columns: [prompt, completion]
+    fraction: 0.75
+  - path: json
+    data_files: [some.jsonl]
+    split: train
+    columns: [prompt, completion]
+    fraction: 0.25
+test_split_size: 0.1
+streaming: false
+model_init_kwargs: {dtype: bfloat16, attn_implementation: sdpa, device_map: null}
+group_by_length: true
+auto_find_batch_size: true
+train_sampling_strategy: group_by_length
+END
+joined() { # NAME ARGUMENTS...
+  name=$1
+  shift
+  "$OPENR1" sft --config join.yaml --model_name_or_path base --from_scratch true --output_dir "$name" \
+    --save_strategy no --max_steps 2 --eval_strategy steps --eval_steps 2 "$@" >out 2>log
+}
+joined joined || say "datasets: $(tail -3 log)"
+told datasets 'data: 72 examples'
+told datasets 'data: 8 examples'
+told datasets 'note: .*auto_find_batch_size.*group_by_length'
+told datasets 'model_init_kwargs: accepted without effect'
+grep -q '"eval_loss"' joined/metrics.jsonl || say "datasets: nothing is held out"
+"$OPENR1" sft --config joined/config.yaml --output_dir joined2 >out 2>log ||
+  say "datasets: config.yaml given back: $(tail -3 log)"
+cmp joined/metrics.jsonl joined2/metrics.jsonl || say "datasets: config.yaml given back is another run"
+joined paths --datasets sums.jsonl some.jsonl --test_split_size 0.5 || say "datasets: paths: $(tail -3 log)"
+told datasets 'data: 40 examples'
+joined no --datasets '[{"path":"sums.jsonl","fracton":1}]' && say "datasets: a misspelt key"
+told datasets "datasets: unknown key 'fracton'; there are: path name data_dir"
+joined no --datasets '[{"path":"sums.jsonl","fraction":1},{"path":"some.jsonl"}]' && say "one fraction"
+told datasets 'fraction must be given for all datasets or for none'
+joined no --model_init_kwargs '{"rope_theta": 5}' && say "model_init_kwargs: rope_theta"
+told kwargs 'model_init_kwargs: rope_theta would make another model than config.json says'
+sft --model_name_or_path base --from_scratch true --dataset_name hub --dataset_config default \
+  --output_dir parquet --max_steps 1 || say "Parquet: $(tail -3 log)"
+told parquet 'data: 16 examples'
+
 refused 1 2 'plans .* GB and .* may be used .*What helps: .*max_completion_length' --max_memory_gb 0.0005
 grpo plan --dry_run true && grep -q '^ *total .*MB' out || say "1: no plan: $(tail -3 log)"
 [ ! -e plan ] || say "1: a dry run leaves a folder"

@@ -22,7 +22,7 @@ run="--model_name_or_path base --from_scratch $few --output_dir run"
 "$OPENR1" sft $run >log 2>&1 || { cat log; exit 1; }
 
 # Words.
-expect 2 'did you mean --dataset_name?' sft --dataset d.jsonl
+expect 2 'did you mean --datasets?' sft --dataset d.jsonl
 expect 2 'did you mean --learning_rate?' sft --learning-rat 1
 expect 2 'model_name_or_path is needed' sft
 expect 2 'a number is expected' sft --learning_rate high
