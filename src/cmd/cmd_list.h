@@ -2,6 +2,7 @@
 CMD(init)
 CMD(data_make)
 CMD(data_filter)
+CMD(data_rate)
 CMD(data_mix)
 CMD(data_dedup)
 CMD(data_decontaminate)

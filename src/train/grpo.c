@@ -172,6 +172,8 @@ static const struct learner grpo_learner = {.name = "grpo",
 
 static const struct refusal grpo_refused[] = {
     {"label_smoothing_factor", OPT_REAL, 0, "it belongs to supervised fine-tuning"},
+    {"reward_model_name_or_path", OPT_STR, 0,
+     "a model that scores is asked through a program in reward_funcs (FILE.py:FUNCTION; docs/rewards.md)"},
     {"neftune_noise_alpha", OPT_REAL, 0, "log-probs of noisy embeddings are not the sampler's"},
     {NULL, OPT_BOOL, 0, NULL},
 };

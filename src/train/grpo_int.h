@@ -203,6 +203,7 @@ struct grpo {
     struct rollouts now;
     struct micro micro;
     bool mask_truncated;
+    bool samples_only; /* nothing is trained: pass_rate.c */
     struct course course;
     int rounds; /* dynamic_sampling_rounds; 0: no dynamic sampling */
     struct preflight preflight;

@@ -65,7 +65,7 @@ static int read_policy(struct grpo *g, struct conf *c, struct err *e)
     if (conf_is_set(c, "off_policy_mask_threshold"))
         o->off_policy = conf_real(c, "off_policy_mask_threshold");
     if (read_control(&g->control, c, e) || check_policy(o, e)) return -1;
-    policy_say(o);
+    if (!g->samples_only) policy_say(o);
     g->mask_truncated = conf_bool(c, "mask_truncated_completions");
     g->rounds = conf_bool(c, "dynamic_sampling") ? (int)conf_int(c, "dynamic_sampling_rounds") : 0;
     return reference_read(&g->reference, c, e);
@@ -121,7 +121,7 @@ static int read_sampling(struct grpo *g, struct conf *c, struct err *e)
     sampling_default(s);
     s->temperature = (float)conf_real(c, "temperature");
     s->top_p = (float)conf_real(c, "top_p");
-    s->top_k = conf_int(c, "top_k") > 0 ? (int)conf_int(c, "top_k") : 0;
+    s->top_k = conf_is_set(c, "top_k") && conf_int(c, "top_k") > 0 ? (int)conf_int(c, "top_k") : 0;
     s->min_p = conf_is_set(c, "min_p") ? (float)conf_real(c, "min_p") : 0;
     s->repetition_penalty = (float)conf_real(c, "repetition_penalty");
     s->max_new_tokens = (int)conf_int(c, "max_completion_length");
@@ -146,7 +146,7 @@ static int read_sampling(struct grpo *g, struct conf *c, struct err *e)
     for (size_t i = 0; i < n_stops; i++) g->stop_strings[i] = stops[i];
     s->stop_strings = g->stop_strings;
     s->n_stop_strings = (int)n_stops;
-    g->keeps_sets = s->top_p < 1 || s->top_k > 0 || s->min_p > 0;
+    g->keeps_sets = !g->samples_only && (s->top_p < 1 || s->top_k > 0 || s->min_p > 0);
     if (g->keeps_sets)
         log_info("sampling: log-probs are those of the softmax over the tokens that top_p, top_k and min_p "
                  "left to "
@@ -295,6 +295,21 @@ static int check_adapted(const struct grpo *g, struct err *e)
     return 0;
 }
 
+/* Weights and keys and values are all that is needed. */
+static int set_up_sampling(struct grpo *g, struct err *e)
+{
+    struct trainer *t = g->t;
+    struct conf *c = t->conf;
+    struct engine_limits limits = choose_limits(g, c);
+    t->plan.n = 1; /* the weights, the first row */
+    plan_add(&t->plan, "sampling: KV cache, packed weights", engine_bytes(t->model, &limits));
+    if (plan_total(&t->plan) > plan_limit(c))
+        return err_usage(e, "this takes %.3g GB and %.3g GB may be used (max_memory_gb); lower max_running",
+                         (double)plan_total(&t->plan) / 1e9, (double)plan_limit(c) / 1e9);
+    g->engine = engine_new(t->model, &limits, e);
+    return g->engine ? 0 : -1;
+}
+
 int grpo_set_up(struct grpo *g, struct err *e)
 {
     struct trainer *t = g->t;
@@ -303,6 +318,7 @@ int grpo_set_up(struct grpo *g, struct err *e)
     if (check_adapted(g, e) || grpo_layout_read(&g->layout, t, e) || rows_open(&g->rows, t, e)) return -1;
     struct row_list rows = {g->rows.rows, g->rows.places}, held_out = {g->rows.held_out, g->rows.held_places};
     if (prompts_read(&g->prompts, &rows, t, e) || check_positions(g)) return -1;
+    if (g->samples_only) return set_up_sampling(g, e);
     if (held_out.rows && prompts_read(&g->held_out, &held_out, t, e))
         return err_wrap(e, "rows to evaluate on");
     g->eval_group = conf_is_set(t->conf, "num_generations_eval")

@@ -33,7 +33,7 @@ const struct algo *algo_find(const char *name); /* it must exist */
 /* checkpoint.c: the newest checkpoint in a run's folder at or before `step` that can be gone on from, and its
  * step; NULL if there is none. Caller frees. */
 char *checkpoint_before(const char *dir, long step, long *at);
-extern const struct opt sft_options[], grpo_options[];
+extern const struct opt sft_options[], grpo_options[], pass_rate_options[];
 extern const struct opt train_options[]; /* TrainingArguments' keys (spec: names and defaults of TRL) */
 extern const struct opt model_options[]; /* ModelConfig's keys */
 

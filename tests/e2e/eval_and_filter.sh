@@ -34,6 +34,36 @@ status=0
 [ $status = 1 ] && [ ! -e "$tmp/none.jsonl" ] || fail "an empty harvest"
 grep -q 'none passed' "$tmp/err"
 
+# Rows that the model solves now and then: the rate is the mean of the rewards, the bounds are not in, and a
+# command that was stopped goes on to the same bytes.
+rates() { # FOLDER ARGUMENTS...
+  folder=$1
+  shift
+  "$OPENR1" data rate --model_name_or_path "$model" --dataset_name "$data" --reward_funcs accuracy \
+    --reward_params '{"accuracy": {"mode": "any"}}' --num_generations 4 --max_completion_length 12 \
+    --dataset_start_index 10 --dataset_end_index 70 --output_dir "$folder" "$@" >"$tmp/out" 2>"$tmp/err"
+}
+rates "$tmp/rates" --pass_rate_min 0 --pass_rate_max 1 || fail "pass_rate: $(cat "$tmp/err")"
+[ "$(wc -l <"$tmp/rates/rows.jsonl")" = 60 ] || fail "pass_rate: not every row"
+kept=$(wc -l <"$tmp/rates/filtered.jsonl")
+[ "$kept" -gt 0 ] && [ "$kept" -lt 60 ] || fail "pass_rate: $kept of 60 rows kept"
+grep -q "\"kept\":$kept,\"too_low\":[0-9]*,\"too_high\":[0-9]*,\"not_judged\":0" "$tmp/out" ||
+  fail "pass_rate: $(cat "$tmp/out")"
+[ "$(grep -c '"pass_rate":0\.[257]' "$tmp/rates/filtered.jsonl")" = "$kept" ] || fail "pass_rate: bounds"
+sed 's/.*"pass_rate_rewards":\[\([^]]*\)\],"pass_rate":\([0-9.]*\)}/\1,\2/' "$tmp/rates/rows.jsonl" |
+  awk -F, '($1 + $2 + $3 + $4) / 4 != $5 { exit 1 }' || fail "pass_rate: no mean"
+cp -r "$tmp/rates" "$tmp/cut"
+head -c 9000 "$tmp/rates/rows.jsonl" >"$tmp/cut/rows.jsonl"
+rates "$tmp/cut" --pass_rate_min 0 --pass_rate_max 1 --prompts_per_step 7 || true
+grep -q 'rows of another configuration' "$tmp/err" || fail "pass_rate: another configuration"
+rates "$tmp/cut" --pass_rate_min 0 --pass_rate_max 1 --threads 1 || fail "$(cat "$tmp/err")"
+grep -q 'goes on behind row [1-9]' "$tmp/err" || fail "pass_rate: $(cat "$tmp/err")"
+cmp "$tmp/rates/rows.jsonl" "$tmp/cut/rows.jsonl"
+cmp "$tmp/rates/filtered.jsonl" "$tmp/cut/filtered.jsonl"
+status=0
+rates "$tmp/no" --pass_rate_min 0.5 --pass_rate_max 0.5 || status=$?
+[ $status = 2 ] && [ ! -e "$tmp/no" ] || fail "pass_rate: bounds that hold nothing"
+
 # Evaluation: the fixed form, the table, the same bytes at another batch size and number of threads.
 "$OPENR1" eval --model "$model" --tasks chain,arithmetic --limit 12 --num_samples 4 --temperature 1 \
   --seed 3 --max_new_tokens 12 --dataset_name "$data" --out "$tmp/a" --threads 1 >"$tmp/table"

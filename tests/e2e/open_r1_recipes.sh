@@ -61,6 +61,18 @@ for file in "$recipes"/*/sft/*.yaml "$recipes"/*/grpo/*.yaml; do
   n=$((n + 1))
 done
 [ "$n" -ge 6 ] || fail "$n recipes"
+for file in "$recipes"/dataset_filtering/*.yaml; do
+  case $file in
+  *python*) data=verifiable-coding-problems-python column=problem_statement ;;
+  *) data=OpenR1-Math-220k column=problem ;;
+  esac
+  out=rated-$(basename "$file" .yaml)
+  "$OPENR1" data rate --config "$file" --model_name_or_path base --dataset_name data/$data \
+    --dataset_prompt_column $column --output_dir "$out" --max_completion_length 8 --dataset_end_index 5 \
+    >said 2>log || fail "$file"
+  [ "$(grep -c '"pass_rate":' "$out/rows.jsonl")" = 5 ] || fail "$file: rows"
+  ! grep -q 'set but not used' log || fail "$file: an unused key"
+done
 grep -q 'You are Open-R1' out*/model/tokenizer_config.json || fail "chat_template is not the model's"
 grep -q '"<|im_end|>"' out*/model/tokenizer_config.json || fail "eos_token"
 
