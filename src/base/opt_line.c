@@ -5,7 +5,9 @@
  *
  * The word after an option is its value even if it begins with a dash (answers such as -5 are values), unless
  * it is itself "--" and a known option. A list takes words until the next one that begins with "--". Given
- * twice, the last one holds, as everywhere on command lines.
+ * twice, the last one holds, as everywhere on command lines. An option that means nothing here takes what is
+ * behind it, none, one or several words, up to the next one that begins with "--": whether it is a flag there
+ * or a list is not known.
  */
 #include "base/opt_int.h"
 
@@ -45,7 +47,8 @@ static struct named named_by(struct conf *c, const char *word)
     }
     if (len > 3 && (str_starts(key, "no_") || str_starts(key, "no-"))) {
         struct opt_entry *entry = opt_find(c, key + 3, len - 3);
-        if (entry && entry->opt->type == OPT_BOOL) n.entry = entry, n.negated = true;
+        if (entry && (entry->opt->type == OPT_BOOL || entry->opt->flags & OPT_NOTED))
+            n.entry = entry, n.negated = true;
     }
     return n;
 }
@@ -97,6 +100,27 @@ static int list_take(struct line *l, const struct named *n, const char *where, s
     return put_checked(n->entry, all, where, e);
 }
 
+static int noted_take(struct line *l, const struct named *n, const char *where, struct err *e)
+{
+    json_t *words = json_array(), *one;
+    const char *word = n->value;
+    bool ahead = !word && l->at + 1 < l->argc && !str_starts(l->argv[l->at + 1], "--");
+    if (ahead) word = l->argv[++l->at];
+    while (word && json_array_append_new(words, json_string(word)) == 0) {
+        ahead = !n->value && l->at + 1 < l->argc && !str_starts(l->argv[l->at + 1], "--");
+        word = ahead ? l->argv[++l->at] : NULL;
+    }
+    if (word) {
+        json_decref(words);
+        return err_usage(e, "%s: the value is not UTF-8 text", where);
+    }
+    size_t count = json_array_size(words);
+    one = count == 0 ? json_true() : count == 1 ? json_incref(json_array_get(words, 0)) : json_incref(words);
+    json_decref(words);
+    opt_put(n->entry, one, FROM_LINE);
+    return 0;
+}
+
 static int path_take(const struct named *n, const char *value, const char *where, struct err *e)
 {
     char *path = alloc_strn(n->path, strcspn(n->path, "="));
@@ -127,6 +151,10 @@ static int option_take(struct line *l, struct err *e)
     l->on_line[n.entry - l->conf->entries] = true;
     const struct opt *o = n.entry->opt;
     bool truth;
+    if (o->flags & OPT_NOTED && !n.path) {
+        rc = noted_take(l, &n, where, e);
+        goto out;
+    }
     if (o->type == OPT_LIST && !n.path) {
         rc = list_take(l, &n, where, e);
         goto out;

@@ -42,11 +42,15 @@ static const char *const free_keys[] = {
     NULL,
 };
 
-static bool is_free(const char *key, size_t n)
+/* Those, and keys that mean nothing here. */
+static bool is_free(struct conf *c, const char *key, size_t n)
 {
     for (int i = 0; free_keys[i]; i++)
         if (strlen(free_keys[i]) == n && memcmp(free_keys[i], key, n) == 0) return true;
-    return false;
+    char *name = alloc_strn(key, n);
+    bool known = conf_knows(c, name);
+    free(name);
+    return !known;
 }
 
 /* The next top-level entry of YAML text as conf_yaml writes it: its line and the deeper ones below. */
@@ -78,7 +82,7 @@ void run_config_hash(struct conf *c, char hex[HASH_HEX])
     str_init(&yaml, 0);
     conf_yaml(c, &yaml);
     for (const char *at = yaml.p; entry_next(&at, &entry);)
-        if (!is_free(entry.text, entry.key_n)) hash_add(h, entry.text, entry.n);
+        if (!is_free(c, entry.text, entry.key_n)) hash_add(h, entry.text, entry.n);
     hash_end(h, hex);
     str_release(&yaml);
 }
@@ -101,7 +105,7 @@ void run_config_diff(const char *dir, struct conf *c, struct str *out)
     conf_yaml(c, &yaml);
     if (file_read(path, 1 << 24, &old, &n, NULL) == 0)
         for (const char *at = yaml.p; entry_next(&at, &entry);)
-            if (!is_free(entry.text, entry.key_n) && !entry_in(old, &entry))
+            if (!is_free(c, entry.text, entry.key_n) && !entry_in(old, &entry))
                 str_addf(out, "%s%.*s", out->len ? ", " : "", (int)entry.key_n, entry.text);
     free(old);
     free(path);

@@ -266,6 +266,21 @@ static void noted_and_unread_keys_are_listed(void **state)
     conf_free(c);
 }
 
+/* What is a flag or a list elsewhere, and nothing here: it takes its words, and no key behind it is lost. */
+static void noted_keys_take_what_words_there_are(void **state)
+{
+    (void)state;
+    struct conf *c = good(LINE("--bf16", "--vllm_server_port", "1", "two", "--no_bf16", "--beta", "2"));
+    assert_true(conf_real(c, "beta") == 2);
+    struct str s;
+    str_init(&s, 0);
+    conf_yaml(c, &s);
+    assert_non_null(strstr(s.p, "vllm_server_port:\n  - \"1\"\n  - two\n"));
+    str_release(&s);
+    conf_free(c);
+    bad(LINE("--bf16", "--packng", "true"), "unknown option --packng: did you mean --packing");
+}
+
 static void the_resolved_config_reads_back_to_itself(void **state)
 {
     (void)state;
@@ -376,6 +391,7 @@ int main(void)
         cmocka_unit_test(wrong_lines_are_told),
         cmocka_unit_test(wrong_files_are_told_with_the_line),
         cmocka_unit_test(noted_and_unread_keys_are_listed),
+        cmocka_unit_test(noted_keys_take_what_words_there_are),
         cmocka_unit_test(the_resolved_config_reads_back_to_itself),
         cmocka_unit_test(help_shows_each_option_once_with_what_it_takes),
         cmocka_unit_test(a_needed_option_is_asked_for),

@@ -51,6 +51,16 @@ refused() { # NUMBER STATUS PATTERN ARGUMENTS...
 grpo line --learning_rate 2e-6 || say "a recipe with a key on the line: $(tail -3 log)"
 grep -q '^learning_rate: 2.0e-06' line/config.yaml || say "the line does not win over the file"
 told note 'note: .*use_vllm'
+# Flags and lists of things that are not here take their words, and nothing else; they make no other run.
+grpo line --learning_rate 2e-6 --bf16 --push_to_hub --report_to wandb tensorboard --logging_steps 1 ||
+  say "flags of things that are not here: $(tail -3 log)"
+told note 'note: .*bf16.*push_to_hub, report_to'
+refused key 2 'unknown option --lerning_rate' --use_vllm --lerning_rate 1
+"$OPENR1" grpo --config recipe.yaml --output_dir line --learning_rate 2e-6 --report_to none >out 2>log ||
+  say "report_to makes another run: $(tail -3 log)"
+told note 'this run is finished'
+grpo line --learning_rate 2e-6 --top_k null || say "top_k null: $(tail -3 log)"
+refused key 2 'reward_model_name_or_path is set, but a model that scores' --reward_model_name_or_path m
 refused key 2 'did you mean --learning_rate' --learning_rte 1
 "$OPENR1" grpo --config line/config.yaml --output_dir again >out 2>log ||
   say "config.yaml given back: $(tail -3 log)"
