@@ -29,6 +29,9 @@ struct cmd {
     const char *details;             /* a paragraph and examples, for `openr1 NAME --help` */
     void (*more)(struct str *text);  /* what help says behind the options; may be NULL */
     const struct opt *const *tables; /* option tables, NULL at the end */
+    /* Of a command that stands for one of several: the tables by which its line is read once more, by what it
+     * says when read by those above. NULL: it is read once. */
+    const struct opt *const *(*narrow)(struct conf *c);
     /* 0, or -1 with e filled: main turns e->kind into the exit status. */
     int (*run)(struct conf *c, struct err *e);
 };

@@ -21,21 +21,30 @@ const struct cmd *cmd_find(const char *name)
     return NULL;
 }
 
-int cmd_tables(const struct cmd *cmd, const struct opt *tables[CMD_TABLES_MAX])
+static int with_common(const struct opt *const *own, const struct opt *tables[CMD_TABLES_MAX])
 {
     int n = 0;
-    for (; cmd->tables && cmd->tables[n]; n++) {
-        CHECK(n + 1 < CMD_TABLES_MAX, "%s has more than %d option tables", cmd->name, CMD_TABLES_MAX - 1);
-        tables[n] = cmd->tables[n];
+    for (; own && own[n]; n++) {
+        CHECK(n + 1 < CMD_TABLES_MAX, "more than %d option tables", CMD_TABLES_MAX - 1);
+        tables[n] = own[n];
     }
     tables[n++] = common_opts;
     return n;
 }
 
+int cmd_tables(const struct cmd *cmd, const struct opt *tables[CMD_TABLES_MAX])
+{
+    return with_common(cmd->tables, tables);
+}
+
 struct conf *cmd_configure(const struct cmd *cmd, int argc, char **argv, struct err *e)
 {
     const struct opt *tables[CMD_TABLES_MAX];
-    return conf_new(tables, cmd_tables(cmd, tables), argc, argv, e);
+    struct conf *c = conf_new(tables, cmd_tables(cmd, tables), argc, argv, e);
+    if (!c || !cmd->narrow || conf_help_wanted(c)) return c;
+    int n = with_common(cmd->narrow(c), tables);
+    conf_free(c);
+    return conf_new(tables, n, argc, argv, e);
 }
 
 int cmd_execute(const struct cmd *cmd, struct conf *c, struct err *e)

@@ -1,5 +1,6 @@
 /* cmd_plan.c: `openr1 plan`: what a training run will need, before anything of it is done. */
 #include <stdio.h>
+#include <string.h>
 
 #include "cmd/cmd.h"
 #include "train/train.h"
@@ -12,8 +13,13 @@ static const struct opt plan_options[] = {
     {.key = "output_dir", .type = OPT_STR, .fallback = ".", .help = "nothing is written"},
     {.key = "json", .type = OPT_BOOL, .fallback = "false", .help = "one JSON object instead of text"},
     {0}};
-static const struct opt *const plan_tables[] = {plan_options,  sft_options,   grpo_options,
+/* Rows that the algorithms do not agree about. */
+static const struct opt either_options[] = {
+    {.key = "loss_type", .type = OPT_STR, .help = "as sft or grpo has it"}, {0}};
+static const struct opt *const plan_tables[] = {plan_options, either_options, sft_options, grpo_options,
                                                 train_options, model_options, NULL};
+static const struct opt *const of_sft[] = {plan_options, sft_options, train_options, model_options, NULL};
+static const struct opt *const of_grpo[] = {plan_options, grpo_options, train_options, model_options, NULL};
 
 static const char *algorithm_of(struct conf *c)
 {
@@ -21,8 +27,13 @@ static const char *algorithm_of(struct conf *c)
                                           "prompts_per_step", "num_iterations"};
     if (conf_is_set(c, "algorithm")) return conf_str(c, "algorithm");
     for (size_t i = 0; i < sizeof telling / sizeof *telling; i++)
-        if (conf_given(c, telling[i])) return "grpo";
+        if (conf_knows(c, telling[i]) && conf_given(c, telling[i])) return "grpo";
     return "sft";
+}
+
+static const struct opt *const *plan_narrow(struct conf *c)
+{
+    return strcmp(algorithm_of(c), "grpo") == 0 ? of_grpo : of_sft;
 }
 
 static int plan_command(struct conf *c, struct err *e)
@@ -49,5 +60,6 @@ const struct cmd cmd_plan = {
         "  openr1 plan --config recipe.yaml\n"
         "  openr1 plan --config recipe.yaml --optim adamw_8bit --json",
     .tables = plan_tables,
+    .narrow = plan_narrow,
     .run = plan_command,
 };

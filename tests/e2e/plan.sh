@@ -66,4 +66,14 @@ rm -f "$tmp/bare"/*.safetensors
 "$OPENR1" plan $common --max_memory_gb 0.1 >"$tmp/out" 2>"$tmp/text"
 [ $? = 2 ] || say "a plan of more than there is exits $?"
 grep -q 'optim: adamw_8bit' "$tmp/text" || say "what helps is not said: $(cat "$tmp/text")"
+
+# Options that sft has too have grpo's own defaults and choices: the plan is that of a dry run.
+echo '{"prompt": "1+1=", "solution": "2"}' >"$tmp/prompts.jsonl"
+common="--model_name_or_path $tmp/model --dataset_name $tmp/prompts.jsonl --reward_funcs exact --beta 0.1
+  --prompts_per_step 1 --num_generations 4 --max_completion_length 16 --max_steps 2 --max_memory_gb 4"
+total=$(planned --loss_type dr_grpo)
+"$OPENR1" grpo $common --loss_type dr_grpo --output_dir "$tmp/dry" --dry_run true >"$tmp/out" 2>"$tmp/text" ||
+  say "grpo: $(cat "$tmp/text")"
+grep -q "total  *$(awk -v x="$total" 'BEGIN { printf "%.2f MB", x / 1e6 }')" "$tmp/out" ||
+  say "grpo plans other than $total bytes: $(cat "$tmp/out")"
 exit $bad
