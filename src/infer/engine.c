@@ -160,7 +160,7 @@ bool weights_packed(struct model *m)
 {
     for (int i = 0; i < model_n_weights(m); i++)
         if (model_weight(m, i)->panels && !model_weight(m, i)->panels_fresh) return false;
-    return model_head(m)->panels || model_head(m)->stored;
+    return model_head(m)->panels || !weight_packs(model_head(m));
 }
 
 static size_t panels_bytes(struct model *m)
@@ -168,7 +168,7 @@ static size_t panels_bytes(struct model *m)
     size_t n = 0;
     for (int i = 0; i < model_n_weights(m); i++) {
         const struct weight *w = model_weight(m, i);
-        if (w->rows > 1 && !w->panels && !w->stored) n += weight_pack_bytes(w);
+        if (w->rows > 1 && !w->panels && weight_packs(w)) n += weight_pack_bytes(w);
     }
     return n;
 }

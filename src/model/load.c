@@ -142,7 +142,7 @@ static int find_weights(const struct model *m, const struct tensor_file *f, stru
 
 struct fill {
     const struct stored *from;
-    const struct weight *w;
+    struct weight *w;
     int *bad; /* [chunks] first row with a number that is not finite, or -1 */
 };
 
@@ -154,6 +154,8 @@ static void fill_chunk(void *ctx, int chunk)
     float *apart = f->w->data ? NULL : alloc_floats((size_t)n * (size_t)cols); /* only looked at */
     float *y = f->w->data ? f->w->data + (size_t)row * (size_t)cols : apart;
     f->from->tile(f->from, row, n, 0, cols, y);
+    if (f->w->bf16) weight_set_rows(f->w, row, n, y);
+    if (f->w->data16) weight_rows(f->w, row, n, y);
     f->bad[chunk] = -1;
     for (int64_t i = (int64_t)n * cols - 1; i >= 0; i--)
         if (!isfinite(y[i])) f->bad[chunk] = row + (int)(i / cols);
@@ -175,7 +177,7 @@ static int bad_row(const struct tensor_file *f, const struct tensor_info *t, int
 }
 
 /* The first row of the weight with a number that is not finite, or -1; its numbers go to its data, if any. */
-static int fill_rows(const struct weight *w, struct tensor_file *f, const struct weight_place *at)
+static int fill_rows(struct weight *w, struct tensor_file *f, const struct weight_place *at)
 {
     bool bias = w->rows == 1;
     int chunks = (w->rows + CHUNK_ROWS - 1) / CHUNK_ROWS, bad = -1;
@@ -194,12 +196,13 @@ static int fill_rows(const struct weight *w, struct tensor_file *f, const struct
 static int fill_weight(struct model *m, int i, struct tensor_file *f, const struct weight_place *at,
                        struct err *e)
 {
-    const struct weight *w = &m->weights[i];
+    struct weight *w = &m->weights[i];
     int bad = fill_rows(w, f, at);
     if (bad >= 0) return bad_row(f, at->t, bad, e);
     if (w->rows == 1 && at->head_dim) restore_halves(w, at->head_dim);
     if (f->gguf && w->plus_one)
         for (int j = 0; j < w->cols; j++) w->data[j] -= 1;
+    if (w->bf16 && w->data) weight_set_rows(w, 0, w->rows, w->data);
     return 0;
 }
 
@@ -271,7 +274,7 @@ int model_fill(struct model *m, struct tensor_file *f, int flags, struct err *e)
     if (!result) result = model_allocate(m, e);
     if (!result && packed) result = model_place_panels(m, true, e);
     for (int i = 0; i < m->n_weights && !result; i++)
-        if (!m->weights[i].stored)
+        if (weight_packs(&m->weights[i]))
             result = fill_weight(m, i, f, &places[i], e);
         else if (packed)
             result = pack_weight(m, i, f, &places[i], e);
@@ -424,6 +427,7 @@ static int load(struct model *m, struct tensor_file **file, int flags, uint64_t 
         if (!has_further(m, *file)) m->config.mtp = 0;
     }
     model_layout(m);
+    if (flags & MODEL_BF16) bf16_mark(m);
     if (flags & MODEL_NO_WEIGHTS) {
         fill_on_paper(m, *file, flags);
         return 0;

@@ -1,8 +1,8 @@
 /* model.c: a model in memory: its weights by the description's table, gradients, copies, hash.
  *
  * All numbers of a model lie in one block, each weight at a multiple of 16 floats, and all gradients in
- * another of the same layout, so that clearing, summing and reducing them are single sweeps. Weights that
- * stay in their file have no place in either.
+ * another, so that clearing, summing and reducing them are single sweeps. Weights that stay in their file
+ * have no place in either; matrices of 16 bits (bf16.c) have a block of their own, and gradients.
  */
 #include <stdio.h>
 #include <string.h>
@@ -147,10 +147,11 @@ void model_layout(struct model *m)
 
 /* ---- numbers ------------------------------------------------------------------------------------------- */
 
-/* Its place in the blocks. */
-static size_t weight_floats(const struct weight *w)
+/* Its place in a block: none where it lies elsewhere. */
+static size_t weight_floats(const struct weight *w, bool grad)
 {
-    size_t n = w->stored ? 0 : (size_t)w->rows * (size_t)w->cols;
+    bool elsewhere = w->stored && !(grad && w->bf16);
+    size_t n = elsewhere ? 0 : (size_t)w->rows * (size_t)w->cols;
     return (n + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
 }
 
@@ -159,56 +160,66 @@ static void point_weights(struct model *m, float *block, bool grad)
     size_t at = 0;
     for (int i = 0; i < m->n_weights; i++) {
         struct weight *w = &m->weights[i];
+        size_t n = weight_floats(w, grad);
         bool fixed = grad && m->placed[i].row->kind == WEIGHT_BUFFER;
-        *(grad ? &w->grad : &w->data) = block && !w->stored && !fixed ? block + at : NULL;
-        at += weight_floats(w);
+        *(grad ? &w->grad : &w->data) = block && n && !fixed ? block + at : NULL;
+        at += n;
     }
-    CHECK(at == m->n_floats, "%zu floats laid out, %zu counted", at, m->n_floats);
+    CHECK(at == (grad ? m->n_grads : m->n_floats), "%zu floats laid out, %zu counted", at,
+          grad ? m->n_grads : m->n_floats);
 }
 
-static size_t count_floats(const struct model *m)
+static size_t count_floats(const struct model *m, bool grad)
 {
     size_t n = 0;
-    for (int i = 0; i < m->n_weights; i++) n += weight_floats(&m->weights[i]);
+    for (int i = 0; i < m->n_weights; i++) n += weight_floats(&m->weights[i], grad);
     return n;
 }
 
 int model_allocate(struct model *m, struct err *e)
 {
-    m->n_floats = count_floats(m);
-    double need = (double)m->n_floats * sizeof(float), have = (double)memory_allowed();
+    m->n_floats = count_floats(m, false);
+    m->n_16 = bf16_point(m, NULL);
+    double need = (double)m->n_floats * sizeof(float) + (double)m->n_16 * sizeof *m->data16,
+           have = (double)memory_allowed();
     if (need > have)
-        return err_set(e, "%s: the weights of this model take %.1f GB as float32; this machine has %.1f GB",
-                       m->path, need / 1e9, have / 1e9);
+        return err_set(e, "%s: the weights of this model take %.1f GB as %s; this machine has %.1f GB",
+                       m->path, need / 1e9, model_dtype(m), have / 1e9);
     m->data = alloc_floats_try(m->n_floats);
-    if (!m->data)
+    m->data16 = m->n_16 ? alloc_large_try(m->n_16 * sizeof *m->data16) : NULL;
+    if (!m->data || (m->n_16 && !m->data16))
         return err_set(e, "%s: no memory for its weights: %.1f GB were wanted", m->path, need / 1e9);
     point_weights(m, m->data, false);
+    bf16_point(m, m->data16);
     return 0;
 }
 
 struct draw {
     struct stored_draw from;
-    float *to;
+    struct weight *w;
 };
 
 static void draw_row(void *ctx, int row)
 {
     const struct draw *d = ctx;
     int cols = d->from.cols;
-    d->from.face.tile(&d->from.face, row, 1, 0, cols, d->to + (size_t)row * (size_t)cols);
+    float *apart = d->w->data ? NULL : alloc_floats((size_t)cols);
+    float *to = apart ? apart : d->w->data + (size_t)row * (size_t)cols;
+    d->from.face.tile(&d->from.face, row, 1, 0, cols, to);
+    if (apart) weight_set_rows(d->w, row, 1, apart);
+    free(apart);
 }
 
 /* Row r of weight i comes from (seed, RNG_INIT, step i, sequence r). */
 void model_draw(struct model *m, uint64_t seed)
 {
     for (int i = 0; i < m->n_weights; i++) {
-        const struct weight *w = &m->weights[i];
+        struct weight *w = &m->weights[i];
         enum arch_kind kind = m->placed[i].row->kind;
         size_t n = (size_t)w->rows * (size_t)w->cols;
         for (size_t j = 0; j < n && kind != WEIGHT_MATRIX; j++) w->data[j] = kind == WEIGHT_NORM ? 1 : 0;
-        if (kind != WEIGHT_MATRIX || w->stored) continue;
-        struct draw draw = {.to = w->data};
+        if (kind != WEIGHT_MATRIX || !weight_packs(w)) continue;
+        struct draw draw = {.w = w};
         stored_draw_init(&draw.from, m, i, seed);
         pool_for(w->rows, draw_row, &draw);
     }
@@ -219,16 +230,16 @@ static void drop_grad(struct model *m)
     if (m->data)
         free(m->grad);
     else
-        address_release(m->grad, m->n_floats * sizeof *m->grad);
+        address_release(m->grad, m->n_grads * sizeof *m->grad);
     m->grad = NULL;
 }
 
 void model_train(struct model *m, bool on)
 {
     drop_grad(m);
-    if (!m->data) m->n_floats = count_floats(m);
+    m->n_grads = count_floats(m, true);
     if (on && !m->lora)
-        m->grad = m->data ? alloc_floats(m->n_floats) : address_reserve(m->n_floats * sizeof *m->grad);
+        m->grad = m->data ? alloc_floats(m->n_grads) : address_reserve(m->n_grads * sizeof *m->grad);
     point_weights(m, m->grad, true);
     if (m->lora) lora_train(m->lora, on);
 }
@@ -243,7 +254,7 @@ void model_zero_grad(struct model *m)
 {
     float *grad = m->lora ? m->lora->grad : m->grad;
     CHECK(grad, "%s has no gradients", m->path);
-    memset(grad, 0, (m->lora ? m->lora->n_floats : m->n_floats) * sizeof *grad);
+    memset(grad, 0, (m->lora ? m->lora->n_floats : m->n_grads) * sizeof *grad);
 }
 
 bool model_multiplies(const struct model *m, int i)
@@ -262,7 +273,7 @@ int model_place_panels(struct model *m, bool stored, struct err *e)
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < m->n_weights; i++) {
             struct weight *w = &m->weights[i];
-            if (!model_multiplies(m, i) || (w->stored && !stored)) continue;
+            if (!model_multiplies(m, i) || !(stored || weight_packs(w))) continue;
             if (round) w->panels = m->panels + bytes, w->panels_lent = true;
             bytes += (weight_pack_bytes(w) + PANELS_ALIGN - 1) / PANELS_ALIGN * PANELS_ALIGN;
         }
@@ -283,7 +294,7 @@ void model_pack(struct model *m)
     for (int i = 0; i < model_n_weights(m); i++) {
         struct weight *w = model_weight(m, i);
         bool as_it_was = model_is_fixed(m, i) && w->panels_fresh;
-        if (model_multiplies(m, i) && !w->stored && !as_it_was) weight_pack(w);
+        if (model_multiplies(m, i) && weight_packs(w) && !as_it_was) weight_pack(w);
     }
 }
 
@@ -299,6 +310,10 @@ static void hash_floats(const void *ctx, size_t at, size_t n, void *out)
 {
     const struct weight *w = ctx;
     size_t cols = (size_t)w->cols, from = at / sizeof(float), left = n / sizeof(float);
+    if (w->data16) {
+        kern()->bf16_to_f32(out, w->data16 + from, left);
+        return;
+    }
     float *row = alloc_or_die(cols * sizeof *row), *y = out;
     for (size_t skip = from % cols; left; skip = 0, from += cols) {
         size_t part = left < cols - skip ? left : cols - skip;
@@ -312,7 +327,7 @@ static void hash_floats(const void *ctx, size_t at, size_t n, void *out)
 /* A sweep over all weights must not leave all of their file in memory. */
 static void forget_stored(const struct model *m)
 {
-    for (int i = 0; i < m->n_weights && m->stored; i++)
+    for (int i = 0; i < m->n_weights && m->file; i++)
         if (m->weights[i].stored == &m->stored[i].face) stored_forget(&m->stored[i]);
 }
 
@@ -374,6 +389,8 @@ struct model *model_copy(const struct model *m)
     model_layout(c);
     memcpy(c->placed, m->placed, (size_t)m->n_weights * sizeof *c->placed);
     c->n_floats = m->n_floats;
+    c->n_16 = m->n_16;
+    if (m->bf16) bf16_mark(c);
     if (m->file) {
         c->file = m->file;
         c->file->users++;
@@ -387,6 +404,11 @@ struct model *model_copy(const struct model *m)
         c->data = alloc_floats(c->n_floats);
         memcpy(c->data, m->data, c->n_floats * sizeof *c->data);
         point_weights(c, c->data, false);
+    }
+    if (m->n_16) {
+        c->data16 = alloc_large(c->n_16 * sizeof *c->data16);
+        memcpy(c->data16, m->data16, c->n_16 * sizeof *c->data16);
+        bf16_point(c, c->data16);
     }
     return c;
 }
@@ -405,6 +427,7 @@ void model_free(struct model *m)
     free(m->inv_freq);
     drop_grad(m);
     free(m->data);
+    free(m->data16);
     free(m->stored);
     free(m->draws);
     tensor_file_close(m->file);
@@ -510,10 +533,22 @@ size_t model_bytes(const struct model *m, int flags)
     size_t bytes = m->lora ? m->lora->n_floats * sizeof(float) : 0;
     for (int i = 0; i < m->n_weights; i++) {
         const struct weight *w = &m->weights[i];
+        size_t n = (size_t)w->rows * (size_t)w->cols;
+        bool narrow = flags & MODEL_BF16 && is_matrix(m, i);
         bytes += model_stays_in_file(m, i, flags) ? held_bytes(m, i, flags)
-                                                  : (size_t)w->rows * (size_t)w->cols * sizeof *w->data;
+                                                  : n * (narrow ? sizeof *w->data16 : sizeof *w->data);
     }
     return bytes;
+}
+
+size_t model_grad_bytes(const struct model *m)
+{
+    return (m->lora ? m->lora->n_floats : m->n_grads) * sizeof *m->grad;
+}
+
+const char *model_dtype(const struct model *m)
+{
+    return m->bf16 ? "bfloat16" : "float32";
 }
 
 size_t model_mapped_bytes(const struct model *m, int flags)

@@ -58,7 +58,8 @@ enum model_load_flag {
     MODEL_NF4 = 32, /* the layers' matrices in few bits (held.c), which cannot be trained: 4 or 8 */
     MODEL_FP4 = 64,
     MODEL_NESTED = 128, /* with either: their scales in 8 bits */
-    MODEL_INT8 = 256
+    MODEL_INT8 = 256,
+    MODEL_BF16 = 512
 };
 /* path: a Hugging Face folder, an adapter's folder (then the base model that it names is loaded with it, or
  * with "ADAPTER@BASE" the one that is given), a .gguf file, or a llama2.c .bin (with tok512.bin beside it);
@@ -69,7 +70,9 @@ enum model_load_flag {
  * trained, and whether they hold NaN shows only in the results. MODEL_PACKED, for inference: the same, but
  * what is multiplied is packed at once, in panels as narrow as its type where kern.h has such, and is not
  * decoded again. MODEL_IN_PLACE_IF_LARGE: with the former, not if the panels would not fit.
- * With MODEL_RANDOM, MODEL_IN_PLACE draws rows whenever they are read: to save a model of any size. */
+ * With MODEL_RANDOM, MODEL_IN_PLACE draws rows whenever they are read: to save a model of any size.
+ * MODEL_BF16, with none of the flags that leave matrices in their file or hold them in few bits: all numbers
+ * are rounded to bfloat16, matrices take 16 bits each, and all can be trained. */
 struct model *model_load(const char *path, int flags, uint64_t seed, struct err *e);
 /* The file or folder that such a path means (of ADAPTER@BASE the adapter's), or NULL and e; free() it. */
 char *model_resolve(const char *path, struct err *e);
@@ -87,6 +90,12 @@ struct weight *model_find(struct model *m, const char *hf_name);
 int64_t model_n_params(const struct model *m);
 /* Of its numbers when loaded with these flags, without those that stay in a file. */
 size_t model_bytes(const struct model *m, int flags);
+/* Of the gradients that model_train takes. */
+size_t model_grad_bytes(const struct model *m);
+/* For a plan: products and panels of a float32 model as if it had been loaded with MODEL_BF16; and back. */
+void model_suppose_bf16(struct model *m, bool on);
+/* What its numbers are held as, and model_save keeps exactly: "float32" or "bfloat16". */
+const char *model_dtype(const struct model *m);
 /* Of those that stay in a file and are read for every product. */
 size_t model_mapped_bytes(const struct model *m, int flags);
 /* Those that a token meets on its way: of a mixture's experts as many as it passes; no layers behind the

@@ -298,10 +298,13 @@ struct model {
     struct weight *weights; /* [n_weights] */
     struct placed *placed;  /* [n_weights] */
     int n_weights;
-    size_t n_floats; /* of data, and of grad: every weight starts on a multiple of 16 floats */
+    size_t n_floats, n_grads; /* of data, and of grad: every weight starts on a multiple of 16 floats */
     float *data, *grad;
+    bool bf16;                    /* its numbers are (bf16.c) */
+    uint16_t *data16;             /* of its matrices, [n_16]; NULL: none */
+    size_t n_16;
     char *panels;                 /* of all weights, or NULL */
-    struct stored_tensor *stored; /* [n_weights] for those that stay in `file`, or NULL */
+    struct stored_tensor *stored; /* [n_weights] for those that stay in `file` or lie in data16, or NULL */
     struct stored_draw *draws;    /* [n_weights] for those that are drawn whenever they are read, or NULL */
     struct tensor_file *file;     /* owned; shared with copies */
     struct held *held;            /* [n_weights] for those that are held in few bits, or NULL */
@@ -408,12 +411,21 @@ int model_hold(struct model *m, int i, int flags, struct err *e);
 size_t held_bytes(const struct model *m, int i, int flags);
 void held_release(struct model *m);
 
+/* ---- bfloat16 that may learn (bf16.c) ------------------------------------------------------------------ */
+
+/* Laid out, m's numbers are to be bfloat16's from now on. */
+void bf16_mark(struct model *m);
+/* Its matrices lie in this block (NULL: nowhere yet); returns of how many numbers. */
+size_t bf16_point(struct model *m, uint16_t *block);
+
 /* ---- stored weights (stored.c) ------------------------------------------------------------------------- */
 
 /* The row of a file that interleaves the pairs of each head, for a row of the weight. */
 int rotary_row(int row, int head_dim);
 /* What lies at a place in f, which was checked and must outlive s. */
 void stored_init(struct stored_tensor *s, const struct tensor_file *f, const struct weight_place *at);
+/* A matrix in memory, where s->p will say. */
+void stored_in_memory(struct stored_tensor *s, enum dtype t, int cols);
 
 /* Where row `row` of the weight begins. */
 const uint8_t *stored_row(const struct stored_tensor *s, int row);

@@ -45,7 +45,7 @@ static enum dtype type_of(const struct model *m, int i, int type)
     bool fp8 = type == DT_F8_E4M3 || (type == KEEP && own == DT_F8_E4M3);
     if (fp8 && fp8_holds(m, i)) return DT_F8_E4M3;
     if (fp8) return m->placed[i].row->kind == WEIGHT_BUFFER ? DT_F32 : DT_BF16;
-    if (type != KEEP) return (enum dtype)type;
+    if (type != KEEP) return m->placed[i].row->kind == WEIGHT_BUFFER ? DT_F32 : (enum dtype)type;
     return (int)own < N_NAMES ? own : DT_F32;
 }
 

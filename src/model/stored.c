@@ -103,6 +103,15 @@ void stored_init(struct stored_tensor *s, const struct tensor_file *f, const str
                                    .n_values = (int)t->shape[1]};
 }
 
+void stored_in_memory(struct stored_tensor *s, enum dtype t, int cols)
+{
+    const struct dtype_info *d = dtype_info(t);
+    CHECK(d->block == 1, "%s in blocks of %d", d->name, d->block);
+    *s = (struct stored_tensor){
+        .face = {.tile = stored_tile}, .dtype = d, .row_bytes = (size_t)(cols * d->bytes), .cols = cols};
+    narrow_init(s, t);
+}
+
 void stored_forget(const struct stored_tensor *s)
 {
     file_map_forget(s->map, (size_t)(s->p - s->map->p), s->bytes);

@@ -68,9 +68,11 @@ struct weight {
     const char *name; /* Hugging Face name */
     int rows, cols;
     float *data;
-    const struct stored *stored; /* instead of data (then NULL, like grad): a matrix or a table.
-                                  * Products and look-ups decode what they need and give the bits that the
-                                  * same numbers in data would */
+    const struct stored *stored; /* instead of data (then NULL, like grad but for data16): a matrix or a
+                                  * table. Products and look-ups decode what they need and give the bits that
+                                  * the same numbers in data would */
+    uint16_t *data16;    /* what `stored` reads, as bfloat16, where it is memory that may be written */
+    bool bf16;           /* its numbers are bfloat16's, in data16 or in data: what is written is rounded */
     float *grad;         /* NULL when frozen or not training; accumulated into, the trainer zeroes it */
     void *panels;        /* packed for y = x W^T, or NULL: then matmul packs into step memory */
     enum kern_form form; /* of panels */
@@ -83,6 +85,8 @@ struct weight {
 };
 /* Rows row..row+n-1 as float32 [n, cols], whatever the form. */
 void weight_rows(const struct weight *w, int row, int n, float *out);
+/* The other way, into memory: rounded to the nearest where the weight is bf16. */
+void weight_set_rows(struct weight *w, int row, int n, const float *x);
 /* The same of what the weight's adapter makes of it. */
 void weight_adapted_rows(const struct weight *w, int row, int n, float *out);
 /* Give the weight persistent panels, or renew them after an update: of float32, or in the form that a stored
@@ -90,6 +94,8 @@ void weight_adapted_rows(const struct weight *w, int row, int n, float *out);
  * no panels), or -1. */
 int weight_pack(struct weight *w);
 size_t weight_pack_bytes(const struct weight *w);
+/* Do its numbers lie in memory, to be packed anew when they have changed? Not those that stay in a file. */
+bool weight_packs(const struct weight *w);
 /* After its numbers have been changed. */
 void weight_changed(struct weight *w);
 /* Does a product with it have gradients to add, its own or its adapter's? */

@@ -18,6 +18,24 @@ void weight_rows(const struct weight *w, int row, int n, float *out)
         memcpy(out, w->data + (size_t)row * cols, (size_t)n * cols * sizeof *out);
 }
 
+void weight_set_rows(struct weight *w, int row, int n, const float *x)
+{
+    enum { RUN = 1024 };
+    uint16_t run[RUN];
+    CHECK(row >= 0 && n >= 0 && row <= w->rows - n && (w->data || w->data16),
+          "rows %d+%d of %s, which has %d", row, n, w->name, w->rows);
+    size_t at = (size_t)row * (size_t)w->cols, count = (size_t)n * (size_t)w->cols;
+    if (w->data16)
+        kern()->f32_to_bf16(w->data16 + at, x, count);
+    else if (!w->bf16)
+        memcpy(w->data + at, x, count * sizeof *x);
+    for (size_t i = 0; i < count && w->bf16 && w->data; i += RUN) {
+        size_t part = count - i < RUN ? count - i : RUN;
+        kern()->f32_to_bf16(run, x + i, part);
+        kern()->bf16_to_f32(w->data + at + i, run, part);
+    }
+}
+
 /* ---- a stored weight ----------------------------------------------------------------------------------- */
 
 struct stored_pack {
@@ -92,6 +110,11 @@ static int pack_stored(struct weight *w)
 size_t weight_pack_bytes(const struct weight *w)
 {
     return kern_panels_bytes(w->stored ? w->stored->form : KERN_F32, w->rows, w->cols);
+}
+
+bool weight_packs(const struct weight *w)
+{
+    return !w->stored || w->bf16;
 }
 
 int weight_pack(struct weight *w)
