@@ -17,6 +17,7 @@ static const double epsilon = 1e-30, decay_rate = -0.8;
 
 struct matrix {
     const struct update *u;
+    int weight;
     struct weight *w;
     float *row, *col; /* the state */
     double keep;      /* b */
@@ -73,18 +74,32 @@ static void sum_updates(void *ctx, int item)
     }
 }
 
+struct row {
+    const struct matrix *x;
+    size_t at; /* of its first element */
+    float r;
+};
+
+static void apply_piece(void *ctx, const struct chunk *p)
+{
+    const struct row *row = ctx;
+    const struct matrix *x = row->x;
+    const float *g = x->w->grad + p->at, *by_col = x->u->scratch + (p->at - row->at);
+    float shrink = (float)x->shrink, decay = (float)(x->wd * x->u->lr);
+    for (size_t j = 0; j < p->n; j++) {
+        float u = row->r * by_col[j] * g[j];
+        p->w[j] = p->w[j] - decay * p->w[j] - shrink * u;
+    }
+}
+
 static void apply(void *ctx, int item)
 {
     const struct matrix *x = ctx;
-    int cols = x->w->cols, end = item * ROWS + ROWS < x->w->rows ? item * ROWS + ROWS : x->w->rows;
-    float shrink = (float)x->shrink, decay = (float)(x->wd * x->u->lr);
+    int end = item * ROWS + ROWS < x->w->rows ? item * ROWS + ROWS : x->w->rows;
     for (int i = item * ROWS; i < end; i++) {
-        const float *g = x->w->grad + (size_t)i * (size_t)cols;
-        float *w = x->w->data + (size_t)i * (size_t)cols, r = by_row(x, i);
-        for (int j = 0; j < cols; j++) {
-            float u = r * x->u->scratch[j] * g[j];
-            w[j] = w[j] - decay * w[j] - shrink * u;
-        }
+        size_t cols = (size_t)x->w->cols, at = (size_t)i * cols;
+        struct row row = {x, at, by_row(x, i)};
+        update_numbers(x->u, &(struct chunk){.weight = x->weight, .at = at, .n = cols}, apply_piece, &row);
     }
 }
 
@@ -112,6 +127,22 @@ static void factored(struct matrix *x)
     pool_for(row_items, apply, x);
 }
 
+struct vector {
+    const struct matrix *x;
+    const float *v;
+    double step;
+};
+
+static void apply_vector(void *ctx, const struct chunk *p)
+{
+    const struct vector *s = ctx;
+    const struct update *u = s->x->u;
+    for (size_t j = 0; j < p->n; j++) {
+        double g = (double)s->x->w->grad[p->at + j] * u->g_scale, now = (double)p->w[j];
+        p->w[j] = (float)(now - s->x->wd * u->lr * now - s->step * g / fm_sqrt((double)s->v[p->at + j]));
+    }
+}
+
 /* A norm or a bias; v is the average of g^2. */
 static void unfactored(struct matrix *x, float *v)
 {
@@ -122,16 +153,15 @@ static void unfactored(struct matrix *x, float *v)
         v[j] = (float)(x->keep * (double)v[j] + (1 - x->keep) * (g * g + epsilon));
         sum += g * g / (double)v[j];
     }
-    double step = shrink(sum, (size_t)w->cols, x->u->lr);
-    for (int j = 0; j < w->cols; j++) {
-        double g = (double)w->grad[j] * x->u->g_scale, now = (double)w->data[j];
-        w->data[j] = (float)(now - x->wd * x->u->lr * now - step * g / fm_sqrt((double)v[j]));
-    }
+    struct chunk whole = {.weight = x->weight, .n = (size_t)w->cols};
+    struct vector s = {x, v, shrink(sum, whole.n, x->u->lr)};
+    update_numbers(x->u, &whole, apply_vector, &s);
 }
 
 static void adafactor(const struct update *u, int weight)
 {
-    struct matrix x = {.u = u, .w = update_weight(u, weight), .wd = update_decay(u, weight)};
+    struct matrix x = {.u = u, .weight = weight, .w = update_weight(u, weight)};
+    x.wd = update_decay(u, weight);
     x.keep = 1 - fm_pow((double)u->step, decay_rate);
     x.row = update_state(u, weight, 0);
     x.col = update_state(u, weight, 1);

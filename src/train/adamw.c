@@ -9,8 +9,8 @@
 void optim_adamw_chunk(const struct update *u, const struct chunk *c, float *m, float *v)
 {
     const struct optim_opts *o = u->opts;
-    struct weight *w = update_weight(u, c->weight);
-    struct kern_adamw a = {.w = w->data + c->at,
+    const struct weight *w = update_weight(u, c->weight);
+    struct kern_adamw a = {.w = c->w,
                            .m = m,
                            .v = v,
                            .g = w->grad + c->at,

@@ -31,7 +31,8 @@ static void adamw_8(const struct update *u, const struct chunk *c)
 {
     float x[2][OPTIM_PIECE];
     for (size_t done = 0; done < c->n; done += OPTIM_PIECE) {
-        struct chunk piece = {c->weight, c->at + done, c->n - done < OPTIM_PIECE ? c->n - done : OPTIM_PIECE};
+        struct chunk piece = {c->weight, c->at + done, c->n - done < OPTIM_PIECE ? c->n - done : OPTIM_PIECE,
+                              c->w + done};
         for (int k = 0; k < 2; k++)
             moment8_load(codes8_map(k == 0), (uint8_t *)update_state(u, c->weight, 2 * k) + piece.at,
                          (float *)update_state(u, c->weight, 2 * k + 1) + piece.at / MOMENT_BLOCK, piece.n,

@@ -1,6 +1,6 @@
 /* checkpoint.c: all that a run needs to go on as if it had never stopped.
  *
- *   checkpoint-N/  the model in Hugging Face layout, float32
+ *   checkpoint-N/  the model in Hugging Face layout, in the type that it is trained in
  *                  optimizer.safetensors   AdamW's moments
  *                  resume.json             step, counters, hashes of weights, moments and log
  *                  rollouts.jsonl          what the algorithm adds (GRPO: the window in use)
@@ -173,7 +173,7 @@ static int write_state(struct trainer *t, const char *dir, struct err *e)
 static int write_parts(struct trainer *t, const char *dir, struct err *e)
 {
     char *moments = path_join(dir, "optimizer.safetensors");
-    int failed = model_save_trained(t->model, dir, "float32", NULL, e);
+    int failed = model_save_trained(t->model, dir, model_dtype(t->model), NULL, e);
     if (!failed && !conf_bool(t->conf, "save_only_model")) failed = optimiser_save(t->opt, moments, e);
     if (!failed && t->learner->save) failed = t->learner->save(t->self, dir, e);
     if (!failed) failed = write_state(t, dir, e);
@@ -210,8 +210,17 @@ static int read_weight(struct tensor_file *f, struct weight *w, const char *path
     for (int d = 0; d < info->n_dims; d++) total *= info->shape[d];
     if (info->n_dims < 1 || info->shape[info->n_dims - 1] != w->cols || total != (int64_t)w->rows * w->cols)
         return err_set(e, "%s: tensor '%s' is not %d x %d as the model's", path, w->name, w->rows, w->cols);
+    enum { ROWS = 64 };
+    float *x = alloc_floats(ROWS * (size_t)w->cols);
+    int failed = 0;
+    for (int row = 0, n; row < w->rows && !failed; row += n) {
+        n = w->rows - row < ROWS ? w->rows - row : ROWS;
+        failed = tensor_file_rows(f, info, row, n, x, e);
+        if (!failed) weight_set_rows(w, row, n, x);
+    }
+    free(x);
     weight_changed(w);
-    return tensor_file_rows(f, info, 0, w->rows, w->data, e);
+    return failed;
 }
 
 int checkpoint_read_weights(struct model *m, const char *path, struct err *e)

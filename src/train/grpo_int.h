@@ -158,6 +158,7 @@ int course_load(struct course *c, const json_t *state, struct err *e);
 struct reference {
     long every;   /* optimiser steps between two syncs; 0: it stays the starting model */
     double share; /* of the policy in the new reference; 1: replaced */
+    uint64_t seed;
 };
 int reference_read(struct reference *r, struct conf *c, struct err *e);
 /* After step `step`: where a sync is due, ref = share policy + (1 - share) ref. */

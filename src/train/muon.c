@@ -21,6 +21,7 @@ static const float a = 3.4445F, b = -4.7750F, c = 2.0315F;
 /* Arrays of n elements, shared out over the threads. */
 struct mix {
     const struct update *u;
+    int weight;
     struct weight *w;
     float *m, *x;
     const float *y;
@@ -58,11 +59,18 @@ static void mix(void *ctx, int item)
         s->x[i] = s->by_x * s->x[i] + s->by_y * s->y[i];
 }
 
-static void apply(void *ctx, int item)
+static void apply_piece(void *ctx, const struct chunk *p)
 {
     const struct mix *s = ctx;
-    for (size_t i = (size_t)item * RUN; i < run_end(s, item); i++)
-        s->w->data[i] = s->w->data[i] * s->by_x - s->by_y * s->x[i];
+    for (size_t i = 0; i < p->n; i++) p->w[i] = p->w[i] * s->by_x - s->by_y * s->x[p->at + i];
+}
+
+static void apply(void *ctx, int item)
+{
+    struct mix *s = ctx;
+    struct chunk run = {.weight = s->weight, .at = (size_t)item * RUN};
+    run.n = run_end(s, item) - run.at;
+    update_numbers(s->u, &run, apply_piece, s);
 }
 
 /* The matrices of the iteration, X [n, k] with n <= k. */
@@ -140,7 +148,9 @@ static void muon(const struct update *u, int weight)
     s.gram = s.y + large;
     s.p = s.gram + small;
     s.panels = s.p + small;
-    struct mix step = {.u = u, .w = w, .m = update_state(u, weight, 0), .x = tall ? s.y : s.x, .n = large};
+    struct mix step = {.u = u, .weight = weight, .w = w, .m = update_state(u, weight, 0)};
+    step.x = tall ? s.y : s.x;
+    step.n = large;
     over(&step, momentum);
     if (tall) transpose(s.y, w->rows, w->cols, s.x);
     orthogonalise(&s);

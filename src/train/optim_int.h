@@ -13,7 +13,7 @@
 
 enum {
     OPTIM_CHUNK = 16384, /* elements of a weight that a thread takes at a time */
-    OPTIM_PIECE = 2048,  /* whose moments are widened at a time */
+    OPTIM_PIECE = 2048,  /* of 16 bits or fewer, which are widened at a time */
     OPTIM_PARTS = 4
 };
 _Static_assert(OPTIM_CHUNK % OPTIM_PIECE == 0, "whole pieces");
@@ -21,7 +21,10 @@ _Static_assert(OPTIM_CHUNK % OPTIM_PIECE == 0, "whole pieces");
 struct chunk { /* a run of elements of one weight */
     int weight;
     size_t at, n;
+    float *w; /* their numbers, where a rule may change them */
 };
+
+typedef void (*change_piece)(void *ctx, const struct chunk *piece);
 
 /* An array of a weight's state, zero at first; a shape of 0 by 0 is none. In files it is
  * "NAME.weight's name". */
@@ -47,14 +50,16 @@ struct weight *update_weight(const struct update *u, int weight);
 void *update_state(const struct update *u, int weight, int part);
 /* The weight's own weight_decay: 0 for biases and norms. */
 double update_decay(const struct update *u, int weight);
+/* f changes the numbers of c; as round16_change, with the step's own random numbers. */
+void update_numbers(const struct update *u, const struct chunk *c, change_piece f, void *ctx);
 
 struct optim_rule {
     const char *name; /* of the key `optim` */
     const char *also; /* other names that mean it, transformers' among them, with blanks between */
     const char *help;
     struct optim_part parts[OPTIM_PARTS]; /* ends with a NULL name, or is full */
-    /* One of the two. elements: on any thread, each chunk by itself. whole: one weight after the other, and
-     * it shares itself out over the threads. */
+    /* One of the two. elements: on any thread, each chunk by itself, in update_numbers. whole: one weight
+     * after the other, and it shares itself out over the threads. */
     void (*elements)(const struct update *u, const struct chunk *c);
     void (*whole)(const struct update *u, int weight);
     size_t (*scratch)(const struct weight *w); /* floats that `whole` needs; NULL: none */
@@ -64,15 +69,20 @@ struct optim_rule {
 const struct optim_rule *optim_rule_find(const char *name, struct err *e);
 extern const struct optim_rule optim_adamw;
 
-/* AdamW's step for a chunk, with its moments in float32 (adamw.c). */
+/* AdamW's step for a chunk that has its numbers, with its moments in float32 (adamw.c). */
 void optim_adamw_chunk(const struct update *u, const struct chunk *c, float *m, float *v);
 
-/* bfloat16 with stochastic rounding (adamw_bf16.c). */
-struct moment_place { /* what the random numbers are for */
+/* bfloat16 with stochastic rounding (round16.c). */
+struct round16_place { /* what the random numbers are for */
     uint64_t seed;
-    uint32_t step, weight, part;
-    size_t at; /* first element's number in the weight: a multiple of 8 */
+    uint32_t purpose, step, sequence; /* base/rng.h */
+    size_t at;                        /* first element's number in its array */
 };
-void optim_round16(const struct moment_place *p, const float *from, size_t n, uint16_t *to);
+void round16(const struct round16_place *p, const float *from, size_t n, uint16_t *to);
+/* f changes the numbers of c, a part of w, by pieces (their `w` is set). Those of a bf16 weight are float32
+ * for as long, in pieces of OPTIM_PIECE at most, and then rounded stochastically: what moves them by less
+ * than their last bit, a learning rate of 1e-6, moves them in the mean. place->at is not looked at. */
+void round16_change(struct weight *w, const struct round16_place *place, const struct chunk *c,
+                    change_piece f, void *ctx);
 
 #endif

@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/fmath.h"
 #include "base/pool.h"
+#include "base/rng.h"
 #include "base/str.h"
 
 enum { STEP_MAX = 1 << 24 /* steps that a float can count exactly */, ALIGN = 64 };
@@ -131,6 +132,14 @@ double update_decay(const struct update *u, int weight)
     return spared ? 0 : u->opts->weight_decay;
 }
 
+void update_numbers(const struct update *u, const struct chunk *c, change_piece f, void *ctx)
+{
+    struct round16_place place = {.seed = u->opts->seed, .purpose = RNG_ROUND_WEIGHT};
+    place.step = (uint32_t)u->step;
+    place.sequence = (uint32_t)c->weight;
+    round16_change(update_weight(u, c->weight), &place, c, f, ctx);
+}
+
 /* ---- memory -------------------------------------------------------------------------------------------- */
 
 /* Floats of scratch that the largest weight needs. */
@@ -178,7 +187,8 @@ static int cut(struct optimiser *o, struct chunk *out)
         const struct weight *w = model_weight(o->model, i);
         size_t total = w->grad ? (size_t)w->rows * (size_t)w->cols : 0;
         for (size_t at = 0; at < total; at += OPTIM_CHUNK, n++)
-            if (out) out[n] = (struct chunk){i, at, total - at < OPTIM_CHUNK ? total - at : OPTIM_CHUNK};
+            if (out)
+                out[n] = (struct chunk){i, at, total - at < OPTIM_CHUNK ? total - at : OPTIM_CHUNK, NULL};
     }
     return n;
 }
@@ -253,12 +263,17 @@ static double int_power(double base, long exponent)
     return result;
 }
 
-static void update_chunk(void *ctx, int item)
+static void update_piece(void *ctx, const struct chunk *piece)
 {
     const struct optimiser *o = ctx;
+    o->places[piece->weight].rule->elements(&o->update, piece);
+}
+
+static void update_chunk(void *ctx, int item)
+{
+    struct optimiser *o = ctx;
     const struct chunk *c = &o->chunks[item];
-    const struct optim_rule *rule = o->places[c->weight].rule;
-    if (rule->elements) rule->elements(&o->update, c);
+    if (o->places[c->weight].rule->elements) update_numbers(&o->update, c, update_piece, o);
 }
 
 double optimiser_step(struct optimiser *o, double lr, const char **bad)

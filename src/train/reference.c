@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/rng.h"
+#include "train/optim_int.h"
 
 #define FOLDER "reference"
 
@@ -29,22 +31,39 @@ int reference_read(struct reference *r, struct conf *c, struct err *e)
                          sync ? "sync_ref_model" : "ref_refresh_steps");
     r->every = conf_int(c, sync ? "ref_model_sync_steps" : "ref_refresh_steps");
     r->share = sync ? conf_real(c, "ref_model_mixup_alpha") : 1;
+    r->seed = (uint64_t)conf_int(c, "seed");
     return 0;
 }
 
-static void mix(struct weight *to, const struct weight *from, double share)
+struct mixed {
+    const struct weight *from;
+    double share;
+};
+
+static void mix_piece(void *ctx, const struct chunk *p)
 {
-    size_t n = (size_t)to->rows * (size_t)to->cols;
-    for (size_t i = 0; i < n; i++)
-        to->data[i] = (float)(share * (double)from->data[i] + (1 - share) * (double)to->data[i]);
-    weight_changed(to);
+    const struct mixed *m = ctx;
+    float wide[OPTIM_PIECE];
+    const float *x = m->from->data16 ? wide : m->from->data + p->at;
+    if (m->from->data16) kern()->bf16_to_f32(wide, m->from->data16 + p->at, p->n);
+    for (size_t i = 0; i < p->n; i++)
+        p->w[i] = (float)(m->share * (double)x[i] + (1 - m->share) * (double)p->w[i]);
 }
 
+/* What is bfloat16 is rounded stochastically, so that a small share counts too. */
 void reference_sync(const struct reference *r, struct model *ref, struct model *policy, long step)
 {
     if (r->every == 0 || step % r->every != 0) return;
-    for (int i = 0; i < model_n_weights(ref); i++)
-        mix(model_weight(ref, i), model_weight(policy, i), r->share);
+    for (int i = 0; i < model_n_weights(ref); i++) {
+        struct weight *to = model_weight(ref, i);
+        struct mixed m = {model_weight(policy, i), r->share};
+        struct round16_place place = {.seed = r->seed, .purpose = RNG_ROUND_REFERENCE};
+        place.step = (uint32_t)step;
+        place.sequence = (uint32_t)i;
+        struct chunk whole = {.weight = i, .n = (size_t)to->rows * (size_t)to->cols};
+        round16_change(to, &place, &whole, mix_piece, &m);
+        weight_changed(to);
+    }
 }
 
 static bool has_moved(const struct reference *r, long step)
@@ -56,7 +75,7 @@ int reference_save(const struct reference *r, struct model *ref, const char *dir
 {
     if (!has_moved(r, step)) return 0;
     char *path = path_join(dir, FOLDER);
-    int failed = model_save(ref, path, "float32", NULL, e);
+    int failed = model_save(ref, path, model_dtype(ref), NULL, e);
     free(path);
     return failed;
 }
