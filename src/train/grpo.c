@@ -160,6 +160,7 @@ static int grpo_load(void *self, const char *dir, struct err *e)
 
 static const struct learner grpo_learner = {.name = "grpo",
                                             .options = grpo_options,
+                                            .plan = grpo_plan,
                                             .begin = preflight_run,
                                             .step = grpo_step,
                                             .updated = grpo_updated,

@@ -198,6 +198,7 @@ struct grpo {
     struct entropy_control control;
     struct sampling sampling;
     bool keeps_sets; /* some tokens cannot be drawn: their sets come with the completions */
+    struct engine_limits limits;
     struct engine *engine;
     struct model *ref; /* NULL: beta is 0 */
     struct reference reference;
@@ -239,6 +240,7 @@ int grpo_evaluate(void *self, struct trainer *t, struct evaluation_out *out, str
 
 /* grpo_setup.c: options, data, engine, buffers and the plan, once the model is there. */
 int grpo_set_up(struct grpo *g, struct err *e);
+void grpo_plan(void *self, struct trainer *t);
 void grpo_release(struct grpo *g);
 
 /* grpo_show.c */

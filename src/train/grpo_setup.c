@@ -226,6 +226,8 @@ static int take_buffers(struct grpo *g, struct err *e)
     size_t step_tokens = step * (size_t)g->sampling.max_new_tokens;
     micro_init(&g->micro, (int)rows, (g->layout.group + 1) * g->layout.micro_groups, (int)tokens);
     if (g->keeps_sets) micro_sets(&g->micro);
+    if (peft_dropout(g->t) > 0) micro_dropout(&g->micro, g->t->seed);
+    g->micro.moe = moe_record(&g->t->moe);
     g->active = alloc_zero((size_t)g->layout.micro_groups, sizeof *g->active);
     g->lengths = alloc_zero(step, sizeof *g->lengths);
     g->starts = alloc_zero(step + 1, sizeof *g->starts);
@@ -252,23 +254,19 @@ static size_t sets_bytes(const struct grpo *g)
     return g->keeps_sets ? tokens * (size_t)most * sizeof(int) : 0;
 }
 
-static int plan(struct grpo *g, struct engine_limits *limits, struct err *e)
+void grpo_plan(void *self, struct trainer *t)
 {
-    struct trainer *t = g->t;
-    if (take_buffers(g, e)) return -1;
-    *limits = choose_limits(g, t->conf);
-    plan_add(&t->plan, "sampling: KV cache, packed weights", engine_bytes(t->model, limits));
+    struct grpo *g = self;
+    g->limits = choose_limits(g, t->conf);
+    plan_add(&t->plan, "sampling: KV cache, packed weights", engine_bytes(t->model, &g->limits));
     plan_add(&t->plan, "tokens drawn from, at most", sets_bytes(g));
     if (g->policy.beta != 0)
         plan_add(&t->plan, "reference model",
                  model_is_adapted(t->model) ? model_reference_bytes(t->model)
-                                            : (size_t)model_n_params(t->model) * sizeof(float));
-    if (peft_dropout(t) > 0) micro_dropout(&g->micro, t->seed);
+                                            : model_bytes(t->model, t->settings.model));
     fill_largest(g);
-    g->micro.moe = moe_record(&t->moe);
     trainer_plan_micro(t, &g->micro);
     micro_clear(&g->micro);
-    return 0;
 }
 
 static int check_positions(struct grpo *g)
@@ -313,7 +311,6 @@ static int set_up_sampling(struct grpo *g, struct err *e)
 int grpo_set_up(struct grpo *g, struct err *e)
 {
     struct trainer *t = g->t;
-    struct engine_limits limits;
     if (read_policy(g, t->conf, e) || read_sampling(g, t->conf, e)) return -1;
     if (check_adapted(g, e) || grpo_layout_read(&g->layout, t, e) || rows_open(&g->rows, t, e)) return -1;
     struct row_list rows = {g->rows.rows, g->rows.places}, held_out = {g->rows.held_out, g->rows.held_places};
@@ -338,11 +335,12 @@ int grpo_set_up(struct grpo *g, struct err *e)
     t->steps_per_epoch = g->prompts.n / g->layout.groups * g->layout.window_steps;
     t->micro_per_epoch = t->steps_per_epoch * t->accumulation;
     preflight_read(g);
-    if (plan(g, &limits, e)) return -1;
+    if (take_buffers(g, e)) return -1;
+    trainer_plan(t);
     if (plan_total(&t->plan) > plan_limit(t->conf)) return 0; /* trainer_go says so */
     if (t->dry) return 0;
     if (g->policy.beta != 0) g->ref = model_is_adapted(t->model) ? t->model : model_copy(t->model);
-    g->engine = engine_new(t->model, &limits, e);
+    g->engine = engine_new(t->model, &g->limits, e);
     return g->engine ? 0 : -1;
 }
 

@@ -233,8 +233,19 @@ static int sft_evaluate(void *self, struct trainer *t, struct evaluation_out *ou
     return 0;
 }
 
-static const struct learner sft_learner = {
-    .name = "sft", .eval_loss = true, .options = sft_options, .step = sft_step, .evaluate = sft_evaluate};
+static void sft_plan(void *self, struct trainer *t)
+{
+    const struct sft *s = self; /* whose buffers hold the largest microbatches until the first step */
+    trainer_plan_micro(t, &s->micro);
+    if (s->eval_micro.n_rows) trainer_plan_evaluation(t, plan_micro(&s->eval_micro, t->model, false, false));
+}
+
+static const struct learner sft_learner = {.name = "sft",
+                                           .eval_loss = true,
+                                           .options = sft_options,
+                                           .plan = sft_plan,
+                                           .step = sft_step,
+                                           .evaluate = sft_evaluate};
 
 /* ---- set-up ---------------------------------------------------------------------------------------- */
 
@@ -321,7 +332,7 @@ static int larger_first(const void *a, const void *b)
                               : (x->bin > y->bin) - (x->bin < y->bin);
 }
 
-/* Buffers for, and the plan of, the largest micro-step that chance could put together. */
+/* Buffers for the largest micro-step that chance could put together, which they hold. */
 static void size_up(struct sft *s, struct trainer *t)
 {
     const struct examples *x = &s->data;
@@ -340,12 +351,11 @@ static void size_up(struct sft *s, struct trainer *t)
     if (peft_dropout(t) > 0) micro_dropout(&s->micro, t->seed);
     if (s->further > 0) micro_further(&s->micro, model_config(t->model)->mtp);
     for (int i = 0; i < batch; i++) examples_add(x, list[i].bin, &s->micro);
-    trainer_plan_micro(t, &s->micro);
     free(list);
 }
 
 /* The same for evaluation, whose batches are known. */
-static void size_up_evaluation(struct sft *s, struct trainer *t)
+static void size_up_evaluation(struct sft *s)
 {
     const struct examples *x = &s->held_out;
     int n = (x->n_bins + s->eval_batch - 1) / s->eval_batch, most = 0, most_docs = 0, from, to, largest = 0;
@@ -363,7 +373,6 @@ static void size_up_evaluation(struct sft *s, struct trainer *t)
     s->eval_micro.mean_logp = s->smoothing > 0;
     batch_range(largest, s->eval_batch, x->n_bins, &from, &to);
     for (int bin = from; bin < to; bin++) examples_add(x, bin, &s->eval_micro);
-    trainer_plan_evaluation(t, plan_micro(&s->eval_micro, t->model, false, false));
 }
 
 static int read_loss(struct sft *s, struct trainer *t, struct err *e)
@@ -400,7 +409,8 @@ static int set_up(struct sft *s, struct trainer *t, struct err *e)
     t->steps_per_epoch = (s->n_micro + t->accumulation - 1) / t->accumulation;
     if (t->max_micro > s->n_micro) t->max_micro = s->n_micro;
     size_up(s, t);
-    size_up_evaluation(s, t);
+    size_up_evaluation(s);
+    trainer_plan(t);
     return 0;
 }
 

@@ -147,7 +147,7 @@ double peft_dropout(const struct trainer *t);
 
 /* ---- plan.c: memory before the first step ---------------------------------------------------------- */
 
-enum { PLAN_ROWS = 12, PLAN_OTHERS = 8 };
+enum { PLAN_ROWS = 12, PLAN_OTHERS = 15 };
 struct plan {
     struct {
         const char *what;
@@ -157,7 +157,7 @@ struct plan {
     size_t disk;        /* of optimiser state that is kept there */
     size_t mapped;      /* of weights that are read from their file, whose pages the system may drop */
     struct plan_other { /* the total and the disk with other settings */
-        char settings[96];
+        char settings[128];
         size_t bytes, disk;
     } others[PLAN_OTHERS];
     int n_others;
@@ -165,8 +165,8 @@ struct plan {
 void plan_add(struct plan *p, const char *what, size_t bytes);
 size_t plan_total(const struct plan *p);
 void plan_text(const struct plan *p, size_t limit, struct str *out);
-/* A line for each of the others that need less; nothing if there is none. */
-void plan_others_text(const struct plan *p, struct str *out);
+/* A line for each of the others that need less than this; nothing if there is none. */
+void plan_others_text(const struct plan *p, size_t most, struct str *out);
 json_t *plan_json(const struct plan *p, size_t limit);
 /* Bytes of activations and gradients of a forward (and backward when `learn`) over this microbatch. */
 size_t plan_micro(const struct micro *b, struct model *m, bool checkpoint, bool learn);
@@ -194,6 +194,9 @@ struct learner {
     const char *name;          /* "sft" */
     bool eval_loss;            /* its evaluation gives an eval_loss */
     const struct opt *options; /* its own table */
+    /* Add its rows to the plan: what it has beside the trainer, then trainer_plan_micro, perhaps
+     * trainer_plan_evaluation. Asked again for the same run with other settings. */
+    void (*plan)(void *self, struct trainer *t);
     /* Before the first step of a run that begins, or NULL. 1: go no further, out is the result. */
     int (*begin)(void *self, struct trainer *t, struct str *out, struct err *e);
     /* Leave the gradient of optimiser step t->step in the model. ERR_STOPPED: a signal came; nothing was
@@ -237,6 +240,13 @@ struct evaluation { /* when, and which checkpoint is the best: evaluation.c */
     long best_step; /* -1: none yet */
 };
 
+/* What a run may change to need less memory. */
+struct settings {
+    struct optim_opts optim;
+    int model;                                                /* model_load's flags */
+    enum { WHERE_NEEDED, ALWAYS, NEVER } checkpoints; /* gradient checkpointing */
+};
+
 struct trainer {
     struct conf *conf;
     const struct learner *learner;
@@ -246,7 +256,7 @@ struct trainer {
     struct tape *tape;
     struct grad_tree tree;
     struct moe_train moe;
-    struct optim_opts optim;
+    struct settings settings;
     struct optimiser *opt;
     struct schedule schedule;
     struct runlog *log;
@@ -284,11 +294,14 @@ struct trainer {
 };
 
 /* trainer.c. trainer_open: conf -> model, seeds, intervals; the caller has set learner and self. Then the
- * algorithm reads its data, sets steps_per_epoch and max_micro, adds its rows to the plan and calls
- * trainer_plan_micro. Then trainer_go does the rest: plan, dry run, start or resume, all steps, the final
- * model. */
+ * algorithm reads its data, sets steps_per_epoch and max_micro, and calls trainer_plan. Then trainer_go does
+ * the rest: dry run, start or resume, all steps, the final model. */
 int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *hooks, struct err *e);
 void trainer_release(struct trainer *t);
+/* t->plan by t->settings. */
+void trainer_plan(struct trainer *t);
+/* Into t->plan what the run would need with other settings of what costs most. */
+void trainer_plan_others(struct trainer *t);
 /* Decide on gradient checkpointing for the largest microbatch and put its memory into the plan. */
 void trainer_plan_micro(struct trainer *t, const struct micro *largest);
 /* An evaluation takes this much step memory at most; after trainer_plan_micro. */

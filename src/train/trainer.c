@@ -25,11 +25,29 @@
 
 /* ---- opening --------------------------------------------------------------------------------------- */
 
+/* How the weights are held, and when layers are checkpointed. */
+static int settings_read(struct trainer *t, struct err *e)
+{
+    struct conf *c = t->conf;
+    struct settings *s = &t->settings;
+    bool bf16 = strcmp(conf_str(c, "weights_dtype"), "bfloat16") == 0;
+    s->model = conf_bool(c, "from_scratch") ? MODEL_RANDOM : 0;
+    if (peft_flags(c, &s->model, e)) return -1;
+    if (bf16 && (conf_bool(c, "load_in_4bit") || conf_bool(c, "load_in_8bit")))
+        return err_usage(e, "weights_dtype bfloat16 with load_in_4bit or load_in_8bit, which hold the base's "
+                            "matrices in fewer bits: give one of them");
+    if (bf16) s->model |= MODEL_BF16;
+    if (bf16 && !conf_given(c, "save_dtype") && conf_set(c, "save_dtype", "bfloat16", e)) return -1;
+    if (conf_is_set(c, "gradient_checkpointing"))
+        s->checkpoints = conf_bool(c, "gradient_checkpointing") ? ALWAYS : NEVER;
+    return 0;
+}
+
 int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *hooks, struct err *e)
 {
     t->conf = c;
     t->hooks = hooks;
-    if (train_check_init(c, e) || optim_from_conf(&t->optim, c, e)) return -1;
+    if (train_check_init(c, e) || optim_from_conf(&t->settings.optim, c, e)) return -1;
     t->dir = conf_str(c, "output_dir");
     if (!*t->dir) return err_usage(e, "output_dir is empty; give the folder of the run");
     t->dry = conf_bool(c, "dry_run") || (hooks && hooks->plan_only);
@@ -41,19 +59,12 @@ int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *ho
     t->hash_every = conf_int(c, "hash_every");
     t->save_limit = conf_is_set(c, "save_total_limit") ? (int)conf_int(c, "save_total_limit") : 0;
     t->max_micro = t->accumulation;
-    int flags = conf_bool(c, "from_scratch") ? MODEL_RANDOM : 0;
-    if (peft_flags(c, &flags, e)) return -1;
-    t->model =
-        model_load(conf_str(c, "model_name_or_path"), flags | (t->dry ? MODEL_NO_WEIGHTS : 0), t->seed, e);
+    if (settings_read(t, e)) return -1;
+    int flags = t->settings.model | (t->dry ? MODEL_NO_WEIGHTS : 0);
+    t->model = model_load(conf_str(c, "model_name_or_path"), flags, t->seed, e);
     if (!t->model || chat_set_template(t, e) || chat_pin_time(t, e) || peft_open(t, e)) return -1;
     if (moe_open(&t->moe, t->model, c, e)) return -1;
     model_train(t->model, true);
-    plan_add(&t->plan, "weights", model_bytes(t->model, flags));
-    t->plan.mapped = model_mapped_bytes(t->model, flags);
-    plan_add(&t->plan, "gradients", (size_t)model_n_trained(t->model) * sizeof(float));
-    struct optim_bytes state = optimiser_bytes(t->model, &t->optim);
-    plan_add(&t->plan, "optimiser state", state.memory);
-    t->plan.disk = state.disk;
     return 0;
 }
 
@@ -71,52 +82,7 @@ void trainer_release(struct trainer *t)
     if (t->lock > 0) close(t->lock);
 }
 
-/* ---- the plan -------------------------------------------------------------------------------------- */
-
-/* What the run would need with other settings of what costs most. */
-static void plan_others(struct trainer *t, size_t plain, size_t checkpointed)
-{
-    static const char *const optims[] = {NULL, "adamw_bf16", "adamw_8bit", "paged_adamw_32bit"};
-    struct optim_opts o = t->optim;
-    struct optim_bytes now = optimiser_bytes(t->model, &o);
-    size_t rest = plan_total(&t->plan) - now.memory - t->step_bytes;
-    for (int i = 0; i < 8; i++) {
-        bool checkpointing = i % 2 || t->checkpointing;
-        const char *optim = optims[i / 2];
-        if ((i % 2 && t->checkpointing) || (!optim && !(i % 2))) continue;
-        if (optim) {
-            o.name = optim;
-            o.paged_in = str_starts(optim, "paged_") ? t->dir : NULL;
-        }
-        struct optim_bytes state = optim ? optimiser_bytes(t->model, &o) : now;
-        struct plan_other *x = &t->plan.others[t->plan.n_others++];
-        x->bytes = rest + state.memory + (checkpointing ? checkpointed : plain);
-        x->disk = state.disk;
-        snprintf(x->settings, sizeof x->settings, "%s%s%s%s", i % 2 ? "gradient_checkpointing: true" : "",
-                 i % 2 && optim ? ", " : "", optim ? "optim: " : "", optim ? optim : "");
-    }
-}
-
-void trainer_plan_micro(struct trainer *t, const struct micro *largest)
-{
-    size_t limit = plan_limit(t->conf), rest = plan_total(&t->plan) + grad_tree_bytes(t->model, t->max_micro);
-    size_t plain = plan_micro(largest, t->model, false, true),
-           checkpointed = plan_micro(largest, t->model, true, true);
-    bool told = conf_is_set(t->conf, "gradient_checkpointing");
-    t->checkpointing = told ? conf_bool(t->conf, "gradient_checkpointing") : rest + plain > limit / 2;
-    plan_add(&t->plan, "gradient sums over microbatches", grad_tree_bytes(t->model, t->max_micro));
-    t->step_bytes = t->checkpointing ? checkpointed : plain;
-    plan_add(&t->plan, t->checkpointing ? "activations (checkpointed) and head" : "activations and head",
-             t->step_bytes);
-    plan_others(t, plain, checkpointed);
-}
-
-void trainer_plan_evaluation(struct trainer *t, size_t bytes)
-{
-    if (bytes <= t->step_bytes) return;
-    plan_add(&t->plan, "evaluation, beyond a step", bytes - t->step_bytes);
-    t->step_bytes = bytes;
-}
+/* ---- steps and the plan ---------------------------------------------------------------------------- */
 
 long trainer_steps(double value, long total)
 {
@@ -183,7 +149,9 @@ static int check_plan(struct trainer *t, struct err *e)
     if (total <= limit) return 0;
     struct str others;
     str_init(&others, 4096);
-    plan_others_text(&t->plan, &others);
+    if (!t->plan.n_others) trainer_plan_others(t);
+    plan_others_text(&t->plan, limit, &others);
+    if (!others.len) plan_others_text(&t->plan, total, &others);
     err_usage(e,
               "this run plans %.3g GB and %.3g GB may be used (max_memory_gb). What helps: a smaller "
               "per_device_train_batch_size, shorter sequences (max_length, max_completion_length), a smaller "
@@ -204,6 +172,7 @@ static void touch_keys(struct trainer *t)
 static void plan_out(struct trainer *t, struct str *out)
 {
     size_t limit = plan_limit(t->conf);
+    trainer_plan_others(t);
     if (t->hooks && t->hooks->plan_json) {
         json_t *o = plan_json(&t->plan, limit);
         json_object_set_new(o, "algorithm", json_string(t->learner->name));
@@ -218,7 +187,7 @@ static void plan_out(struct trainer *t, struct str *out)
     struct str others;
     str_init(&others, 4096);
     plan_text(&t->plan, limit, out);
-    plan_others_text(&t->plan, &others);
+    plan_others_text(&t->plan, plan_total(&t->plan), &others);
     if (others.len) str_addf(out, "with other settings\n%s", others.p);
     str_addf(out, "steps: %ld (%ld an epoch)\n", t->total_steps, t->steps_per_epoch);
     str_release(&others);
@@ -380,7 +349,7 @@ static int open_log(struct trainer *t, bool resumed, const struct rows *data, st
 
 static int take_memory(struct trainer *t, struct err *e)
 {
-    t->opt = optimiser_new(t->model, &t->optim, e);
+    t->opt = optimiser_new(t->model, &t->settings.optim, e);
     if (!t->opt) return -1;
     grad_tree_init(&t->tree, t->model, t->max_micro);
     /* One chunk as large as the largest step: later steps take no more. Pages are the system's until

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Nothing is lost: GRPO runs (one that evaluates and keeps its best), an SFT run and one with adapters are
-# killed with SIGKILL at random moments, twenty times and more (KILLS=50 for more), and started again each
-# time on another number of threads; final weights, log, state and completions equal those of a run that
-# nobody touched, byte for byte. SIGTERM leaves a checkpoint and status 75, SIGINT status 130, and the same
-# command goes on. A finished run says so again; one whose model was taken away makes it again.
+# Nothing is lost: GRPO runs (one that evaluates and keeps its best, one with weights in bfloat16 and a
+# reference that moves), an SFT run and one with adapters are killed with SIGKILL at random moments, twenty
+# times and more (KILLS=50 for more), and started again each time on another number of threads; final weights,
+# log, state and completions equal those of a run that nobody touched, byte for byte. SIGTERM leaves a
+# checkpoint and status 75, SIGINT status 130, and the same command goes on. A finished run says so again; one
+# whose model was taken away makes it again.
 set -eu
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -45,6 +46,9 @@ best() { # evaluated, the best checkpoint kept beside the newest, and its model 
   grpo "$1" --max_steps 40 --eval_strategy steps --eval_steps 5 --eval_on_start true \
     --eval_dataset_name held.jsonl --num_generations_eval 3 --metric_for_best_model reward \
     --load_best_model_at_end true --dynamic_sampling true --curriculum pass_rate
+}
+half() {
+  grpo "$1" --max_steps 30 --weights_dtype bfloat16 --sync_ref_model true --ref_model_sync_steps 4
 }
 threads=2
 lora() { # the sft run's model, with adapters
@@ -106,6 +110,7 @@ stopped() { # KIND SIGNAL STATUS
 (grpo whole-grpo >/dev/null) || fail "grpo"
 (lora whole-lora >/dev/null) || fail "lora"
 (best whole-best >/dev/null) || fail "best"
+(half whole-half >/dev/null) || fail "half"
 best_step=$(sed -n 's/.*"best_global_step": *\([0-9]*\).*/\1/p' whole-best/trainer_state.json)
 [ -d "whole-best/checkpoint-$best_step" ] || fail "best: no checkpoint of step $best_step"
 cmp "whole-best/checkpoint-$best_step/model.safetensors" whole-best/model/model.safetensors ||
@@ -114,6 +119,7 @@ torture sft
 torture grpo
 torture lora
 torture best
+torture half
 while [ "$kills" -lt "${KILLS:-20}" ]; do # a fast machine is through before the twelfth
   rm -rf killed-grpo killed-sft
   torture grpo

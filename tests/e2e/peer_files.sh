@@ -1,6 +1,7 @@
 #!/bin/sh
 # The files that a run leaves for others are read by those others: trainer_state.json by transformers,
-# completions as Parquet by pandas, event files by TensorBoard; each holds what metrics.jsonl holds. Needs
+# completions as Parquet by pandas, event files by TensorBoard; each holds what metrics.jsonl holds. A model
+# trained in bfloat16 is one to transformers too, and gives the logits that it gives here. Needs
 # OPENR1_PYTHON with transformers and pandas, and for its part tensorboard.
 set -eu
 [ -n "${OPENR1_PYTHON:-}" ] && "$OPENR1_PYTHON" -c 'import transformers, pandas, pyarrow' 2>/dev/null ||
@@ -20,6 +21,11 @@ done >sums.jsonl
   --max_steps 6 --per_device_train_batch_size 4 --logging_steps 2 --save_steps 2 --eval_strategy steps \
   --eval_steps 3 --eval_dataset_name sums.jsonl --metric_for_best_model loss --load_best_model_at_end true \
   >out 2>log || { cat log; exit 1; }
+"$OPENR1" sft --model_name_or_path sft/model --weights_dtype bfloat16 --dataset_name sums.jsonl \
+  --output_dir half --max_steps 6 --per_device_train_batch_size 4 --learning_rate 1e-2 >out 2>log ||
+  { cat log; exit 1; }
+echo '[3, 1, 4, 1, 5]' >ids.json
+"$OPENR1" logits --model half/model --ids ids.json --out logits.safetensors 2>log || { cat log; exit 1; }
 "$OPENR1" grpo --model_name_or_path sft/model --dataset_name sums.jsonl --output_dir grpo --max_steps 6 \
   --reward_funcs exact,format --prompts_per_step 2 --num_generations 4 --max_completion_length 5 \
   --logging_steps 2 --save_steps 4 --log_completions true --num_completions_to_print 0 >out 2>log ||
@@ -27,7 +33,9 @@ done >sums.jsonl
 "$OPENR1_PYTHON" - <<'PYTHON'
 import json, math, os
 import pandas as pd
-from transformers import TrainerState
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, TrainerState
 
 def records(run):
     return [json.loads(line) for line in open(run + "/metrics.jsonl")]
@@ -49,6 +57,16 @@ s = TrainerState.load_from_json("sft/trainer_state.json")
 evals = {x["step"]: x["eval_loss"] for x in s.log_history if "eval_loss" in x}
 assert sorted(evals) == [3, 6] and s.best_metric == min(evals.values()), s
 assert s.best_model_checkpoint == "sft/checkpoint-%d" % s.best_global_step, s
+
+for folder in ("half/model", "half/checkpoint-6"):
+    half = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+    assert half.dtype == torch.bfloat16, half.dtype
+    saved = load_file("half/model/model.safetensors")
+    assert saved and all(torch.equal(half.state_dict()[name], x) for name, x in saved.items())
+    with torch.no_grad():
+        theirs = half.float()(torch.tensor([[3, 1, 4, 1, 5]])).logits[0]
+    ours = load_file("logits.safetensors")["logits"]
+    assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-5), (ours - theirs).abs().max()
 
 for step in (2, 4, 6):
     name = "grpo/completions/completions_%05d" % step

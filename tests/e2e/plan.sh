@@ -39,6 +39,26 @@ check() { # NAME ARGUMENTS...
 check plain
 check checkpointed --gradient_checkpointing true
 check small_state --optim adamw_8bit --gradient_accumulation_steps 2
+check half --weights_dtype bfloat16 --gradient_checkpointing true
+
+# What other settings are said to need is what the plan says when they are given: of an SFT run that
+# evaluates, of adapters, of GRPO with a reference model, and whether layers are checkpointed or not.
+kept() { # ARGUMENTS...: with each of the others, the plan is what it was said to be
+  "$OPENR1" plan $common "$@" --json true >"$tmp/others" 2>"$tmp/text" || say "plan: $(cat "$tmp/text")"
+  grep -o '{"settings":"[^"]*","total":[0-9]*,"disk":[0-9]*}' "$tmp/others" |
+    sed 's/{"settings":"//; s/","total":/|/; s/,"disk":/|/; s/}//' >"$tmp/list"
+  [ "$(grep -c 'weights_dtype: bfloat16' "$tmp/list")" -ge 4 ] || say "others: $(cat "$tmp/others")"
+  while IFS='|' read -r settings bytes disk; do
+    given=$(echo "$settings" | sed 's/\([a-z_]*\): \([a-z0-9_]*\),*/--\1 \2/g')
+    "$OPENR1" plan $common "$@" $given --json true >"$tmp/json" 2>"$tmp/text" ||
+      say "$given: $(cat "$tmp/text")"
+    grep -q "\"total\": *$bytes,\"limit\".*\"disk\": *$disk," "$tmp/json" ||
+      say "$given was said to need $bytes bytes and $disk on disk: $(cat "$tmp/json")"
+  done <"$tmp/list"
+}
+kept --eval_dataset_name "$tmp/data.jsonl" --eval_strategy steps --per_device_eval_batch_size 24
+kept --max_memory_gb 0.55
+kept --use_peft true
 
 # A base in four bits is read in the memory of its codes and one tensor more: the whole run takes less than
 # the file of 16-bit numbers, of which nothing is left in memory. It is planned as it is run.
@@ -66,11 +86,18 @@ rm -f "$tmp/bare"/*.safetensors
 "$OPENR1" plan $common --max_memory_gb 0.1 >"$tmp/out" 2>"$tmp/text"
 [ $? = 2 ] || say "a plan of more than there is exits $?"
 grep -q 'optim: adamw_8bit' "$tmp/text" || say "what helps is not said: $(cat "$tmp/text")"
+# Where some settings would fit, those are named and no others.
+"$OPENR1" plan $common --max_memory_gb 0.3 >"$tmp/out" 2>"$tmp/text"
+[ $? = 2 ] && grep -q "weights_dtype: bfloat16, optim: adamw_8bit" "$tmp/text" ||
+  say "0.3 GB: $(cat "$tmp/text")"
+awk '/^  [a-z]/ { n++; sub(/ GB.*/, ""); if ($NF > 0.3) exit 1 } END { if (!n) exit 1 }' "$tmp/text" ||
+  say "what would not fit either is offered: $(cat "$tmp/text")"
 
-# Options that sft has too have grpo's own defaults and choices: the plan is that of a dry run.
 echo '{"prompt": "1+1=", "solution": "2"}' >"$tmp/prompts.jsonl"
 common="--model_name_or_path $tmp/model --dataset_name $tmp/prompts.jsonl --reward_funcs exact --beta 0.1
   --prompts_per_step 1 --num_generations 4 --max_completion_length 16 --max_steps 2 --max_memory_gb 4"
+kept
+# Options that sft has too have grpo's own defaults and choices: the plan is that of a dry run.
 total=$(planned --loss_type dr_grpo)
 "$OPENR1" grpo $common --loss_type dr_grpo --output_dir "$tmp/dry" --dry_run true >"$tmp/out" 2>"$tmp/text" ||
   say "grpo: $(cat "$tmp/text")"

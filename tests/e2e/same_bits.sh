@@ -1,6 +1,6 @@
 #!/bin/sh
 # One training run, one hash: with 1, 2 and 3 threads, with the plain-C kernels and the ones this machine
-# chooses, with gradient checkpointing and without.
+# chooses, with gradient checkpointing and without; and the same of weights in bfloat16.
 set -eu
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -37,19 +37,31 @@ train() { # NAME EXTRA... : prints the final weights' hash and the head of the l
   sed 's/.*"weights":"\([0-9a-f]*\)","log_head":"\([0-9a-f]*\)".*/\1 \2/' "$name.json"
 }
 
-first=$(train plain)
-[ "$(echo "$first" | wc -w)" = 4 ]
-for threads in 1 2 3; do
-  [ "$(train "threads$threads" --threads $threads)" = "$first" ] || {
-    echo "$threads threads: other bits"
+all_ways() { # DTYPE
+  first=$(train "$1" --weights_dtype "$1")
+  [ "$(echo "$first" | wc -w)" = 4 ]
+  for threads in 1 2 3; do
+    [ "$(train "$1-threads$threads" --weights_dtype "$1" --threads $threads)" = "$first" ] || {
+      echo "$1, $threads threads: other bits"
+      exit 1
+    }
+  done
+  [ "$(OPENR1_ISA=ref train "$1-ref" --weights_dtype "$1")" = "$first" ] || {
+    echo "$1, plain C kernels: other bits"
     exit 1
   }
-done
-[ "$(OPENR1_ISA=ref train ref)" = "$first" ] || { echo "plain C kernels: other bits"; exit 1; }
-for on in true false; do
-  [ "$(train "checkpointing-$on" --gradient_checkpointing $on)" = "$first" ] || {
-    echo "gradient_checkpointing $on: other bits"
+  for on in true false; do
+    [ "$(train "$1-checkpointing-$on" --weights_dtype "$1" --gradient_checkpointing $on)" = "$first" ] || {
+      echo "$1, gradient_checkpointing $on: other bits"
+      exit 1
+    }
+  done
+  [ "$(train "$1-other" --weights_dtype "$1" --seed 43)" != "$first" ] || {
+    echo "$1: another seed gives the same run"
     exit 1
   }
-done
-[ "$(train other --seed 43)" != "$first" ] || { echo "another seed gives the same run"; exit 1; }
+}
+all_ways float32
+whole=$first
+all_ways bfloat16
+[ "$first" != "$whole" ] || { echo "bfloat16 and float32 give the same run"; exit 1; }

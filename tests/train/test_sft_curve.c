@@ -1,6 +1,6 @@
 /* test_sft_curve.c: 14 steps of supervised fine-tuning follow those of TRL's own trainer: loss, gradient
  * norm, learning rate, accuracy, entropy, tokens and epoch of each, with each loss; and so do evaluations on
- * the way (tools/golden/sft_curve.py).
+ * the way (tools/golden/sft_curve.py). With weights in bfloat16 the loss stays near.
  */
 #include "tiny.h"
 
@@ -106,11 +106,33 @@ static void evaluations_follow_trl(void **state)
     json_decref(got);
 }
 
+static void the_loss_of_bfloat16_weights_stays_near_trl(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    json_t *all = json_read_file("tests/golden/sft/curves.json", &e), *step;
+    if (!all) fail_msg("%s", e.msg);
+    json_decref(tiny_run("sft", GOLDEN "dataset_name tests/golden/sft/texts.jsonl adam_beta2 0.95 "
+                                       "per_device_train_batch_size 8 learning_rate 2e-3 "
+                                       "weights_dtype bfloat16"));
+    json_t *got = tiny_metrics("out");
+    size_t i;
+    json_array_foreach(json_object_get(json_object_get(all, "texts"), "steps"), i, step)
+    {
+        near(i, "loss", got, step, 5e-3);
+        near(i, "num_tokens", got, step, 0);
+    }
+    assert_int_equal(i, 14);
+    json_decref(got);
+    json_decref(all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pairs_with_accumulation_follow_trl),
         cmocka_unit_test(text_follows_trl),
+        cmocka_unit_test(the_loss_of_bfloat16_weights_stays_near_trl),
         cmocka_unit_test(dft_follows_trl),
         cmocka_unit_test(label_smoothing_follows_trl),
         cmocka_unit_test(evaluations_follow_trl),

@@ -1,0 +1,103 @@
+/* trainer_plan.c: the memory of a run by its settings, and by others.
+ *
+ * One function makes the plan; what other settings would need is that function's answer again, so that a run
+ * which takes the advice gets the plan that it was promised.
+ */
+#include "train/train_int.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+
+void trainer_plan(struct trainer *t)
+{
+    struct plan *p = &t->plan;
+    struct optim_bytes state = optimiser_bytes(t->model, &t->settings.optim);
+    *p = (struct plan){.mapped = model_mapped_bytes(t->model, t->settings.model), .disk = state.disk};
+    plan_add(p, "weights", model_bytes(t->model, t->settings.model));
+    plan_add(p, "gradients", model_grad_bytes(t->model));
+    plan_add(p, "optimiser state", state.memory);
+    t->learner->plan(t->self, t);
+}
+
+void trainer_plan_micro(struct trainer *t, const struct micro *largest)
+{
+    struct plan *p = &t->plan;
+    plan_add(p, "gradient sums over microbatches", grad_tree_bytes(t->model, t->max_micro));
+    size_t limit = plan_limit(t->conf), rest = plan_total(p);
+    bool decided = t->settings.checkpoints != WHERE_NEEDED;
+    size_t plain = t->settings.checkpoints == ALWAYS ? 0 : plan_micro(largest, t->model, false, true);
+    t->checkpointing = decided ? t->settings.checkpoints == ALWAYS : rest + plain > limit / 2;
+    t->step_bytes = t->checkpointing ? plan_micro(largest, t->model, true, true) : plain;
+    plan_add(p, t->checkpointing ? "activations (checkpointed) and head" : "activations and head",
+             t->step_bytes);
+}
+
+void trainer_plan_evaluation(struct trainer *t, size_t bytes)
+{
+    if (bytes <= t->step_bytes) return;
+    plan_add(&t->plan, "evaluation, beyond a step", bytes - t->step_bytes);
+    t->step_bytes = bytes;
+}
+
+/* ---- other settings -------------------------------------------------------------------------------- */
+
+/* Make and keep the plan of the run with these settings. */
+static void plan_as(struct trainer *t, const struct settings *s)
+{
+    int changed = t->settings.model ^ s->model;
+    if (changed & MODEL_BF16) model_suppose_bf16(t->model, s->model & MODEL_BF16);
+    t->settings = *s;
+    trainer_plan(t);
+}
+
+static void name_of(struct plan_other *o, bool bf16, bool checkpoints, const char *optim)
+{
+    const char *const parts[] = {checkpoints ? "gradient_checkpointing: true" : NULL,
+                                 bf16 ? "weights_dtype: bfloat16" : NULL, optim ? "optim: " : NULL};
+    size_t n = 0;
+    o->settings[0] = 0;
+    for (int i = 0; i < 3; i++)
+        if (parts[i])
+            n += (size_t)snprintf(o->settings + n, sizeof o->settings - n, "%s%s%s", n ? ", " : "", parts[i],
+                                  i == 2 ? optim : "");
+    CHECK(n < sizeof o->settings, "settings %s", o->settings);
+}
+
+static struct settings other(const struct trainer *t, bool bf16, bool checkpoints, const char *optim)
+{
+    struct settings s = t->settings;
+    if (bf16) s.model |= MODEL_BF16;
+    if (checkpoints) s.checkpoints = ALWAYS;
+    if (optim) {
+        s.optim.name = optim;
+        s.optim.paged_in = str_starts(optim, "paged_") ? t->dir : NULL;
+    }
+    return s;
+}
+
+void trainer_plan_others(struct trainer *t)
+{
+    static const char *const optims[] = {NULL, "adamw_bf16", "adamw_8bit", "paged_adamw_32bit"};
+    enum { WAYS = 8 /* of the optimiser, with checkpoints and as it is */ };
+    _Static_assert(2 * WAYS - 1 <= PLAN_OTHERS, "room for all but the run itself");
+    const struct settings own = t->settings;
+    const int narrow = MODEL_BF16 | MODEL_IN_PLACE | MODEL_NF4 | MODEL_FP4 | MODEL_INT8;
+    struct plan_other list[2 * WAYS];
+    size_t n = 0, without = 0;
+    for (int i = 0; i < (own.model & narrow ? WAYS : 2 * WAYS); i++) {
+        bool checkpoints = i % 2, bf16 = i / WAYS;
+        const char *optim = optims[i % WAYS / 2];
+        struct settings s = other(t, bf16, checkpoints, optim);
+        plan_as(t, &s);
+        list[n] = (struct plan_other){.bytes = plan_total(&t->plan), .disk = t->plan.disk};
+        name_of(&list[n], bf16, checkpoints, optim);
+        bool new = checkpoints ? list[n].bytes != without : i > 0; /* else layers are checkpointed already */
+        if (!checkpoints) without = list[n].bytes;
+        n += new;
+        plan_as(t, &own);
+    }
+    memcpy(t->plan.others, list, n * sizeof *list);
+    t->plan.n_others = (int)n;
+}
