@@ -163,16 +163,6 @@ bool weights_packed(struct model *m)
     return model_head(m)->panels || !weight_packs(model_head(m));
 }
 
-static size_t panels_bytes(struct model *m)
-{
-    size_t n = 0;
-    for (int i = 0; i < model_n_weights(m); i++) {
-        const struct weight *w = model_weight(m, i);
-        if (w->rows > 1 && !w->panels && weight_packs(w)) n += weight_pack_bytes(w);
-    }
-    return n;
-}
-
 size_t engine_bytes(const struct model *model, const struct engine_limits *limits)
 {
     struct model *m = (struct model *)model; /* a planning pass changes nothing */
@@ -181,14 +171,14 @@ size_t engine_bytes(const struct model *model, const struct engine_limits *limit
     struct engine_limits l = limits_resolve(m, limits);
     size_t running = (size_t)l.max_running, rows = (size_t)l.max_rows, vocab = (size_t)c->vocab;
     size_t bytes = block_bytes(m, &l) * (size_t)l.n_blocks + step_bytes_max(m, &l);
-    bytes += sampler_bytes(c->vocab, pool_threads()) + (weights_packed(m) ? 0 : panels_bytes(m));
+    bytes += sampler_bytes(c->vocab, pool_threads()) + (weights_packed(m) ? 0 : model_pack_bytes(m));
     bytes += ((size_t)logits_rows(m, &l) * (size_t)vocab_max(m, &l) + vocab) * sizeof(float);
     bytes += rows * (sizeof(int) + sizeof(struct span)) + blocks_bytes(l.n_blocks);
     bytes += (2 * running + 1) * (size_t)blocks_for(l.max_tokens) * sizeof(int);
     bytes += places(&l) * (sizeof(struct entry) + sizeof(struct draw) + sizeof(int));
     if (l.keep_sets) bytes += places(&l) * SET_MAX * sizeof(int);
     if (l.draft.by && l.draft.by->model && !weights_packed(l.draft.model))
-        bytes += panels_bytes(l.draft.model);
+        bytes += model_pack_bytes(l.draft.model);
     if (l.draft.by && l.draft.by->bytes) bytes += l.draft.by->bytes(m, &l);
     return bytes + running * (sizeof(struct sequence) + sizeof(struct prompt));
 }

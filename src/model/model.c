@@ -298,6 +298,16 @@ void model_pack(struct model *m)
     }
 }
 
+size_t model_pack_bytes(const struct model *m)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < model_n_weights(m); i++) {
+        const struct weight *w = model_weight((struct model *)m, i);
+        if (model_multiplies(m, i) && weight_packs(w) && !w->panels) bytes += weight_pack_bytes(w);
+    }
+    return bytes;
+}
+
 void model_unpack(struct model *m)
 {
     for (int i = 0; i < model_n_weights(m); i++) weight_unpack(model_weight(m, i));

@@ -52,7 +52,7 @@ void plan_others_text(const struct plan *p, size_t most, struct str *out)
     for (int i = 0; i < p->n_others; i++) {
         const struct plan_other *o = &p->others[i];
         if (o->bytes >= most) continue;
-        str_addf(out, "  %-64s %8.2f GB", o->settings, (double)o->bytes / 1e9);
+        str_addf(out, "  %-80s %8.2f GB", o->settings, (double)o->bytes / 1e9);
         if (o->disk) str_addf(out, ", and %.2f GB on disk", (double)o->disk / 1e9);
         str_puts(out, "\n");
     }
