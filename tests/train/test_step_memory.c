@@ -47,7 +47,7 @@ static long n_large;
 
 static long large_blocks(const char *algo, const char *words, int steps)
 {
-    char all[512];
+    char all[576];
     snprintf(all, sizeof all, "%s max_steps %d hash_every 1", words, steps);
     long before = n_large;
     json_decref(tiny_run(algo, all));
@@ -85,6 +85,17 @@ static void grpo_takes_its_memory_once(void **state)
     check("grpo", grpo_words);
 }
 
+static void weights_of_bfloat16_take_their_memory_once(void **state)
+{
+    (void)state;
+    char words[480];
+    snprintf(words, sizeof words, "%s weights_dtype bfloat16", sft_words);
+    check("sft", words);
+    snprintf(words, sizeof words, "%s weights_dtype bfloat16 sync_ref_model true ref_model_sync_steps 2",
+             grpo_words);
+    check("grpo", words);
+}
+
 /* The largest number of kilobytes that were this process's in memory so far, after a run of so many steps. */
 static long peak_after(const char *algo, const char *words, int steps)
 {
@@ -118,6 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sft_takes_its_memory_once),
         cmocka_unit_test(grpo_takes_its_memory_once),
+        cmocka_unit_test(weights_of_bfloat16_take_their_memory_once),
         cmocka_unit_test(many_steps_take_no_more_than_a_hundred),
     };
     return cmocka_run_group_tests(tests, tiny_setup, tiny_teardown);
