@@ -453,7 +453,7 @@ static bool is_undefined(const struct node *n)
 /* Words, or a letter, that name a set of numbers. */
 static struct node *named_set(struct judge *j, struct node *n)
 {
-    if (n->kind == K_SYM && n->name[0] && !n->name[1] && strchr("RZQNC", n->name[0]))
+    if ((n->kind == K_SYM || n->kind == K_TEXT) && n->name[0] && !n->name[1] && strchr("RZQNC", n->name[0]))
         return node_of(j->w, K_NUMSET, n->name[0], NULL, 0);
     static const char *const line[] = {"all real numbers", "all reals", "real numbers", "the real numbers"};
     if (n->kind != K_TEXT) return n;

@@ -15,7 +15,9 @@ static char *words_of(struct work *w, const char *s, size_t n)
     size_t k = 0;
     if (!out) return NULL;
     for (size_t i = 0; i < n; i++) {
-        if (s[i] == '\\') {
+        if (s[i] == '\\' && i + 1 < n && s[i + 1] == '%') {
+            out[k++] = s[++i];
+        } else if (s[i] == '\\') {
             size_t from = i + 1;
             while (from < n && isalpha((unsigned char)s[from])) from++;
             i = from == i + 1 ? i + 1 : from - 1;
@@ -119,11 +121,15 @@ static bool is_unit_letter(const struct lexer *l)
     const char *s = l->s + l->at;
     size_t end = l->at + 1, next = lex_blanks(l, end), behind = power_end(l, end);
     if (!unit_letter_known(s)) return false;
-    if (last->kind == T_OP) return true;
+    if (last->kind == T_OP || (last->kind == T_TEXT && l->s[end] == '^')) return true;
     if (last->kind != T_NUM) return false;
     bool quantity_ahead = next > end && next < l->n && isdigit((unsigned char)l->s[next]);
     bool quantity_before = l->p->n > 1 && last[-1].kind == T_TEXT;
     if (quantity_ahead || quantity_before || (l->spaced && item_ends(l, behind))) return true;
+    size_t factor = spaces(l, behind), power = factor + 1; /* m s^{-1} */
+    if (factor + 2 < l->n && unit_letter_known(l->s + factor) && l->s[power] == '^')
+        return power_end(l, power) > power && memchr(l->s + power, '-', 3) &&
+               item_ends(l, power_end(l, power));
     if (behind + 1 >= l->n || l->s[behind] != '/' || !unit_letter_known(l->s + behind + 1)) return false;
     size_t below = behind + 2;
     return !(below < l->n && isalpha((unsigned char)l->s[below])) && item_ends(l, power_end(l, below));
@@ -214,10 +220,13 @@ bool joins_intervals(const struct lexer *l, size_t end)
     int i = l->p->n - 1, depth = 0, least = i > INTERVAL_TOKENS ? i - INTERVAL_TOKENS : 0;
     bool comma = false;
     if (l->n - next > 5 && memcmp(l->s + next, "\\left", 5) == 0) next += 5;
-    if (i < 2 || t[i].kind != T_CLOSE || next >= l->n || !strchr("([]", l->s[next])) return false;
+    bool set = l->n - next > 1 && memcmp(l->s + next, "\\{", 2) == 0;
+    if (i < 2 || next >= l->n || (!strchr("([]", l->s[next]) && !set)) return false;
+    if (t[i].kind == T_OPEN && t[i].value == '[') return t[i - 1].kind == T_NUM || t[i - 1].kind == T_CONST;
+    if (t[i].kind != T_CLOSE) return false;
     do {
         depth += (t[i].kind == T_CLOSE) - (t[i].kind == T_OPEN);
-        comma = comma || (depth == 1 && t[i].kind == T_COMMA);
+        comma = comma || (depth == 1 && (t[i].kind == T_COMMA || t[i].kind == T_SEMI));
     } while (depth > 0 && --i >= least);
     return depth == 0 && comma;
 }
@@ -226,12 +235,12 @@ bool joins_intervals(const struct lexer *l, size_t end)
  * from, and the letter. */
 static bool lex_quantifier(struct lexer *l, const char *words)
 {
-    static const char *const all[] = {"all", "any", "every", "each", "some", NULL};
+    static const char *const all[] = {"all", "any", "every", "each", NULL};
     static const char *const idle[] = {"number", "numbers", "value", "values", "of", "the", NULL};
     static const char *const whole[] = {"integer", "integers", "whole", NULL};
     static const char *const counts[] = {"positive", "natural", "nonnegative", "non-negative", NULL};
     static const char *const real[] = {"real", NULL};
-    const char *s = words + strspn(words, " ,"), *letter = NULL, *set = "R";
+    const char *s = words + strspn(words, " ,("), *letter = NULL, *set = "R";
     bool quantity = false, count = false, in_z = false;
     if (!ascii_word_at(s, strlen(s), "for")) return false;
     for (s += 3; *s && !letter;) {
@@ -249,6 +258,7 @@ static bool lex_quantifier(struct lexer *l, const char *words)
     }
     if (!quantity || (count && !in_z)) return false;
     set = count ? "N" : in_z ? "Z" : "R";
+    if (memchr(words, '(', (size_t)(s - words))) lex_emit(l, T_OPEN, '(', NULL);
     lex_emit(l, T_SEP, 'f', set);
     if (letter) lex_emit(l, T_SYM, 0, work_text(l->p->w, letter, 1));
     return true;
@@ -287,23 +297,26 @@ bool lex_based(struct lexer *l, const char *digits, size_t k, size_t at)
 {
     struct node *number;
     bool here = l->s + at == digits; /* the digits themselves stand there */
-    size_t base = at + (here ? k : 0), n = based_read(l->p->w, digits, k, l->s + base, l->n - base, &number);
-    if (!n) return false;
+    size_t base = at + (here ? k : 0), n = 0;
+    if (base > l->n) return false;
+    if (!prefixed_read(l->p->w, digits, k, &number)) {
+        n = based_read(l->p->w, digits, k, l->s + base, l->n - base, &number);
+        if (!n) return false;
+    }
     struct token *t = lex_emit(l, T_NUM, 0, NULL);
     if (t) t->node = number;
     l->at = base + n;
     return true;
 }
 
-/* A number with a unit or a percent sign: 5~cm, 50\%. */
-static bool is_measure(const char *s, size_t n, const char *words)
+/* A number with a unit or a percent sign: 5~cm, 50\%; a remark (mod 7). */
+static bool is_measure(const char *words)
 {
-    size_t blank = 0;
-    while (blank < n && s[blank] == ' ') blank++;
+    static const char *const mod[] = {"mod", "(mod", NULL};
     size_t number = strspn(words, "0123456789.,"), unit = number + strspn(words + number, " ");
-    if (!number || !isdigit((unsigned char)words[number - 1])) return false;
-    if (words[unit]) return names_unit(words + unit) || strcmp(words + unit, "%") == 0;
-    return n == blank + number + 2 && memcmp(s + n - 2, "\\%", 2) == 0;
+    if (!number) return is_among(words, strcspn(words, " "), mod) && strpbrk(words, "0123456789");
+    if (!isdigit((unsigned char)words[number - 1])) return false;
+    return words[unit] && (names_unit(words + unit) || strcmp(words + unit, "%") == 0);
 }
 
 /* "Infinity", "negative infinity" */
@@ -345,7 +358,7 @@ void lex_text(struct lexer *l, size_t from, size_t to)
                        c->kind == T_SET);
     if (lex_based(l, words, k, to + 1)) {
         /* FF_{16} */
-    } else if (is_measure(s, n, words)) {
+    } else if (is_measure(words)) {
         l->at = from;
         lex_range(l, to);
     } else if (words[0] == 0) {

@@ -406,6 +406,9 @@ void lex_range(struct lexer *l, size_t to)
             l->at++;
         } else if (isalnum(c) && start && lex_based(l, l->s + at, alnum_run(l->s + at, to - at), at)) {
             /* done */
+        } else if (c == '(' && (k = alnum_run(l->s + at + 1, to - at - 1)) && l->s[at + 1 + k] == ')' &&
+                   lex_based(l, l->s + at + 1, k, at + 2 + k)) {
+            /* (FF)_{16} */
         } else if ((isdigit(c) || c == '.') &&
                    (k = numeral_read(l->p->w, l->s + l->at, to - l->at, l->p->style, item, &number))) {
             struct token *t = lex_emit(l, T_NUM, 0, NULL);

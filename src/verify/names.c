@@ -49,8 +49,18 @@ static bool is_thing(const struct node *n)
 /* \angle, \triangle and the like, which say that letters beside them are points. */
 static bool is_figure_sign(const struct node *n)
 {
-    static const char *const signs[] = {"angle", "triangle", "square", "odot", NULL};
+    static const char *const signs[] = {"angle", "triangle", "square", "odot", "dim", "deg", NULL};
     return n->kind == K_SYM && is_among(n->name, strlen(n->name), signs);
+}
+
+/* n(A), d(A, B), m(\angle A): a number, distance or measure of things. */
+static bool is_measure_of(const struct node *n)
+{
+    const struct node *of = n->arg[n->n - 1];
+    bool letter = n->n == 2 && n->arg[0]->kind == K_SYM && strchr("ndm", n->arg[0]->name[0]) &&
+                  is_unknown(n->arg[0]->name);
+    bool things = of->kind == K_SYM || of->kind == K_SETOP || of->kind == K_SEQ;
+    return letter && things && all_names(of, is_object);
 }
 
 /* Letters side by side: a word (area), points (AB, A'B'), a figure (\angle ABC, m\angle 1); of unknowns (xy)
@@ -105,6 +115,8 @@ static bool is_measured(const struct node *n)
     case F_DET:
     case F_TRACE:
     case F_NORM: return is_name(of);
+    case F_MIN:
+    case F_MAX: return of->kind == K_APPLY;
     case F_ABS: return complex || is_thing(of) || all_names(of, is_object);
     case F_SIN:
     case F_COS:
@@ -123,7 +135,7 @@ bool is_name(const struct node *n)
     case K_TEXT:
     case K_APPLY: return true;
     case K_CONST: return n->op == C_I || n->op == C_E; /* letters like others, when they stand among names */
-    case K_MUL: return is_joint_name(n);
+    case K_MUL: return is_joint_name(n) || is_measure_of(n);
     case K_DIV: return is_slope(n) || (is_thing(n->arg[0]) && is_thing(n->arg[1]));
     case K_RATIO: /* x : y = 2 : 3 says what is asked of x and y */
     case K_SEQ:

@@ -28,17 +28,35 @@ static size_t digits_at(const char *s, size_t n)
     return k;
 }
 
+/* Blanks, typed or set by commands. */
 static size_t spaces_at(const char *s, size_t n)
 {
     size_t k = 0;
-    while (k < n && isspace((unsigned char)s[k])) k++;
-    return k;
+    for (;;) {
+        if (k < n && (isspace((unsigned char)s[k]) || s[k] == '~'))
+            k++;
+        else if (k + 1 < n && s[k] == '\\' && strchr(" ,;:", s[k + 1]))
+            k += 2;
+        else
+            return k;
+    }
 }
 
-/* A comma between groups: bare, or marked as one by braces around it or \! behind it, with blanks or not. */
+/* The command before a brace that makes its content one sign: \text{,} */
+static size_t sign_command(const char *s, size_t n)
+{
+    static const char *const all[] = {"\\text{", "\\mathord{", "\\mathpunct{", "\\mbox{"};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (n > strlen(all[i]) && memcmp(s, all[i], strlen(all[i])) == 0) return strlen(all[i]) - 1;
+    return 0;
+}
+
+/* A comma between groups: bare, or marked as one by braces around it or \! behind it, with blanks or not.
+ * Blanks alone make none of it unless zeros follow (24, 000), with which no item of a list begins. */
 static size_t comma_at(const char *s, size_t n)
 {
     size_t k = spaces_at(s, n);
+    k += sign_command(s + k, n - k);
     bool braces = k < n && s[k] == '{', marked = braces;
     if (braces) k += 1 + spaces_at(s + k + 1, n - k - 1);
     if (k >= n || s[k] != ',') return 0;
@@ -51,7 +69,9 @@ static size_t comma_at(const char *s, size_t n)
         k += blank + 2;
         marked = true;
     }
-    return marked ? k + spaces_at(s + k, n - k) : s[0] == ',' ? 1 : 0;
+    size_t behind = k + spaces_at(s + k, n - k);
+    bool zeros = behind > k && n - behind >= 3 && memcmp(s + behind, "000", 3) == 0;
+    return marked || (zeros && s[0] == ',') ? behind : s[0] == ',' ? 1 : 0;
 }
 
 /* Bytes of a mark between groups of digits, 0 if none: kinds are told apart so that one number uses one. */
@@ -345,25 +365,39 @@ static size_t base_at(const char *s, size_t n, int *base)
     return *base > 10 && *base <= 36 ? k : 0;
 }
 
-size_t based_read(struct work *w, const char *digits, size_t k, const char *s, size_t n, struct node **out)
+static bool based_number(struct work *w, const char *digits, size_t k, int base, struct node **out)
 {
     char text[SHORT_DIGITS];
+    fmpq_t value;
+    if (k >= sizeof text) return false;
+    memcpy(text, digits, k);
+    text[k] = 0;
+    fmpq_init(value);
+    struct node *v = digits_value(text, base, value) ? node_num(w, value) : NULL;
+    *out = v ? node_named(w, K_BASED, text, (struct node *[]){v, v, node_int(w, base)}, 3) : NULL;
+    fmpq_clear(value);
+    return *out != NULL;
+}
+
+bool prefixed_read(struct work *w, const char *digits, size_t k, struct node **out)
+{
+    int base = k < 3 || digits[0] != '0'                    ? 0
+               : digits[1] == 'x' || digits[1] == 'X'       ? 16
+               : digits[1] == 'b' || digits[1] == 'B'       ? 2
+                                                            : 0;
+    return base && based_number(w, digits + 2, k - 2, base, out);
+}
+
+size_t based_read(struct work *w, const char *digits, size_t k, const char *s, size_t n, struct node **out)
+{
     bool letters = false, figures = false, capitals = true;
     int base;
-    size_t used = k > 1 && k < sizeof text ? base_at(s, n, &base) : 0;
+    size_t used = k > 1 ? base_at(s, n, &base) : 0;
     for (size_t i = 0; i < k && used; i++) {
         letters = letters || isalpha((unsigned char)digits[i]);
         figures = figures || isdigit((unsigned char)digits[i]);
         capitals = capitals && !islower((unsigned char)digits[i]);
     }
     if (!used || !letters || (!capitals && !figures && base != 16)) return 0; /* ab_{12} is a product */
-    fmpq_t value;
-    fmpq_init(value);
-    memcpy(text, digits, k);
-    text[k] = 0;
-    bool number = digits_value(text, base, value);
-    struct node *v = number ? node_num(w, value) : NULL;
-    *out = v ? node_named(w, K_BASED, text, (struct node *[]){v, v, node_int(w, base)}, 3) : NULL;
-    fmpq_clear(value);
-    return *out ? used : 0;
+    return based_number(w, digits, k, base, out) ? used : 0;
 }

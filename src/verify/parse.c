@@ -65,7 +65,8 @@ static bool starts_item(const struct token *t)
 bool condition_ahead(struct parser *p)
 {
     const struct token *t = peek(p);
-    return t->kind == T_OPEN && t->value == '(' && t->match > 0 && t[1].kind == T_SYM && t[2].kind == T_REL;
+    if (t->kind != T_OPEN || t->value != '(' || t->match < 0) return false;
+    return (t[1].kind == T_SYM && t[2].kind == T_REL) || (t[1].kind == T_SEP && t[1].value == 'f');
 }
 
 /* Takes separators between two items. 0: none; else , ; a(nd) o(r) f(or all). */
@@ -109,13 +110,6 @@ static struct node *quantified(struct parser *p)
     return node_named(p->w, K_REL, sign, (struct node *[]){item, all}, 2);
 }
 
-/* "for all x, f(x) = 2x": the condition, which goes to the end of the list. NULL without failing: none. */
-static struct node *condition_in_front(struct parser *p)
-{
-    if (!take(p, T_SEP, 'f')) return NULL;
-    struct node *condition = quantified(p);
-    return condition && separator(p) ? condition : parse_fail(p, "nothing follows \"for all\"");
-}
 
 struct node *parse_list(struct parser *p)
 {
@@ -124,7 +118,9 @@ struct node *parse_list(struct parser *p)
     bool semicolons = false;
     if (take(p, T_REL, R_EQ) || take(p, T_SKIP, 0) || take(p, T_TO, 0)) { /* "= 5", "\therefore 5" */
     }
-    struct node *condition = condition_in_front(p);
+    /* "for all x, f(x) = 2x": the condition goes to the end */
+    struct node *condition = take(p, T_SEP, 'f') ? quantified(p) : NULL;
+    if (condition && !separator(p)) return condition;
     for (;;) {
         struct node *item = sep == 'f' ? quantified(p) : parse_relation(p);
         if (!row_push(p, &items, item)) return parse_fail(p, "an item is missing");

@@ -143,6 +143,38 @@ static struct node *parse_call(struct parser *p, const char *name)
     return node_named(p->w, K_APPLY, name, args.v, args.n);
 }
 
+static bool is_function_letter(const char *name)
+{
+    return name[0] && !name[1] && strchr("fghFGH", name[0]);
+}
+
+/* ^{-1}( behind the name of a function */
+static bool is_inverse_call(const struct token *t)
+{
+    bool power = t->kind == T_OP && t->value == '^' && t[1].kind == T_OPEN && t[2].kind == T_OP &&
+                 t[2].value == '-' && t[3].kind == T_NUM && node_is_int(t[3].node, 1);
+    return power && t[4].kind == T_CLOSE && t[5].kind == T_OPEN && t[5].value == '(' && t[5].match > 0;
+}
+
+#define COMPOSED " o "
+
+/* f \circ g, (f \circ g)(x): a name of its own. At the circle. */
+static struct node *parse_composed(struct parser *p, const char *first)
+{
+    struct str name;
+    str_init(&name, 64);
+    str_puts(&name, first);
+    while (peek(p)->kind == T_DEGREE && p->t[p->at + 1].kind == T_SYM &&
+           is_function_letter(p->t[p->at + 1].text)) {
+        str_puts(&name, COMPOSED);
+        str_puts(&name, p->t[p->at + 1].text);
+        p->at += 2;
+    }
+    struct node *out = name.full ? parse_fail(p, "too many functions are composed") : node_sym(p->w, name.p);
+    str_release(&name);
+    return out && peek_is(p, T_OPEN, '(') && peek(p)->match > 0 ? parse_call(p, out->name) : out;
+}
+
 /* The d of an open integral: takes the variable too. */
 static bool take_differential(struct parser *p)
 {
@@ -162,6 +194,13 @@ static struct node *parse_name(struct parser *p)
     if (!name) return parse_fail(p, "too large");
     if (take_differential(p)) return node_int(p->w, 1);
     p->at++;
+    if (is_function_letter(name) && peek(p)->kind == T_DEGREE) return parse_composed(p, name);
+    if (is_function_letter(name) && is_inverse_call(peek(p))) {
+        char inverse[] = "?^{-1}";
+        inverse[0] = name[0];
+        p->at += 5;
+        return parse_call(p, inverse);
+    }
     if (peek_is(p, T_OP, '_')) {
         struct node *sym = subscripted(p, node_sym(p->w, name));
         while (sym && sym->kind == K_SYM && take(p, T_PRIME, 0)) {
@@ -363,7 +402,11 @@ struct node *parse_atom(struct parser *p)
         out = node_of(p->w, K_ELLIPSIS, 0, NULL, 0);
         break;
     case T_OPEN:
-    case T_CLOSE: out = parse_bracket(p); break;
+    case T_CLOSE:
+        out = parse_bracket(p);
+        if (out && out->kind == K_SYM && strstr(out->name, COMPOSED) && peek_is(p, T_OPEN, '('))
+            out = parse_call(p, out->name); /* (f o g)(x) */
+        break;
     case T_OP:
         if (t->value == '|' || t->value == 'N')
             out = parse_bars(p);

@@ -94,6 +94,7 @@ struct node *parse_argument(struct parser *p, bool one_digit)
 static bool side_mark(struct parser *p)
 {
     struct token *t = peek(p);
+    if (!p->limit) return false;
     int group = t->kind == T_OPEN && t->value == 'g' ? 1 : 0;
     const struct token *sign = t + group;
     if (sign->kind != T_OP || (sign->value != '+' && sign->value != '-')) return false;
@@ -284,13 +285,27 @@ static struct node *based_value(struct parser *p, const struct node *digits, int
     return value;
 }
 
+/* {two}, letter by letter: the base, behind its last letter. */
+static int spelled_base(struct parser *p)
+{
+    char word[8];
+    size_t k = 0;
+    const struct token *t = peek(p);
+    while (t[k].kind == T_SYM && !t[k].text[1] && k + 1 < sizeof word) word[k] = t[k].text[0], k++;
+    word[k] = 0;
+    int base = k > 1 && t[k].kind == T_CLOSE ? base_word(word) : 0;
+    if (base) p->at += (int)k - 1;
+    return base;
+}
+
 /* 204_5: value, digits, base. */
 static struct node *based(struct parser *p, struct node *digits)
 {
-    bool group = take(p, T_OPEN, 'g');
-    long base = 0;
+    bool group = take(p, T_OPEN, 'g'), round = group && take(p, T_OPEN, '(');
+    long base = group ? spelled_base(p) : 0;
     struct token *t = peek(p);
-    if (t->kind == T_TEXT)
+    if (base) { /* it was a word */
+    } else if (t->kind == T_TEXT)
         base = base_word(t->text);
     else if (t->kind == T_NUM && fmpz_is_one(fmpq_denref(t->node->q)) &&
              fmpz_cmp_si(fmpq_numref(t->node->q), 37) < 0)
@@ -302,6 +317,7 @@ static struct node *based(struct parser *p, struct node *digits)
         base = fmpz_get_si(fmpq_numref(peek(p)->node->q));
         p->at++;
     }
+    if (round && !take(p, T_CLOSE, ')')) return parse_fail(p, "no base");
     if (group && !take(p, T_CLOSE, 'g')) return parse_fail(p, "no base");
     if (base == -1) {
         struct node *sym = node_sym(p->w, t->text);

@@ -32,8 +32,19 @@ static struct node *open_argument(struct parser *p)
     return product;
 }
 
-static struct node *many_arguments(struct parser *p, int f)
+/* \max f, \max_{x \in A} f(x), \min: extremes of a function, which are names. */
+static struct node *extreme_of(struct parser *p, int f)
 {
+    const char *name = f == F_MAX ? "max" : "min";
+    if (!starts_factor(p)) return node_sym(p->w, name);
+    struct node *of = parse_factor(p);
+    return node_named(p->w, K_APPLY, name, &of, 1);
+}
+
+static struct node *many_arguments(struct parser *p, int f, bool below)
+{
+    bool extreme = f == F_MAX || f == F_MIN;
+    if (extreme && (below || peek(p)->kind != T_OPEN)) return extreme_of(p, f);
     if (peek(p)->kind != T_OPEN) return parse_fail(p, "the function has no arguments");
     struct node *in = parse_bracket(p);
     if (!in) return NULL;
@@ -42,7 +53,7 @@ static struct node *many_arguments(struct parser *p, int f)
 
 static struct node *function_of(struct parser *p, int f, struct node *base)
 {
-    if (takes_many(f)) return many_arguments(p, f);
+    if (takes_many(f)) return many_arguments(p, f, base != NULL);
     bool bracket =
         peek(p)->kind == T_OPEN && peek(p)->value != 'f' && peek(p)->value != 'c' && peek(p)->match > 0;
     struct node *x = bracket ? parse_bracket(p) : open_argument(p);
@@ -65,6 +76,11 @@ struct node *parse_function(struct parser *p)
         } else if (!power && take(p, T_OP, '^')) {
             power = parse_argument(p, true);
             if (!power) return NULL;
+        } else if ((f == F_MAX || f == F_MIN) && take(p, T_OP, '_')) { /* where the extreme is sought */
+            const struct token *t = peek(p);
+            if (t->kind == T_END) return parse_fail(p, "a subscript is missing");
+            p->at = t->kind == T_OPEN && t->match > 0 ? t->match + 1 : p->at + 1;
+            base = node_int(p->w, 1);
         } else if (takes_many(f) && peek_is(p, T_OP, '_')) {
             return parse_fail(p, "a subscript at a function");
         }
@@ -159,7 +175,9 @@ static struct node *parse_limit(struct parser *p)
     p->at++;
     p->side = 0;
     if (!take(p, T_TO, 0)) return parse_fail(p, "where the limit is taken is not understood");
+    p->limit = true;
     struct node *to = parse_sum(p);
+    p->limit = false;
     int side = p->side;
     if (!to || !take(p, T_CLOSE, 'g')) return parse_fail(p, "a limit is not closed");
     if (!bind(p, name)) return NULL;

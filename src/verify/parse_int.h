@@ -79,7 +79,8 @@ struct parser {
     int integral_depth; /* where the innermost open integral looks for its d x; -1: none open */
     const char *differential;
     int bars, norms;      /* | and \| that are open */
-    int side;             /* 3^+ in a limit: 1 or -1 */
+    bool limit;           /* the end of a limit is read */
+    int side;             /* 3^+ there: 1 or -1 */
     int behind;           /* the relation that words behind a value made of it: 12 or more */
     const char *bound[8]; /* names of running variables: i in a sum is no imaginary unit */
     int n_bound;
@@ -132,6 +133,7 @@ size_t numeral_read(struct work *w, const char *s, size_t n, enum style style, b
 
 /* k digits, letters among them, with their base at s: _{16}, _\text{hex}. Its bytes; 0: no number. */
 size_t based_read(struct work *w, const char *digits, size_t k, const char *s, size_t n, struct node **out);
+bool prefixed_read(struct work *w, const char *digits, size_t k, struct node **out); /* 0xFF, 0b101 */
 /* The value of digits in a base; false when one is not below it. */
 bool digits_value(const char *digits, int base, fmpq_t out);
 

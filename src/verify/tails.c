@@ -101,9 +101,11 @@ static bool is_member(const struct node *n, const char *letter)
 
 enum role { ROLE_NONE, ROLE_RESTRICTED, ROLE_SAID, ROLE_PARAMETER };
 
-/* What is the letter in the items before its tail? */
-static enum role role_of(struct node *const *item, int n, const struct tail *t)
+/* What is the letter in the items before its tail? An index is whole by itself, but where the other side is
+ * no relation of it. */
+static enum role role_of(struct node *const *item, int n, const struct tail *t, const struct node *other)
 {
+    bool index = t->set != 'C' && is_index(t->letter) && other && node_uses(other, t->letter);
     enum role role = ROLE_NONE;
     for (int i = 0; i < n; i++) {
         struct node *rel = item[i];
@@ -116,7 +118,7 @@ static enum role role_of(struct node *const *item, int n, const struct tail *t)
         if (unknown && is_assignment(rel, false) && rel->name[0] == R_EQ)
             here = names.n == 1 ? ROLE_SAID : ROLE_RESTRICTED;
         else if (unknown)
-            here = t->set == 'R' || (t->set != 'C' && is_index(t->letter)) ? ROLE_SAID : ROLE_RESTRICTED;
+            here = t->set == 'R' || index ? ROLE_SAID : ROLE_RESTRICTED;
         else if (argument)
             here = ROLE_SAID;
         if (role == ROLE_NONE || here < role) role = here;
@@ -124,10 +126,27 @@ static enum role role_of(struct node *const *item, int n, const struct tail *t)
     return role;
 }
 
+/* The tail of the first `count` items: of how many it consists; 0: there is none. n = 1, 2, 3, ... are
+ * several. */
+static int tail_at(const struct node *n, int count, struct tail *t)
+{
+    int items = 1;
+    if (count > 1 && tail_of(n->arg[count - 1], t)) return 1;
+    if (count < 4 || n->arg[count - 1]->kind != K_ELLIPSIS) return 0;
+    while (items < count - 1 && n->arg[count - 1 - items]->kind == K_NUM) items++;
+    const struct node *first = n->arg[count - 1 - items];
+    bool counts = items > 1 && items < count - 1 && first->kind == K_REL && first->n == 2 &&
+                  first->name[0] == R_EQ && first->arg[0]->kind == K_SYM && is_index(first->arg[0]->name) &&
+                  (node_is_int(first->arg[1], 0) || node_is_int(first->arg[1], 1));
+    if (!counts) return 0;
+    *t = (struct tail){.letter = first->arg[0]->name, .set = 'N'};
+    return items + 1;
+}
+
 static bool has_tail(const struct node *n)
 {
     struct tail t;
-    return n && n->kind == K_SEQ && n->op == 0 && n->n > 1 && tail_of(n->arg[n->n - 1], &t);
+    return n && n->kind == K_SEQ && n->op == 0 && tail_at(n, n->n, &t);
 }
 
 struct node *without_tails(struct judge *j, struct node *n, const struct node *other)
@@ -136,15 +155,14 @@ struct node *without_tails(struct judge *j, struct node *n, const struct node *o
     struct tail t;
     bool both = has_tail(other);
     int count = n->n;
-    while (count > 1 && tail_of(n->arg[count - 1], &t)) {
-        enum role role = role_of(n->arg, count - 1, &t);
+    for (int items; (items = tail_at(n, count, &t)); count -= items) {
+        enum role role = role_of(n->arg, count - items, &t, other);
         if (role < ROLE_SAID) break;
         char letter[] = FAMILY_LETTER "?";
         letter[sizeof letter - 2] = (char)(t.set != 'Z' ? t.set : 0);
         if (role == ROLE_PARAMETER && (t.set == 'Z' || both))
             rest = node_replace(j->w, rest, t.letter, node_sym(j->w, letter));
         if (!rest) return NULL;
-        count--;
     }
     if (count == n->n) return n;
     if (count == 1) return rest->arg[0];

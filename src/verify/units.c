@@ -453,6 +453,7 @@ bool unit_read(const char *words, bool other, struct unit *u)
         }
         size_t n = 0;
         while (isalpha((unsigned char)s[n])) n++;
+        if (strncmp(s, "ms^-", 4) == 0) n = 1; /* metres a second: nobody counts by milliseconds */
         const struct name *name = name_of(s, n), *scale;
         if (is_among(s, n, squares)) {
             next = 2;
