@@ -1,7 +1,10 @@
-/* choice.c: the letters of a multiple choice, A to J, and what is none although it begins with one.
+/* choice.c: the letters of a multiple choice, A to J, and which of them a text says are the answer.
  *
- * In prose a letter is chosen when it stands alone, is no article, is not one of the options listed again,
- * and no word of its clause denies it ("not C", "C is wrong", "all except C").
+ * A letter counts where it stands alone and is no article, no part of a formula and none of the options
+ * listed again. Its clause then says it ("so C", "C is correct", "I choose C"), denies it ("not C", "C is a
+ * trap"), leaves it in doubt ("C or 12", "maybe C") or only mentions it ("C has 5 apples", "because C ...").
+ * In running text the last letter said is chosen. A box, and the sentence behind "the answer is", need not
+ * call a letter right, but there two that contradict each other choose nothing.
  */
 #include <ctype.h>
 #include <string.h>
@@ -9,15 +12,16 @@
 
 #include "verify/verify_int.h"
 
-#define CHOICE_MAX 80 /* bytes of a text that are looked at */
+#define SAID_MAX  64
+#define WORDS_MAX 40
 
 bool choice_letters(const char *s, unsigned *set)
 {
     int letters = 0;
     *set = 0;
     for (; *s; s++) {
-        if (strncmp(s, "and ", 4) == 0 || strncmp(s, "or ", 3) == 0) {
-            s += s[0] == 'a' ? 3 : 2;
+        if (strncmp(s, "and ", 4) == 0) {
+            s += 3;
         } else if (*s >= 'A' && *s <= 'J') {
             if (letters && isalpha((unsigned char)s[-1]) && *set & (1u << (*s - 'A'))) return false;
             *set |= 1u << (*s - 'A');
@@ -29,133 +33,86 @@ bool choice_letters(const char *s, unsigned *set)
     return letters > 0;
 }
 
-/* Blanks, and the commands that only make room. */
-static const char *room_skip(const char *p)
+/* ---- letters ------------------------------------------------------------------------------------------- */
+
+/* The bytes of the one of `all`, up to NULL, that s begins with; 0. */
+static size_t prefix_of(const char *s, size_t n, const char *const *all)
 {
-    static const char *const commands[] = {"\\quad", "\\qquad", "\\ ", "\\,", "\\;", "\\:", "~", " "};
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-        size_t n = strlen(commands[i]);
-        if (strncmp(p, commands[i], n) != 0) continue;
-        p += n;
-        i = (size_t)-1; /* from the first again */
-    }
-    return p;
+    for (; *all; all++)
+        if (n >= strlen(*all) && strncmp(s, *all, strlen(*all)) == 0) return strlen(*all);
+    return 0;
 }
 
-/* A word of at least two letters, or a number. */
-static bool is_word(const char *p)
+/* s without the commands and marks that only set how it looks. */
+static void flatten(const char *s, size_t n, struct str *out)
 {
-    return isdigit((unsigned char)*p) || (isalpha((unsigned char)*p) && isalpha((unsigned char)p[1]));
+    static const char *const looks[] = {"\\textbf", "\\textrm", "\\textit", "\\text", "\\mathrm", "\\mathbf",
+                                        "\\mbox",   "\\(",      "\\)",      "\\[",    "\\]",      NULL},
+                             *const rooms[] = {"\\quad", "\\qquad", "\\ ", "\\,", "\\;", "\\:", "~", NULL};
+    str_init(out, 0);
+    for (size_t i = 0; i < n;) {
+        size_t look = prefix_of(s + i, n - i, looks), room = look ? 0 : prefix_of(s + i, n - i, rooms);
+        if (room)
+            str_puts(out, " ");
+        else if (!look && !strchr("{}$*_[]", s[i]))
+            str_add(out, s + i, 1);
+        i += look + room ? look + room : 1;
+    }
 }
 
 /* A mathematical operator in UTF-8: U+2190 to U+22FF, and the signs of Latin-1. */
 static bool is_operator(const char *p)
 {
-    static const char *const latin[] = {"\xC3\x97", "\xC3\xB7", "\xC2\xB1", "\xC2\xB7"};
+    static const char *const latin[] = {"\xC3\x97", "\xC3\xB7", "\xC2\xB1", "\xC2\xB7", NULL};
     unsigned char second = (unsigned char)p[1];
-    for (size_t i = 0; i < sizeof latin / sizeof *latin; i++)
-        if (strncmp(p, latin[i], 2) == 0) return true;
-    return (unsigned char)p[0] == 0xE2 && second >= 0x86 && second <= 0x8B;
+    return prefix_of(p, 2, latin) || ((unsigned char)p[0] == 0xE2 && second >= 0x86 && second <= 0x8B);
 }
 
-/* Is a letter followed by `p` still a choice, and no name in a formula: "B. 12", "B) x", "(B) 12"; not
- * A + B, A \cup B, A:B, A(1, 2), A'. */
-static bool leaves_choice(const char *p, bool bracket)
+/* Is the letter whose neighbours in front end at s[left] and behind begin at s[right] part of a formula:
+ * A + B, A \cup B, A(1, 2)? A dash before a word is none. */
+static bool in_formula(const char *s, size_t n, size_t left, size_t right, bool bracket)
 {
-    bool closed = bracket && *p == ')';
-    if (closed) p++;
-    const char *q = room_skip(p);
-    bool room = q > p;
-    if (*q == 0) return true;
-    if (!closed && (*p == '.' || *p == ')')) return true;
-    if (!closed && *p == ':') return p[1] == ' ' || p[1] == 0;
-    if (!closed && *p == ',') return p[1] == ' ' && islower((unsigned char)p[2]) && is_word(p + 2);
-    if ((unsigned char)*q >= 0x80) return !is_operator(q);
-    if (*q == '\\') return closed && room && strncmp(q, "\\c", 2) != 0 && strncmp(q, "\\s", 2) != 0;
-    if (*q == '-' || *q == '(') {
-        const char *word = q + strspn(q, "-( ");
-        return room && isalpha((unsigned char)*word) && is_word(word);
-    }
-    return is_word(q) ? room || closed : closed && room && isalpha((unsigned char)*q);
+    while (left > 0 && s[left - 1] == ' ') left--;
+    while (right < n && s[right] == ' ') right++;
+    bool arrow = left > 1 && s[left - 1] == '>' && strchr("-=", s[left - 2]);
+    if (left > 0 && strchr("<>=+^|\\", s[left - 1]) && !arrow) return true;
+    if (right >= n) return false;
+    const char *p = s + right, *word = p + strspn(p, "-( ");
+    if (strchr("<>=+^|", *p) || ((unsigned char)*p >= 0x80 && is_operator(p))) return true;
+    if (*p == '\\') return !bracket || strncmp(p, "\\c", 2) == 0 || strncmp(p, "\\s", 2) == 0;
+    return (*p == '-' || (*p == '(' && !bracket)) &&
+           !(isalpha((unsigned char)*word) && isalpha((unsigned char)word[1]));
 }
-
-/* Does its clause deny the letter at s[at], or put another above it ("C over B")? */
-static bool is_denied(const char *s, size_t n, size_t at)
-{
-    int around = phrase_around(s, n, at, at + 1);
-    return around && around != R_OTHER;
-}
-
-/* A word in front that names the letter only: "Option B". */
-static const char *label_skip(const char *p)
-{
-    static const char *const labels[] = {"option ", "choice ", "answer ", "letter "};
-    for (size_t i = 0; i < sizeof labels / sizeof *labels; i++)
-        if (strncasecmp(p, labels[i], strlen(labels[i])) == 0) return p + strlen(labels[i]);
-    return p;
-}
-
-unsigned choice_at(const char *s, size_t n, bool *alone)
-{
-    static const char *const macros[] = {"\\textbf", "\\textrm", "\\text", "\\mathrm", "\\mathbf", "\\mbox"};
-    char text[CHOICE_MAX];
-    size_t k = 0;
-    unsigned set;
-    *alone = false;
-    for (size_t i = 0; i < n && k + 2 < sizeof text; i++) {
-        bool macro = false;
-        for (int m = 0; m < 6 && !macro; m++) {
-            size_t length = strlen(macros[m]);
-            macro = n - i > length && strncmp(s + i, macros[m], length) == 0;
-            if (macro) i += length - 1;
-        }
-        if (!macro && !strchr("{}$*_[]\n", s[i]) && !(k == 0 && s[i] == ' ')) text[k++] = s[i];
-    }
-    while (k && strchr(". ", text[k - 1])) k--;
-    text[k] = 0;
-    size_t label = (size_t)(label_skip(text) - text);
-    memmove(text, text + label, k + 1 - label);
-    k -= label;
-    *alone = k + 2 < sizeof text && choice_letters(text, &set);
-    /* letters side by side are a product of points rather than choices */
-    for (size_t i = 1; i < k && *alone; i++)
-        *alone = !(isalpha((unsigned char)text[i]) && isalpha((unsigned char)text[i - 1]));
-    if (*alone) return set;
-    if (k > 1 && choice_letters(text, &set)) return set;
-    const char *p = text + strspn(text, "( ");
-    bool letter = *p >= 'A' && *p <= 'J' && !is_article(p, strlen(p)) && leaves_choice(p + 1, text[0] == '(');
-    return letter && !is_denied(text, k, (size_t)(p - text)) ? 1u << (*p - 'A') : 0;
-}
-
-/* ---- prose --------------------------------------------------------------------------------------------- */
-
-#define SAID_MAX 64
 
 /* A letter that may be meant. */
 struct said {
-    size_t at;
-    bool bracket; /* (B) */
-    bool opens;   /* B. or B) or (B), as in a list of options */
+    size_t at, end; /* the letter; behind it and its closing bracket */
+    bool opens;     /* B. or B: or B) or (B), as in a list of options */
 };
 
-static bool letter_alone(const char *s, size_t n, size_t i)
+/* The letter at s[i], when it stands alone. */
+static bool letter_at(const char *s, size_t n, size_t i, struct said *out)
 {
-    bool left = i == 0 || strchr(" \n(*[\"'/_{", s[i - 1]),
-         right = i + 1 >= n || strchr(" \n)*].,:;\"'/_?!}", s[i + 1]);
-    return s[i] >= 'A' && s[i] <= 'J' && left && right && !is_article(s + i, n - i);
+    char left = i ? s[i - 1] : ' ', right = i + 1 < n ? s[i + 1] : ' ';
+    if (s[i] < 'A' || s[i] > 'J' || !strchr(" \n(\"'/`,", left) || !strchr(" \n).,:;\"'/?!`-", right) ||
+        (right == '\'') != (left == '\'') || is_article(s + i, n - i))
+        return false;
+    bool listed = right == ',' && i + 2 < n && s[i + 2] >= 'A' && s[i + 2] <= 'J'; /* A,B */
+    if (strchr(":,-", right) && i + 2 < n && !isspace((unsigned char)s[i + 2]) && !listed) return false;
+    bool bracket = right == ')';
+    *out = (struct said){.at = i, .end = i + 1 + bracket, .opens = bracket || strchr(".:", right)};
+    return !in_formula(s, n, i - (left == '('), out->end, bracket);
 }
 
 /* The last letters of the text that stand alone. */
 static int letters_read(const char *s, size_t n, struct said *out)
 {
+    struct said here;
     int count = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!letter_alone(s, n, i)) continue;
-        if (count == SAID_MAX) memmove(out, out + 1, --count * sizeof *out);
-        bool closed = i + 1 < n && s[i + 1] == ')';
-        out[count++] = (struct said){.at = i,
-                                     .bracket = closed && i > 0 && s[i - 1] == '(',
-                                     .opens = closed || (i + 1 < n && strchr(".:", s[i + 1]))};
+        if (!letter_at(s, n, i, &here)) continue;
+        if (count == SAID_MAX) memmove(out, out + 1, sizeof *out * (size_t)--count);
+        out[count++] = here;
     }
     return count;
 }
@@ -181,13 +138,12 @@ static int options_dropped(const char *s, struct said *said, int count)
 {
     int kept = 0;
     for (int i = 0; i < count;) {
-        int k = i + 1, together = 1;
+        int k = i + 1;
         for (; k < count && s[said[k].at] == s[said[k - 1].at] + 1; k++) {
             bool joined = said_together(s, said[k - 1].at + 1, said[k].at);
             if (!joined && !(said[k].opens && said[k - 1].opens)) break;
-            together += joined;
         }
-        bool row = s[said[i].at] == 'A' && (k - i >= 3 || (k - i == 2 && together == 1));
+        bool row = s[said[i].at] == 'A' && k - i >= 3;
         for (; i < k; i++)
             if (!row) said[kept++] = said[i];
     }
@@ -205,30 +161,178 @@ static unsigned letters_joined(const char *s, const struct said *said, int count
     return set;
 }
 
-unsigned choice_said(const char *s, size_t n)
+/* ---- what is said of a letter ------------------------------------------------------------------------- */
+
+enum stance { MENTIONED, SAID, DOUBTED, DENIED };
+
+static bool any_among(const struct word *w, int count, const char *const *all)
+{
+    for (int i = 0; i < count; i++)
+        if (is_among(w[i].p, w[i].n, all)) return true;
+    return false;
+}
+
+static bool all_among(const struct word *w, int count, const char *const *all)
+{
+    for (int i = 0; i < count; i++)
+        if (!is_among(w[i].p, w[i].n, all)) return false;
+    return true;
+}
+
+/* Words that say of a letter beside them, wherever they stand in its clause, that it is right. */
+static const char *const praises[] = {
+    "answer", "correct", "right",   "true",   "valid",    "best",   "fits",  "fit",       "works",
+    "work",   "matches", "match",   "holds",  "follows",  "choose", "chose", "chosen",    "choosing",
+    "pick",   "picked",  "picking", "select", "selected", "go",     "going", "correctly", NULL};
+/* Words that lead to the letter right behind them. */
+static const char *const leads[] = {"is",      "are",    "be",          "was",   "it's",
+                                    "that's",  "say",    "get",         "gives", "leads",
+                                    "leaving", "leaves", "corresponds", "means", NULL};
+/* Words that say nothing beside a letter. */
+static const char *const fillers[] = {
+    "so",         "thus",   "therefore",    "hence",     "then",   "and",     "but",     "it",
+    "this",       "that",   "which",        "i",         "we",     "option",  "choice",  "letter",
+    "answer",     "the",    "one",          "only",      "just",   "simply",  "clearly", "both",
+    "obviously",  "surely", "definitely",   "also",      "rather", "instead", "again",   "yes",
+    "finally",    "is",     "final",        "statement", "to",     "with",    "for",     "us",
+    "conclusion", "in",     "definitively", "certainly", NULL};
+static const char *const doubts[] = {"maybe", "perhaps", "possibly", "might", "may", "could", "unsure", NULL};
+static const char *const dismissals[] = {
+    "eliminate", "eliminated", "eliminates", "exclude",   "excluded", "excludes",   "reject", "rejected",
+    "discard",   "discarded",  "dismiss",    "dismissed", "rule",     "ruled",      "rules",  "cross",
+    "crossed",   "strike",     "avoid",      "trap",      "tempting", "distractor", "worst",  "least",
+    "unlikely",  "than",       "beats",      "beat",      NULL};
+
+/* `asked`: an answer is expected here, whatever verb follows. */
+static enum stance stance_of(const char *s, size_t n, const struct said *l, bool asked)
+{
+    struct word w[WORDS_MAX], v[WORDS_MAX];
+    struct clause c = clause_around(s, n, l->at, l->end);
+    if (s[l->end] == ':' && c.end == l->end) { /* "A: wrong" */
+        struct clause behind = clause_around(s, n, c.end + 1, c.end + 1);
+        c.end = behind.end;
+    }
+    int before = clause_words(s + c.begin, l->at - c.begin, w, WORDS_MAX),
+        behind = clause_words(s + l->end, c.end - l->end, v, WORDS_MAX), near = before < 3 ? before : 3;
+    int around = phrase_in(s, c, l->at, l->end);
+    bool open = s[l->end] == '?' || ascii_word_at(s + c.end, n - c.end, "if");
+    if (open || around == R_OTHER || any_among(w, before, doubts) || any_among(v, behind, doubts))
+        return DOUBTED;
+    if (around || any_among(w, before, dismissals) || any_among(v, behind, dismissals)) return DENIED;
+    bool plain = all_among(w, before, fillers), verb = behind && is_predicate(v[0].p, v[0].n);
+    if (plain && (asked || (l->opens && !verb))) return SAID;
+    if (gives_reason(s + c.begin, l->at - c.begin)) return MENTIONED;
+    if (any_among(w, before, praises) || any_among(v, behind, praises)) return SAID;
+    if (any_among(w + before - near, near, leads)) return SAID;
+    return plain && all_among(v, behind, fillers) ? SAID : MENTIONED;
+}
+
+/* The letters that a flat text says. `asked`: it stands where the answer is expected. */
+static unsigned letters_said(const char *s, size_t n, bool asked)
 {
     struct said said[SAID_MAX];
-    int count = letters_read(s, n, said), best = -1;
-    bool first = count && said[0].at == 0 && said[0].opens; /* "A. Because B is not valid" */
+    int count = letters_read(s, n, said);
+    bool opening = count && said[0].at == 0 && said[0].opens; /* "A. Because B is not valid" */
+    unsigned set = 0;
+    bool doubt = false;
     count = options_dropped(s, said, count);
-    first = first && count && said[0].at == 0;
     for (int i = 0; i < count; i++) {
-        if (is_denied(s, n, said[i].at)) continue;
-        if (best < 0 || said[i].bracket || !said[best].bracket) best = i;
-        if (first) break;
+        enum stance stance = stance_of(s, n, &said[i], asked && i == 0);
+        if (stance == MENTIONED || stance == DENIED) continue;
+        unsigned here = letters_joined(s, said, count, i);
+        if (asked && set && here != set) return 0;
+        set = here;
+        doubt = stance == DOUBTED;
+        if (opening && said[i].at == 0) break;
     }
-    return best < 0 ? 0 : letters_joined(s, said, count, best);
+    return doubt ? 0 : set;
+}
+
+/* The flat text of a choice without its label and the marks around it. */
+static const char *trimmed(struct str *flat)
+{
+    static const char *const labels[] = {"option ", "choice ", "answer ", "letter ", "Option ",
+                                         "Choice ", "Answer ", "Letter ", NULL};
+    for (char *p = flat->p; (p = strchr(p, '\n'));) *p = ' ';
+    while (flat->len && strchr(". ", flat->p[flat->len - 1])) flat->p[--flat->len] = 0;
+    const char *p = flat->p + strspn(flat->p, " ");
+    return p + prefix_of(p, strlen(p), labels);
+}
+
+unsigned choice_at(const char *s, size_t n, bool *alone)
+{
+    struct str flat;
+    unsigned set = 0;
+    flatten(s, n, &flat);
+    const char *p = trimmed(&flat);
+    bool letters = *alone = choice_letters(p, &set);
+    /* letters side by side are a product of points rather than choices */
+    for (size_t i = 1; *alone && p[i]; i++)
+        *alone = !(isupper((unsigned char)p[i]) && isupper((unsigned char)p[i - 1]));
+    if (!letters) set = letters_said(p, strlen(p), true);
+    str_release(&flat);
+    return set;
+}
+
+unsigned choice_said(const char *s, size_t n)
+{
+    struct str flat;
+    unsigned set;
+    flatten(s, n, &flat);
+    const char *p = trimmed(&flat);
+    if (!choice_letters(p, &set)) set = letters_said(p, strlen(p), false);
+    str_release(&flat);
+    return set;
 }
 
 unsigned choice_behind(const char *s, size_t n)
 {
-    struct said said[SAID_MAX];
     bool alone;
+    size_t end = 0;
     unsigned whole = choice_at(s, n, &alone);
-    if (whole && alone) return whole;
-    size_t near = n < 40 ? n : 40; /* either B or C; most likely (B) */
-    int count = letters_read(s, near, said);
-    for (int i = 0; i < count; i++)
-        if (!is_denied(s, n, said[i].at)) return letters_joined(s, said, count, i);
-    return whole;
+    if (alone) return whole;
+    while (end < n && !(strchr(".!?\n", s[end]) && (end + 1 == n || isspace((unsigned char)s[end + 1]))))
+        end++;
+    return choice_at(s, end < n && s[end] == '?' ? end + 1 : end, &alone);
+}
+
+/* ---- yes and no ---------------------------------------------------------------------------------------- */
+
+/* "No" begins an answer before a mark or a pronoun ("No, it cannot"), not before a noun ("no number"); "yes"
+ * does unless the other follows. */
+static bool answers(const char *s, size_t n, bool no)
+{
+    static const char *const pronouns[] = {"it",  "they", "he",   "she",   "we",
+                                           "you", "this", "that", "there", NULL};
+    size_t gap = 0, k = 0;
+    while (gap < n && strchr(" \"'", s[gap])) gap++;
+    while (gap + k < n && isalpha((unsigned char)s[gap + k])) k++;
+    if (k == 0) return true;
+    if (is_among(s + gap, k, (const char *const[]){"and", "or", "no", "yes", NULL})) return false;
+    return !no || is_among(s + gap, k, pronouns);
+}
+
+const char *yes_no_said(const char *s, size_t n)
+{
+    static const char *const words[] = {"yes", "no", "true", "false"}, *const before[] = {
+                                                                           "so",        "thus", "hence",
+                                                                           "therefore", "then", "and",
+                                                                           "but",       NULL};
+    const char *found = NULL;
+    struct str flat;
+    flatten(s, n, &flat);
+    bool start = true;
+    for (size_t i = 0, k; i < flat.len; i += k ? k : 1) {
+        for (k = 0; isalpha((unsigned char)flat.p[i + k]);) k++;
+        if (!k) {
+            start = start || strchr(".!?\n", flat.p[i]);
+            continue;
+        }
+        for (size_t w = 0; start && w < 4; w++)
+            if (ascii_word_at(flat.p + i, k, words[w]) && answers(flat.p + i + k, flat.len - i - k, w & 1))
+                found = words[w];
+        start = start && is_among(flat.p + i, k, before);
+    }
+    str_release(&flat);
+    return found;
 }

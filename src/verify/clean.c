@@ -94,15 +94,6 @@ static size_t half_of_day_at(const char *s, size_t n, size_t i, enum style style
     return said && (k == n || !isalnum((unsigned char)s[k])) ? k - i : 0;
 }
 
-/* ~~12~~ in Markdown: the bytes, at most those of a line; 0. */
-static size_t struck_out(const char *s, size_t n)
-{
-    if (n < 5 || s[0] != '~' || s[1] != '~' || isspace((unsigned char)s[2])) return 0;
-    for (size_t k = 2; k + 1 < n && k < 200 && s[k] != '\n'; k++)
-        if (s[k] == '~' && s[k + 1] == '~') return k + 2;
-    return 0;
-}
-
 void clean_math(const char *s, size_t n, enum style style, struct str *out)
 {
     /* A text that was escaped twice: \\\\frac. Rows of matrices and cases end in the same two characters. */
@@ -110,7 +101,7 @@ void clean_math(const char *s, size_t n, enum style style, struct str *out)
     for (size_t i = 0; i < n;) {
         bool start = i == 0 || !isalnum((unsigned char)s[i - 1]);
         const char *sign_of_money = NULL;
-        size_t struck, half;
+        size_t half;
         size_t money = currency_at(s + i, n - i, start, &sign_of_money);
         if (money) {
             str_puts(out, sign_of_money);
@@ -140,9 +131,6 @@ void clean_math(const char *s, size_t n, enum style style, struct str *out)
             else
                 str_add(out, s + i, k ? (size_t)k : 1);
             i += k ? (size_t)k : 1;
-        } else if (style == STYLE_PLAIN && (struck = struck_out(s + i, n - i))) {
-            str_puts(out, " ");
-            i += struck;
         } else if (style == STYLE_PLAIN &&
                    (s[i] == '`' || (s[i] == '*' && i + 1 < n && s[i + 1] == '*' &&
                                     !(i && isalnum((unsigned char)s[i - 1]) && i + 2 < n &&

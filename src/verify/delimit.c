@@ -50,11 +50,31 @@ char *reasoning_cut(const char *text, size_t n)
     return out;
 }
 
-void comments_blanked(char *s)
+/* Does ~~ at p begin or end a stretch that Markdown strikes out? In LaTeX it is two blanks. */
+static bool strikes(const char *s, const char *p, bool begins)
 {
-    for (char *p = s, *end; (p = strstr(p, "<!--")) && (end = strstr(p, "-->")); p = end) {
-        end += 3;
-        memset(p, ' ', (size_t)(end - p));
+    char outer = begins ? (p > s ? p[-1] : ' ') : p[2], inner = begins ? p[2] : p[-1];
+    return inner && !isspace((unsigned char)inner) && !isalnum((unsigned char)outer) && outer != '\\' &&
+           outer != '}';
+}
+
+void struck_blanked(char *s)
+{
+    static const char *const marks[][2] = {
+        {"<!--", "-->"}, {"<del>", "</del>"}, {"<s>", "</s>"}, {"<strike>", "</strike>"}, {"~~", "~~"}};
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        size_t open = strlen(marks[i][0]);
+        for (char *p = s, *end; (p = strstr(p, marks[i][0])) && (end = strstr(p + open, marks[i][1]));) {
+            bool tildes = *marks[i][0] == '~';
+            if (tildes &&
+                !(strikes(s, p, true) && strikes(s, end, false) && !memchr(p, '\n', (size_t)(end - p)))) {
+                p++;
+                continue;
+            }
+            end += strlen(marks[i][1]);
+            memset(p, ' ', (size_t)(end - p));
+            p = end;
+        }
     }
 }
 
@@ -189,28 +209,26 @@ static uint32_t *braces_matched(const char *s, size_t n)
     return match;
 }
 
-/* The box at p (its backslash): content and end. `loose`: \boxed 5 and an unclosed last box count. */
-static bool box_at(const char *s, size_t n, const uint32_t *match, size_t p, bool loose, struct span *out)
+/* The box whose name ends at `name`: content and end. `loose`: \boxed 5 and an unclosed last box count. */
+static bool box_at(const char *s, size_t n, const uint32_t *match, size_t name, bool loose, struct span *out)
 {
-    size_t open = p + (s[p + 1] == 'f' ? 5 : 6);
+    size_t open = name, end;
     while (open < n && s[open] == ' ') open++;
     if (open < n && s[open] == '{' && match[open]) {
-        size_t close = match[open];
-        *out = (struct span){.from = p, .at = open + 1, .n = close - open - 1, .end = close + 1, .box = true};
+        *out =
+            (struct span){.at = open + 1, .n = match[open] - open - 1, .end = match[open] + 1, .box = true};
         return true;
     }
     if (!loose || open >= n) return false;
-    if (s[open] == '{') {
-        size_t end = open + 1;
-        while (end < n && s[end] != '\n' && s[end] != '$') end++;
-        *out = (struct span){.from = p, .at = open + 1, .n = end - open - 1, .end = end, .box = true};
-        return memmem(s + open, end - open, "\\boxed", 6) == NULL;
+    bool braced = s[open] == '{';
+    if (braced) {
+        for (end = ++open; end < n && s[end] != '\n' && s[end] != '$';) end++;
+    } else {
+        for (end = open; end < n && (isalnum((unsigned char)s[end]) || strchr("-.", s[end]));) end++;
+        while (end > open && s[end - 1] == '.') end--;
     }
-    size_t end = open;
-    while (end < n && (isalnum((unsigned char)s[end]) || strchr("-.", s[end]))) end++;
-    while (end > open && s[end - 1] == '.') end--;
-    *out = (struct span){.from = p, .at = open, .n = end - open, .end = end, .box = true};
-    return end > open && open > p + 6;
+    *out = (struct span){.at = open, .n = end - open, .end = end, .box = true};
+    return braced ? memmem(s + open, end - open, "\\boxed", 6) == NULL : end > open && open > name;
 }
 
 /* Between two boxes that belong to one answer stand only commas, and, or, blanks and marks of formulas. */
@@ -256,40 +274,43 @@ static bool joins_named(const char *s, size_t n)
 
 int boxes_last(const char *s, size_t n, bool loose, struct span *out, int max)
 {
-    static const char name[] = "\\boxed", frame[] = "\\fbox";
-    struct span *all = NULL;
-    size_t count = 0, cap = 0;
-    const char *last = NULL;
-    if (!find_text(s, s + n, name) && !(loose && find_text(s, s + n, frame))) return 0;
-    uint32_t *match = braces_matched(s, n);
-    const char *p = s, *a = find_text(p, s + n, name), *b = loose ? find_text(p, s + n, frame) : NULL;
+    /* The last one lacks its backslash. */
+    static const char *const marks[] = {"\\boxed", "\\fbox", "boxed{"};
+    static const size_t lengths[] = {6, 5, 5};
+    const char *next[] = {s, s, s}, *p = s;
+    struct span *all = NULL, box;
+    size_t count = 0, cap = 0, open = 0; /* behind the name of a last one that is not closed */
+    int kinds = loose ? 3 : 1;
+    uint32_t *match = NULL;
     for (;;) {
-        /* Only a mark that was passed is searched for again. */
-        if (a && a < p) a = find_text(p, s + n, name);
-        if (b && b < p) b = find_text(p, s + n, frame);
-        const char *at = a && (!b || a < b) ? a : b;
-        struct span box;
-        if (!at) break;
+        int kind = -1;
+        for (int k = 0; k < kinds; k++) { /* only a mark that was passed is searched for again */
+            if (next[k] && next[k] <= p) next[k] = find_text(p, s + n, marks[k]);
+            if (next[k] && (kind < 0 || next[k] < next[kind])) kind = k;
+        }
+        if (kind < 0) break;
+        const char *at = next[kind];
         p = at + 5;
-        last = at;
-        if (!box_at(s, n, match, (size_t)(at - s), false, &box) &&
-            !(loose && s[(size_t)(at - s) + (at[1] == 'f' ? 5 : 6)] != '{' &&
-              box_at(s, n, match, (size_t)(at - s), true, &box)))
-            continue;
+        if (kind == 2 && at > s && (isalpha((unsigned char)at[-1]) || at[-1] == '\\')) continue;
+        size_t name = (size_t)(at - s) + lengths[kind];
+        if (!match) match = braces_matched(s, n);
+        bool whole = box_at(s, n, match, name, loose && s[name] != '{', &box);
+        open = whole ? 0 : name;
+        if (!whole) continue;
+        box.from = (size_t)(at - s);
         p = s + box.end;
         if (loose && box_denied(s, n, &box)) continue;
         if (count == cap) {
             cap = cap ? cap * 2 : 16;
-            struct span *more = realloc(all, cap * sizeof *more);
-            CHECK(more, "no memory for %zu boxes", cap);
-            all = more;
+            all = alloc_again(all, cap * sizeof *all);
         }
         all[count++] = box;
     }
     /* A box that the end of the text cut off counts when there is no whole one. */
-    if (count == 0 && loose && last && p <= last + 5 && (all = malloc(sizeof *all)) &&
-        box_at(s, n, match, (size_t)(last - s), true, all))
-        count = 1;
+    if (count == 0 && loose && open && box_at(s, n, match, open, true, &box)) {
+        all = alloc_again(NULL, sizeof *all);
+        all[count++] = box;
+    }
     free(match);
     size_t from = count;
     while (from > 0 && count - from < (size_t)max) {

@@ -29,8 +29,16 @@
 
 static struct candidate *offer(struct finder *f, const char *p, size_t n, enum style style, const char *rule)
 {
-    while (n && isspace((unsigned char)*p)) p++, n--;
-    while (n && isspace((unsigned char)p[n - 1])) n--;
+    static const char *const marks[][2] = {{"\\(", "\\)"}, {"\\[", "\\]"}};
+    for (int k = 0; k < 2;) { /* a formula between marks of its own, in a box */
+        while (n && isspace((unsigned char)*p)) p++, n--;
+        while (n && isspace((unsigned char)p[n - 1])) n--;
+        bool marked = n > 4 && memcmp(p, marks[k][0], 2) == 0 && memcmp(p + n - 2, marks[k][1], 2) == 0;
+        if (marked)
+            p += 2, n -= 4;
+        else
+            k++;
+    }
     if (!n || f->count == CANDIDATES_MAX) return NULL;
     f->found[f->count] = (struct candidate){.p = p, .n = n, .style = style, .rule = rule};
     return &f->found[f->count++];
@@ -48,17 +56,18 @@ static struct candidate *offer_made(struct finder *f, struct str *s, enum style 
     return offer(f, p, n, style, rule);
 }
 
-/* Plain text of which the words around make a relation; 0: nothing. */
-static void offer_worded(struct finder *f, const char *p, size_t n, int relation, const char *rule)
+/* The number of running text, with what the words around make of it. Takes it over. */
+static void offer_number(struct finder *f, struct found_number *number, const char *rule)
 {
-    struct candidate *c = offer(f, p, n, STYLE_PLAIN, rule);
-    if (c) c->relation = relation;
+    struct candidate *c = offer_made(f, &number->text, STYLE_PLAIN, rule);
+    if (c) c->relation = number->relation;
 }
 
-/* Several formulas or boxes as one list, each with its own percent sign. */
+/* Several formulas or boxes as one list, each with its own percent sign; a rounding behind what it rounds. */
 static bool offer_joined(struct finder *f, const char *s, const struct span *span, int count,
                          const char *rule)
 {
+    static const char *const joins[] = {" , ", " , ", " \\text{ or } ", " \\approx "};
     struct candidate *c;
     if (count == 1) {
         c = offer(f, s + span->at, span->n, STYLE_LATEX, rule);
@@ -67,7 +76,7 @@ static bool offer_joined(struct finder *f, const char *s, const struct span *spa
         struct str all;
         str_init(&all, FORMULA_BYTES_MAX + 100);
         for (int i = 0; i < count; i++) {
-            if (i) str_puts(&all, " , ");
+            if (i) str_puts(&all, joins[span[i].join]);
             str_add(&all, s + span[i].at, span[i].n);
             if (span[i].percent) str_puts(&all, "\\%");
         }
@@ -85,7 +94,7 @@ static void offer_boxes(struct finder *f, const char *s, size_t n, const struct 
     str_init(&made, FORMULA_BYTES_MAX);
     bool scaled = count == 1 && box_scaled(s, n, box, &made);
     if (number && count == 1 && !scaled)
-        str_addf(&made, "%.*s , %.*s", (int)box->n, s + box->at, (int)number, s + at);
+        str_addf(&made, "%.*s \\text{ or } %.*s", (int)box->n, s + box->at, (int)number, s + at);
     if (made.len == 0) {
         str_release(&made);
         offer_joined(f, s, box, count, "boxed");
@@ -141,16 +150,19 @@ static bool formula_final(struct scan *sc, size_t i, struct span *out, int *prio
     return false;
 }
 
-/* Further formulas joined by commas, "and" or "or" to the one that ends at `end`. */
+/* Further formulas joined by commas, "and", "or", "or about" to the first. */
 static int formulas_joined(struct scan *sc, struct span *span, int count, int max)
 {
     while (count < max) {
         size_t i = blanks_skip(sc, span[count - 1].end), from = i;
         if (i < sc->n && (sc->s[i] == ',' || sc->s[i] == ';')) i = blanks_skip(sc, i + 1);
         if (ascii_word_at(sc->s + i, sc->n - i, "and")) i = blanks_skip(sc, i + 3);
-        if (ascii_word_at(sc->s + i, sc->n - i, "or")) i = blanks_skip(sc, i + 2);
+        bool or = ascii_word_at(sc->s + i, sc->n - i, "or");
+        if (or) i = blanks_skip(sc, i + 2);
+        size_t rounds = rounding_words(sc->s + from, sc->n - from);
+        if (rounds) i = from + rounds;
         if (i == from || i >= sc->n || !formula_at(sc, i, &span[count])) break;
-        count++;
+        span[count++].join = rounds ? ROUNDED : or ? RESTATED : LISTED;
     }
     return count;
 }
@@ -220,14 +232,16 @@ static size_t line_end(const char *s, size_t n, size_t i)
     return p ? (size_t)(p - s) : n;
 }
 
-/* "final answer: the volume of ABCD is 120": the last " is" of the sentence. */
+/* "final answer: the volume of ABCD is 120", "there are no solutions": behind the sentence's last verb. */
 static size_t is_behind(const char *s, size_t n, size_t i)
 {
+    static const char *const verbs[] = {" is ", " are ", " has ", " have "};
     size_t end = line_end(s, n, i), at = 0;
     if (end - i > 200) end = i + 200;
     for (size_t k = i; k + 4 <= end; k++) {
         if (s[k] == '.' && isspace((unsigned char)s[k + 1])) break;
-        if (strncmp(s + k, " is ", 4) == 0) at = k + 4;
+        for (size_t v = 0; s[k] == ' ' && v < sizeof verbs / sizeof *verbs; v++)
+            if (strncmp(s + k, verbs[v], strlen(verbs[v])) == 0) at = k + strlen(verbs[v]);
     }
     return at;
 }
@@ -245,7 +259,7 @@ static size_t anchor_last(const char *s, size_t n, const char **rule)
     if (at) return at;
     for (const char *p = s; (p = word_after(p, s + n)); p += 6) {
         size_t next = anchor_end(s, n, (size_t)(p - s) + 6);
-        if (next) at = next;
+        if (next && !claim_denied(s, (size_t)(p - s))) at = next;
     }
     *rule = "behind \"answer is\"";
     return at;
@@ -281,45 +295,65 @@ static bool offer_number_words(struct finder *f, const char *s, size_t n, const 
     return offered;
 }
 
+/* Running text in one spelling. Where a number is asked for, 70k are thousands. */
+static void prose_cleaned(struct finder *f, const char *s, size_t n, struct str *out)
+{
+    struct str plain;
+    str_init(out, 0);
+    if (f->want != WANT_NUMBER) {
+        clean_math(s, n, STYLE_PLAIN, out);
+        return;
+    }
+    str_init(&plain, 0);
+    clean_math(s, n, STYLE_PLAIN, &plain);
+    magnitudes_spelled(plain.p, plain.len, out);
+    str_release(&plain);
+}
+
 /* The answer at the beginning of running text: a formula as long as it goes, its first number, a number
  * word. */
 static void offer_plain(struct finder *f, const char *s, size_t n, const char *rule)
 {
     struct str clean;
-    struct run run;
-    str_init(&clean, FORMULA_BYTES_MAX * 4);
-    clean_math(s, n < 4000 ? n : 4000, STYLE_PLAIN, &clean);
+    struct found_number number = {.relation = 0};
+    prose_cleaned(f, s, n < 4000 ? n : 4000, &clean);
     size_t skip = strspn(clean.p, " *_:");
-    size_t prefix = is_article(clean.p + skip, clean.len - skip)
-                        ? 0
-                        : math_prefix(f->w, clean.p + skip, clean.len - skip);
-    bool words = !prefix && offer_number_words(f, clean.p + skip, clean.len - skip, rule);
-    bool number = !words && run_find(clean.p, clean.len, false, &run);
-    if (prefix || number) {
+    const char *p = clean.p + skip;
+    size_t left = clean.len - skip, prefix = is_article(p, left) ? 0 : math_prefix(f->w, p, left);
+    str_init(&number.text, 0);
+    bool words = !prefix && offer_number_words(f, p, left, rule);
+    bool found = !words && number_find(f->w, clean.p, clean.len, NUMBER_FIRST, &number);
+    bool same = found && number.text.len == prefix && memcmp(number.text.p, p, prefix) == 0;
+    if (prefix && !number.restated) {
         struct str copy;
         str_init(&copy, 0);
-        str_add(&copy, clean.p, clean.len);
+        str_add(&copy, p, prefix);
         struct candidate *c = offer_made(f, &copy, STYLE_PLAIN, rule);
-        if (c) {
-            const char *base = f->owned[f->n_owned - 1];
-            f->count--;
-            int around = phrase_around(clean.p, clean.len, skip, skip + prefix);
-            if (prefix) offer_worded(f, base + skip, prefix, around, rule);
-            if (number && !(prefix && run.at == skip && run.n == prefix))
-                offer_worded(f, base + run.at, run.n, run.relation, rule);
-        }
+        if (c) c->relation = phrase_around(clean.p, clean.len, skip, skip + prefix);
     }
+    if (found && !same)
+        offer_number(f, &number, rule);
+    else
+        str_release(&number.text);
     str_release(&clean);
 }
 
 /* Letters A to J as a list. */
-static bool offer_letters(struct finder *f, unsigned letters, const char *rule)
+static void offer_letters(struct finder *f, unsigned letters, const char *rule)
 {
     struct str text;
+    if (!letters) return;
     str_init(&text, 64);
     for (int i = 0; i < 10; i++)
         if (letters & (1u << i)) str_addf(&text, "%s%c", text.len ? ", " : "", 'A' + i);
-    return offer_made(f, &text, STYLE_PLAIN, rule) != NULL;
+    offer_made(f, &text, STYLE_PLAIN, rule);
+}
+
+/* Does the text say yes or no? */
+static bool offer_yes_no(struct finder *f, const char *s, size_t n)
+{
+    const char *word = yes_no_said(s, n);
+    return word && offer(f, word, strlen(word), STYLE_PLAIN, "yes or no");
 }
 
 /* What follows the last anchor. */
@@ -334,7 +368,11 @@ static void anchored(struct finder *f, const char *s, size_t n)
     if (at == 0 || at >= n) return;
     size_t end = line_end(s, n, at), digit = at;
     while (digit < end && !isdigit((unsigned char)s[digit])) digit++;
-    if (f->want == WANT_CHOICE && offer_letters(f, choice_behind(s + at, end - at), rule)) return;
+    if (f->want == WANT_CHOICE) {
+        offer_letters(f, choice_behind(s + at, end - at), rule);
+        return;
+    }
+    if (f->want == WANT_YES_NO && offer_yes_no(f, s + at, end - at)) return;
     bool far = (digit == end || digit > at + 4);
     size_t is = far ? is_behind(s, n, at) : 0;
     if (is && is < end) {
@@ -402,43 +440,30 @@ static bool last_line(struct finder *f, const char *s, size_t n)
 static void last_of_all(struct finder *f, const char *s, size_t n)
 {
     struct span span[BOXES_MAX];
-    struct run run;
+    struct found_number number = {.relation = 0};
     int count = f->p->latex ? formulas_last(s, n, span, BOXES_MAX) : 0;
-    size_t from = count ? span[count - 1].end : 0;
+    size_t from = count ? span[count - 1].end : 0, rounds = count ? rounding_words(s + from, n - from) : 0;
     struct str clean;
-    str_init(&clean, 0);
-    clean_math(s + from, n - from, STYLE_PLAIN, &clean);
-    bool number = f->p->expr && run_find(clean.p, clean.len, true, &run);
-    if (number && f->want != WANT_TEXT) {
-        struct candidate *c = offer_made(f, &clean, STYLE_PLAIN, "last number");
-        if (c) {
-            f->count--;
-            offer_worded(f, f->owned[f->n_owned - 1] + run.at, run.n, run.relation, "last number");
-        }
-    } else {
-        str_release(&clean);
+    prose_cleaned(f, s + from + rounds, n - from - rounds, &clean);
+    str_init(&number.text, 0);
+    enum number which = f->p->mode == EXTRACT_LATEX ? NUMBER_BARE : NUMBER_LAST;
+    bool found = f->p->expr && f->want != WANT_TEXT && number_find(f->w, clean.p, clean.len, which, &number);
+    bool rounding = found && rounds && strncmp(clean.p, number.text.p, number.text.len) == 0;
+    if (rounding) { /* \frac27 (approximately 0.286) */
+        struct str chain;
+        str_init(&chain, 0);
+        str_addf(&chain, "%.*s \\approx %s", (int)span[count - 1].n, s + span[count - 1].at, number.text.p);
+        offer_made(f, &chain, STYLE_LATEX, "last formula");
     }
+    if (found && !rounding)
+        offer_number(f, &number, "last number");
+    else
+        str_release(&number.text);
+    str_release(&clean);
     if (count) {
         offer_joined(f, s, span, count, "last formula");
         if (count > 1) offer_joined(f, s, &span[count - 1], 1, "last formula");
     }
-}
-
-/* ---- choices ------------------------------------------------------------------------------------------ */
-
-/* The letters that a text in words chooses; a text that chooses none says nothing else either. */
-static void choice_in_text(struct finder *f, const char *s, size_t n)
-{
-    struct span span[BOXES_MAX];
-    bool alone;
-    int count = formulas_last(s, n, span, BOXES_MAX);
-    bool whole = count == 1 && span->at < 4 && span->end + 1 >= n;
-    if (count == 1 && choice_at(s + span->at, span->n, &alone) && (alone || whole)) {
-        offer_joined(f, s, span, 1, "last formula");
-        return;
-    }
-    if (choice_at(s, n, &alone) && alone) offer(f, s, n, STYLE_PLAIN, "the whole text");
-    if (f->count == 0) offer_letters(f, choice_said(s, n), "the letter of a choice");
 }
 
 /* ---- together ----------------------------------------------------------------------------------------- */
@@ -473,32 +498,17 @@ static bool whole_text(struct finder *f, const char *s, size_t n, bool gold)
         if (!lone) return false;
     }
     bool latex = memchr(s, '\\', n) != NULL || memchr(s, '^', n) != NULL;
-    if (gold && latex && f->p->latex) offer(f, s, n, STYLE_LATEX, "the whole text");
-    if (f->p->expr || latex) offer(f, s, n, STYLE_PLAIN, "the whole text");
-    if (gold && !latex && f->p->latex) offer(f, s, n, STYLE_LATEX, "the whole text");
-    return false;
-}
-
-/* "The value is sqrt(3)/2.": a formula that the last sentence ends with is not cut to its last number. */
-static void closing_formula(struct finder *f, const char *s, size_t n)
-{
     struct str clean;
-    struct run run;
-    size_t end = n;
-    while (end && isspace((unsigned char)s[end - 1])) end--;
-    size_t line = end;
-    while (line > 0 && s[line - 1] != '\n') line--;
-    size_t is = is_behind(s, end, line);
-    if (!is || memchr(s + is, '$', end - is) || find_text(s + is, s + end, "\\(")) return;
-    str_init(&clean, FORMULA_BYTES_MAX);
-    clean_math(s + is, end - is, STYLE_PLAIN, &clean);
-    size_t prefix = math_prefix(f->w, clean.p, clean.len);
-    if (prefix && !run_find(clean.p + prefix, clean.len - prefix, true, &run)) {
-        clean.p[clean.len = prefix] = 0;
-        offer_made(f, &clean, STYLE_PLAIN, "behind \"is\"");
-    } else {
+    prose_cleaned(f, s, n, &clean);
+    bool words = math_prefix(f->w, clean.p, clean.len) < clean.len; /* at least 12 */
+    if (gold && latex && f->p->latex) offer(f, s, n, STYLE_LATEX, "the whole text");
+    if (f->want == WANT_NUMBER && f->p->expr)
+        offer_made(f, &clean, STYLE_PLAIN, "the whole text");
+    else
         str_release(&clean);
-    }
+    if (f->want != WANT_NUMBER && (f->p->expr || latex)) offer(f, s, n, STYLE_PLAIN, "the whole text");
+    if (gold && !latex && !words && f->p->latex) offer(f, s, n, STYLE_LATEX, "the whole text");
+    return false;
 }
 
 static void any_answer(struct finder *f, bool gold)
@@ -510,6 +520,8 @@ static void any_answer(struct finder *f, bool gold)
     answer_block(&s, &n);
     int boxes = priority >= 0 && f->p->latex ? boxes_last(s, n, true, box, BOXES_MAX) : 0;
     if (boxes && priority <= 50) {
+        const struct span *last = &box[boxes - 1];
+        if (f->want == WANT_YES_NO && offer_yes_no(f, s + last->at, last->n)) return;
         if (gold)
             offer_joined(f, s, box, boxes, "boxed");
         else
@@ -518,16 +530,15 @@ static void any_answer(struct finder *f, bool gold)
     if (boxes && priority <= 50) return;
     anchored(f, s, n);
     if (boxes) offer_boxes(f, s, n, box, boxes);
+    if (f->want == WANT_YES_NO && f->count == 0) offer_yes_no(f, s, n);
     if (f->want == WANT_CHOICE && f->count == 0) {
-        choice_in_text(f, s, n);
-        f->none = "no choice is made";
+        offer_letters(f, choice_said(s, n), "the letter of a choice");
+        f->none = "no choice is made"; /* and then the text says nothing else either */
         return;
     }
     if (!f->p->try_extract_without_anchor) return;
-    bool without_anchor = f->count == 0;
-    if ((without_anchor || gold) && whole_text(f, s, n, gold) && !gold) return;
+    if ((f->count == 0 || gold) && whole_text(f, s, n, gold) && !gold) return;
     int before = f->count;
-    if (without_anchor && f->want != WANT_TEXT && f->p->expr) closing_formula(f, s, n);
     last_of_all(f, s, n);
     if (f->count == before && f->p->expr) { /* "The limit is oo." */
         size_t end = n;
@@ -558,7 +569,7 @@ void find_answers(struct finder *f, const char *text, bool gold)
     f->text = reasoning_cut(text, n);
     f->none = "the reasoning was never finished";
     if (!f->text) return;
-    comments_blanked(f->text);
+    struck_blanked(f->text);
     f->n = strlen(f->text);
     f->none = "no answer in the text";
     if (f->p->raw) {

@@ -15,17 +15,23 @@ struct scan {
 void scan_init(struct scan *sc, const char *s, size_t n);
 const char *find_text(const char *p, const char *end, const char *word);
 char *reasoning_cut(const char *text, size_t n); /* to be freed; NULL: never finished */
-void comments_blanked(char *s);                  /* <!-- of Markdown --> is not there */
+void struck_blanked(char *s); /* <!-- comments --> and ~~what is struck out~~ are not there */
 size_t percent_behind(const char *s, size_t n);  /* bytes of blanks and a percent sign or word at s; 0 */
 bool formula_at(struct scan *sc, size_t i, struct span *out);
-/* The first number or arithmetic on numbers in cleaned running text, or the last one, with the list that it
- * ends; and what the words around make of it (phrase.c). One that is denied counts only if there is no
- * other. */
-struct run {
-    size_t at, n;
+/* prose.c. The first number or arithmetic on numbers in cleaned running text, or the last one, as a formula
+ * with what belongs to it, and what the words around make of it (phrase.c). One that is denied counts only if
+ * there is no other. NUMBER_BARE: the last without what touches it, as Open-R1 reads golds (2 of 2\pi). */
+enum number { NUMBER_FIRST, NUMBER_LAST, NUMBER_BARE };
+struct found_number {
+    struct str text;
     int relation;
+    bool restated; /* 1/2 or 0.5; 2/7, or about 28.6% */
 };
-bool run_find(const char *s, size_t n, bool last, struct run *out);
+bool number_find(struct work *w, const char *s, size_t n, enum number which, struct found_number *out);
+/* 70k and \$10M as 70 thousand and \$10 million. */
+void magnitudes_spelled(const char *s, size_t n, struct str *out);
+/* Bytes of the words that make a value behind them the rounding of one in front, ", or about "; 0. */
+size_t rounding_words(const char *s, size_t n);
 /* The last box, with those before it that belong to the same answer, in the order written. `loose` takes
  * \fbox, \boxed 5 and a box cut off at the end of the text. Returns their number. */
 int boxes_last(const char *s, size_t n, bool loose, struct span *out, int max);

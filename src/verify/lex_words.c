@@ -287,7 +287,7 @@ static bool is_plain_number(const char *s, size_t n)
             digit = true;
         else if ((money = money_at(s + i, n - i)))
             i += money - 1;
-        else if (!strchr("-., +", s[i]))
+        else if (!strchr("-., +%", s[i]) && !(s[i] == '\\' && i + 1 < n && s[i + 1] == '%'))
             return false;
     }
     return digit;

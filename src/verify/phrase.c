@@ -159,31 +159,6 @@ static const struct phrase {
     {"out of", R_OTHER, BEHIND | TOUCHES | AHEAD},
 };
 
-struct word {
-    const char *p;
-    size_t n;
-};
-
-/* Words of letters, with the apostrophes and slashes inside them. */
-static int words_of(const char *s, size_t n, struct word *out, bool *digits)
-{
-    int count = 0;
-    *digits = false;
-    for (size_t i = 0; i < n && count < WORDS_MAX;) {
-        size_t from = i;
-        while (i < n && (isalpha((unsigned char)s[i]) ||
-                         (i > from && i + 1 < n && strchr("'/", s[i]) && isalpha((unsigned char)s[i + 1]))))
-            i++;
-        if (i > from) {
-            out[count++] = (struct word){s + from, i - from};
-        } else {
-            *digits = *digits || isdigit((unsigned char)s[i]);
-            i++;
-        }
-    }
-    return count;
-}
-
 /* How many of the words at w[0..count) this phrase takes; 0 if it does not stand there. */
 static int phrase_at(const struct phrase *ph, const struct word *w, int count)
 {
@@ -213,6 +188,13 @@ static bool is_denial(const struct word *w, int left, enum where where)
     return left == 1 || phrase_find(w + 1, left - 1, where, &taken); /* "no more than", not "no doubt that" */
 }
 
+static bool has_digit(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (isdigit((unsigned char)s[i])) return true;
+    return false;
+}
+
 static bool is_number_ahead(const char *s, size_t n)
 {
     fmpq_t value;
@@ -230,7 +212,7 @@ static bool is_near(const struct phrase *ph, enum where where, const char *s, si
 {
     size_t gap = where == BEFORE ? to : 0, end = where == BEFORE ? n : from;
     if (!(ph->where & TOUCHES)) return true;
-    while (gap < end && strchr(" *_$\\()", s[gap])) gap++;
+    while (gap < end && strchr(" ,*_$\\()", s[gap])) gap++;
     return gap == end && (!(ph->where & AHEAD) || is_number_ahead(s + to, n - to));
 }
 
@@ -246,8 +228,8 @@ static int turned(int relation)
 static int relation_of(const char *s, size_t n, enum where where, size_t *at, size_t *length)
 {
     struct word w[WORDS_MAX];
-    bool digits, denied = false;
-    int count = words_of(s, n, w, &digits), relation = 0, taken;
+    bool denied = false;
+    int count = clause_words(s, n, w, WORDS_MAX), relation = 0, taken;
     *at = n;
     *length = 0;
     for (int i = 0; i < count; i++) {
@@ -257,7 +239,8 @@ static int relation_of(const char *s, size_t n, enum where where, size_t *at, si
             denied = true;
         } else if ((ph = phrase_find(&w[i], count - i, where, &taken))) {
             size_t last = (size_t)(w[i + taken - 1].p - s) + w[i + taken - 1].n;
-            if (!is_near(ph, where, s, n, (size_t)(w[i].p - s), last)) continue;
+            bool computed = where == BEFORE && ph->means == R_OTHER && memchr(s + last, '=', n - last);
+            if (computed || !is_near(ph, where, s, n, (size_t)(w[i].p - s), last)) continue;
             if (ph->means == DENIES)
                 denied = true;
             else
@@ -274,7 +257,7 @@ static int relation_of(const char *s, size_t n, enum where where, size_t *at, si
         *length = to - *at;
         i += taken - 1;
     }
-    if (where == BEHIND && digits && relation) relation = R_OTHER;
+    if (where == BEHIND && relation && has_digit(s, n)) relation = R_OTHER;
     if (!denied) return relation;
     return relation ? turned(relation) : R_NE;
 }
@@ -290,51 +273,59 @@ int phrase_behind(const char *s, size_t n, size_t *at, size_t *length)
     return n ? relation_of(s, n, BEHIND, at, length) : 0;
 }
 
-/* ---- articles ------------------------------------------------------------------------------------------ */
-
-bool is_article(const char *s, size_t n)
-{
-    static const char *const verbs[] = {"is",  "was",  "are",   "has",   "because", "since", "as",
-                                        "so",  "and",  "or",    "but",   "if",      "for",   "by",
-                                        "to",  "not",  "would", "seems", "with",    "must",  "will",
-                                        "can", "does", "then",  "also",  "cannot"};
-    if (n < 3 || !strchr("aAI", s[0]) || s[1] != ' ' || !islower((unsigned char)s[2])) return false;
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-        if (ascii_word_at(s + 2, n - 2, verbs[i])) return false;
-    return true;
-}
-
 /* ---- clauses ------------------------------------------------------------------------------------------- */
 
-/* Words with which another thought begins. */
-static bool starts_clause(const char *s, size_t n)
+bool phrase_continues(const char *s, size_t n)
 {
-    static const char *const all[] = {"because", "since", "as",   "so",    "but",      "which",  "where",
-                                      "when",    "while", "if",   "that",  "then",     "thus",   "hence",
-                                      "though",  "after", "for",  "whereas", "although", "before"};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (ascii_word_at(s, n, all[i])) return true;
-    return false;
+    struct word w[WORDS_MAX];
+    size_t gap = strspn(s, " "), length = n < 60 ? n : 60;
+    int taken, count = gap < length ? clause_words(s + gap, length - gap, w, 6) : 0;
+    const struct phrase *ph = count && w[0].p == s + gap ? phrase_find(w, count, BEHIND, &taken) : NULL;
+    if (!ph || (ph->means != R_OTHER && strncasecmp(ph->words, "or ", 3) != 0)) return false;
+    size_t end = (size_t)(w[taken - 1].p + w[taken - 1].n - s);
+    return !(ph->where & AHEAD) || is_number_ahead(s + end, n - end);
 }
 
-static bool ends_clause(const char *s, size_t n)
+int phrase_in(const char *s, struct clause c, size_t from, size_t to)
 {
-    if (strchr(",;:!?\n", *s)) return !(*s == ',' && n > 1 && isdigit((unsigned char)s[1]));
-    return *s == '.' && (n == 1 || isspace((unsigned char)s[1]));
+    size_t at, length;
+    int before = phrase_before(s + c.begin, from - c.begin),
+        behind = phrase_behind(s + to, c.end - to, &at, &length);
+    return before && behind && before != behind ? R_OTHER : before ? before : behind;
 }
 
 int phrase_around(const char *s, size_t n, size_t from, size_t to)
 {
-    size_t begin = from, end = to, at, length;
-    while (begin > 0 && from - begin < 120 && !ends_clause(s + begin - 1, n - begin + 1)) begin--;
-    for (size_t i = begin; i < from; i++) {
-        bool thing = i > 6 && strncasecmp(s + i - 6, "thing ", 6) == 0; /* anything but 12 */
-        if ((i == begin || s[i - 1] == ' ') && !thing && starts_clause(s + i, from - i)) begin = i;
-    }
-    while (end < n && end - to < 60 && !ends_clause(s + end, n - end) &&
-           !(end > to && s[end - 1] == ' ' && starts_clause(s + end, n - end)))
-        end++;
-    int before = phrase_before(s + begin, from - begin),
-        behind = phrase_behind(s + to, end - to, &at, &length);
-    return before && behind && before != behind ? R_OTHER : before ? before : behind;
+    struct clause c = clause_around(s, n, from, to);
+    return claim_denied(s, c.begin) ? R_NE : phrase_in(s, c, from, to);
+}
+
+/* ---- claims -------------------------------------------------------------------------------------------- */
+
+bool claim_denied(const char *s, size_t at)
+{
+    static const char *const subjects[] = {"the",  "final", "correct", "right", "my",     "our",
+                                           "your", "their", "best",    "that",  "this",   "answer",
+                                           "is",   "was",   "equals",  "value", "result", NULL},
+                             *const open[] = {"if",        "whether",    "unless", "suppose", "supposing",
+                                              "assume",    "assuming",   "wrong",  "false",   "untrue",
+                                              "incorrect", "impossible", NULL},
+                             *const claims[] = {"think",   "believe", "say",   "says",    "said",  "claim",
+                                                "claims",  "mean",    "true",  "correct", "case",  "clear",
+                                                "certain", "sure",    "agree", "accept",  "right", NULL},
+                             *const none[] = {"nobody", "none",  "never",   "cannot", "not", "no",
+                                              "wrong",  "false", "without", "beyond", NULL},
+                             *const doubt[] = {"doubt", "doubts", "deny", "denies", NULL};
+    struct word w[WORDS_MAX];
+    size_t from = at;
+    while (from > 0 && at - from < 80 && !strchr(".,;:!?\n", s[from - 1])) from--;
+    int count = clause_words(s + from, at - from, w, WORDS_MAX);
+    while (count && is_among(w[count - 1].p, w[count - 1].n, subjects)) count--;
+    if (count == 0) return false;
+    const struct word *last = &w[count - 1];
+    bool denied = false;
+    for (int i = 0; i < count; i++)
+        denied = denied || is_among(w[i].p, w[i].n, none) || is_denial(&w[i], count - i, BEHIND);
+    return is_among(last->p, last->n, open) || (is_among(last->p, last->n, doubt) && !denied) ||
+           (denied && is_among(last->p, last->n, claims));
 }

@@ -1,9 +1,15 @@
-/* prose.c: numbers, and arithmetic on numbers, in running text. */
+/* prose.c: numbers, and arithmetic on numbers, in running text.
+ *
+ * A number is never cut out of what it is part of: a formula that touches it or that an operator joins to
+ * it (10\pi, x + 2 = 10) is taken as a whole, and so are its unit, the thousand or million behind it, a list
+ * that it ends, and the exact value of which it is said to be the rounding (2/7, or about 28.6%).
+ */
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
 #include "verify/extract_int.h"
+#include "verify/parse_int.h"
 
 /* One number with marks, fraction, percent; the bytes. Inside brackets a comma separates. */
 static size_t numeral_at(const char *s, size_t n, bool inside)
@@ -78,11 +84,224 @@ static size_t run_at(const char *s, size_t n)
     return end;
 }
 
-/* Do two runs with s[0..n) between them belong to one list: "1, 2 and 3"? */
-static bool joins(const char *s, size_t n)
+/* ---- what belongs to a number -------------------------------------------------------------------------- */
+
+static size_t letters_at(const char *s, size_t n)
 {
-    static const char *const all[] = {",", ", ", " and ", ", and ", " or ", ", or ", " & ", NULL};
-    return is_among(s, n, all);
+    size_t k = 0;
+    while (k < n && isalpha((unsigned char)s[k])) k++;
+    return k;
+}
+
+/* Bytes of the units, and of million or dozen, behind a number: " km/h", " square feet", "cm^{2}". */
+static size_t measure_behind(const char *s, size_t n)
+{
+    size_t end = 0, length;
+    for (;;) {
+        size_t at = end + blanks_at(s + end, n - end);
+        bool below = end && at < n && s[at] == '/';
+        if (below) at++;
+        bool per = end && ascii_word_at(s + at, n - at, "per");
+        if (per) at += 3 + blanks_at(s + at + 3, n - at - 3);
+        size_t k = letters_at(s + at, n - at);
+        if (k == 0 || (at + k < n && strchr("-'(", s[at + k]))) return end;
+        bool inside = ascii_word_at(s + at, k, "in") && at + k < n && s[at + k] == ' ',
+             letter = k == 1 && (below || at == 0) && unit_letter_known(s + at);
+        if (!letter && (inside || !unit_word_known(s + at, k)) && !scale_word(s + at, k, &length)) return end;
+        end = at + k;
+        if (n - end > 3 && strncmp(s + end, "^{", 2) == 0 && s[end + 3] == '}') end += 4;
+    }
+}
+
+static bool is_function_name(const char *s, size_t n)
+{
+    const struct command *c = command_find(s, n);
+    return (c && c->bare && c->kind != T_SEP) || glued_function(s, n);
+}
+
+/* Is this chunk of text, which holds no blanks, part of a formula rather than prose? */
+static bool is_formula_part(const char *s, size_t n)
+{
+    if (n == 0 || strchr(",;:.?!", s[n - 1]) || (n == 1 && strchr("aAI", *s))) return false;
+    for (size_t i = 0; i < n;) {
+        size_t k = letters_at(s + i, n - i);
+        bool command = k && i && s[i - 1] == '\\';
+        if ((unsigned char)s[i] >= 0x80 || s[i] == '"') return false;
+        if (command && (ascii_word_at(s + i, n - i, "to") || ascii_word_at(s + i, n - i, "Rightarrow")))
+            return false;
+        if (k > 1 && !command && !is_function_name(s + i, k)) return false;
+        i += k ? k : 1;
+    }
+    return !(n > 1 && s[n - 1] == '>' && strchr("-=", s[n - 2]));
+}
+
+/* A letter that is a variable: not of a command, not the x between two numbers, which multiplies. */
+static bool has_variable(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        size_t k = letters_at(s + i, n - i), left = i, right = i + k;
+        while (left > 0 && s[left - 1] == ' ') left--;
+        right += blanks_at(s + right, n - right);
+        bool times = k == 1 && s[i] == 'x' && left && right < n && isdigit((unsigned char)s[left - 1]) &&
+                     isdigit((unsigned char)s[right]);
+        if (k == 1 && !times && !(i && s[i - 1] == '\\')) return true;
+        i += k ? k : 1;
+    }
+    return false;
+}
+
+/* Bytes of a sign that nothing stands in front of: a bullet, a dash. */
+static size_t bullet_at(const char *s)
+{
+    if (strncmp(s, "\\cdot", 5) == 0 || strncmp(s, "\\times", 6) == 0) return letters_at(s + 1, 6) + 1;
+    return strchr("+-*/|= ", *s) != NULL;
+}
+
+/* Does s[0..n) end with an operator, a relation, a bracket that opens, or a command? */
+static bool wants_operand(const char *s, size_t n)
+{
+    size_t k = n;
+    while (k > 0 && isalpha((unsigned char)s[k - 1])) k--;
+    const struct command *c = k < n ? command_find(s + k, n - k) : NULL;
+    if (c && c->bare && (c->kind == T_SQRT || (c->kind == T_FN && c->value <= F_LOG))) return true;
+    return n > 0 && (k < n ? k > 0 && s[k - 1] == '\\' : strchr("=+-*/^<>|([{_", s[n - 1]) != NULL);
+}
+
+/* The bracket in which s[at..to) is the last item, when nothing but a formula is in it; else at. */
+static size_t bracket_before(const char *s, size_t n, size_t at, size_t to)
+{
+    size_t close = to + blanks_at(s + to, n - to), i = at;
+    int depth = 0;
+    if (close >= n || !strchr(")]", s[close])) return at;
+    for (; i > 0 && at - i < 100 && !(depth == 0 && strchr("([", s[i - 1])); i--)
+        depth += strchr(")]", s[i - 1]) ? 1 : strchr("([", s[i - 1]) ? -1 : 0;
+    if (i == 0 || !strchr("([", s[i - 1])) return at;
+    for (size_t from = i, end; from < at; from = end + 1) {
+        end = from + strcspn(s + from, " ,");
+        if (end > at) end = at;
+        if (end > from && !is_formula_part(s + from, end - from)) return at;
+    }
+    return i - 1;
+}
+
+/* Where the formula begins that an operator joins to the number s[at..to), or that touches it: x + 2 = 10,
+ * 10\pi \approx 31.4, (1, 2). What is equal to a number says nothing of it where it holds no variable. */
+static size_t formula_before(const char *s, size_t n, size_t at, size_t to)
+{
+    size_t from = bracket_before(s, n, at, to), line = from;
+    while (line > 0 && at - line < 200 && s[line - 1] != '\n') line--;
+    for (size_t end = from, chunk; end > line; end = chunk) {
+        bool touches = s[end - 1] != ' ' && end == from;
+        while (end > line && s[end - 1] == ' ') end--;
+        for (chunk = end; chunk > line && !strchr(" $\"", s[chunk - 1]);) chunk--;
+        if (from == at && !wants_operand(s + chunk, end - chunk) && !touches) break;
+        if (!is_formula_part(s + chunk, end - chunk)) break;
+        from = chunk;
+    }
+    for (size_t k; from < at && (k = bullet_at(s + from));) from += k;
+    const char *equal = memrchr(s + from, '=', at - from);
+    if (!equal || has_variable(s + from, at - from)) return from;
+    from = (size_t)(equal + 1 - s);
+    return from + blanks_at(s + from, at - from);
+}
+
+/* Is what touches the number s[..to) behind it, or what an operator joins to it there, part of a formula:
+ * 10\pi, 10x, 5|8, 2 + x? Units and the ends of ordinals are not. */
+static bool formula_goes_on(const char *s, size_t n, size_t to)
+{
+    static const char *const ordinals[] = {"st", "nd", "rd", "th", NULL};
+    size_t next = to + blanks_at(s + to, n - to), k = letters_at(s + next, n - next);
+    if (next == n) return false;
+    if (k) {
+        bool unit =
+            k == 1 ? unit_letter_known(s + next) : unit_word_known(s + next, k) || is_word_run(s + next, k);
+        return next == to && (is_function_name(s + next, k) || !unit) && !is_among(s + next, k, ordinals);
+    }
+    if (s[next] == '\\') return !money_at(s + next, n - next) && strncmp(s + next, "\\text", 5) != 0;
+    if (strchr("^_|", s[next])) return next == to;
+    size_t behind = next + 1 + blanks_at(s + next + 1, n - next - 1);
+    return behind < n && strchr("+-*/=<>", s[next]) &&
+           (s[behind] == '\\' || is_function_name(s + behind, letters_at(s + behind, n - behind)) ||
+            (letters_at(s + behind, n - behind) == 1 && !is_article(s + behind, n - behind)));
+}
+
+/* k, M, bn: the word for such a sign behind a number, and its bytes; NULL. A letter m is one behind money. */
+static const char *magnitude_at(const char *s, size_t n, bool money, size_t *length)
+{
+    static const struct {
+        const char *sign, *word;
+        bool money;
+    } all[] = {{"k", "thousand", false}, {"K", "thousand", false}, {"M", "million", false},
+               {"bn", "billion", false}, {"m", "million", true},   {"mn", "million", true},
+               {"B", "billion", true},   {"b", "billion", true}};
+    size_t k = *length = letters_at(s, n), next = k + blanks_at(s + k, n - k);
+    if (next < n && strchr("0123456789+-*/^=(_\\", s[next])) return NULL; /* 4k + 1 */
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (strlen(all[i].sign) == k && strncmp(s, all[i].sign, k) == 0 && (money || !all[i].money))
+            return all[i].word;
+    return NULL;
+}
+
+void magnitudes_spelled(const char *s, size_t n, struct str *out)
+{
+    size_t done = 0, length;
+    for (size_t i = 0, k; i < n; i += k ? k : 1) {
+        size_t money = money_at(s + i, n - i), end;
+        k = money || i == 0 || strchr(" *\"~($=", s[i - 1]) ? numeral_at(s + i + money, n - i - money, false)
+                                                            : 0;
+        if (!k) continue;
+        end = i + (k += money);
+        const char *word = magnitude_at(s + end, n - end, money > 0, &length);
+        if (!word) continue;
+        str_add(out, s + done, end - done);
+        str_addf(out, " %s", word);
+        done = end + length;
+        k += length;
+    }
+    str_add(out, s + done, n - done);
+}
+
+/* ---- values side by side ------------------------------------------------------------------------------- */
+
+size_t rounding_words(const char *s, size_t n)
+{
+    static const char *const about[] = {"about",  "approximately", "roughly", "around",
+                                        "approx", "nearly",        NULL};
+    static const char *const links[] = {"or", "which", "that",
+                                        "i",  "e",     NULL}; /* ", about" alone begins anew */
+    bool rounded = false, linked = false;
+    for (size_t i = 0; i < n && i < 60;) {
+        size_t k = letters_at(s + i, n - i);
+        size_t sign = s[i] == '~'                              ? 1
+                      : strncmp(s + i, "\xE2\x89\x88", 3) == 0 ? 3
+                      : strncmp(s + i, "\\approx", 7) == 0     ? 7
+                                                               : 0;
+        bool link = is_among(s + i, k, links) || s[i] == '(', verb = linked && ascii_word_at(s + i, k, "is");
+        rounded = rounded || sign || is_among(s + i, k, about);
+        linked = linked || link || sign;
+        if (!sign && !link && !verb && (k ? !is_among(s + i, k, about) : !strchr(" ,.;:", s[i])))
+            return rounded && linked ? i : 0;
+        i += sign ? sign : k ? k : 1;
+    }
+    return rounded && linked && n < 60 ? n : 0;
+}
+
+/* How do the words s[0..n) join two values: 1, 2 and 3; x = 1 and x = 2; 1/2 or 0.5; 2/7 (about 28.6%)? */
+static enum join joined(const char *s, size_t n)
+{
+    static const char *const lists[] = {",", ", ", " and ", ", and ", " & ", NULL};
+    static const char *const others[] = {" or ", ", or ", " (", " (or ", " (i.e. ", NULL};
+    if (rounding_words(s, n) == n) return ROUNDED;
+    if (n == 1 && s[0] == ' ' && s[1] == '(') return RESTATED; /* 2/7 (0.286) */
+    size_t k = n;
+    while (k > 0 && s[k - 1] == ' ') k--;
+    if (k > 0 && s[k - 1] == '=') { /* the name of the second */
+        for (k--; k > 0 && s[k - 1] == ' ';) k--;
+        size_t end = k;
+        while (k > 0 && (isalnum((unsigned char)s[k - 1]) || strchr("_{}", s[k - 1]))) k--;
+        if (letters_at(s + k, end - k) == 1) n = k;
+    }
+    return is_among(s, n, lists) ? LISTED : is_among(s, n, others) ? RESTATED : APART;
 }
 
 static bool sentence_ends(const char *s, size_t n)
@@ -91,38 +310,108 @@ static bool sentence_ends(const char *s, size_t n)
     return k >= n || s[k] == '\n';
 }
 
+/* ---- the number that a text gives ---------------------------------------------------------------------- */
+
 /* What the words around runs make of them costs more than to find the runs: it is asked of the last few. */
 #define RUNS_KEPT 8
 
-bool run_find(const char *s, size_t n, bool last, struct run *out)
+/* One number, or several that belong together; `gap` is what stands between the last two. */
+struct run {
+    size_t at, n, gap, gap_n;
+    enum join join;
+};
+
+/* May a number begin at s[i], rather than be cut out of a word? */
+static bool may_begin(const char *s, size_t i)
 {
-    struct run kept[RUNS_KEPT], before = {0}; /* the run in front, with what it was joined to */
-    size_t count = 0;
-    for (size_t i = 0; i < n && !(count && !last);) {
-        bool start = i == 0 || strchr(" =\"*>~:$", s[i - 1]);
-        bool digit = isdigit((unsigned char)s[i]) ||
-                     (strchr("-+(.", s[i]) && i + 1 < n && strchr("0123456789.(-", s[i + 1]));
-        size_t money = start ? money_at(s + i, n - i) : 0;
-        size_t k = start && (digit || money) ? run_at(s + i + money, n - i - money) : 0;
-        if (k) k += money;
-        if (!k) {
-            while (strchr("-+(", s[i]) && i + 1 < n) i++; /* signs that lead nowhere are passed once */
-            i++;
-            continue;
+    size_t chunk = i;
+    if (i == 0 || strchr(" =\"*>~:$", s[i - 1])) return true;
+    if (!strchr("(/^+-*|[,{", s[i - 1])) return false;
+    while (chunk > 0 && i - chunk < 60 && !strchr(" \n$\"", s[chunk - 1])) chunk--;
+    return is_formula_part(s + chunk, i - chunk - (s[i - 1] == ','));
+}
+
+/* The next number at or behind *i. */
+static bool run_next(const char *s, size_t n, size_t *i, struct run *out)
+{
+    while (*i < n) {
+        bool digit = isdigit((unsigned char)s[*i]) ||
+                     (strchr("-+(.", s[*i]) && *i + 1 < n && strchr("0123456789.(-", s[*i + 1]));
+        size_t money = money_at(s + *i, n - *i);
+        bool begins = (digit || money) && may_begin(s, *i);
+        size_t k = begins ? run_at(s + *i + money, n - *i - money) : 0;
+        if (k) {
+            k += money;
+            *out = (struct run){.at = *i, .n = k + percent_behind(s + *i + k, n - *i - k)};
+            *i += k;
+            return true;
         }
-        struct run here = {.at = i, .n = k + percent_behind(s + i + k, n - i - k)};
-        size_t from = before.at, end = from + before.n, to = i + here.n;
-        bool joined = before.n && joins(s + end, i - end);
-        before = joined ? (struct run){.at = from, .n = to - from} : here;
+        if (begins) /* signs that lead nowhere are passed once */
+            while (strchr("-+(", s[*i]) && *i + 1 < n && strchr("-+(", s[*i + 1])) ++*i;
+        ++*i;
+    }
+    return false;
+}
+
+/* The run as a formula, with what belongs to it. False when that is cut off inside of braces. */
+static bool run_written(struct work *w, const char *s, size_t n, const struct run *r, bool bare,
+                        struct found_number *out)
+{
+    size_t to = r->at + r->n, from = formula_before(s, n, r->at, to), prefix;
+    bool formula = !bare && (from < r->at || formula_goes_on(s, n, to));
+    if (bare && from < r->at) return false;
+    if (r->join == ROUNDED || r->join == RESTATED) {
+        str_add(&out->text, s + from, r->gap - from);
+        str_puts(&out->text, r->join == ROUNDED ? " \\approx " : " or ");
+        from = r->gap + r->gap_n;
+    }
+    if (formula && (prefix = math_prefix(w, s + from, n - from)) > to - from) to = from + prefix;
+    str_add(&out->text, s + from, to - from);
+    size_t unit = measure_behind(s + to, n - to);
+    if (unit) str_addf(&out->text, "\\text{ %.*s}", (int)unit, s + to);
+    out->restated = r->join >= RESTATED;
+    int depth = 0;
+    for (const char *p = out->text.p; *p; p++) depth += (*p == '{') - (*p == '}');
+    return depth == 0;
+}
+
+/* `here` together with the run in front, where the two belong together. */
+static struct run run_joined(const char *s, size_t n, const struct run *before, const struct run *here)
+{
+    size_t end = before->at + before->n, unit = measure_behind(s + end, n - end);
+    enum join join =
+        before->n && end + unit < here->at ? joined(s + end + unit, here->at - end - unit) : APART;
+    if (join == APART || (join == LISTED && unit)) return *here;
+    return (struct run){.at = before->at,
+                        .n = here->at + here->n - before->at,
+                        .gap = end + unit,
+                        .gap_n = here->at - end - unit,
+                        .join = join};
+}
+
+bool number_find(struct work *w, const char *s, size_t n, enum number which, struct found_number *out)
+{
+    struct run kept[RUNS_KEPT], before = {0}, here;
+    bool last = which != NUMBER_FIRST;
+    size_t count = 0;
+    for (size_t i = 0; (last || count < 2) && run_next(s, n, &i, &here);) {
+        size_t to = here.at + here.n;
+        i = to += measure_behind(s + to, n - to);
+        before = run_joined(s, n, &before, &here);
+        if (before.join == ROUNDED) count--; /* it takes the place of what it rounds */
         /* In 2020, 12 people came: what goes on is no list */
-        kept[count++ % RUNS_KEPT] = sentence_ends(s + to, n - to) ? before : here;
-        i += k;
+        bool one = before.join == ROUNDED || sentence_ends(s + to, n - to);
+        kept[count++ % RUNS_KEPT] = one ? before : here;
     }
+    if (!last && count == 2 && kept[1].join < RESTATED) count = 1;
+    const struct run *best = NULL;
     for (size_t k = count; k > 0 && count - k < RUNS_KEPT; k--) {
-        struct run here = kept[(k - 1) % RUNS_KEPT];
-        here.relation = phrase_around(s, n, here.at, here.at + here.n);
-        if (k == count || here.relation != R_NE) *out = here;
-        if (here.relation != R_NE) break; /* 12, not 13 */
+        const struct run *r = &kept[(k - 1) % RUNS_KEPT];
+        int relation = phrase_around(s, n, r->at, r->at + r->n);
+        if (k < count && relation == R_NE) continue; /* 12, not 13 */
+        best = r;
+        out->relation = relation;
+        if (relation != R_NE) break;
     }
-    return count > 0;
+    return best && run_written(w, s, n, best, which == NUMBER_BARE, out);
 }

@@ -57,12 +57,16 @@ bool rounds_to(struct judge *j, struct node *x, struct node *shown)
     if (!x || !shown) return false;
     fmpq_init(place);
     struct node *far = node_2(j->w, K_ADD, 0, x, node_1(j->w, K_NEG, 0, shown)), *most;
-    if (last_place(j, shown, place))
-        most = node_num(j->w, place);
-    else /* a formula: two digits */
-        most = node_2(j->w, K_DIV, 0, node_1(j->w, K_FN, F_ABS, shown), node_int(j->w, 100));
-    fmpq_clear(place);
+    struct node *size = node_1(j->w, K_FN, F_ABS, x), *shown_size = node_1(j->w, K_FN, F_ABS, shown);
     far = node_1(j->w, K_FN, F_ABS, far);
+    if (last_place(j, shown, place)) {
+        /* half of it; digits may also be cut off */
+        if (size && shown_size && order_of(j, size, shown_size) == -1) fmpq_div_2exp(place, place, 1);
+        most = node_num(j->w, place);
+    } else { /* a formula: two digits */
+        most = node_2(j->w, K_DIV, 0, shown_size, node_int(j->w, 100));
+    }
+    fmpq_clear(place);
     int order = far && most ? order_of(j, far, most) : 2;
     return order == -1 || order == 0;
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "verify/verify_int.h"
+#include "verify/compare_int.h"
 
 #define READINGS_MAX 3
 
@@ -116,6 +116,17 @@ static struct node *number_in_words(struct trial *t, struct node *words)
     return node_named(&t->w, K_UNIT, work_text(&t->w, name, strlen(name)), &n, 1);
 }
 
+/* 1/2 or 0.5, 12 minutes or 720 seconds: two values that agree are one, others a list. */
+static struct node *restated(struct trial *t, struct node *n)
+{
+    if (n->kind != K_SEQ || n->op || n->n != 2 || n->rows != 'o') return n;
+    bool units = n->arg[0]->kind == K_UNIT && n->arg[1]->kind == K_UNIT;
+    bool same = compare_nodes(&t->j, n->arg[0], n->arg[1]) == YES ||
+                (!units && node_has_decimal(n->arg[1]) && rounds_to(&t->j, n->arg[0], n->arg[1]));
+    static const char sign[] = {R_APPROX, 0};
+    return same ? node_named(&t->w, K_REL, sign, n->arg, 2) : n;
+}
+
 static struct node *read_candidate(struct trial *t, const struct candidate *c, const char **why)
 {
     /* An answer in plain text that is mere words goes on to be looked through; one run of letters is a
@@ -132,6 +143,7 @@ static struct node *read_candidate(struct trial *t, const struct candidate *c, c
     }
     if (n && n->kind == K_TEXT && !t->w.p->text_exact) n = number_spelled(t, n);
     if (n && n->kind == K_TEXT && !words_asked && !t->w.p->text_exact) n = number_in_words(t, n);
+    if (n) n = restated(t, n);
     if (n && c->percent && !c->box && n->kind != K_PERCENT) n = node_1(&t->w, K_PERCENT, 0, n);
     if (n && c->relation) {
         char sign[] = {(char)c->relation, 0};
@@ -377,10 +389,23 @@ static void judge_answer(struct trial *t)
     }
 }
 
+static bool yes_no_is(const struct candidate *c)
+{
+    static const char *const all[] = {"yes", "no", "true", "false", NULL};
+    const char *word = yes_no_said(c->p, c->n);
+    struct str text;
+    str_init(&text, 0);
+    clean_text(c->p, c->n, &text);
+    bool is = word && is_among(text.p, text.len, all);
+    str_release(&text);
+    return is;
+}
+
 static enum want wanted(const struct trial *t)
 {
     const struct node *n = t->n_readings ? t->reading[0].node : NULL;
     if (t->choice && t->w.p->choice) return WANT_CHOICE;
+    if (t->n_readings && yes_no_is(t->reading[0].from)) return WANT_YES_NO;
     if (is_closed_number(n)) return WANT_NUMBER;
     return !n || n->kind == K_TEXT ? WANT_TEXT : WANT_ANY;
 }

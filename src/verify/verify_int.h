@@ -196,16 +196,37 @@ size_t math_prefix(struct work *w, const char *s, size_t n);
 /* Bytes of the command of a currency at s, and of the blanks behind it; 0. */
 size_t money_at(const char *s, size_t n);
 
+/* ---- clause.c ------------------------------------------------------------------------------------------ */
+
+struct word {
+    const char *p;
+    size_t n;
+};
+/* Words of letters, with the apostrophes and slashes inside them; at most max. Their number. */
+int clause_words(const char *s, size_t n, struct word *out, int max);
+struct clause {
+    size_t begin, end;
+};
+/* The clause of running text in which s[from..to) stands, beginning with the word that joins it on. */
+struct clause clause_around(const char *s, size_t n, size_t from, size_t to);
+bool gives_reason(const char *s, size_t n); /* because, if, while: such a clause names no answer */
+bool is_predicate(const char *s, size_t n); /* is, has, would: does a verb stand here? */
+/* "a guess", "I think": is the letter at s an article or a pronoun rather than a name or a choice? */
+bool is_article(const char *s, size_t n);
+
 /* ---- phrase.c ------------------------------------------------------------------------------------------ */
 
 /* What words beside a number make of it: 0 when they say nothing about its value; R_LT, R_LE, R_GT, R_GE: a
  * bound; R_NE: it is denied; R_OTHER: one of several, or computed with. */
 int phrase_before(const char *s, size_t n);
 int phrase_behind(const char *s, size_t n, size_t *at, size_t *length); /* where these words stand */
-/* "a guess", "I think": is the letter at s an article or a pronoun rather than a name or a choice? */
-bool is_article(const char *s, size_t n);
-/* The same of the clause of running text in which the number s[from..to) stands. */
+/* The same of the clause c in which the number s[from..to) stands, or of its clause in running text. */
+int phrase_in(const char *s, struct clause c, size_t from, size_t to);
 int phrase_around(const char *s, size_t n, size_t from, size_t to);
+/* Does the sentence deny or only suppose what s[at..) then claims: "it is wrong that the answer is", "if"? */
+bool claim_denied(const char *s, size_t at);
+/* Do the words at s, behind a comma, still speak of the number in front: "or 6", "plus or minus 8"? */
+bool phrase_continues(const char *s, size_t n);
 /* The unknown of a relation that names none: "less than 12". */
 #define UNNAMED "?"
 
@@ -345,12 +366,15 @@ enum truth compare_nodes(struct judge *j, struct node *g, struct node *a);
 
 /* ---- finding: delimit.c, extract.c -------------------------------------------------------------------- */
 
+/* Values side by side: 1, 2 and 3; 1/2 or 0.5; 2/7, or about 28.6%. */
+enum join { APART, LISTED, RESTATED, ROUNDED };
 struct span {
     size_t at, n, end; /* content; end: behind the closing mark and a percent sign */
     size_t from;       /* of a box: its backslash */
     bool percent, box;
+    enum join join; /* to the one in front */
 };
-enum want { WANT_ANY, WANT_NUMBER, WANT_TEXT, WANT_CHOICE };
+enum want { WANT_ANY, WANT_NUMBER, WANT_TEXT, WANT_YES_NO, WANT_CHOICE };
 struct candidate {
     const char *p; /* into finder.text or finder.owned */
     size_t n;
@@ -379,6 +403,8 @@ void finder_release(struct finder *f);
 /* The letters that running text chooses; behind "the answer is"; 0: none. */
 unsigned choice_said(const char *s, size_t n);
 unsigned choice_behind(const char *s, size_t n);
+/* "yes" or "no" (or "true", "false") where such a word begins a sentence, the last time; NULL. */
+const char *yes_no_said(const char *s, size_t n);
 /* The letter, or letters, of a choice at the beginning of a text: "(B) 12" (not alone), "A, C" (alone). 0
  * if none. */
 unsigned choice_at(const char *s, size_t n, bool *alone);
