@@ -55,6 +55,16 @@ int lines_close(struct lines *l, int rc, struct err *e)
     return rc;
 }
 
+json_t *lines_json(const char *text)
+{
+    json_t *list = json_array();
+    for (size_t n; *text; text += n + (text[n] == '\n')) {
+        n = strcspn(text, "\n");
+        json_array_append_new(list, json_stringn(text, n));
+    }
+    return list;
+}
+
 /* ---- the id, as written ------------------------------------------------------------------------------- */
 
 static const char *blanks_skip(const char *p, const char *end)

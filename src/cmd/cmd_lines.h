@@ -33,4 +33,7 @@ struct lines_job {
 };
 int lines_map(const struct lines_job *job, struct err *e);
 
+/* A text as the list of its lines. */
+json_t *lines_json(const char *text);
+
 #endif

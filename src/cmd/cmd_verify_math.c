@@ -27,7 +27,9 @@ static const struct opt verify_options[] = {
     {.key = "explain",
      .type = OPT_BOOL,
      .fallback = "false",
-     .help = "with --gold and --answer: what was found, how it was read, what was compared"},
+     .help =
+         "show the places where the answer was sought, parse trees, the normal forms compared and what the "
+         "verdict rests on: before it, or in each record as \"explain\", a list of lines"},
     {.key = "out", .type = OPT_STR, .help = "file for the results (default: standard output)"},
     {0}};
 static const struct opt *const verify_tables[] = {verify_options, NULL};
@@ -50,9 +52,15 @@ static const char *text_of(json_t *v, char number[64])
     return number;
 }
 
+struct verify_job {
+    struct verify_params params;
+    bool explain;
+};
+
 static json_t *verify_record(void *ctx, const json_t *record, struct err *e)
 {
-    struct verify_params p = *(const struct verify_params *)ctx;
+    const struct verify_job *job = ctx;
+    struct verify_params p = job->params;
     char gold_number[64], answer_number[64];
     const char *gold = text_of(json_object_get(record, "gold"), gold_number);
     const char *answer = text_of(json_object_get(record, "answer"), answer_number);
@@ -62,29 +70,33 @@ static json_t *verify_record(void *ctx, const json_t *record, struct err *e)
         return NULL;
     }
     if (verify_params_read(json_object_get(record, "params"), &p, e)) return NULL;
-    verify_math(gold, answer, &p, &r);
+    struct str steps;
+    str_init(&steps, 0);
+    verify_explain(gold, answer, &p, &r, job->explain ? &steps : NULL);
     char reason[320];
     snprintf(reason, sizeof reason, "%s%s", r.verdict == VERDICT_UNDECIDED ? "undecided: " : "", r.reason);
-    return json_pack("{s:b,s:s,s:s,s:s}", "correct", r.verdict == VERDICT_CORRECT, "gold_parsed", r.gold,
-                     "answer_parsed", r.answer, "reason", reason);
+    json_t *out = json_pack("{s:b,s:s,s:s,s:s}", "correct", r.verdict == VERDICT_CORRECT, "gold_parsed",
+                            r.gold, "answer_parsed", r.answer, "reason", reason);
+    if (job->explain) json_object_set_new(out, "explain", lines_json(steps.p));
+    str_release(&steps);
+    return out;
 }
 
 static int verify_run(struct conf *c, struct err *e)
 {
     const char *gold = conf_str(c, "gold"), *answer = conf_str(c, "answer"), *jsonl = conf_str(c, "jsonl");
-    struct verify_params p = verify_defaults(mode_of(conf_str(c, "mode")));
-    bool explain = conf_bool(c, "explain");
-    p.raw = conf_bool(c, "raw");
+    struct verify_job v = {verify_defaults(mode_of(conf_str(c, "mode"))), conf_bool(c, "explain")};
+    v.params.raw = conf_bool(c, "raw");
     if (jsonl && !gold && !answer) {
         struct lines_job job = {
-            .in = jsonl, .out = conf_str(c, "out"), .f = verify_record, .ctx = &p, .counted = true};
+            .in = jsonl, .out = conf_str(c, "out"), .f = verify_record, .ctx = &v, .counted = true};
         return lines_map(&job, e);
     }
     if (jsonl || !gold || !answer) return err_usage(e, "give --gold G and --answer A, or --jsonl FILE");
     struct receipt r;
     struct str steps;
-    str_init(&steps, 1 << 20);
-    verify_explain(gold, answer, &p, &r, explain ? &steps : NULL);
+    str_init(&steps, 0);
+    verify_explain(gold, answer, &v.params, &r, v.explain ? &steps : NULL);
     fputs(steps.p, stdout);
     str_release(&steps);
     puts(r.verdict == VERDICT_CORRECT ? "correct" : "incorrect");

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "verify/compare_int.h"
+#include "verify/explain.h"
 
 #define ITEMS_MAX 256
 
@@ -549,6 +550,7 @@ enum truth compare_values(struct judge *j, struct node *g, struct node *a)
         judge_say(j, "%s", j->w->over ? j->w->over : "nested too deep");
         return UNKNOWN;
     }
+    struct pair_shown before = explain_compare(j, g, a);
     g = tuple_signs(j, spread_signs(j, single(g)), a);
     a = g ? tuple_signs(j, spread_signs(j, single(a)), g) : NULL;
     enum truth t = UNKNOWN;
@@ -557,5 +559,5 @@ enum truth compare_values(struct judge *j, struct node *g, struct node *a)
     else if (g && a)
         t = by_kind(j, g, a);
     j->depth--;
-    return t;
+    return explain_result(j, before, t);
 }

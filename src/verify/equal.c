@@ -7,10 +7,9 @@
  *   when it
  *   agrees to AGREE_BITS bits, and the reason says so. With variables: balls at random points.
  */
-#include <stdio.h>
 #include <string.h>
 
-#include "verify/verify_int.h"
+#include "verify/explain.h"
 
 #define AGREE_BITS  1000  /* a constant that no bound decides: 300 digits */
 #define PROOF_BITS  24000 /* precision up to which a separation bound is followed */
@@ -23,15 +22,6 @@
 #define LINE_NODES  2000
 #define POINT_BITS  90 /* agreement asked at a point */
 /* To each of these twice the bits are added in which a difference may hide (struct eval). */
-
-void judge_say(struct judge *j, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(j->reason, sizeof j->reason, fmt, ap);
-    va_end(ap);
-    if (j->explain) str_addf(j->explain, "  %s\n", j->reason);
-}
 
 /* ---- decimals ----------------------------------------------------------------------------------------- */
 
@@ -46,6 +36,15 @@ static bool rounded(const arb_t x, fmpz_t out, slong prec)
     bool good = arb_get_unique_fmpz(out, t);
     arb_clear(t);
     return good;
+}
+
+static void rounded_show(struct judge *j, const fmpz_t p, const fmpz_t q, slong places)
+{
+    if (!j->w->explain) return;
+    char *x = fmpz_get_str(NULL, 10, p), *y = fmpz_get_str(NULL, 10, q);
+    explain_line(j->w->explain, "rounded", "%s and %s, in units of 10^-%ld", x, y, (long)places);
+    flint_free(x);
+    flint_free(y);
 }
 
 /* The decimals to round to: those asked, or, when both numbers are below a thousandth, three digits at
@@ -92,7 +91,9 @@ static bool decimals_agree(struct judge *j, const acb_t x, const acb_t y, slong 
     arb_set_fmpz(ten, p);
     arb_mul(s, a, ten, prec);
     arb_mul(t, b, ten, prec);
-    bool same = rounded(s, p, prec) && rounded(t, q, prec) && fmpz_equal(p, q);
+    bool known = rounded(s, p, prec) && rounded(t, q, prec), same = known && fmpz_equal(p, q);
+    if (known) rounded_show(j, p, q, places);
+    if (same) j->rests |= RESTS_ROUNDING;
     judge_say(j, same ? "equal when rounded to %ld decimals" : "different when rounded to %ld decimals",
               (long)places);
     arb_clear(s);
@@ -171,7 +172,7 @@ static bool is_approximate(const struct node *n)
 struct constants {
     struct node *g, *a, *difference;
     acb_t x, y, d;
-    slong hidden;
+    slong hidden, prec; /* prec: of the values; 0: there are none */
     bool complex, decimal;
 };
 
@@ -182,7 +183,18 @@ static bool values_at(struct judge *j, struct constants *c, slong prec)
     bool good = eval_node(&v, c->g, c->x) && eval_node(&v, c->a, c->y);
     if (good) acb_sub(c->d, c->x, c->y, prec);
     c->hidden = 2 * v.hidden;
+    c->prec = good ? prec : 0;
     return good;
+}
+
+static void values_show(struct judge *j, const struct constants *c)
+{
+    struct explain *x = j->w->explain;
+    if (!x || !c->prec) return;
+    explain_line(x, "enclosure", "balls that hold the values, computed with %ld bits", (long)c->prec);
+    explain_ball(x, "", c->x, c->prec);
+    explain_ball(x, "", c->y, c->prec);
+    explain_ball(x, "difference", c->d, 20);
 }
 
 /* The differences that decimals excuse. */
@@ -191,6 +203,7 @@ static enum truth excused(struct judge *j, struct constants *c)
     const struct node *broken = broken_off(c->g) ? broken_off(c->g) : broken_off(c->a);
     if (broken && begins_with(c->x, c->y, broken->rows, 256)) {
         judge_say(j, "the %d decimals given agree", broken->rows);
+        j->rests |= RESTS_BROKEN_OFF;
         return YES;
     }
     if (c->decimal && decimals_agree(j, c->x, c->y, 256)) return YES;
@@ -204,6 +217,7 @@ static enum truth constants_meet(struct judge *j, struct constants *c, slong pre
     slong asked = AGREE_BITS + c->hidden;
     if (is_approximate(c->difference)) {
         bool near = c->hidden < APPROX_BITS && negligible(c->d, c->x, c->y, APPROX_BITS);
+        if (near) j->rests |= RESTS_QUADRATURE;
         judge_say(j, near ? "equal to 15 digits, computed numerically"
                           : "the numbers could not be told apart, nor shown to be equal");
         return near ? YES : UNKNOWN;
@@ -216,10 +230,12 @@ static enum truth constants_meet(struct judge *j, struct constants *c, slong pre
     if (followed || asked > PROOF_BITS || prec <= asked || !negligible(c->d, c->x, c->y, asked))
         return UNKNOWN;
     judge_say(j, "equal to %ld digits", (long)(asked * 3 / 10));
+    j->rests |= RESTS_DIGITS;
     return YES;
 }
 
-static enum truth constants_decided(struct judge *j, struct constants *c)
+/* NO: their balls are apart. */
+static enum truth constants_apart(struct judge *j, struct constants *c)
 {
     double log2_bound = 0;
     bool algebraic = zero_bound(j->w, c->difference, &log2_bound);
@@ -230,7 +246,7 @@ static enum truth constants_decided(struct judge *j, struct constants *c)
             judge_say(j, "%s", j->w->over ? j->w->over : "a value is undefined or too large to be computed");
             return UNKNOWN;
         }
-        if (!acb_contains_zero(c->d)) break;
+        if (!acb_contains_zero(c->d)) return NO;
         enum truth t = constants_meet(j, c, prec, algebraic ? &log2_bound : NULL);
         if (t == YES || approximate) return t;
         if (most < AGREE_BITS + c->hidden && c->hidden < PROOF_BITS) most = AGREE_BITS + c->hidden;
@@ -239,7 +255,13 @@ static enum truth constants_decided(struct judge *j, struct constants *c)
             return UNKNOWN;
         }
     }
-    return values_at(j, c, 256) || values_at(j, c, 128) ? excused(j, c) : NO;
+}
+
+static enum truth constants_decided(struct judge *j, struct constants *c)
+{
+    enum truth t = constants_apart(j, c);
+    values_show(j, c);
+    return t == NO && (values_at(j, c, 256) || values_at(j, c, 128)) ? excused(j, c) : t;
 }
 
 /* The same base or function of two different things decides without values: towers of powers. */
@@ -343,6 +365,20 @@ struct points {
     int agree;
 };
 
+/* A point at which the two differ. */
+static void point_show(const struct points *p, const acb_t x, const acb_t y, slong prec)
+{
+    struct explain *e = p->j->w->explain;
+    for (int i = 0; e && i < p->env.n; i++) {
+        char *s = arb_get_str(acb_realref(&p->env.value[i]), 10, ARB_STR_NO_RADIUS);
+        bool line = strcmp(p->env.name[i], LINE_NAME) == 0;
+        explain_line(e, i ? "" : "point", "%s = %s", line ? "along a line, t" : p->env.name[i], s);
+        flint_free(s);
+    }
+    explain_ball(e, "enclosure", x, prec);
+    explain_ball(e, "", y, prec);
+}
+
 /* At one point: YES equal, NO different, UNKNOWN says nothing. */
 static enum truth point_decides(struct points *p)
 {
@@ -358,9 +394,12 @@ static enum truth point_decides(struct points *p)
         p->limited = p->limited || v.limited;
         if (!good) break;
         acb_sub(d, x, y, prec);
-        if (!acb_contains_zero(d))
+        if (!acb_contains_zero(d)) {
             t = NO;
-        else if (negligible(d, x, y, POINT_BITS + 2 * v.hidden)) t = YES;
+            point_show(p, x, y, prec);
+        } else if (negligible(d, x, y, POINT_BITS + 2 * v.hidden)) {
+            t = YES;
+        }
     }
     acb_clear(x);
     acb_clear(y);
@@ -466,6 +505,7 @@ static enum truth equal_at_points(struct judge *j, struct node *g, struct node *
     }
     if (p.agree >= POINTS_MIN && !p.limited && !j->w->over) {
         judge_say(j, "equal at %d points, to 27 digits each", p.agree);
+        j->rests |= RESTS_POINTS;
         return YES;
     }
     judge_say(j, "%s", j->w->over ? j->w->over : "the formulas could not be evaluated at enough points");
@@ -474,6 +514,20 @@ static enum truth equal_at_points(struct judge *j, struct node *g, struct node *
 
 /* ---- together ----------------------------------------------------------------------------------------- */
 
+static void rationals_show(struct judge *j, const fmpq_t x, const fmpq_t y)
+{
+    struct str a, b;
+    if (!j->w->explain) return;
+    str_init(&a, 0);
+    str_init(&b, 0);
+    rational_print(x, &a);
+    rational_print(y, &b);
+    explain_line(j->w->explain, "rational", "%s", a.p);
+    explain_line(j->w->explain, "", "%s", b.p);
+    str_release(&a);
+    str_release(&b);
+}
+
 static enum truth by_exact_value(struct judge *j, struct node *g, struct node *a, bool decimal)
 {
     fmpq_t x, y;
@@ -481,6 +535,7 @@ static enum truth by_exact_value(struct judge *j, struct node *g, struct node *a
     fmpq_init(x);
     fmpq_init(y);
     if (exact_value(j->w, g, x) && exact_value(j->w, a, y)) {
+        if (g->n || a->n) rationals_show(j, x, y);
         if (fmpq_equal(x, y)) {
             judge_say(j, "equal rational numbers");
             t = YES;
@@ -525,7 +580,7 @@ static int improper(const struct node *n)
     return n->op == C_INF ? sign : n->op == C_UNDEFINED ? 2 : 0;
 }
 
-enum truth equal_expression(struct judge *j, struct node *g, struct node *a)
+static enum truth expression_same(struct judge *j, struct node *g, struct node *a)
 {
     bool proof;
     int far_g = improper(g), far_a = improper(a);
@@ -540,6 +595,7 @@ enum truth equal_expression(struct judge *j, struct node *g, struct node *a)
         judge_say(j, "the same formula");
         return YES;
     }
+    if (g->n || a->n) explain_line(j->w->explain, "structure", "different, terms and factors in any order");
     struct names names = {0};
     names_free_in(g, &names);
     names_free_in(a, &names);
@@ -557,6 +613,7 @@ enum truth equal_expression(struct judge *j, struct node *g, struct node *a)
     if (expanded != NO) {
         judge_say(j, expanded == YES ? "the same after expansion"
                                      : "the same at random points of three prime fields");
+        if (expanded != YES) j->rests |= RESTS_RESIDUES;
         return YES;
     }
     t = closed ? towers(j, g, a) : UNKNOWN;
@@ -570,6 +627,12 @@ enum truth equal_expression(struct judge *j, struct node *g, struct node *a)
         return UNKNOWN;
     }
     return equal_at_points(j, g, a, &names);
+}
+
+enum truth equal_expression(struct judge *j, struct node *g, struct node *a)
+{
+    struct pair_shown before = explain_compare(j, g, a);
+    return explain_result(j, before, expression_same(j, g, a));
 }
 
 int order_of(struct judge *j, struct node *a, struct node *b)

@@ -9,7 +9,7 @@
  */
 #include <ulong_extras.h>
 
-#include "verify/verify_int.h"
+#include "verify/explain.h"
 
 #define PRIMES        3
 #define FACTORIAL_MAX 3000000
@@ -175,9 +175,13 @@ enum truth modular_same(struct work *w, const struct node *a, const struct node 
         }
         if (left != right) {
             *proof = !f.opaque;
+            explain_line(w->explain, "residues", "%lu modulo %lu%s", left, f.p,
+                         f.opaque ? ", roots and functions taken as variables" : "");
+            explain_line(w->explain, "", "%lu", right);
             return NO;
         }
         agree++;
     }
+    if (agree == PRIMES) explain_line(w->explain, "residues", "equal modulo three primes of 61 bits");
     return agree == PRIMES ? YES : UNKNOWN;
 }

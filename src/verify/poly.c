@@ -10,7 +10,7 @@
 #include <fmpz_mpoly.h>
 #include <fmpz_vec.h>
 
-#include "verify/verify_int.h"
+#include "verify/explain.h"
 
 #define GENERATORS_MAX 10
 #define TERMS_MAX      600
@@ -180,11 +180,36 @@ static void pair_release(struct poly *p, struct quotient q[2])
     fmpz_mpoly_ctx_clear(p->ctx);
 }
 
+/* Both quotients, under a name for what they are compared as. */
+static void pair_show(const struct poly *p, const struct quotient q[2], const char *label)
+{
+    struct str name[GENERATORS_MAX];
+    const char *names[GENERATORS_MAX] = {"x"};
+    if (!p->w->explain) return;
+    for (int i = 0; i < p->n; i++) {
+        str_init(&name[i], 60);
+        node_print(p->generator[i], &name[i]);
+        names[i] = name[i].p;
+    }
+    for (int i = 0; i < 2; i++) {
+        char *num = fmpz_mpoly_get_str_pretty(q[i].num, names, p->ctx);
+        char *den = fmpz_mpoly_get_str_pretty(q[i].den, names, p->ctx);
+        if (strcmp(den, "1") == 0)
+            explain_line(p->w->explain, i ? "" : label, "%s", num);
+        else
+            explain_line(p->w->explain, i ? "" : label, "(%s)/(%s)", num, den);
+        flint_free(num);
+        flint_free(den);
+    }
+    for (int i = 0; i < p->n; i++) str_release(&name[i]);
+}
+
 enum truth poly_same(struct work *w, const struct node *a, const struct node *b)
 {
     struct poly p;
     struct quotient q[2];
     if (!pair_of(&p, w, a, b, q)) return UNKNOWN;
+    pair_show(&p, q, "polynomial");
     fmpz_mpoly_t left, right;
     fmpz_mpoly_init(left, p.ctx);
     fmpz_mpoly_init(right, p.ctx);
@@ -197,8 +222,8 @@ enum truth poly_same(struct work *w, const struct node *a, const struct node *b)
     return t;
 }
 
-/* The numerator without what it shares with the denominator, and without its content; first coefficient >
- * 0. */
+/* The numerator alone, without what it shares with the denominator, and without its content; first
+ * coefficient > 0. */
 static bool numerator_normal(struct poly *p, struct quotient *q)
 {
     fmpz_mpoly_t g;
@@ -211,6 +236,7 @@ static bool numerator_normal(struct poly *p, struct quotient *q)
         if (fmpz_sgn(q->num->coeffs) < 0) fmpz_neg(content, content);
         fmpz_mpoly_scalar_divexact_fmpz(q->num, q->num, content, p->ctx);
     }
+    fmpz_mpoly_one(q->den, p->ctx);
     fmpz_mpoly_clear(g, p->ctx);
     fmpz_clear(content);
     return good;
@@ -222,8 +248,10 @@ enum truth poly_proportional(struct work *w, const struct node *a, const struct 
     struct quotient q[2];
     if (!pair_of(&p, w, a, b, q)) return UNKNOWN;
     enum truth t = UNKNOWN;
-    if (numerator_normal(&p, &q[0]) && numerator_normal(&p, &q[1]))
+    if (numerator_normal(&p, &q[0]) && numerator_normal(&p, &q[1])) {
+        pair_show(&p, q, "numerators");
         t = fmpz_mpoly_equal(q[0].num, q[1].num, p.ctx) ? YES : NO;
+    }
     pair_release(&p, q);
     return t;
 }

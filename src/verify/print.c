@@ -1,4 +1,4 @@
-/* print.c: a tree on one line, for receipts and explanations. */
+/* print.c: a tree on one line, for receipts, and as a tree, for explanations. */
 #include <string.h>
 
 #include "verify/verify_int.h"
@@ -108,20 +108,20 @@ static void print_sum(const struct node *n, struct str *out, int depth)
     }
 }
 
-static void print_number(const struct node *n, struct str *out)
+void rational_print(const fmpq_t q, struct str *out)
 {
-    if (fmpz_bits(fmpq_numref(n->q)) > 4000 || fmpz_bits(fmpq_denref(n->q)) > 4000) {
+    if (fmpz_bits(fmpq_numref(q)) > 4000 || fmpz_bits(fmpq_denref(q)) > 4000) {
         str_puts(out, "(a long number)");
         return;
     }
-    char *s = fmpz_get_str(NULL, 10, fmpq_numref(n->q));
+    char *s = fmpq_get_str(NULL, 10, q);
     str_puts(out, s);
     flint_free(s);
-    if (!fmpz_is_one(fmpq_denref(n->q))) {
-        s = fmpz_get_str(NULL, 10, fmpq_denref(n->q));
-        str_addf(out, "/%s", s);
-        flint_free(s);
-    }
+}
+
+static void print_number(const struct node *n, struct str *out)
+{
+    rational_print(n->q, out);
     if (n->ellipsis) str_puts(out, "...");
 }
 
@@ -246,4 +246,108 @@ static void print(const struct node *n, struct str *out, int depth)
 void node_print(const struct node *n, struct str *out)
 {
     print(n, out, 0);
+}
+
+/* ---- as a tree ---------------------------------------------------------------------------------------- */
+
+#define DRAW_LINES 40
+#define DRAW_DEPTH 30
+
+struct drawing {
+    struct str *out;
+    int indent, lines; /* lines: drawn so far */
+    bool cut;
+};
+
+/* Up to `most`: parts may be shared, and be met many times. */
+static int nodes_in(const struct node *n, int most)
+{
+    int count = 1;
+    for (int i = 0; i < n->n && count < most; i++) count += nodes_in(n->arg[i], most - count);
+    return count;
+}
+
+static void relation_label(const struct node *n, struct str *out)
+{
+    str_puts(out, "relation");
+    for (int i = 0; i + 1 < n->n; i++) str_addf(out, " %s", relation_signs[(int)n->name[i]]);
+}
+
+static void sequence_label(const struct node *n, struct str *out)
+{
+    if (!n->op)
+        str_puts(out, n->rows == 'o' ? "one of" : "list");
+    else
+        str_addf(out, "%s %c %c", n->op == '{' ? "set" : "sequence", n->op, (char)n->rows);
+}
+
+/* What a node is, without its parts. */
+static void node_label(const struct node *n, struct str *out)
+{
+    static const char *const plain[] = {
+        [K_ADD] = "sum",         [K_MUL] = "product",        [K_NEG] = "minus",
+        [K_DIV] = "quotient",    [K_POW] = "power",          [K_ROOT] = "root",
+        [K_PERCENT] = "percent", [K_DEGREE] = "degrees",     [K_BASED] = "in a base",
+        [K_RATIO] = "ratio",     [K_MOD] = "residue modulo", [K_BUILDER] = "set of all",
+        [K_CASES] = "cases",     [K_ELLIPSIS] = "and so on"};
+    switch ((enum kind)n->kind) {
+    case K_SYM:
+    case K_CONST:
+    case K_TEXT:
+    case K_NUMSET: print(n, out, 0); break;
+    case K_NUM:
+        print_number(n, out);
+        if (n->decimal) str_puts(out, ", a decimal");
+        break;
+    case K_ROOT: str_puts(out, node_is_int(n->arg[1], 2) ? "square root" : plain[K_ROOT]); break;
+    case K_FN: str_puts(out, functions[n->op] ? functions[n->op] : "function"); break;
+    case K_APPLY: str_addf(out, "function %s", n->name); break;
+    case K_PM: str_puts(out, n->op == '+' ? "plus or minus" : "minus or plus"); break;
+    case K_UNIT: str_addf(out, "unit \"%s\"", n->name); break;
+    case K_SEQ: sequence_label(n, out); break;
+    case K_MATRIX: str_addf(out, "matrix of %d rows", n->rows); break;
+    case K_REL: relation_label(n, out); break;
+    case K_SETOP:
+        str_puts(out, n->op == 'u'   ? "union"
+                      : n->op == 'n' ? "intersection"
+                      : n->op == '^' ? "power of a set"
+                                     : "difference of sets");
+        break;
+    default: str_puts(out, plain[n->kind]);
+    }
+}
+
+static void line_of(struct drawing *d, int depth)
+{
+    if (d->lines++) str_addf(d->out, "%*s", d->indent + 2 * depth, "");
+}
+
+static void draw(struct drawing *d, const struct node *n, int depth)
+{
+    struct str label;
+    bool square = n->kind == K_ROOT && node_is_int(n->arg[1], 2);
+    line_of(d, depth);
+    str_init(&label, 200);
+    node_label(n, &label);
+    str_addf(d->out, "%s%s\n", label.p, label.full ? "..." : "");
+    str_release(&label);
+    for (int i = 0; i < (square ? 1 : n->n) && !d->cut; i++) {
+        d->cut = d->lines >= DRAW_LINES;
+        if (d->cut) break;
+        if (depth < DRAW_DEPTH) {
+            draw(d, n->arg[i], depth + 1);
+        } else {
+            line_of(d, depth + 1);
+            str_addf(d->out, "... (%d nodes)\n", nodes_in(n->arg[i], NODES_MAX));
+        }
+    }
+}
+
+void node_draw(const struct node *n, struct str *out, int indent)
+{
+    struct drawing d = {.out = out, .indent = indent};
+    draw(&d, n, 0);
+    if (!d.cut) return;
+    line_of(&d, 0);
+    str_addf(out, "... (%d nodes)\n", nodes_in(n, NODES_MAX));
 }

@@ -2,7 +2,7 @@
  * allow. */
 #include <string.h>
 
-#include "verify/verify_int.h"
+#include "verify/explain.h"
 
 #define PIECES_MAX ((int)(sizeof((struct realset *)0)->piece / sizeof(struct piece)))
 
@@ -446,12 +446,39 @@ struct node *builder_listed(struct judge *j, struct node *n)
     return out;
 }
 
+/* [1, 2) U {3} U (4, oo) */
+static void pieces_show(struct judge *j, const struct realset *s, const char *label)
+{
+    struct str text;
+    if (!j->w->explain) return;
+    str_init(&text, 1000);
+    if (s->n == 0) str_puts(&text, "empty");
+    for (int i = 0; i < s->n; i++) {
+        const struct piece *p = &s->piece[i];
+        str_addf(&text, "%s%c", i ? " U " : "", p->lo_in ? '[' : '(');
+        if (p->lo)
+            node_print(p->lo, &text);
+        else
+            str_puts(&text, "-oo");
+        str_puts(&text, ", ");
+        if (p->hi)
+            node_print(p->hi, &text);
+        else
+            str_puts(&text, "oo");
+        str_puts(&text, p->hi_in ? "]" : ")");
+    }
+    explain_line(j->w->explain, label, "%s%s", s->whole ? "whole numbers in " : "", text.p);
+    str_release(&text);
+}
+
 enum truth realset_same(struct judge *j, struct realset *a, struct realset *b)
 {
     if (!normal(j, a) || !normal(j, b)) {
         judge_say(j, "the ends of the intervals could not be ordered");
         return UNKNOWN;
     }
+    pieces_show(j, a, "pieces");
+    pieces_show(j, b, "");
     bool same = a->n == b->n && a->whole == b->whole;
     for (int i = 0; i < a->n && same; i++) {
         int lo = lower_order(j, &a->piece[i], &b->piece[i]), hi = upper_order(j, &a->piece[i], &b->piece[i]);

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "verify/verify_int.h"
+#include "verify/explain.h"
 
 #define WORDS_MAX 24
 
@@ -110,12 +110,24 @@ static const char *canonical(const struct words *w)
     return NULL;
 }
 
+static void words_show(struct judge *j, const struct words *w, const char *label)
+{
+    struct str text;
+    if (!j->w->explain) return;
+    str_init(&text, 0);
+    for (int i = 0; i < w->n; i++) str_addf(&text, "%s%s", i ? " " : "", w->word[i]);
+    explain_line(j->w->explain, label, "%s%s", text.p, w->more ? " ..." : "");
+    str_release(&text);
+}
+
 enum truth text_same(struct judge *j, const char *g, const char *a)
 {
     struct words x, y;
     unsigned letters_g, letters_a;
     words_of(g, &x);
     words_of(a, &y);
+    words_show(j, &x, "words");
+    words_show(j, &y, "");
     if (choice_letters(g, &letters_g) && choice_letters(a, &letters_a)) {
         judge_say(j, letters_g == letters_a ? "the same choice" : "another choice");
         return letters_g == letters_a ? YES : NO;

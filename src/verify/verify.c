@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "verify/compare_int.h"
+#include "verify/explain.h"
 
 #define READINGS_MAX 3
 
@@ -23,6 +24,10 @@ struct trial {
     int n_readings;
     unsigned choice; /* letters, when the gold is a choice */
     struct receipt *out;
+    struct explain explain;
+    struct node *parsed;                  /* the formula read last, before it was written out */
+    struct reading shown[CANDIDATES_MAX]; /* of gold, then of answer */
+    int n_shown;
 };
 
 static void cut_to(char *field, size_t size, const char *s, size_t n)
@@ -57,18 +62,69 @@ static void receipt_field(char *field, size_t size, const struct candidate *c, c
     str_release(&s);
 }
 
-static void explain(struct trial *t, const char *what, const struct candidate *c, const struct node *n,
-                    const char *why)
+/* ---- showing ------------------------------------------------------------------------------------------ */
+
+static bool same_bytes(const struct candidate *a, const struct candidate *b)
 {
-    if (!t->j.explain) return;
-    str_addf(t->j.explain, "%s (%s): %.*s\n", what, c->rule, (int)(c->n < 300 ? c->n : 300), c->p);
+    return a->n == b->n && memcmp(a->p, b->p, a->n) == 0;
+}
+
+/* The same bytes, read as the same. */
+static bool same_reading(const struct reading *r, const struct candidate *c, const struct node *n)
+{
+    bool same = r->node && n ? node_same(r->node, n) : r->node == n;
+    return same && same_bytes(r->from, c);
+}
+
+/* A place that was read as n, or not at all. True where the same words, read as the same, were shown before:
+ * then nothing of it is shown again. */
+static bool place_show(struct trial *t, const char *what, const struct candidate *c, struct node *n,
+                       const char *why)
+{
+    struct explain *x = t->w.explain;
+    if (!x) return false;
+    for (int i = 0; i < t->n_shown; i++)
+        if (same_reading(&t->shown[i], c, n)) return true;
+    if (t->n_shown < CANDIDATES_MAX) t->shown[t->n_shown++] = (struct reading){c, n};
+    explain_line(x, what, "%.*s", (int)c->n, c->p);
+    explain_line(x, "  found", "%s (%s)", c->rule, c->style == STYLE_LATEX ? "LaTeX" : "plain text");
     if (n) {
-        str_puts(t->j.explain, "  read as ");
-        node_print(n, t->j.explain);
-        str_puts(t->j.explain, "\n");
+        explain_node(x, "  read as", t->parsed);
+        explain_tree(x, "  tree", t->parsed);
+        if (!node_same(n, t->parsed)) explain_node(x, "  becomes", n);
     } else {
-        str_addf(t->j.explain, "  not read: %s\n", why);
+        explain_line(x, "  not read", "%s", why);
     }
+    return false;
+}
+
+/* The places from the i-th on, which nobody looked at. */
+static void rest_show(struct trial *t, const struct finder *f, int i, const char *why)
+{
+    for (; t->w.explain && i < f->count; i++) {
+        const struct candidate *c = &f->found[i];
+        bool again = false;
+        for (int k = 0; k < t->n_shown; k++) again = again || same_bytes(t->shown[k].from, c);
+        if (!again)
+            explain_line(t->w.explain, "passed", "%.*s (%s): %s", (int)(c->n < 100 ? c->n : 100), c->p,
+                         c->rule, why);
+    }
+}
+
+/* What is searched, and for what. */
+static void search_show(struct trial *t, const char *answer)
+{
+    static const char *const wants[] = {"a formula, list or relation", "a number", "words",
+                                        "the letter of a choice"};
+    struct explain *x = t->w.explain;
+    if (!x) return;
+    explain_line(x, "asked for", "%s", wants[t->answer.want]);
+    if (t->answer.text && t->answer.n < strlen(answer))
+        explain_line(x, "searched",
+                     "%zu of %zu bytes: what stands behind the reasoning, before marks of a chat",
+                     t->answer.n, strlen(answer));
+    if (t->answer.count == 0) explain_line(x, "answer", "none: %s", t->answer.none);
+    t->n_shown = 0;
 }
 
 /* Open-R1 pays for valid LaTeX alone: \frac and \sqrt need their braces. */
@@ -149,6 +205,7 @@ static struct node *read_candidate(struct trial *t, const struct candidate *c, c
         char sign[] = {(char)c->relation, 0};
         n = node_named(&t->w, K_REL, sign, (struct node *[]){node_sym(&t->w, UNNAMED), n}, 2);
     }
+    t->parsed = n;
     return n && !t->w.over ? expand(&t->w, n) : NULL;
 }
 
@@ -196,22 +253,25 @@ static unsigned gold_choice(const struct candidate *c)
 static void read_gold(struct trial *t)
 {
     const char *why = NULL;
-    for (int i = 0; i < t->gold.count && t->n_readings < READINGS_MAX; i++) {
+    int i = 0;
+    for (; i < t->gold.count && t->n_readings < READINGS_MAX; i++) {
         const struct candidate *c = &t->gold.found[i];
-        struct node *n = read_candidate(t, c, &why);
-        explain(t, "gold", c, n, why);
-        /* Another reading counts only where it is of the same words. */
         const struct candidate *first = t->n_readings ? t->reading[0].from : c;
-        if (c != first && (c->p != first->p || c->n != first->n)) {
-            if (t->reading[0].node) break;
-            if (!n) continue;
-            t->n_readings = 0;
-        }
+        /* Another reading counts only where it is of the same words. */
+        bool other = c != first && (c->p != first->p || c->n != first->n);
+        if (other && t->reading[0].node) break;
+        struct node *n = read_candidate(t, c, &why);
+        place_show(t, "gold", c, n, why);
+        if (other && !n) continue;
+        if (other) t->n_readings = 0;
         if (!n && t->n_readings && t->reading[0].node) continue;
         if (n && t->n_readings && !t->reading[0].node) t->n_readings = 0;
-        t->reading[t->n_readings++] = (struct reading){c, n};
+        bool again = false; /* in another style, with the same result */
+        for (int k = 0; k < t->n_readings; k++) again = again || same_reading(&t->reading[k], c, n);
+        if (!again) t->reading[t->n_readings++] = (struct reading){c, n};
         if (i == 0) t->choice = gold_choice(c);
     }
+    rest_show(t, &t->gold, i, "what stands before it is the gold");
     if (t->n_readings)
         receipt_field(t->out->gold, sizeof t->out->gold, t->reading[0].from, t->reading[0].node);
 }
@@ -259,8 +319,10 @@ static struct node *unknown_named(struct trial *t, struct node *n, const struct 
 static enum truth compare_reading(struct trial *t, const struct reading *r, const struct candidate *c,
                                   struct node *n)
 {
+    t->j.rests = 0;
     if (same_text(r->from, c)) {
         judge_say(&t->j, "the same text");
+        explain_line(t->w.explain, "compare", "as text, blanks and markup aside: the same");
         return YES;
     }
     if (r->node && !n && !memchr(c->p, '\\', c->n)) {
@@ -284,7 +346,9 @@ static enum truth compare_reading(struct trial *t, const struct reading *r, cons
     struct node *gold = unknown_named(t, r->node, n);
     n = unknown_named(t, n, gold);
     if (!gold || !n) return UNKNOWN;
-    enum truth v = t->w.p->swapped ? compare_nodes(&t->j, n, gold) : compare_nodes(&t->j, gold, n);
+    struct node *left = t->w.p->swapped ? n : gold, *right = left == n ? gold : n;
+    struct pair_shown before = explain_compare(&t->j, left, right);
+    enum truth v = explain_result(&t->j, before, compare_nodes(&t->j, left, right));
     if (v == NO && !t->w.p->strict && renamed_same(t, gold, n) == YES) {
         judge_say(&t->j, "equal after renaming variables");
         return YES;
@@ -316,17 +380,29 @@ static bool is_computer_number(const struct candidate *c)
     return c->box && number;
 }
 
+static void choice_show(struct trial *t, unsigned letters)
+{
+    char side[2][11] = {"", ""};
+    for (int i = 0, n[2] = {0}; i < 10; i++)
+        for (int k = 0; k < 2; k++)
+            if ((k ? letters : t->choice) & 1u << i) side[k][n[k]++] = (char)('A' + i);
+    explain_line(t->w.explain, "compare", "choice %s  with  choice %s", side[0], side[1]);
+}
+
 /* YES, NO, UNKNOWN of one place. */
 static enum truth judge_candidate(struct trial *t, const struct candidate *c, struct node *n)
 {
     enum truth best = NO;
     bool alone;
     unsigned letters = t->choice ? choice_at(c->p, c->n, &alone) : 0;
+    t->j.rests = 0;
     if (is_gold_text(&t->gold, c)) {
+        explain_line(t->w.explain, "compare", "as text, letter for letter: the same");
         judge_say(&t->j, "the same text");
         return YES;
     }
     if (letters) {
+        choice_show(t, letters);
         judge_say(&t->j, letters == t->choice ? "the same choice" : "another choice");
         return letters == t->choice ? YES : NO;
     }
@@ -360,14 +436,19 @@ static void judge_answer(struct trial *t)
         bool valid = t->w.p->mode != EXTRACT_LATEX || braces_kept(c->p, c->n);
         struct node *n = valid ? read_candidate(t, c, &why) : NULL;
         if (!valid) why = "\\frac or \\sqrt without braces";
-        explain(t, "answer", c, n, why);
-        if (n && passed_over(t, c, n, i)) continue;
+        bool again = place_show(t, "answer", c, n, why);
+        if (n && passed_over(t, c, n, i)) {
+            explain_line(t->w.explain, "  passed", "an open formula, and a number is asked for");
+            continue;
+        }
         receipt_field(t->out->answer, sizeof t->out->answer, c, n);
+        t->explain.hidden += again;
         enum truth v = valid ? judge_candidate(t, c, n) : NO;
         /* A percent sign behind a box may belong to the answer or to the sentence. */
         if (v == NO && n && c->box && c->percent) v = judge_candidate(t, c, node_1(&t->w, K_PERCENT, 0, n));
         if (v == NO && n && is_computer_number(c))
             v = judge_candidate(t, c, math_parse(&t->w, c->p, c->n, STYLE_PLAIN, &why));
+        t->explain.hidden -= again;
         if (t->w.over && v != YES) {
             settle(t, VERDICT_UNDECIDED, t->w.over);
             return;
@@ -375,6 +456,7 @@ static void judge_answer(struct trial *t)
         if (v == YES || n || t->w.p->first_match || (word_gold && c->box)) {
             enum verdict verdict = v == YES ? VERDICT_CORRECT : v == NO ? VERDICT_WRONG : VERDICT_UNDECIDED;
             if (v == NO && !n && !t->choice) judge_say(&t->j, "%s", word_gold ? "different words" : why);
+            rest_show(t, &t->answer, i + 1, "what stands before it decided");
             settle(t, verdict, t->j.reason[0] ? t->j.reason : "nothing decided");
             return;
         }
@@ -430,6 +512,7 @@ static void judge_all(struct trial *t, const char *gold, const char *answer)
     }
     t->answer.want = wanted(t);
     find_answers(&t->answer, answer, false);
+    search_show(t, answer);
     judge_answer(t);
     /* A gold that is a formula nobody can read says nothing about another formula. */
     const struct candidate *c = t->reading[0].from;
@@ -446,10 +529,13 @@ void verify_explain(const char *gold, const char *answer, const struct verify_pa
     if (!p) p = &standard;
     memset(out, 0, sizeof *out);
     work_init(&t.w, p);
-    t.j = (struct judge){.w = &t.w, .explain = steps};
+    t.j = (struct judge){.w = &t.w};
+    t.explain = (struct explain){.out = steps, .from = steps ? steps->len : 0};
+    t.w.explain = steps ? &t.explain : NULL;
     t.gold.w = t.answer.w = &t.w;
     t.gold.p = t.answer.p = p;
     judge_all(&t, gold, answer);
+    explain_verdict(&t.j, out);
     finder_release(&t.gold);
     finder_release(&t.answer);
     work_release(&t.w);

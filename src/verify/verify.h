@@ -57,7 +57,9 @@ struct receipt {
 };
 /* p NULL: the defaults of EXTRACT_ANY. */
 void verify_math(const char *gold, const char *answer, const struct verify_params *p, struct receipt *out);
-/* The same, and the way to the verdict in words: places found, trees, comparisons. */
+/* The same, and the way to the verdict, a line a step (base/step_lines.h): the places looked at and why they
+ * were taken or passed over, their trees, the normal forms compared, what decided and what that rests on.
+ * Added to `steps`, some 60 KB at most; NULL: not wanted. The verdict does not depend on it. */
 void verify_explain(const char *gold, const char *answer, const struct verify_params *p, struct receipt *out,
                     struct str *steps);
 /* Once, before anything else here: FLINT and GMP then end in memory_is_out when memory is out. */

@@ -140,6 +140,7 @@ struct work {
     struct node *numbers; /* chain of all K_NUM, whose q must be cleared */
     const char *over;     /* the limit that was passed; NULL while none was */
     const struct verify_params *p;
+    struct explain *explain; /* explain.h; NULL unless the way to the verdict is to be shown */
 };
 void work_init(struct work *w, const struct verify_params *p);
 void work_release(struct work *w);
@@ -168,6 +169,9 @@ bool node_uses(const struct node *n, const char *name);
 /* n with every symbol `name` replaced. */
 struct node *node_replace(struct work *w, struct node *n, const char *name, struct node *by);
 void node_print(const struct node *n, struct str *out); /* one line, fully bracketed where needed */
+void rational_print(const fmpq_t q, struct str *out);   /* a long one in words */
+/* A line for each node, moved in under its parent; all but the first line begin with `indent` blanks. */
+void node_draw(const struct node *n, struct str *out, int indent);
 
 struct names {
     const char *name[NAMES_MAX];
@@ -329,10 +333,20 @@ bool zero_bound(struct work *w, const struct node *n, double *log2_bound);
 
 /* ---- judging: equal.c, realset.c, relation.c, text_match.c, choice.c, compare.c ----------------------- */
 
+/* What an answer "equal" rests on beside exact comparison: conventions, and criteria that are no proofs. */
+enum rests {
+    RESTS_ROUNDING = 1,
+    RESTS_BROKEN_OFF = 2,
+    RESTS_RESIDUES = 4,
+    RESTS_POINTS = 8,
+    RESTS_DIGITS = 16,
+    RESTS_QUADRATURE = 32
+};
 struct judge {
     struct work *w;
-    char reason[224];    /* what decided last */
-    struct str *explain; /* NULL unless the steps are wanted */
+    char reason[224]; /* what decided last */
+    int said;         /* how often something was said */
+    unsigned rests;   /* enum rests of what was found equal */
     int depth;
 };
 void judge_say(struct judge *j, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
