@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "cmd/cmd.h"
 #include "cmd/cmd_lines.h"
@@ -20,6 +21,15 @@ static const struct opt reward_options[] = {
      .type = OPT_BOOL,
      .fallback = "false",
      .help = "add \"reasons\", one line for each reward: what was found, which rule decided"},
+    {.key = "explain",
+     .type = OPT_BOOL,
+     .fallback = "false",
+     .help = "add \"explain\", for each reward the list of lines that lead to it: what was found where, the "
+             "numbers put into the formula, the formula; with --completion: print them"},
+    {.key = "completion", .type = OPT_STR, .help = "one completion instead of a file"},
+    {.key = "row",
+     .type = OPT_MAP,
+     .help = "with --completion: the columns of its row, as {\"solution\": \"6\"}"},
     {.key = "examples",
      .type = OPT_BOOL,
      .fallback = "false",
@@ -34,10 +44,12 @@ static const struct opt reward_options[] = {
     {0}};
 static const struct opt *const reward_tables[] = {reward_options, NULL};
 
+#define EXPLAIN_MAX ((size_t)64 << 10) /* bytes of the explanation of one reward */
+
 struct job {
     struct reward_use *use;
     json_t *params;
-    bool reasons;
+    bool reasons, explain;
 };
 
 /* A completion is a string, or a message list: text rewards read the first message. */
@@ -49,7 +61,7 @@ static const char *completion_text(json_t *v)
 
 static bool is_column(const char *key)
 {
-    return strcmp(key, "id") != 0 && strcmp(key, "completions") != 0 && strcmp(key, "params") != 0;
+    return strcmp(key, "completions") != 0 && strcmp(key, "params") != 0;
 }
 
 /* A column is a list with a value for each completion, or one value that is no list for all. A prompt may be
@@ -62,7 +74,8 @@ static int columns_check(const json_t *record, size_t n, struct err *e)
     {
         bool prompt = strcmp(key, "prompt") == 0 || strcmp(key, "prompts") == 0;
         bool messages = prompt && json_is_object(json_array_get(v, 0));
-        if (!is_column(key) || !json_is_array(v) || json_array_size(v) == n || messages) continue;
+        bool free_of = !is_column(key) || strcmp(key, "id") == 0;
+        if (free_of || !json_is_array(v) || json_array_size(v) == n || messages) continue;
         return err_set(e,
                        "column \"%.60s\" has %zu values for %zu completions; it must be a list of one value "
                        "for each, or a single value for all",
@@ -93,6 +106,7 @@ struct batch {
     struct reward_result *out;
     json_t **rows;
     int **ids;
+    struct str *steps; /* NULL: not wanted */
 };
 
 /* Completion i of the record as the next of the group, if it is text. */
@@ -108,6 +122,10 @@ static void item_read(struct batch *b, const json_t *record, int i)
     *in = (struct reward_input){.text = completion_text(v), .row = row, .n_ids = -1};
     in->prompt = prompt ? prompt : json_object_get(row, "prompt");
     in->completion = json_is_array(v) ? v : NULL;
+    if (b->steps) {
+        in->steps = &b->steps[at];
+        str_init(in->steps, EXPLAIN_MAX);
+    }
     if (!json_is_array(ids)) return;
     in->n_ids = (int)json_array_size(ids);
     b->ids[at] = alloc_zero((size_t)in->n_ids + 1, sizeof **b->ids);
@@ -121,7 +139,9 @@ static void batch_release(struct batch *b)
     for (int i = 0; i < b->n; i++) {
         json_decref(b->rows[i]);
         free(b->ids[i]);
+        if (b->steps) str_release(&b->steps[i]);
     }
+    free(b->steps);
     free(b->in);
     free(b->out);
     free(b->rows);
@@ -129,7 +149,8 @@ static void batch_release(struct batch *b)
     free(b->place);
 }
 
-static int batch_read(struct batch *b, const json_t *record, const json_t *params, struct err *e)
+static int batch_read(struct batch *b, const json_t *record, const json_t *params, bool explain,
+                      struct err *e)
 {
     const json_t *completions = json_object_get(record, "completions");
     if (!json_is_array(completions) || json_array_size(completions) > 1 << 24)
@@ -142,24 +163,29 @@ static int batch_read(struct batch *b, const json_t *record, const json_t *param
     b->rows = alloc_zero(n, sizeof *b->rows);
     b->ids = alloc_zero(n, sizeof *b->ids);
     b->place = alloc_zero(n, sizeof *b->place);
+    b->steps = explain ? alloc_zero(n, sizeof *b->steps) : NULL;
     for (int i = 0; i < b->size; i++) item_read(b, record, i);
     for (int i = 0; i < b->n; i++) b->in[i].params = params;
     return 0;
 }
 
-static json_t *batch_answer(const struct batch *b, bool with_reasons)
+static json_t *batch_answer(const struct batch *b, const struct job *j)
 {
     static const char no_text[] = "neither a string nor a message list with a text";
-    json_t *rewards = json_array(), *reasons = json_array(), *out = json_pack("{s:o}", "rewards", rewards);
+    json_t *rewards = json_array(), *reasons = json_array(), *explain = json_array();
+    json_t *out = json_pack("{s:o}", "rewards", rewards);
     for (int i = 0; i < b->size; i++) {
         const struct reward_result *r = b->place[i] < 0 ? NULL : &b->out[b->place[i]];
         json_array_append_new(rewards, r && r->judged ? json_real(r->value) : json_null());
         json_array_append_new(reasons, json_string(r ? r->reason : no_text));
+        json_array_append_new(explain, lines_json(r && b->steps ? b->steps[b->place[i]].p : ""));
         if (!r && !json_object_get(out, "error"))
             json_object_set_new(out, "error", json_sprintf("completion %d is %s", i, no_text));
     }
-    if (with_reasons) json_object_set(out, "reasons", reasons);
+    if (j->reasons) json_object_set(out, "reasons", reasons);
+    if (j->explain) json_object_set(out, "explain", explain);
     json_decref(reasons);
+    json_decref(explain);
     return out;
 }
 
@@ -170,16 +196,27 @@ static json_t *reward_record(void *ctx, const json_t *record, struct err *e)
     struct batch b = {0};
     json_object_update(params, json_object_get(record, "params"));
     int rc = reward_of(j->use) ? reward_params_check(reward_of(j->use), params, e) : 0;
-    if (!rc) rc = batch_read(&b, record, params, e);
+    if (!rc) rc = batch_read(&b, record, params, j->explain, e);
     const struct reward *w = reward_of(j->use);
     if (!rc && b.n == 0 && w && w->score_group && json_object_get(params, "compat"))
         rc = err_set(e, "no completions: Open-R1's %s fails (min() arg is an empty sequence)", w->metric);
     struct reward_group group = {.in = b.in, .out = b.out, .n = b.n};
     if (!rc) rc = reward_groups(j->use, &group, 1, NULL, e);
-    if (!rc) out = batch_answer(&b, j->reasons);
+    if (!rc) out = batch_answer(&b, j);
     batch_release(&b);
     json_decref(params);
     return out;
+}
+
+/* One completion and its row as a record. */
+static json_t *record_of_one(const char *completion, const json_t *row)
+{
+    json_t *record = json_object(), *value;
+    const char *key;
+    json_object_foreach((json_t *)row, key, value)
+        json_object_set_new(record, key, json_is_array(value) ? json_pack("[O]", value) : json_incref(value));
+    json_object_set_new(record, "completions", json_pack("[s]", completion));
+    return record;
 }
 
 /* What the reward does, and its worked examples as records and answers in one. */
@@ -193,14 +230,11 @@ static int examples_show(struct job *j, const char *path, struct err *e)
     j->reasons = true;
     for (int i = 0; i < w->n_examples && !rc; i++) {
         const struct reward_example *x = &w->examples[i];
-        json_t *record = json_read_bytes(x->row, strlen(x->row), w->name, e), *answer = NULL;
+        json_t *row = json_read_bytes(x->row, strlen(x->row), w->name, e), *answer = NULL;
         json_t *params =
             x->params ? json_read_bytes(x->params, strlen(x->params), w->name, e) : json_object();
-        json_t *ids = json_object_get(record, "completion_ids"),
-               *choices = json_object_get(record, "choices");
-        if (ids) json_object_set_new(record, "completion_ids", json_pack("[O]", ids));
-        if (choices) json_object_set_new(record, "choices", json_pack("[O]", choices));
-        json_object_set_new(record, "completions", json_pack("[s]", x->completion));
+        json_t *record = record_of_one(x->completion, row);
+        json_decref(row);
         json_object_set_new(record, "params", params);
         answer = reward_record(j, record, e);
         rc = answer ? 0 : -1;
@@ -214,11 +248,32 @@ static int examples_show(struct job *j, const char *path, struct err *e)
     return lines_close(&out, rc, e);
 }
 
+/* The reward of one completion, behind its explanation where that is wanted. */
+static int one_show(struct job *j, const char *completion, const json_t *row, struct err *e)
+{
+    json_t *record = record_of_one(completion, row), *line;
+    size_t i;
+    j->reasons = true;
+    json_t *answer = reward_record(j, record, e);
+    json_decref(record);
+    if (!answer) return -1;
+    json_array_foreach(json_array_get(json_object_get(answer, "explain"), 0), i, line)
+        printf("%s\n", json_string_value(line));
+    char *value = json_text(json_array_get(json_object_get(answer, "rewards"), 0));
+    puts(value);
+    log_info("%s", json_string_value(json_array_get(json_object_get(answer, "reasons"), 0)));
+    free(value);
+    json_decref(answer);
+    return 0;
+}
+
 static int reward_run(struct conf *c, struct err *e)
 {
-    struct job j = {.reasons = conf_bool(c, "reasons")};
+    struct job j = {.reasons = conf_bool(c, "reasons"), .explain = conf_bool(c, "explain")};
     struct reward_opts o = {.limit_s = conf_real(c, "reward_timeout")};
     const char *in = conf_str(c, "jsonl"), *out = conf_str(c, "out");
+    const char *completion = conf_str(c, "completion");
+    json_t *row = conf_map(c, "row");
     bool examples = conf_bool(c, "examples");
     int rc;
     j.params = conf_map(c, "params");
@@ -227,11 +282,16 @@ static int reward_run(struct conf *c, struct err *e)
     struct lines_job job = {.in = in, .out = out, .f = reward_record, .ctx = &j, .counted = true};
     if (!j.use)
         rc = -1;
+    else if (examples + (in != NULL) + (completion != NULL) != 1)
+        rc = err_usage(e, "give one of --jsonl FILE, --completion TEXT and --examples");
+    else if (row && !completion)
+        rc = err_usage(e, "--row goes with --completion; the rows of a file stand in it");
     else if (examples)
         rc = examples_show(&j, out, e);
     else
-        rc = in ? lines_map(&job, e) : err_usage(e, "give --jsonl FILE (or --examples)");
+        rc = in ? lines_map(&job, e) : one_show(&j, completion, row, e);
     reward_close(j.use);
+    json_decref(row);
     json_decref(j.params);
     return rc;
 }
@@ -261,11 +321,12 @@ const struct cmd cmd_reward = {
         "completions of a record\nare those of one prompt. NAME is a reward of the list below, the name of "
         "Open-R1's or "
         "TRL's function for it\n(accuracy_reward), your own TRL reward function (./my_reward.py:score, "
-        "my.module.score), or an executable\n(./score) that reads such records without id and answers them, "
+        "my.module.score), or an executable\n(./score) that reads such records and answers them, "
         "one a "
         "line. {\"compat\":\"open-r1\"} in the\nparameters gives Open-R1's numbers where docs/rewards.md "
         "says that "
         "ours differ.\n\n"
+        "  openr1 reward accuracy --completion 'so \\boxed{6}' --row '{\"solution\": \"6\"}' --explain\n"
         "  openr1 reward accuracy --jsonl completions.jsonl --params '{\"mode\":\"any\"}' --reasons\n"
         "  openr1 reward cosine --examples\n"
         "  openr1 reward ./my_reward.py:score --jsonl completions.jsonl",

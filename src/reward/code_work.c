@@ -88,7 +88,10 @@ static bool beyond_basic_plane(const char *text)
     return false;
 }
 
+#define SHOWN 20 /* tests of an explanation */
+
 struct share {
+    const struct reward_input *in;
     struct code_task task;
     struct code_tests tests;
     struct code_place place;
@@ -96,6 +99,15 @@ struct share {
     bool timed_out;
     char note[200]; /* of the first test that failed */
 };
+
+/* A test, and what came of it. */
+static void test_show(const struct share *s, int i, const char *verdict, const char *note)
+{
+    if (i < SHOWN)
+        reward_step(s->in, i ? "" : "tests", "%d: %s%s%s", i, verdict, *note ? "; " : "", note);
+    else if (i == SHOWN)
+        reward_step(s->in, "", "... (%d more tests)", s->tests.n - i);
+}
 
 static int share_local(struct share *s, struct err *e)
 {
@@ -105,13 +117,16 @@ static int share_local(struct share *s, struct err *e)
     if (!rc && !r.compiled) snprintf(s->note, sizeof s->note, "it does not compile: %.150s", r.message);
     for (int i = 0; !rc && i < r.total; i++) {
         const struct code_outcome *o = &r.outcomes[i];
+        const struct code_difference *d = &o->difference;
+        char differs[180] = "";
+        if (d->line)
+            snprintf(differs, sizeof differs, "line %ld: \"%.60s\" instead of \"%.60s\"", d->line, d->got,
+                     d->expected);
+        test_show(s, i, code_verdict_name(o->verdict), d->line ? differs : o->note);
         s->timed_out |= o->verdict == CODE_TIME_LIMIT;
         if (s->note[0] || o->verdict == CODE_PASSED) continue;
-        if (o->difference.line)
-            snprintf(s->note, sizeof s->note, "test %d, line %ld: \"%.60s\" instead of \"%.60s\"", i,
-                     o->difference.line, o->difference.got, o->difference.expected);
-        else
-            snprintf(s->note, sizeof s->note, "test %d: %s", i, code_verdict_name(o->verdict));
+        snprintf(s->note, sizeof s->note, "test %d%s %s", i, d->line ? "," : ":",
+                 d->line ? differs : code_verdict_name(o->verdict));
     }
     code_report_release(&r);
     return rc;
@@ -133,6 +148,7 @@ static int share_piston(struct share *s, struct err *e)
         bool right = json_is_integer(code) && json_integer_value(code) == 0 &&
                      code_same(s->task.compare, 0, t->output, printed, &d);
         s->timed_out |= strcmp(json_str_or(run, "signal", ""), "SIGKILL") == 0;
+        test_show(s, i, right ? "passed" : "failed", json_str_or(run, "stderr", ""));
         if (!right && !s->note[0])
             snprintf(s->note, sizeof s->note, "test %d: printed \"%.100s\"", i, printed);
         s->passed += right;
@@ -153,7 +169,10 @@ static int share_run(struct share *s, const char *code, bool compat, struct rewa
         return 0;
     }
     if (s->tests.n == 0) return err_set(e, "the row has no test cases");
+    reward_step(s->in, "code", "%s, %zu bytes: %s", code_language_name(s->task.source.language), strlen(code),
+                code);
     if (s->place.piston ? share_piston(s, e) : share_local(s, e)) return -1;
+    reward_step(s->in, "formula", "%d tests passed of %d", s->passed, s->tests.n);
     if (compat && s->timed_out)
         reward_give(out, 0, "Open-R1's script fails when a test runs out of time");
     else
@@ -164,7 +183,7 @@ static int share_run(struct share *s, const char *code, bool compat, struct rewa
 
 void code_share_score(const struct reward_input *in, struct reward_result *out)
 {
-    struct share s = {0};
+    struct share s = {.in = in};
     struct err e = {0};
     bool compat = param_compat(in->params);
     json_t *info = info_of(in->row, &e);

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/str.h"
+#include "base/step_lines.h"
+
+#define SHOWN 20 /* tests of an explanation */
 
 /* What one batch, or all so far, came to. */
 struct tally {
@@ -14,6 +16,8 @@ struct tally {
     double lowest;
     char note[200]; /* of the first test that failed */
 };
+
+static const char *const status_names[] = {"ran", "does not compile", "lost"};
 
 static void run_one(struct contest *c, int test, struct tally *t)
 {
@@ -25,6 +29,9 @@ static void run_one(struct contest *c, int test, struct tally *t)
     t->lost += a.status == CONTEST_LOST;
     t->compile_error |= a.status == CONTEST_COMPILE_ERROR;
     if (a.status != CONTEST_RAN) a.score = 0;
+    if (c->runs <= SHOWN)
+        steps_line(c->steps, 0, c->runs == 1 ? "tests" : "", "%d: %s, score %g%s%s", test,
+                   status_names[a.status], a.score, a.note[0] ? "; " : "", a.note);
     if (a.score < t->lowest) t->lowest = a.score;
     if (!full && !t->failed) {
         snprintf(t->note, sizeof t->note, "test %d: %.170s", test, a.note);
@@ -54,6 +61,7 @@ bool contest_cf(struct contest *c, const char *mode, double *value)
     snprintf(c->reason, sizeof c->reason, "%d of %d tests pass%s%.180s", t.passed, c->n, t.failed ? "; " : "",
              t.note);
     if (t.lost && !c->compat) return false;
+    steps_line(c->steps, 0, "formula", "%s: %d of %d tests passed", mode, t.passed, c->n);
     double part = (double)t.passed / c->n, whole = t.passed == c->n;
     if (pass_fail)
         *value = whole;
@@ -88,6 +96,7 @@ bool contest_ioi(struct contest *c, int precision, double *value)
     snprintf(c->reason, sizeof c->reason, "lowest score %g of %d tests, %d run%s%.160s", t.lowest, c->n,
              c->runs, t.failed ? "; " : "", t.note);
     if (t.lost && !c->compat) return false;
+    steps_line(c->steps, 0, "formula", "the lowest score, %g, rounded to %d decimals", t.lowest, precision);
     *value = contest_round(t.lowest, precision);
     return true;
 }

@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+struct str;
+
 enum contest_status {
     CONTEST_RAN,
     CONTEST_COMPILE_ERROR,
@@ -21,6 +23,7 @@ struct contest {
     bool compat; /* Open-R1's numbers with its faults: lost tests fail, IOI in batches below 1 runs nothing */
     void (*run)(void *ctx, int test, struct contest_answer *a);
     void *ctx;
+    struct str *steps; /* the explanation, or NULL */
     int runs;         /* out: tests that were run */
     char reason[240]; /* out: one line */
 };

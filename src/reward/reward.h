@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "base/str.h"
 
 struct reward_input {
     const char *text;     /* completion as text, special tokens left out */
@@ -20,6 +21,7 @@ struct reward_input {
     const json_t *params; /* {"key": value} or NULL */
     int n_ids;            /* tokens of the completion; -1 unknown */
     const int *ids;       /* [n_ids] or NULL */
+    struct str *steps; /* the way to the value is added, line by line (base/step_lines.h); NULL: not wanted */
     /* For programs of the user, as TRL hands them over; NULL: unknown, and the text. */
     const json_t *prompt, *completion;
 };

@@ -8,7 +8,9 @@ static const struct reward_param binary_code_params[] = {CODE_SHARE_PARAMS};
 static void binary_code_score(const struct reward_input *in, struct reward_result *out)
 {
     code_share_score(in, out);
-    if (out->judged) out->value = out->value > 0.99; /* Open-R1's bound */
+    if (!out->judged) return;
+    reward_step(in, "", "1 where that is above 0.99, else 0");
+    out->value = out->value > 0.99; /* Open-R1's bound */
 }
 
 #define ABS_INFO                                                                                             \

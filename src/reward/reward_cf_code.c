@@ -59,8 +59,12 @@ static void cf_local(struct cf *f, const struct code_test *t, struct contest_ans
     if (code_try(&f->task, &f->program, t, &o, &e)) goto lost;
     a->status = CONTEST_RAN;
     a->score = o.verdict == CODE_PASSED;
-    snprintf(a->note, sizeof a->note, "%s, line %ld: \"%.60s\" instead of \"%.60s\"",
-             code_verdict_name(o.verdict), o.difference.line, o.difference.got, o.difference.expected);
+    const struct code_difference *d = &o.difference;
+    if (d->line)
+        snprintf(a->note, sizeof a->note, "%s, line %ld: \"%.60s\" instead of \"%.60s\"",
+                 code_verdict_name(o.verdict), d->line, d->got, d->expected);
+    else
+        snprintf(a->note, sizeof a->note, "%s", code_verdict_name(o.verdict));
     return;
 lost:
     snprintf(a->note, sizeof a->note, "%.190s", e.msg);
@@ -169,7 +173,7 @@ static void cf_code_score(const struct reward_input *in, struct reward_result *o
     bool compat = param_compat(in->params);
     const char *mode = param_text(in->params, cf_code_params, "scoring_mode");
     char *code = NULL;
-    struct contest c = {.run = cf_test, .ctx = &f, .compat = compat};
+    struct contest c = {.run = cf_test, .ctx = &f, .steps = in->steps, .compat = compat};
     c.batch = (int)param_number(in->params, cf_code_params, "test_batch_size");
     if (strcmp(mode, "pass_fail") != 0 && strcmp(mode, "partial") != 0 && strcmp(mode, "weighted_sum") != 0) {
         err_set(&e, "scoring_mode must be pass_fail, partial or weighted_sum");

@@ -35,25 +35,38 @@ static const char *behind_tag(const char *p, const char *fence, bool compat)
 
 static void code_format_score(const struct reward_input *in, struct reward_result *out)
 {
-    static const char opening[] = "<think>\n";
+    static const struct {
+        const char *label, *mark, *missing;
+    } marks[] = {
+        {"opening", "<think> on a line of its own, at the beginning",
+         "does not begin with <think> and a newline"},
+        {"border", "</think> and <answer> on lines of their own",
+         "no </think> and <answer> on lines of their own"},
+        {"block", "a block of code in that language", "no block of code in that language in the answer"},
+        {"block's end", "```", "the block of code is not closed"},
+        {"closing", "</answer> on a line of its own", "no </answer> at the end of a line of its own"}};
+    enum { MARKS = sizeof marks / sizeof *marks };
+    static const char opening[] = "<think>\n", closing[] = "\n</answer>";
     char fence[64];
     const char *language = param_text(in->params, code_format_params, "language");
     const json_t *column = json_object_get(in->row, "language");
     if (json_is_string(column)) language = json_string_value(column);
     snprintf(fence, sizeof fence, "```%.50s", language);
-    if (strncmp(in->text, opening, sizeof opening - 1) != 0) {
-        reward_give(out, 0, "does not begin with <think> and a newline");
-        return;
+    const char *behind_mark[MARKS], *why = NULL;
+    behind_mark[0] =
+        strncmp(in->text, opening, sizeof opening - 1) == 0 ? in->text + sizeof opening - 1 : NULL;
+    behind_mark[1] = behind(behind_mark[0], "\n</think>\n<answer>\n");
+    behind_mark[2] = behind_tag(behind_mark[1], fence, param_compat(in->params));
+    behind_mark[3] = behind(behind_mark[2], "```");
+    const char *end = behind_mark[3];
+    while ((end = behind(end, closing)) && *end && *end != '\n') {
     }
-    const char *p = behind(in->text + sizeof opening - 1, "\n</think>\n<answer>\n");
-    const char *why = p ? NULL : "no </think> and <answer> on lines of their own";
-    p = behind_tag(p, fence, param_compat(in->params));
-    if (!p && !why) why = "no block of code in that language in the answer";
-    p = behind(p, "```");
-    if (!p && !why) why = "the block of code is not closed";
-    while ((p = behind(p, "\n</answer>")) && *p && *p != '\n') {
+    behind_mark[4] = end;
+    for (int i = 0; i < MARKS && !why; i++) {
+        reward_mark(in, marks[i].label, behind_mark[i] ? behind_mark[i] - 1 : NULL, marks[i].mark);
+        if (!behind_mark[i]) why = marks[i].missing;
     }
-    if (!p && !why) why = "no </answer> at the end of a line of its own";
+    reward_step(in, "formula", "1 where all of them stand, one behind the other, else 0");
     reward_give(out, !why, "%s (%.40s)", why ? why : "reasoning, answer and code stand in their tags",
                 language);
 }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/str.h"
+#include "base/step_lines.h"
 #include "reward/reward_int.h"
 
 static const char *const solution_columns[] = {"solution", "answer", NULL};
@@ -49,6 +49,36 @@ bool said_last(const char *text, struct said *out)
     while (end > p && isspace((unsigned char)end[-1])) end--;
     *out = (struct said){p, (size_t)(end - p)};
     return true;
+}
+
+bool said_read(const struct reward_input *in, struct said *said, struct reward_result *out)
+{
+    if (!said_last(in->text, said)) {
+        reward_give(out, 0, "the reasoning was never finished");
+        return false;
+    }
+    reward_step(in, "said", "%.*s", (int)said->n, said->p);
+    return true;
+}
+
+void reward_step(const struct reward_input *in, const char *label, const char *fmt, ...)
+{
+    va_list ap;
+    if (!in->steps) return;
+    va_start(ap, fmt);
+    steps_vline(in->steps, 0, label, fmt, ap);
+    va_end(ap);
+}
+
+void reward_mark(const struct reward_input *in, const char *label, const char *p, const char *mark)
+{
+    long line = 1;
+    if (!in->steps) return;
+    for (const char *q = in->text; p && q < p; q++) line += *q == '\n';
+    if (p)
+        reward_step(in, label, "line %ld: %s", line, mark);
+    else
+        reward_step(in, label, "missing: %s", mark);
 }
 
 /* One line of valid UTF-8, whatever was cut off or came from a stranger's program. */

@@ -70,14 +70,14 @@ enum correct correct_of(const struct reward_input *in, bool swapped, struct rewa
         return CORRECT_UNKNOWN;
     }
     if (!compat) {
-        verify_math(gold, in->text, &p, &r);
+        verify_explain(gold, in->text, &p, &r, in->steps);
         return told(&r, out);
     }
     p.swapped = swapped;
     p.text_exact = p.percent_exact = true;
     p.expr = !swapped;
     char *text = tags_blunted(in->text);
-    verify_math(gold, text, &p, &r);
+    verify_explain(gold, text, &p, &r, in->steps);
     free(text);
     if (!latex_in(gold) && (swapped || !plain_in(gold))) r.gold[0] = 0;
     if (swapped && !r.gold[0]) {

@@ -57,12 +57,16 @@ static void cosine_score(const struct reward_input *in, struct reward_result *ou
         return;
     }
     size_t length = utf8_count(in->text, strlen(in->text));
-    double progress = (double)length / cosine_param(in, "max_len");
+    double most = cosine_param(in, "max_len"), progress = (double)length / most;
     if (!compat && progress > 1) progress = 1;
     const char *lo = c == CORRECT_YES ? "min_value_correct" : "max_value_wrong";
     const char *hi = c == CORRECT_YES ? "max_value_correct" : "min_value_wrong";
     double low = cosine_param(in, lo), high = cosine_param(in, hi);
     double value = low + 0.5 * (high - low) * (1 + fm_cos(3.14159265358979323846 * progress));
+    reward_step(in, "length", "%zu characters of max_len %g: t = %g", length, most, progress);
+    reward_step(in, "range", "%s: from %s %g to %s %g", c == CORRECT_YES ? "right" : "wrong", hi, high, lo,
+                low);
+    reward_step(in, "formula", "%g + 0.5 (%g - %g) (1 + cos(pi t))", low, high, low);
     reward_give(out, value, "%s, %zu characters; %.200s", c == CORRECT_YES ? "right" : "wrong", length,
                 judged.reason);
 }

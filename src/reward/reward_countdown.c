@@ -52,12 +52,12 @@ static void countdown_score(const struct reward_input *in, struct reward_result 
         reward_no_column(out, in->row, (const char *const[]){"target", NULL}, "an integer");
         return;
     }
-    if (!said_last(in->text, &said)) {
-        reward_give(out, 0, "the reasoning was never finished");
-        return;
-    }
+    if (!said_read(in, &said, out)) return;
     str_init(&expr, EXPRESSION_MAX);
     expression_of(&said, &expr);
+    reward_step(in, "expression", "%s", expr.p);
+    reward_step(in, "formula", "1 where it uses each of the %zu numbers once and is %lld, else 0",
+                json_array_size(nums), (long long)json_integer_value(target));
     if (expr.full)
         reward_give(out, 0, "the expression is longer than %d bytes", EXPRESSION_MAX);
     else if (!arith_eval(expr.p, &a))

@@ -17,13 +17,12 @@ static void exact_score(const struct reward_input *in, struct reward_result *out
         reward_no_solution(out, in->row);
         return;
     }
-    if (!said_last(in->text, &said)) {
-        reward_give(out, 0, "the reasoning was never finished");
-        return;
-    }
+    if (!said_read(in, &said, out)) return;
     size_t n = strlen(gold);
     while (n && isspace((unsigned char)*gold)) gold++, n--;
     while (n && isspace((unsigned char)gold[n - 1])) n--;
+    reward_step(in, "gold", "%.*s", (int)n, gold);
+    reward_step(in, "formula", "1 where both are the same bytes, %zu and %zu, else 0", said.n, n);
     bool same = n == said.n && memcmp(gold, said.p, n) == 0;
     reward_give(out, same, "\"%.*s\" vs \"%.*s\"", said.n < 100 ? (int)said.n : 100, said.p,
                 n < 100 ? (int)n : 100, gold);

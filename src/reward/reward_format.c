@@ -13,22 +13,20 @@ static const char opening[] = "<think>\n", border[] = "\n</think>\n<answer>\n", 
 
 static void format_score(const struct reward_input *in, struct reward_result *out)
 {
-    if (strncmp(in->text, opening, sizeof opening - 1) != 0) {
-        reward_give(out, 0, "does not begin with <think> and a newline");
-        return;
-    }
-    const char *p = strstr(in->text + sizeof opening - 1, border);
-    if (!p) {
-        reward_give(out, 0, "no </think> and <answer> on lines of their own");
-        return;
-    }
-    for (p += sizeof border - 1; (p = strstr(p, closing)); p++) {
-        char behind = p[sizeof closing - 1];
-        if (behind && behind != '\n') continue;
-        reward_give(out, 1, "reasoning and answer stand in their tags");
-        return;
-    }
-    reward_give(out, 0, "no </answer> at the end of a line of its own");
+    const char *open = strncmp(in->text, opening, sizeof opening - 1) == 0 ? in->text : NULL;
+    const char *p = open ? strstr(open + sizeof opening - 1, border) : NULL;
+    const char *close = p ? strstr(p + sizeof border - 1, closing) : NULL;
+    while (close && close[sizeof closing - 1] && close[sizeof closing - 1] != '\n')
+        close = strstr(close + 1, closing);
+    reward_mark(in, "opening", open, "<think> on a line of its own, at the beginning");
+    if (open) reward_mark(in, "border", p ? p + 1 : NULL, "</think> and <answer> on lines of their own");
+    if (p) reward_mark(in, "closing", close ? close + 1 : NULL, "</answer> on a line of its own");
+    reward_step(in, "formula", "1 where all three stand, one behind the other, else 0");
+    reward_give(out, close != NULL, "%s",
+                !open    ? "does not begin with <think> and a newline"
+                : !p     ? "no </think> and <answer> on lines of their own"
+                : !close ? "no </answer> at the end of a line of its own"
+                         : "reasoning and answer stand in their tags");
 }
 
 static const struct reward_example format_examples[] = {

@@ -17,6 +17,8 @@ struct said {
     size_t n;
 };
 bool said_last(const char *text, struct said *out);
+/* The same for a reward: one that was never finished is given 0. */
+bool said_read(const struct reward_input *in, struct said *said, struct reward_result *out);
 
 /* Fill the result; returns nothing worth having, so that a reward may end with it. */
 void reward_give(struct reward_result *out, double value, const char *fmt, ...)
@@ -28,6 +30,15 @@ void reward_no_column(struct reward_result *out, const json_t *row, const char *
                       const char *wanted);
 /* The same for the columns of row_solution. */
 void reward_no_solution(struct reward_result *out, const json_t *row);
+
+/* A line of the explanation: what was found, what goes into the formula, the formula. Nothing, where none is
+ * wanted. */
+void reward_step(const struct reward_input *in, const char *label, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The last line of it. */
+void reward_end(const struct reward_input *in, const struct reward_result *out);
+/* A mark that is looked for, and the line of the text on which it stands; p NULL: it is missing. */
+void reward_mark(const struct reward_input *in, const char *label, const char *p, const char *mark);
 
 /* A parameter of a reward's table, as given under either name, or its default. */
 double param_number(const json_t *params, const struct reward_param *table, const char *name);

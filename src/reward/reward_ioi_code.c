@@ -245,7 +245,7 @@ static void ioi_code_score(const struct reward_input *in, struct reward_result *
     if (ioi_read(p, in, &e)) {
         reward_unjudged(out, "%.300s", e.msg);
     } else {
-        struct contest c = {.n = p->tests.n, .run = ioi_test, .ctx = p, .compat = compat};
+        struct contest c = {.n = p->tests.n, .run = ioi_test, .ctx = p, .steps = in->steps, .compat = compat};
         c.batch = (int)param_number(in->params, ioi_code_params, "test_batch_size");
         code = compat || !p->task.source.language ? code_extract(in->text, "cpp")
                                                   : code_fenced(in->text, p->task.source.language);

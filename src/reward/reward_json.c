@@ -45,13 +45,12 @@ static void json_score(const struct reward_input *in, struct reward_result *out)
     const json_t *required = param_json(in->params, json_params, "required");
     struct said said;
     json_error_t error;
-    if (!said_last(in->text, &said)) {
-        reward_give(out, 0, "the reasoning was never finished");
-        return;
-    }
+    if (!said_read(in, &said, out)) return;
     fence_cut(&said);
     json_t *v = json_loadb(said.p, said.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     const char *key = missing_key(v, required);
+    reward_step(in, "formula", "1 where it is JSON of type %s with the %zu keys required, else 0", type,
+                json_array_size(required));
     if (!v)
         reward_give(out, 0, "no JSON: line %d: %.150s", error.line, error.text);
     else if ((strcmp(type, "object") == 0 && !json_is_object(v)) ||

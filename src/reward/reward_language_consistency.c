@@ -68,7 +68,10 @@ static int script_of(int c)
     return OTHER;
 }
 
+#define SHOWN 10 /* words of an explanation */
+
 struct count {
+    const struct reward_input *in;
     size_t words, target;
 };
 
@@ -86,12 +89,14 @@ static size_t word_count(const char *p, size_t n, int target, struct count *coun
     if (letters == 1 && (script & (LATIN | GREEK))) return k;
     count->words++;
     count->target += (script & target) != 0;
+    if (!(script & target) && count->words - count->target <= SHOWN)
+        reward_step(count->in, "other", "%.*s", (int)k, p);
     return k;
 }
 
-static struct count words_count(const char *p, size_t n, int target)
+static struct count words_count(const struct reward_input *in, const char *p, size_t n, int target)
 {
-    struct count count = {0};
+    struct count count = {.in = in};
     for (size_t i = 0, length; i < n;) {
         if (p[i] == '\\' || p[i] == '<') { /* a command, a tag */
             size_t k = i + 1 < n && p[i + 1] == '/' ? 2 : 1;
@@ -117,7 +122,9 @@ static void language_consistency_score(const struct reward_input *in, struct rew
         if (strcmp(language, languages[i].language) == 0) target = languages[i].scripts;
     if (open) p = open + strlen("<think>");
     if (close && close >= p) end = close;
-    struct count c = words_count(p, (size_t)(end - p), target);
+    reward_step(in, "searched", open || close ? "the reasoning" : "the whole completion");
+    struct count c = words_count(in, p, (size_t)(end - p), target);
+    reward_step(in, "formula", "%zu words in the script of %s of %zu", c.target, language, c.words);
     if (c.words)
         reward_give(out, (double)c.target / (double)c.words, "%zu of %zu words are written as %s is",
                     c.target, c.words, language);

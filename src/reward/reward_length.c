@@ -29,6 +29,12 @@ static void length_score_group(const struct reward_input *in, int n, struct rewa
         size_t length = utf8_count(in[i].text, strlen(in[i].text));
         double value = most == least ? 0 : 0.5 - (double)(length - least) / (double)(most - least);
         if (c == CORRECT_NO && value > 0) value = 0;
+        reward_step(&in[i], "length", "%zu characters; of this prompt's completions: %zu to %zu", length,
+                    least, most);
+        reward_step(&in[i], "formula", "%s",
+                    most == least     ? "0 where all are of one length"
+                    : c == CORRECT_NO ? "min(0, 0.5 - (length - least)/(most - least))"
+                                      : "0.5 - (length - least)/(most - least)");
         if (c == CORRECT_UNKNOWN)
             out[i] = judged;
         else

@@ -42,21 +42,20 @@ static void multiple_choice_score(const struct reward_input *in, struct reward_r
             reward_no_solution(out, in->row);
         return;
     }
-    if (!said_last(in->text, &said)) {
-        reward_give(out, 0, "the reasoning was never finished");
-        return;
-    }
+    if (!said_read(in, &said, out)) return;
     const char *right = json_string_value(json_array_get(choices, (size_t)(gold[0] - 'A')));
+    if (right) reward_step(in, "choice", "%s is %s", gold, right);
     if (right && strlen(right) == said.n && strncasecmp(right, said.p, said.n) == 0) {
         reward_give(out, 1, "the text of choice %s", gold);
         return;
     }
     char *text = alloc_strn(said.p, said.n), found[64];
-    verify_math(gold, text, NULL, &r);
+    verify_explain(gold, text, NULL, &r, in->steps);
     bool small = extract_answer(text, EXTRACT_ANY, found, sizeof found, NULL) && !found[1] &&
                  islower((unsigned char)*found);
     free(text);
     if (small) {
+        reward_step(in, "letter", "%s, small but all that is said", found);
         reward_give(out, toupper((unsigned char)*found) == *gold, "%s vs %s", found, gold);
         return;
     }

@@ -20,12 +20,12 @@ static void numeric_score(const struct reward_input *in, struct reward_result *o
     struct said said;
     if (!gold) {
         reward_no_solution(out, in->row);
-    } else if (!said_last(in->text, &said)) {
-        reward_give(out, 0, "the reasoning was never finished");
-    } else {
+    } else if (said_read(in, &said, out)) {
         char *answer = alloc_strn(said.p, said.n), reason[300];
         double tolerance = param_number(in->params, numeric_params, "tolerance");
         int same = last_numbers_same(gold, answer, tolerance, reason, sizeof reason);
+        reward_step(in, "gold", "%s", gold);
+        reward_step(in, "formula", "1 where the last numbers differ by at most %g, else 0", tolerance);
         if (same < 0)
             reward_unjudged(out, "%s", reason);
         else

@@ -18,6 +18,7 @@ static void reasoning_accuracy_score(const struct reward_input *in, struct rewar
     const char *mark = param_text(in->params, reasoning_accuracy_params, "end_mark"), *behind = NULL;
     for (const char *p = in->text; *mark && (p = strstr(p, mark));) behind = p += strlen(mark);
     struct reward_input answer = *in;
+    reward_mark(in, "end mark", behind ? behind - strlen(mark) : NULL, mark);
     if (!behind) {
         reward_give(out, 0, "no %.40s: the reasoning was never finished", mark);
         return;

@@ -6,6 +6,7 @@
  * and a bullet are what Markdown says they are: at the start of any line, with a blank behind.
  * {"compat":"open-r1"} counts as there.
  */
+#include <stdio.h>
 #include <string.h>
 #include <utf8proc.h>
 
@@ -52,6 +53,8 @@ static size_t open_r1_at(const char *text, const char *p)
     return word;
 }
 
+#define SHOWN 20 /* signs of an explanation */
+
 static void reasoning_steps_score(const struct reward_input *in, struct reward_result *out)
 {
     bool compat = param_compat(in->params);
@@ -62,8 +65,16 @@ static void reasoning_steps_score(const struct reward_input *in, struct reward_r
         size_t n = compat ? open_r1_at(text, p) : word_at(p);
         if (!compat && !n && start) n = line_start_at(p);
         found += n > 0;
+        if (n && found <= SHOWN && in->steps) {
+            char mark[64];
+            size_t from = strspn(p, " \t\n");
+            snprintf(mark, sizeof mark, "%.*s", (int)(n - from), p + from);
+            reward_mark(in, found == 1 ? "signs" : "", p + from, mark);
+        }
         p += n ? n : 1;
     }
+    if (found > SHOWN) reward_step(in, "", "... (%d more)", found - SHOWN);
+    reward_step(in, "formula", "min(1, %d/3)", found);
     reward_give(out, found >= 3 ? 1 : found / 3.0, "%d signs of a step", found);
 }
 

@@ -43,15 +43,17 @@ static int regex_check(const json_t *params, struct err *e)
     return 0;
 }
 
-/* 1, 0, or -1: past the limit. */
-static int matches(const pcre2_code *c, const char *p, size_t n)
+/* 1, and where the match is; 0; or -1: past the limit. */
+static int matches(const pcre2_code *c, const struct said *text, struct said *match)
 {
     pcre2_match_data *data = pcre2_match_data_create_from_pattern(c, NULL);
     pcre2_match_context *context = pcre2_match_context_create(NULL);
     pcre2_set_match_limit(context, STEPS_MAX);
     pcre2_set_depth_limit(context, STEPS_MAX);
     pcre2_set_heap_limit(context, 64 * 1024);
-    int rc = pcre2_match(c, (PCRE2_SPTR)p, n, 0, 0, data, context);
+    int rc = pcre2_match(c, (PCRE2_SPTR)text->p, text->n, 0, 0, data, context);
+    const size_t *at = pcre2_get_ovector_pointer(data);
+    if (rc >= 0) *match = (struct said){text->p + at[0], at[1] - at[0]};
     pcre2_match_context_free(context);
     pcre2_match_data_free(data);
     return rc >= 0 ? 1 : rc == PCRE2_ERROR_NOMATCH ? 0 : -1;
@@ -65,7 +67,7 @@ static void regex_score(const struct reward_input *in, struct reward_result *out
     const char *pattern =
         given ? json_string_value(column) : param_text(in->params, regex_params, "pattern");
     bool answer = strcmp(param_text(in->params, regex_params, "where"), "answer") == 0;
-    struct said said = {in->text, strlen(in->text)};
+    struct said said = {in->text, strlen(in->text)}, match;
     char message[128] = "";
     if (!pattern) {
         if (given)
@@ -74,13 +76,14 @@ static void regex_score(const struct reward_input *in, struct reward_result *out
             reward_unjudged(out, "neither a parameter nor a column \"pattern\"");
         return;
     }
-    if (answer && !said_last(in->text, &said)) {
-        reward_give(out, 0, "the reasoning was never finished");
-        return;
-    }
+    if (answer && !said_read(in, &said, out)) return;
     pcre2_code *c = compiled(pattern, param_flag(in->params, regex_params, "full"), message, sizeof message);
-    int found = c ? matches(c, said.p, said.n) : -1;
+    int found = c ? matches(c, &said, &match) : -1;
     pcre2_code_free(c);
+    reward_step(in, "pattern", "%s", pattern);
+    if (found > 0)
+        reward_step(in, "match", "at byte %zu: %.*s", (size_t)(match.p - said.p), (int)match.n, match.p);
+    reward_step(in, "formula", "1 where it matches, else 0");
     if (!c)
         reward_unjudged(out, "the pattern \"%.100s\" is wrong: %s", pattern, message);
     else if (found < 0)

@@ -60,13 +60,18 @@ static size_t distinct(const int *id, size_t n, size_t size)
     return count;
 }
 
-static void judge(const int *id, size_t n, size_t size, double most, struct reward_result *out)
+static void judge(const struct reward_input *in, const int *id, size_t n, size_t size,
+                  struct reward_result *out)
 {
+    double most = param_number(in->params, repetition_penalty_params, "max_penalty");
     if (n < size) {
         reward_give(out, 0, "shorter than one n-gram");
         return;
     }
     size_t all = n - size + 1, different = distinct(id, n, size);
+    reward_step(in, "counted", "%zu %s make %zu n-grams of %zu, %zu of them different", n,
+                param_text(in->params, repetition_penalty_params, "unit"), all, size, different);
+    reward_step(in, "formula", "(1 - %zu/%zu) x max_penalty %g", different, all, most);
     reward_give(out, (1 - (double)different / (double)all) * most, "%zu different of %zu n-grams of %zu",
                 different, all, size);
 }
@@ -74,18 +79,17 @@ static void judge(const int *id, size_t n, size_t size, double most, struct rewa
 static void repetition_penalty_score(const struct reward_input *in, struct reward_result *out)
 {
     size_t size = (size_t)param_number(in->params, repetition_penalty_params, "ngram_size");
-    double most = param_number(in->params, repetition_penalty_params, "max_penalty");
     const char *language = param_text(in->params, repetition_penalty_params, "language");
     struct words w;
     if (strcmp(param_text(in->params, repetition_penalty_params, "unit"), "tokens") == 0) {
         if (in->ids)
-            judge(in->ids, (size_t)in->n_ids, size, most, out);
+            judge(in, in->ids, (size_t)in->n_ids, size, out);
         else
             reward_unjudged(out, "the tokens are not known: a list \"completion_ids\" is needed");
         return;
     }
     words_read(&w, in->text, strcmp(language, "zh") == 0 ? WORDS_CHINESE : WORDS_BLANKS);
-    judge(w.id, w.n, size, most, out);
+    judge(in, w.id, w.n, size, out);
     words_release(&w);
 }
 

@@ -29,14 +29,22 @@ static void soft_overlong_punishment_score(const struct reward_input *in, struct
     double most = param_number(in->params, soft_overlong_punishment_params, "max_completion_len");
     double cache = param_number(in->params, soft_overlong_punishment_params, "soft_punish_cache");
     double free_of = most - cache, length = in->n_ids;
-    if (in->n_ids < 0)
+    if (in->n_ids < 0) {
         reward_unjudged(out, "the number of tokens is not known: a list \"completion_ids\" is needed");
+        return;
+    }
+    reward_step(in, "limits", "max_completion_len M = %g, soft_punish_cache C = %g", most, cache);
+    if (length <= free_of)
+        reward_step(in, "formula", "0: %g tokens are at most M - C = %g", length, free_of);
+    else if (length <= most)
+        reward_step(in, "formula", "(M - C - length)/C = (%g - %g)/%g", free_of, length, cache);
     else
-        reward_give(out,
-                    length <= free_of ? 0
-                    : length <= most  ? (free_of - length) / cache
-                                      : -1,
-                    "%d tokens; punished from %g on, in full behind %g", in->n_ids, free_of, most);
+        reward_step(in, "formula", "-1: %g tokens are more than M", length);
+    reward_give(out,
+                length <= free_of ? 0
+                : length <= most  ? (free_of - length) / cache
+                                  : -1,
+                "%d tokens; punished from %g on, in full behind %g", in->n_ids, free_of, most);
 }
 
 static const struct reward_example soft_overlong_punishment_examples[] = {

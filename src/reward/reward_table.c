@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/str.h"
-#include "reward/reward.h"
+#include "reward/reward_int.h"
 
 #define REWARD(name) extern const struct reward reward_##name;
 #include "reward/reward_list.h"
@@ -48,4 +48,13 @@ void reward_score(const struct reward *w, const struct reward_input *in, int n, 
         w->score_group(in, n, out);
     else
         for (int i = 0; i < n; i++) w->score(&in[i], &out[i]);
+    for (int i = 0; i < n; i++) reward_end(&in[i], &out[i]);
+}
+
+void reward_end(const struct reward_input *in, const struct reward_result *out)
+{
+    if (out->judged)
+        reward_step(in, "reward", "%.10g: %s", out->value, out->reason);
+    else
+        reward_step(in, "not judged", "%s", out->reason);
 }

@@ -18,11 +18,15 @@ static int occurrences(const char *text, const char *word)
 static void tag_count_score(const struct reward_input *in, struct reward_result *out)
 {
     static const char *const tags[] = {"<think>\n", "\n</think>\n", "\n<answer>\n", "\n</answer>"};
+    static const char *const named[] = {"<think> before a new line", "</think> on a line of its own",
+                                        "<answer> on a line of its own", "</answer> behind a new line"};
     int count[4], right = 0;
     for (int i = 0; i < 4; i++) {
         count[i] = occurrences(in->text, tags[i]);
         right += count[i] == 1;
+        reward_step(in, i ? "" : "tags", "%d x %s", count[i], named[i]);
     }
+    reward_step(in, "formula", "0.25 x %d that occur once", right);
     reward_give(out, 0.25 * right, "<think> %d, </think> %d, <answer> %d, </answer> %d times", count[0],
                 count[1], count[2], count[3]);
 }

@@ -9,14 +9,17 @@
 
 static void think_format_score(const struct reward_input *in, struct reward_result *out)
 {
-    if (!str_starts(in->text, "<think>"))
-        reward_give(out, 0, "does not begin with <think>");
-    else if (strstr(in->text + 1, "<think>"))
-        reward_give(out, 0, "<think> occurs twice");
-    else if (!strstr(in->text, "</think>"))
-        reward_give(out, 0, "the reasoning was never finished");
-    else
-        reward_give(out, 1, "one block of reasoning at the beginning");
+    const char *open = str_starts(in->text, "<think>") ? in->text : NULL;
+    const char *second = open ? strstr(open + 1, "<think>") : NULL, *close = strstr(in->text, "</think>");
+    reward_mark(in, "opening", open, "<think> at the beginning");
+    if (second) reward_mark(in, "second", second, "<think> once more");
+    reward_mark(in, "closing", close, "</think>");
+    reward_step(in, "formula", "1 where it is opened once, at the beginning, and closed, else 0");
+    reward_give(out, open && !second && close, "%s",
+                !open    ? "does not begin with <think>"
+                : second ? "<think> occurs twice"
+                : !close ? "the reasoning was never finished"
+                         : "one block of reasoning at the beginning");
 }
 
 static const struct reward_example think_format_examples[] = {

@@ -123,7 +123,7 @@ static void score_item(void *ctx, int item)
     if (s->first) {
         for (g = 0; g + 1 < s->n && s->first[g + 1] <= item;) g++;
         int i = item - s->first[g];
-        s->row->score(&s->groups[g].in[i], &s->groups[g].out[i]);
+        reward_score(s->row, &s->groups[g].in[i], 1, &s->groups[g].out[i]);
     } else {
         reward_score(s->row, s->groups[g].in, s->groups[g].n, s->groups[g].out);
     }
@@ -207,6 +207,7 @@ static int answer_read(const struct reward_use *u, const json_t *answer, const s
             return err_set(e, "reward %s: reward %d is neither a finite number nor null", u->name, i);
         else
             reward_give(&g->out[i], json_number_value(v), "said by %.200s", u->name);
+        reward_end(&g->in[i], &g->out[i]);
     }
     return 0;
 }

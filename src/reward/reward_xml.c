@@ -50,6 +50,11 @@ static void xml_score(const struct reward_input *in, struct reward_result *out)
         snprintf(open, sizeof open, "<%s>", name ? name : "");
         snprintf(close, sizeof close, "</%s>", name ? name : "");
         const char *a = only_one(in->text, open), *b = only_one(in->text, close);
+        reward_step(in, i ? "" : "tags", "<%s> %s", name ? name : "",
+                    !a || !b     ? "and its end do not both occur exactly once"
+                    : b < a      ? "ends before it begins"
+                    : a < behind ? "begins before the tag in front of it ends"
+                                 : "stands once, closed, in its place");
         if (!a || !b || b < a || a < behind) {
             if (!missed) missed = name;
             continue;
@@ -59,6 +64,8 @@ static void xml_score(const struct reward_input *in, struct reward_result *out)
         good++;
     }
     clean = clean && blank(behind, behind + strlen(behind));
+    if (only) reward_step(in, "outside", clean ? "nothing but blanks" : "text, which \"only\" forbids: 0");
+    reward_step(in, "formula", "%zu good tags of %zu", good, n);
     if (only && !clean)
         reward_give(out, 0, "text outside the tags");
     else

@@ -1,6 +1,7 @@
 /* fuzz_verify.c: any bytes as gold and answer (cut at the first newline), as completion of every reward,
  * and as an expression; and bytes as choices of LaTeX pieces, so that formulas of all kinds come about.
- * Nothing crashes or hangs, receipts fit, a text equals itself, rewards stay in their range and give reasons.
+ * Nothing crashes or hangs, receipts fit, a text equals itself, rewards stay in their range and give reasons,
+ * explanations are short and valid UTF-8.
  * seeds: tests/fuzz/seeds/verify
  */
 #include <stdint.h>
@@ -11,15 +12,26 @@
 #include "reward/reward.h"
 #include "verify/verify.h"
 
+static void explanation_check(struct str *steps)
+{
+    json_t *valid = json_stringn(steps->p, steps->len);
+    CHECK(valid && steps->len > 0 && steps->len < 60000, "an explanation of %zu bytes", steps->len);
+    json_decref(valid);
+    str_release(steps);
+}
+
 static void rewards_score(const char *text, const char *gold)
 {
     json_t *row = json_pack("{s:s?,s:[i,i,i],s:i}", "solution", gold, "nums", 3, 5, 8, "target", 16);
     if (!row) return; /* a gold that is no UTF-8 comes in no row */
     for (size_t k = 0; reward_all()[k]; k++) {
         const struct reward *w = reward_all()[k];
-        struct reward_input in = {.text = text, .row = row, .n_ids = -1};
+        struct str steps;
+        str_init(&steps, 0);
+        struct reward_input in = {.text = text, .row = row, .n_ids = -1, .steps = &steps};
         struct reward_result out = {0};
         reward_score(w, &in, 1, &out);
+        explanation_check(&steps);
         CHECK(out.reason[0] && strlen(out.reason) < sizeof out.reason, "%s gives no reason", w->name);
         CHECK(!out.judged || (out.value >= w->lo && out.value <= w->hi), "%s gives %g", w->name, out.value);
     }
@@ -38,7 +50,10 @@ static void judged(const char *gold, const char *answer)
             CHECK(strlen(small) < sizeof small, "long");
         p.raw = true;
         p.strict = false;
-        verify_math(gold, answer, &p, &r);
+        struct str steps;
+        str_init(&steps, 0);
+        verify_explain(gold, answer, &p, &r, &steps);
+        explanation_check(&steps);
         verify_math(answer, answer, &p, &r);
         CHECK(mode || r.verdict != VERDICT_WRONG || r.answer[0] == 0, "a text differs from itself: %s",
               r.reason);
