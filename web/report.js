@@ -123,13 +123,22 @@ function drawHeadline() {
 /* ---- curves -------------------------------------------------------------------------------------------- */
 
 const plots = [
-  ["Reward", ["reward"]], ["Accuracy reward", ["rewards/accuracy_reward/mean"]], ["Answer length (tokens)", ["completions/mean_length"]],
+  ["Reward", ["reward"]], ["Answer length (tokens)", ["completions/mean_length"]],
   ["Entropy", ["entropy"]], ["KL to the reference", ["kl"]], ["Gradient norm", ["grad_norm"]], ["Loss", ["loss"]],
   ["Token accuracy", ["mean_token_accuracy"]], ["Groups without variance", ["frac_reward_zero_std"]],
   ["Cut-off completions", ["completions/clipped_ratio"]], ["Learning rate", ["learning_rate"]],
   ["Held-out reward", ["eval_reward"]], ["Held-out pass@1", ["eval_pass@1"]], ["Held-out loss", ["eval_loss"]],
   ["Held-out token accuracy", ["eval_mean_token_accuracy"]], ["Held-out answer length", ["eval_completions/mean_length"]],
 ];
+/* Each reward by itself, where a run has several. */
+function rewardPlots() {
+  const names = new Set();
+  for (const s of trained) {
+    const own = new Set(s.metrics.flatMap((m) => Object.keys(m)).filter((k) => /^rewards\/.*\/mean$/.test(k)));
+    if (own.size > 1) own.forEach((k) => names.add(k));
+  }
+  return [...names].map((k) => ["Reward: " + k.slice("rewards/".length, -"/mean".length), [k]]);
+}
 /* Chart.js writes 2.200000E-5 for a learning rate. */
 const tick = (y) => (y !== 0 && Math.abs(y) < 1e-3 ? y.toExponential(1) : String(Number(y.toPrecision(6))));
 const charts = [];
@@ -151,7 +160,7 @@ function drawCurves() {
   Chart.defaults.color = style.getPropertyValue("--soft");
   Chart.defaults.borderColor = style.getPropertyValue("--line");
   Chart.defaults.animation = false;
-  for (const [title, [key]] of plots) {
+  for (const [title, [key]] of [plots[0], ...rewardPlots(), ...plots.slice(1)]) {
     const datasets = curveData(key);
     if (!datasets.length) continue;
     const canvas = make("canvas");
@@ -220,14 +229,54 @@ function drawSamples() {
   show();
 }
 
+/* ---- what was sampled while training --------------------------------------------------------------------- */
+
+const number = (x) => (known(x) ? String(Number(x.toPrecision(4))) : "none");
+
+function sightCard(record) {
+  const better = record.advantage > 0 ? " right" : record.advantage < 0 ? " wrong" : "";
+  const card = make("div", { className: "sample" + better },
+    make("span", { className: "verdict", textContent: `reward ${number(record.reward)}, advantage ${number(record.advantage)}` }),
+    make("h3", { textContent: `${record.tokens} tokens${record.truncated ? ", cut off" : ""}` }),
+    make("pre", { textContent: record.completion || "(empty)" }));
+  for (const [name, value] of Object.entries(record.rewards || {}))
+    card.append(make("div", { className: "hint", textContent: `${name} ${number(value)}: ${(record.reasons || {})[name] || ""}` }));
+  return card;
+}
+
+function drawSights() {
+  const list = stages.flatMap((s) => (s.completions || []).filter((c) => c.length).map((records) => ({ s, records })));
+  if (!list.length) return document.getElementById("sights-section").remove();
+  const select = document.getElementById("sight"), box = document.getElementById("sights");
+  list.forEach(({ s, records }, i) => select.append(make("option", { value: i,
+    textContent: (stages.length > 1 ? s.name + ", " : "") + "step " + records[0].step })));
+  select.value = list.length - 1;
+  const show = () => {
+    const { records } = list[select.value], asked = records[0].prompt;
+    document.getElementById("asked").textContent = asked;
+    box.replaceChildren(...records.filter((r) => r.prompt === asked).map(sightCard));
+  };
+  select.onchange = show;
+  show();
+}
+
+/* ---- where it comes from ----------------------------------------------------------------------------------- */
+
+function drawConfigs() {
+  for (const s of stages.filter((x) => x.config))
+    document.getElementById("configs").append(make("details", {}, make("summary", { textContent: `${s.name}: every setting` }),
+      make("pre", { textContent: s.config })));
+}
+
 function drawProvenance() {
   const table = document.getElementById("provenance");
   table.classList.add("left");
-  table.append(make("tr", {}, ...["stage", "folder", "seed", "SHA-256 of the final weights"].map((h) => make("th", { textContent: h }))));
+  table.append(make("tr", {}, ...["stage", "folder", "made from", "seed", "SHA-256 of the final weights"].map((h) => make("th", { textContent: h }))));
   for (const s of stages) {
     const m = s.manifest || {};
     const hash = m.weights || "";
     table.append(make("tr", {}, make("td", { textContent: s.name }), make("td", { className: "note", textContent: s.dir }),
+      make("td", { className: "note", textContent: Object.values(m.inputs || {}).map((x) => x.path).join(", ") }),
       make("td", { textContent: m.seed === undefined ? "" : m.seed }), make("td", { className: "hash", textContent: hash })));
   }
 }
@@ -238,4 +287,6 @@ drawPreflight();
 drawWarnings();
 drawCurves();
 drawSamples();
+drawSights();
 drawProvenance();
+drawConfigs();

@@ -19,6 +19,11 @@ struct conf *cmd_configure(const struct cmd *cmd, int argc, char **argv, struct 
 /* Run it, with the notes about keys that have no effect before and about unread keys after. */
 int cmd_execute(const struct cmd *cmd, struct conf *c, struct err *e);
 
+/* ---- cmd_report.c -------------------------------------------------------------------------------------- */
+
+/* dir/report.html of the run in dir. */
+int cmd_report_run(const char *dir, struct err *e);
+
 /* ---- pipeline.c ---------------------------------------------------------------------------------------- */
 
 /* A pipeline file, read and checked:

@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "base/file.h"
-#include "cmd/cmd.h"
+#include "cmd/cmd_int.h"
 #include "report/report.h"
 
 static const struct opt report_opts[] = {
@@ -17,6 +17,14 @@ static const struct opt report_opts[] = {
     {.key = "title", .type = OPT_STR, .help = "heading of the page (default: the folder's name)"},
     {0}};
 static const struct opt *const report_tables[] = {report_opts, NULL};
+
+int cmd_report_run(const char *dir, struct err *e)
+{
+    char *path = path_join(dir, "report.html");
+    int rc = report_write(dir, path_base(dir), NULL, path, e);
+    free(path);
+    return rc;
+}
 
 static int report_command(struct conf *c, struct err *e)
 {

@@ -1,7 +1,7 @@
 /* cmd_sft.c: `openr1 sft`: supervised fine-tuning (train/sft.c). */
 #include <stdio.h>
 
-#include "cmd/cmd.h"
+#include "cmd/cmd_int.h"
 #include "report/report.h"
 #include "train/train.h"
 
@@ -9,7 +9,7 @@ static const struct opt *const sft_tables[] = {sft_options, train_options, model
 
 static int sft_command(struct conf *c, struct err *e)
 {
-    static const struct train_hooks hooks = {.card = card_text};
+    static const struct train_hooks hooks = {.card = card_text, .finished = cmd_report_run};
     struct str out;
     str_init(&out, 0);
     int failed = algo_find("sft")->run(c, &hooks, &out, e);

@@ -2,7 +2,8 @@
  *
  * A stage is a folder as base/runlog.h and eval/ write it. Its evaluations are
  * folders below it (or itself) that hold results.json and samples.jsonl. Curves
- * are thinned to REPORT_POINTS records, always keeping the first and the last,
+ * are thinned to REPORT_POINTS records, and what was sampled while training to
+ * some completions of REPORT_SIGHTS steps, always keeping the first and the last,
  * so that the page stays small for runs of any length.
  */
 #include "report/report_int.h"
@@ -15,6 +16,7 @@
 #include "base/json.h"
 
 enum { REPORT_POINTS = 1000, REPORT_SAMPLES = 24, REPORT_DEPTH = 4, REPORT_TEXT_MAX = 4000 };
+enum { REPORT_SIGHTS = 8, REPORT_COMPLETIONS = 6, REPORT_CONFIG_MAX = 1 << 20 };
 
 /* Object copies keep only numbers: curves need no hashes. */
 static json_t *numbers_only(const json_t *record)
@@ -198,13 +200,73 @@ static int add_object(json_t *out, const char *dir, const char *name, const char
     return rc;
 }
 
+/* A completion's record, its texts cut to a readable length. */
+static json_t *record_for_show(const json_t *record)
+{
+    json_t *out = json_object(), *value;
+    const char *key;
+    json_object_foreach((json_t *)record, key, value) json_object_set_new(out, key, cut_text(value));
+    return out;
+}
+
+/* The first completions of the steps whose files are names[0..n), some of them. */
+static int add_sights(json_t *out, const char *folder, char **names, size_t n, struct err *e)
+{
+    size_t count = n < REPORT_SIGHTS ? n : REPORT_SIGHTS;
+    json_t *list = json_array();
+    int rc = 0;
+    for (size_t i = 0; i < count && !rc; i++) {
+        char *path = path_join(folder, names[count < n ? i * (n - 1) / (count - 1) : i]);
+        json_t *some = read_records(path, REPORT_COMPLETIONS, record_for_show, e);
+        rc = some ? 0 : -1;
+        if (some) json_array_append_new(list, some);
+        free(path);
+    }
+    if (!rc && count) json_object_set(out, "completions", list);
+    json_decref(list);
+    return rc;
+}
+
+static int add_completions(json_t *out, const char *dir, struct err *e)
+{
+    char **names, *folder = path_join(dir, "completions");
+    size_t n = 0, kept = 0;
+    int rc = file_is_dir(folder) ? dir_list(folder, &names, &n, e) : 0;
+    for (size_t i = 0; i < n; i++) {
+        if (str_ends(names[i], ".jsonl"))
+            names[kept++] = names[i];
+        else
+            free(names[i]);
+    }
+    if (!rc && kept) rc = add_sights(out, folder, names, kept, e);
+    for (size_t i = 0; i < kept; i++) free(names[i]);
+    if (n) free(names);
+    free(folder);
+    return rc;
+}
+
+/* The configuration as the run resolved it. */
+static int add_config(json_t *out, const char *dir, struct err *e)
+{
+    char *path = path_join(dir, "config.yaml"), *text;
+    size_t n;
+    int rc = file_exists(path) ? file_read(path, REPORT_CONFIG_MAX, &text, &n, e) : 1;
+    if (rc == 0) {
+        json_object_set_new(out, "config", json_stringn(text, n));
+        free(text);
+    }
+    free(path);
+    return rc < 0 ? -1 : 0;
+}
+
 json_t *report_collect(const json_t *stage, struct err *e)
 {
     const char *dir = json_string_value(json_object_get(stage, "dir"));
     CHECK(dir, "a stage without \"dir\"");
     json_t *out = json_copy((json_t *)stage);
     if (add_curves(out, dir, e) || add_object(out, dir, "manifest.json", "manifest", e) ||
-        add_object(out, dir, "preflight.json", "preflight", e) || add_evals(out, dir, e)) {
+        add_object(out, dir, "preflight.json", "preflight", e) || add_evals(out, dir, e) ||
+        add_completions(out, dir, e) || add_config(out, dir, e)) {
         json_decref(out);
         return NULL;
     }

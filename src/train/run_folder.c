@@ -15,7 +15,8 @@ bool run_owns(const char *name, size_t n)
     static const char *const names[] = {"config.yaml",   "manifest.json", "metrics.jsonl",
                                         "timings.jsonl", RUN_STATE,       "trainer_state.json",
                                         "model",         "model.new",     "model.old",
-                                        "completions",   "tensorboard",   "preflight.json"};
+                                        "completions",   "tensorboard",   "preflight.json",
+                                        "report.html"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strlen(names[i]) == n && memcmp(names[i], name, n) == 0) return true;
     return n > strlen(CHECKPOINT) && memcmp(name, CHECKPOINT, strlen(CHECKPOINT)) == 0;

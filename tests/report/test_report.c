@@ -92,11 +92,54 @@ static void no_evaluation_is_thinned_away(void **state)
     free(path);
 }
 
+static void put_text(const char *name, const char *text)
+{
+    struct err e;
+    char *path = path_join(dir, name);
+    if (file_write(path, text, strlen(text), &e)) fail_msg("%s", e.msg);
+    free(path);
+}
+
+/* Of many steps some, the first and the last among them; of each the first completions, long texts cut. */
+static void completions_of_some_steps_are_shown(void **state)
+{
+    (void)state;
+    struct err e;
+    struct str s;
+    char name[64];
+    str_init(&s, 0);
+    for (int step = 1; step <= 30; step++) {
+        str_clear(&s);
+        for (int k = 0; k < 9; k++)
+            str_addf(&s, "{\"step\":%d,\"completion\":\"%05000d\",\"reward\":%d.5}\n", step, 7, k);
+        snprintf(name, sizeof name, "completions/completions_%05d.jsonl", step);
+        put_text(name, s.p);
+        snprintf(name, sizeof name, "completions/completions_%05d.parquet", step);
+        put_text(name, "PAR1");
+    }
+    put_text("config.yaml", "beta: 0.1\n");
+    json_t *stage = json_pack("{s:s}", "dir", dir), *got = report_collect(stage, &e);
+    if (!got) fail_msg("%s", e.msg);
+    const json_t *list = json_object_get(got, "completions");
+    assert_string_equal(json_str_or(got, "config", ""), "beta: 0.1\n");
+    assert_int_equal(json_array_size(list), 8);
+    for (size_t i = 0; i < 8; i++) {
+        const json_t *some = json_array_get(list, i), *first = json_array_get(some, 0);
+        assert_int_equal(json_array_size(some), 6);
+        assert_int_equal(json_string_length(json_object_get(first, "completion")), 4000);
+        if (i % 7 == 0) assert_int_equal(json_integer_value(json_object_get(first, "step")), i ? 30 : 1);
+    }
+    json_decref(stage);
+    json_decref(got);
+    str_release(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_warn_of_what_never_moved),
         cmocka_unit_test(no_evaluation_is_thinned_away),
+        cmocka_unit_test(completions_of_some_steps_are_shown),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
