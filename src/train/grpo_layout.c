@@ -2,8 +2,9 @@
  *
  * TRL counts completions: B = per_device_train_batch_size of them make a micro-step,
  * gradient_accumulation_steps micro-steps an optimiser step, steps_per_generation micro-steps a generation
- * batch. The plain way is to say prompts_per_step. Here a step holds whole groups, and a generation batch a
- * whole number of steps; anything else is refused with the nearest values that work.
+ * batch; with num_processes, of each process, whose micro-steps are further ones here. The plain way is
+ * prompts_per_step. Here a step holds whole groups, and a generation batch a whole number of steps; anything
+ * else is refused with the nearest values that work.
  */
 #include "train/grpo_int.h"
 
@@ -16,28 +17,34 @@ static void neighbours(struct str *out, long x, long of)
     str_addf(out, "%ld", (x / of + 1) * of);
 }
 
-static int whole_groups(const struct grpo_layout *l, struct err *e)
+/* The greatest common one. */
+static long divisor_of(long a, long b)
 {
-    long step = (long)l->micro * l->micro_steps, a = l->micro_steps, b = l->group;
-    if (step % l->group == 0) return 0;
     while (b) {
         long rest = a % b;
         a = b;
         b = rest;
     }
+    return a;
+}
+
+static int whole_groups(const struct grpo_layout *l, struct err *e)
+{
+    long step = (long)l->micro * l->micro_steps;
+    if (step % l->group == 0) return 0;
     struct str near, divisors;
     str_init(&near, 256);
     str_init(&divisors, 256);
-    neighbours(&near, l->micro, l->group / a);
+    neighbours(&near, l->micro, l->group / divisor_of(l->micro_steps, l->group));
     for (long g = 2; g <= step && divisors.len < 100; g++)
         if (step % g == 0) str_addf(&divisors, "%s%ld", divisors.len ? ", " : "", g);
     err_usage(e,
               "per_device_train_batch_size %d x gradient_accumulation_steps %d = %ld completions a step, "
-              "which is not a "
-              "multiple of num_generations %d. Valid: per_device_train_batch_size %s; or num_generations %s; "
-              "or simply "
-              "prompts_per_step: N",
-              l->micro, l->micro_steps, step, l->group, near.p, divisors.len ? divisors.p : "(none)");
+              "which is not a multiple of num_generations %d. Valid: per_device_train_batch_size %s; or "
+              "num_generations %s; or simply prompts_per_step: N; or, where a recipe counts on several "
+              "processes, num_processes: a multiple of %ld",
+              l->micro, l->micro_steps, step, l->group, near.p, divisors.len ? divisors.p : "(none)",
+              l->group / divisor_of(step, l->group));
     str_release(&near);
     str_release(&divisors);
     return -1;
@@ -60,6 +67,8 @@ static int from_prompts(struct grpo_layout *l, struct conf *c, struct err *e)
     long prompts = conf_int(c, "prompts_per_step"), step = prompts * l->group;
     bool batch = conf_given(c, "per_device_train_batch_size"),
          steps = conf_given(c, "gradient_accumulation_steps");
+    if (conf_int(c, "num_processes") > 1)
+        return err_usage(e, "prompts_per_step says how large a step is: leave num_processes out");
     if (step > 1 << 24)
         return err_usage(e, "prompts_per_step %ld x num_generations %d is too much", prompts, l->group);
     if (!batch && !steps) l->micro_steps = 1;
@@ -81,7 +90,7 @@ static int read_generation(const struct grpo_layout *l, struct conf *c, long *mi
     if (batch && steps)
         return err_usage(
             e, "generation_batch_size and steps_per_generation say the same thing; give one of them");
-    if (steps) *micro_steps = conf_int(c, "steps_per_generation");
+    if (steps) *micro_steps = conf_int(c, "steps_per_generation") * conf_int(c, "num_processes");
     if (batch) {
         long size = conf_int(c, "generation_batch_size");
         if (size % l->micro != 0) {
@@ -101,14 +110,15 @@ static int read_generation(const struct grpo_layout *l, struct conf *c, long *mi
         conf_int(c, "num_iterations") == 1)
         *micro_steps = l->micro_steps;
     if (*micro_steps % l->micro_steps == 0) return 0;
+    long processes = conf_int(c, "num_processes");
     struct str near;
     str_init(&near, 256);
-    neighbours(&near, *micro_steps, l->micro_steps);
+    neighbours(&near, *micro_steps / processes, l->micro_steps / processes);
     err_usage(e,
               "steps_per_generation %ld is not a multiple of gradient_accumulation_steps %d: a generation "
               "must feed "
               "whole optimiser steps; valid: %s",
-              *micro_steps, l->micro_steps, near.p);
+              *micro_steps / processes, l->micro_steps / (int)processes, near.p);
     str_release(&near);
     return -1;
 }

@@ -63,6 +63,13 @@ const struct opt train_options[] = {
      .lo = 1,
      .hi = 1e6,
      .help = "micro-steps of an optimiser step"},
+    {.key = "num_processes",
+     .type = OPT_INT,
+     .fallback = "1",
+     .lo = 1,
+     .hi = 1e4,
+     .help = "processes that a recipe counts on (accelerate's key): there is one here, whose steps are as "
+             "large as those of so many"},
     {.key = "num_train_epochs",
      .type = OPT_REAL,
      .fallback = "3",

@@ -55,7 +55,11 @@ int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *ho
     if (!t->dry && inputs_apart(t, NULL, e)) return -1;
     t->seed = (uint64_t)conf_int(c, "seed");
     t->data_seed = conf_is_set(c, "data_seed") ? (uint64_t)conf_int(c, "data_seed") : t->seed;
-    t->accumulation = (int)conf_int(c, "gradient_accumulation_steps");
+    long micro_steps = conf_int(c, "gradient_accumulation_steps") * conf_int(c, "num_processes");
+    if (micro_steps > 1 << 24)
+        return err_usage(e, "gradient_accumulation_steps x num_processes: %ld micro-steps in a step",
+                         micro_steps);
+    t->accumulation = (int)micro_steps;
     t->hash_every = conf_int(c, "hash_every");
     t->save_limit = conf_is_set(c, "save_total_limit") ? (int)conf_int(c, "save_total_limit") : 0;
     t->max_micro = t->accumulation;

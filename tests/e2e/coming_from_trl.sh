@@ -136,11 +136,12 @@ grep -q '"dynamic_sampling/groups_sampled":' dynamic/metrics.jsonl || say "7: wh
 sed -i '/prompts_per_step/d' recipe.yaml
 refused 8 2 'per_device_train_batch_size 4 or 8; or num_generations 2, 3, 6; or simply prompts_per_step' \
   --per_device_train_batch_size 6
-for split in '16 1' '8 2' '4 4'; do
+told 8 'num_processes: a multiple of 2$'
+for split in '16 1' '8 2' '4 4' '2 2 4'; do
   # shellcheck disable=SC2086
   set -- $split
-  grpo "split$1" --per_device_train_batch_size "$1" --gradient_accumulation_steps "$2" --learning_rate 1e-3 ||
-    say "11: $(tail -3 log)"
+  grpo "split$1" --per_device_train_batch_size "$1" --gradient_accumulation_steps "$2" \
+    --num_processes "${3:-1}" --learning_rate 1e-3 || say "11: $(tail -3 log)"
   sed 's/.*"weights":"\([0-9a-f]*\)".*/\1/' out >>weights
 done
 [ "$(sort -u weights | wc -l)" = 1 ] || say "11: splits of a step give other weights: $(cat weights)"

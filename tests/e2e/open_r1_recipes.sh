@@ -1,8 +1,8 @@
 #!/bin/sh
 # Open-R1's recipe files run unchanged: two steps of each, on a tiny random model and rows of the recipe's own
 # kind. Set from outside are the model, the data, the folder to write to, and what is too large for a test:
-# max_steps, max_completion_length, and 16 completions a prompt where a recipe has 14 (it counts on seven
-# processes: 14 do not divide the batch of one).
+# max_steps and max_completion_length; and the seven processes that Open-R1's page has where a recipe's 14
+# completions do not divide the batch of one.
 set -eu
 recipes=$OPENR1_SOURCE/../shared/recipes
 [ -d "$recipes" ] || {
@@ -50,7 +50,7 @@ for file in "$recipes"/*/sft/*.yaml "$recipes"/*/grpo/*.yaml; do
   */sft/*) set -- sft ;;
   *) set -- grpo --max_completion_length 8 ;;
   esac
-  grep -q 'num_generations: 14' "$file" && set -- "$@" --num_generations 16
+  grep -q 'num_generations: 14' "$file" && set -- "$@" --num_processes 7
   out=out$n
   "$OPENR1" "$@" --config "$file" --model_name_or_path base --dataset_name "$data" --output_dir $out \
     --max_steps 2 >said 2>log || fail "$file"
