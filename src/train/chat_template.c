@@ -124,7 +124,7 @@ int chat_pin_time(struct trainer *t, struct err *e)
     struct str text;
     run_config_hash(t->conf, hash);
     if (run_state_read(t->dir, hash, &state, NULL)) state.status = RUN_OTHER; /* start() says what is wrong */
-    bool anew = conf_bool(t->conf, "overwrite_output_dir") && state.status != RUN_STOPPED;
+    bool anew = conf_bool(t->conf, "overwrite_output_dir") && !run_goes_on(state.status);
     str_init(&text, sizeof t->start_time - 1);
     if (given && *given) {
         str_puts(&text, given);

@@ -22,7 +22,8 @@ const struct opt train_options[] = {
     {.key = "overwrite_output_dir",
      .type = OPT_BOOL,
      .fallback = "false",
-     .help = "start anew in a folder that holds a run (one that was stopped by a signal is still continued)"},
+     .help = "start anew in a folder that holds a finished run, or one of another configuration; the same "
+             "run, cut short, goes on, since it ends in the same bits"},
     {.key = "resume_from_checkpoint",
      .type = OPT_STR,
      .help = "true: the newest checkpoint of output_dir; or a checkpoint's folder. Unset: an unfinished run "

@@ -112,6 +112,11 @@ void run_config_diff(const char *dir, struct conf *c, struct str *out)
     str_release(&yaml);
 }
 
+bool run_goes_on(enum run_status status)
+{
+    return status == RUN_UNFINISHED || status == RUN_STOPPED;
+}
+
 int run_state_read(const char *dir, const char *config_hash, struct run_state *s, struct err *e)
 {
     char *path = path_join(dir, RUN_STATE);

@@ -223,6 +223,10 @@ struct run_state {
     char weights[HASH_HEX], log_head[HASH_HEX]; /* of a finished run */
 };
 
+/* A run that something cut short goes on, also where overwrite_output_dir would begin anew: it ends in the
+ * same bits. */
+bool run_goes_on(enum run_status status);
+
 struct average { /* of a metric, over the steps since the last console line */
     char key[64];
     double sum, last;

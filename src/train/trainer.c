@@ -257,7 +257,7 @@ static int choose(struct trainer *t, const char *changed, char **from, struct er
     const char *asked = conf_str(t->conf, "resume_from_checkpoint");
     enum run_status status = *changed ? RUN_OTHER : t->before.status;
     if (asked && *asked && strcmp(asked, "false") != 0) return decide_asked(t, asked, changed, from, e);
-    if (conf_bool(t->conf, "overwrite_output_dir") && status != RUN_STOPPED) return 0;
+    if (conf_bool(t->conf, "overwrite_output_dir") && !run_goes_on(status)) return 0;
     if (status == RUN_FINISHED) return model_is_there(t->dir) ? 1 : decide_remake(t, from, e);
     if (status == RUN_OTHER && holds_nothing(t)) {
         log_info("%s: holds no step of the earlier run (changed since: %s), so this one begins in its place",

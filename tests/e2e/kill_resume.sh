@@ -51,11 +51,11 @@ half() {
   grpo "$1" --max_steps 30 --weights_dtype bfloat16 --sync_ref_model true --ref_model_sync_steps 4
 }
 threads=2
-lora() { # the sft run's model, with adapters
+lora() { # the sft run's model, with adapters; what is cut short goes on where a finished run would be anew
   exec "$OPENR1" sft --model_name_or_path whole-sft/model --use_peft true --lora_target_modules all-linear \
     --lora_modules_to_save norm --dataset_name sums.jsonl --output_dir "$1" --learning_rate 1e-2 \
     --per_device_train_batch_size 8 --gradient_accumulation_steps 3 --max_steps 60 --save_steps 4 \
-    --save_total_limit 2
+    --save_total_limit 2 --overwrite_output_dir true
 }
 same() { # KIND DIR
   [ -z "$(find "$2" -name '*.tmp*' -o -name '*.new' -o -name '*.old' -o -name '*.partial')" ] ||
@@ -118,6 +118,8 @@ cmp "whole-best/checkpoint-$best_step/model.safetensors" whole-best/model/model.
 torture sft
 torture grpo
 torture lora
+[ "$kills" -lt 6 ] || grep -q 'resumed from killed-lora' "$tmp/stderr" ||
+  fail "lora: overwrite_output_dir begins anew what was killed"
 torture best
 torture half
 while [ "$kills" -lt "${KILLS:-20}" ]; do # a fast machine is through before the twelfth
