@@ -149,10 +149,9 @@ void grpo_layout_say(const struct grpo_layout *l, long n_prompts)
 {
     log_info("layout: a step trains on %d prompts x %d completions = %d", l->step_groups, l->group,
              l->step_groups * l->group);
-    log_info(
-        "layout: a generation makes %d prompts x %d = %d completions, used for %ld optimiser steps (%d %s)",
-        l->groups, l->group, l->groups * l->group, l->window_steps, l->iterations,
-        l->iterations == 1 ? "pass" : "passes");
+    log_info("layout: a generation makes %d prompts x %d = %d completions, used for %ld optimiser %s (%d %s)",
+             l->groups, l->group, l->groups * l->group, l->window_steps,
+             l->window_steps == 1 ? "step" : "steps", l->iterations, l->iterations == 1 ? "pass" : "passes");
     log_info("layout: %ld prompts, %ld generations an epoch%s", n_prompts, n_prompts / l->groups,
              n_prompts % l->groups ? " (the rest waits for another epoch's shuffle)" : "");
 }

@@ -27,6 +27,7 @@ static const char *const free_keys[] = {
     "logging_steps",
     "logging_strategy",
     "logging_first_step",
+    "save_steps",
     "save_total_limit",
     "num_completions_to_print",
     "max_memory_gb",
