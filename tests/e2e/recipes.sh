@@ -28,7 +28,9 @@ for name in r1-tiny r1-zero open-r1-distill dapo dr-grpo gspo; do
   "$OPENR1" run $name.yaml >again 2>log || say "$name, again: $(tail -2 log)"
   [ "$(grep -c 'done before, kept' log)" = "$stages" ] || say "$name: of $stages stages not all are kept"
   cmp out again || say "$name: another result from kept stages"
-  [ -s "$OPENR1_SOURCE/recipes/$name/README.md" ] || say "$name: no README.md"
+  about=$OPENR1_SOURCE/recipes/$name/README.md
+  grep -q '^\*\*Cost.\*\* [0-9][0-9]* seconds' "$about" && grep -q '^\*\*Expected\*\*' "$about" ||
+    say "$name: README.md does not say what it costs and what is expected"
 done
 for label in 'Cold start' 'Reasoning RL' 'Dev3' 'RL for all' 'Distilled student'; do
   "$OPENR1" run r1-tiny.yaml 2>/dev/null | grep -q "$label" || say "r1-tiny: the story lacks $label"
