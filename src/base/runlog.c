@@ -320,8 +320,12 @@ int runlog_step(struct runlog *r, long step, const json_t *metrics, const json_t
     if (rc) return rc;
     memcpy(r->head, hex, HASH_HEX);
     double now = wall_clock_s();
+    json_t *shown = json_copy((json_t *)metrics);
+    if (timings) json_object_update(shown, (json_t *)timings);
     rc = timing_append(r, step, now, timings, e);
-    return rc ? rc : tfevents_scalars(&r->events, step, now, metrics, e);
+    if (!rc) rc = tfevents_scalars(&r->events, step, now, shown, e);
+    json_decref(shown);
+    return rc;
 }
 
 int runlog_completions(struct runlog *r, long step, const json_t *records, struct err *e)

@@ -113,6 +113,7 @@ static int settle(struct trainer *t, struct err *e)
     if (evaluate && evaluation_run(t, out->metrics, out->timings, e)) return broken(t, t->step, e);
     if (record(t, out, e)) return told(t, t->step, e);
     console_collect(t, out->metrics);
+    console_collect(t, out->timings);
     if (t->step > 0 && console_due(t, t->step)) {
         console_line(t);
         if (t->learner->show) t->learner->show(t->self, t);

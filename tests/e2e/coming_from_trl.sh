@@ -51,6 +51,8 @@ refused() { # NUMBER STATUS PATTERN ARGUMENTS...
 grpo line --learning_rate 2e-6 || say "a recipe with a key on the line: $(tail -3 log)"
 grep -q '^learning_rate: 2.0e-06' line/config.yaml || say "the line does not win over the file"
 told note 'note: .*use_vllm'
+grpo line --learning_rate 2e-6 --logging_steps 1
+told 3 "^{'loss': .*'step_time': "
 # Flags and lists of things that are not here take their words, and nothing else; they make no other run.
 grpo line --learning_rate 2e-6 --bf16 --push_to_hub --report_to wandb tensorboard --logging_steps 1 ||
   say "flags of things that are not here: $(tail -3 log)"

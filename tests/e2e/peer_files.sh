@@ -93,7 +93,9 @@ for run in ("sft", "grpo"):
         wanted = [(r["step"], r[key]) for r in log]
         assert len(seen) == len(wanted) and all(a == c and math.isclose(b, d, rel_tol=1e-6, abs_tol=1e-9)
                                                  for (a, b), (c, d) in zip(seen, wanted)), (tag, seen, wanted)
+    assert [x.step for x in events.Scalars("train/step_time")] == [r["step"] for r in log]
     if run == "sft":
+        assert [x.step for x in events.Scalars("eval/runtime")] == [3, 6]
         assert [x.step for x in events.Scalars("eval/loss")] == [3, 6]
     else:
         assert len(events.Scalars("train/rewards/exact_reward/mean")) == 6
