@@ -4,7 +4,7 @@
 usage: peers.py WORK [--cpu] [--repeats N] [--models DIR]
 Prints one JSON object: {"work", "value", "unit", "peak_mb"}; the value is the best of the repeats.
 
-  torch-train ATTENTION CKPT   SmolLM2-135M, 2 sequences of 1024, forward, backward, AdamW (fused), float32
+  torch-train ATTENTION CKPT SEQUENCES LENGTH   SmolLM2-135M, forward, backward, AdamW (fused), float32
   torch-demo SEQUENCES LENGTH  the demo's model (64 x 3)
   torch-decode N, torch-prompt transformers' generate, greedy, 32 + 64 tokens; one forward of 512
   llama-decode TYPE N          llama.cpp through its C API: N sequences in one batch, greedy, 32 + 64 tokens
@@ -204,7 +204,7 @@ def main():
     a = p.parse_args()
     r = a.rest
     value, unit = {
-        "torch-train": lambda: torch_step(SMOLLM2, r[0], 2, 1024, r[1] == "ckpt", a.repeats),
+        "torch-train": lambda: torch_step(SMOLLM2, r[0], int(r[2]), int(r[3]), r[1] == "ckpt", a.repeats),
         "torch-demo": lambda: torch_step(DEMO, "sdpa", int(r[0]), int(r[1]), False, a.repeats * 5),
         "torch-decode": lambda: torch_decode(int(r[0]), a.repeats),
         "torch-prompt": lambda: torch_prompt(a.repeats),

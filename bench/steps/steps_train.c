@@ -25,6 +25,7 @@ static const struct work {
     int sequences, length, steps; /* steps of one measurement */
     bool checkpoint;
 } works[] = {
+    {"smollm2-135m 8x512", steps_smollm2, 8, 512, 1, false},
     {"smollm2-135m 2x1024", steps_smollm2, 2, 1024, 1, false},
     {"smollm2-135m 2x1024 ckpt", steps_smollm2, 2, 1024, 1, true},
     {"demo 128x32", DEMO, 128, 32, 20, false},
