@@ -28,6 +28,12 @@ static struct tensor *norm(struct tape *t, struct tensor *x, const struct model 
     return w ? op_rmsnorm_run(t, x, w, m->config.rms_eps) : x;
 }
 
+/* What linear layers (and experts) read. */
+static struct tensor *norm_in(struct tape *t, struct tensor *x, const struct model *m, struct weight *w)
+{
+    return op_rmsnorm_fleeting(t, x, w, m->config.rms_eps);
+}
+
 /* Latent attention (DeepSeek-AI 2024, "DeepSeek-V2"): c = norm(A h) stands for the keys and values of all
  * heads, k_h = (K_h c, turned part), v_h = V_h c. Scores and mixing are done on c itself, with K_h brought to
  * the queries and V_h to the result:
@@ -40,7 +46,7 @@ static struct tensor *latent_attention(struct tape *t, struct tensor *h, const s
     const struct layer *l = &c->model->layers[c->layer];
     const float eps = 1e-6F; /* whatever rms_norm_eps is */
     struct tensor *q = linear(t, h, c, f->q_rank ? SLOT_Q_A : SLOT_Q), *qkv[3] = {0};
-    if (f->q_rank) q = linear(t, op_rmsnorm_run(t, q, l->w[SLOT_Q_A_NORM], eps), c, SLOT_Q_B);
+    if (f->q_rank) q = linear(t, op_rmsnorm_fleeting(t, q, l->w[SLOT_Q_A_NORM], eps), c, SLOT_Q_B);
     struct tensor *kv = linear(t, h, c, SLOT_KV_A);
     struct tensor *latent = op_slice_run(t, kv, 1, 0, f->kv_rank);
     latent = op_rmsnorm_run(t, latent, l->w[SLOT_KV_A_NORM], eps);
@@ -59,7 +65,7 @@ static struct tensor *attention(struct tape *t, struct tensor *x, const struct b
 {
     struct model *m = c->model;
     const struct layer *l = &m->layers[c->layer];
-    struct tensor *h = norm(t, x, m, l->w[SLOT_ATTN_NORM]);
+    struct tensor *h = norm_in(t, x, m, l->w[SLOT_ATTN_NORM]);
     if (l->w[SLOT_KV_A]) return latent_attention(t, h, c);
     struct tensor
         *qkv[3]; /* one statement each: the order of the nodes is the order of the gradient's sums */
@@ -119,7 +125,7 @@ static struct tensor *mlp(struct tape *t, struct tensor *x, const struct block_c
 {
     struct model *m = c->model;
     const struct layer *l = &m->layers[c->layer];
-    struct tensor *h = norm(t, x, m, l->w[SLOT_MLP_NORM]);
+    struct tensor *h = norm_in(t, x, m, l->w[SLOT_MLP_NORM]);
     struct tensor *y = l->w[SLOT_ROUTER] ? mixture(t, h, c) : gated(t, h, c, SLOT_GATE, SLOT_UP, SLOT_DOWN);
     return norm(t, y, m, l->w[SLOT_MLP_POST_NORM]);
 }

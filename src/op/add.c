@@ -1,4 +1,5 @@
-/* add.c: y = a + b; both inputs have y's gradient as theirs (they share its buffer, see tape.c). */
+/* add.c: y = a + b, in b's memory; both inputs have y's gradient as theirs (they share its buffer, see
+ * tape.c). */
 #include "base/check.h"
 #include "op/op_int.h"
 
@@ -18,8 +19,8 @@ struct tensor *op_add_run(struct tape *t, struct tensor *a, struct tensor *b)
 {
     CHECK(a->rows == b->rows && a->cols == b->cols, "[%d, %d] + [%d, %d]", a->rows, a->cols, b->rows,
           b->cols);
-    struct tensor *y = tape_result(t, a->rows, a->cols, a->wants_grad || b->wants_grad);
-    if (!tape_planning(t)) work_add(y->data, a->data, b->data, (size_t)a->rows * (size_t)a->cols);
+    struct tensor *y = tape_result_over(t, b, a->wants_grad || b->wants_grad);
+    if (!tape_planning(t)) work_add(y->data, a->data, y->data, (size_t)a->rows * (size_t)a->cols);
     if (!tape_records(t, y)) return y;
     struct add_node *n = tape_node(t, sizeof *n, y, add_backward);
     n->a = a;

@@ -119,7 +119,7 @@ static void part_forward(struct tape *t, struct experts_part *p)
     bool planning = tape_planning(t);
     struct linear_part in = linear_part_of(e->gate[p->expert], p->rows);
     struct linear_part out = linear_part_of(e->down[p->expert], p->rows);
-    if (!planning) gather(p, p->n->x->data, p->x);
+    if (!planning) gather(p, tape_data(t, p->n->x), p->x);
     linear_part_forward(t, &in, p->x, p->gate, NULL, NULL);
     in.w = e->up[p->expert];
     linear_part_forward(t, &in, p->x, p->up, NULL, NULL);
@@ -191,7 +191,7 @@ static void part_backward(struct tape *t, struct experts_part *p)
     struct linear_part down = linear_part_of(e->down[p->expert], p->rows);
     up.w = e->up[p->expert];
     if (!planning) {
-        gather(p, n->x->data, p->x);
+        gather(p, tape_data(t, n->x), p->x);
         gather(p, n->node.y->grad, p->dy);
         hidden(p);
     }

@@ -390,7 +390,7 @@ static struct tensor *head_case(struct tape *t, int c)
     w->cap = c == 3 || c == 4 || c == 6 ? 3 : 0;
     struct head_out out = op_head_run(t, x, w, &rows[c]);
     if (c == 4) return op_add_run(t, out.mean_logp, out.logp);
-    return c == 0 ? out.logp : c == 1 ? out.entropy : op_add_run(t, out.logp, out.entropy);
+    return c == 0 ? out.logp : c == 1 ? out.entropy : op_add_run(t, out.entropy, out.logp);
 }
 
 const struct op op_head = {

@@ -47,7 +47,7 @@ static void linear_backward_x(struct tape *t, const struct linear_node *n)
 static void linear_backward_w(struct tape *t, const struct linear_node *n)
 {
     struct linear_part p = linear_whole(n);
-    linear_part_back_w(t, &p, n->node.y->grad, n->x->data);
+    if (weight_learns(n->w)) linear_part_back_w(t, &p, n->node.y->grad, tape_data(t, n->x));
 }
 
 enum { BIAS_COLUMNS = 64 };
@@ -94,7 +94,7 @@ struct tensor *op_linear_of_batch(struct tape *t, struct tensor *x, struct weigh
     const struct adapter *a = weight_adapter(w);
     struct linear_node saved = {{.y = y}, x, w, bias, a && a->dropout > 0 && b && b->drop ? b : NULL};
     struct linear_part p = linear_whole(&saved);
-    linear_part_forward(t, &p, x->data, y->data, bias ? linear_add_bias : NULL, bias);
+    linear_part_forward(t, &p, tape_data(t, x), y->data, bias ? linear_add_bias : NULL, bias);
     if (!tape_records(t, y)) return y;
     struct linear_node *n = tape_node(t, sizeof *n, y, linear_backward);
     n->x = x;

@@ -25,12 +25,14 @@
 /* ---- tensors ------------------------------------------------------------------------------------------- */
 
 struct grad_buffer; /* tape.c */
+struct fleeting;
 struct tensor {
     int rows, cols;
-    float *data;
+    float *data;     /* NULL: see tape_data, or an op's result took the memory over */
     float *grad;     /* what has arrived so far in backward; NULL: nothing yet. Read only: see op_int.h */
     bool wants_grad; /* false: nothing above it can learn, so backward does not go there */
     struct grad_buffer *buffer, *spare;
+    struct fleeting *fleeting;
 };
 
 /* A frozen weight may stay as a file holds it (16 bits, quantised, ...). tile gives, as float32 [n, cols],
@@ -172,6 +174,10 @@ bool tape_planning(const struct tape *t);
 struct arena *tape_arena(struct tape *t);
 size_t tape_own_bytes(const struct tape *t);
 struct tensor *tape_tensor(struct tape *t, int rows, int cols); /* data not zeroed; wants no gradient */
+/* The numbers of x. A few ops' results are fleeting: they cost little beside the products that read them, so
+ * they are not kept for backward but worked out again. Those that read them (op_linear, op_experts) do so by
+ * this; where it gives one fleeting result, another of the same size is gone. Not in a plan. */
+const float *tape_data(struct tape *t, struct tensor *x);
 /* Zeroed gradient of y to fill before tape_backward; at most once for each y. */
 float *tape_seed(struct tape *t, struct tensor *y);
 /* Back from all seeded tensors. A tensor's gradient is gone as soon as it has been passed on (its memory is
@@ -197,11 +203,15 @@ struct tensor *op_linear_of_batch(struct tape *t, struct tensor *x, struct weigh
                                   const struct batch *b);
 /* w [1, D]. x may be [N, D], or [N, heads*D]: then each head is normalised for itself. */
 struct tensor *op_rmsnorm_run(struct tape *t, struct tensor *x, struct weight *w, float eps);
+/* The same; the result is fleeting. */
+struct tensor *op_rmsnorm_fleeting(struct tape *t, struct tensor *x, struct weight *w, float eps);
+/* a + b in b's memory: nothing may read b afterwards. */
 struct tensor *op_add_run(struct tape *t, struct tensor *a, struct tensor *b);
 struct tensor *op_scale_run(struct tape *t, struct tensor *x, float factor);
+/* Both are fleeting. */
 struct tensor *op_swiglu_run(struct tape *t, struct tensor *gate, struct tensor *up);
 struct tensor *op_geglu_run(struct tape *t, struct tensor *gate, struct tensor *up);
-/* Rows of x hold heads side by side [N, heads*hd]; positions come from the batch. Pairs are (i, i + hd/2), or
+/* In x's memory: nothing may read x afterwards. Rows of x hold heads side by side [N, heads*hd]; positions come from the batch. Pairs are (i, i + hd/2), or
  * interleaved, (2i, 2i+1); the result's halves are the pairs' first and second elements in either case.
  * inv_freq[hd/2]; cos and sin are formed in double (fmath.h) from float angle products, rounded to float,
  * times attn_factor (as transformers does it). The table is made once per batch and kept by the tape. */

@@ -35,6 +35,14 @@ struct node {
 };
 /* Result of an op whose inputs (tensors or weights) want gradients if `wants`. */
 struct tensor *tape_result(struct tape *t, int rows, int cols, bool wants);
+/* A result that lies where x did; x has no data from then on. */
+struct tensor *tape_result_over(struct tape *t, struct tensor *x, bool wants);
+/* A fleeting result. tape_data lets make(node, y) work it out when it is asked for and not there; so there is
+ * a node even if nothing is recorded. */
+typedef void (*tape_make)(const void *node, float *y);
+struct tensor *tape_result_fleeting(struct tape *t, int rows, int cols, bool wants);
+void *tape_node_fleeting(struct tape *t, size_t size, struct tensor *y,
+                         void (*back)(struct tape *, struct node *), tape_make make);
 bool tape_records(const struct tape *t, const struct tensor *y);
 /* New last node, `size` bytes, zeroed behind the struct node. back is skipped if y has no gradient. */
 void *tape_node(struct tape *t, size_t size, struct tensor *y, void (*back)(struct tape *, struct node *));

@@ -21,7 +21,8 @@ struct rmsnorm_node {
     struct weight *w;
     float eps;
     const float *scale;      /* [D] what w stands for */
-    float *r;                /* [rows] */
+    float *r;                /* [rows], or NULL */
+    float *y;                /* forward */
     size_t rows;             /* of D columns */
     float *dx, *dw, *unseen; /* backward: dw [blocks, D] or NULL; unseen: dx is not wanted [blocks, D] */
     bool first;
@@ -32,9 +33,16 @@ static void rmsnorm_forward(void *ctx, struct range rows)
     const struct rmsnorm_node *n = ctx;
     size_t d = (size_t)n->w->cols;
     for (size_t i = rows.from; i < rows.to; i++) {
-        float r = kern()->rmsnorm(n->node.y->data + i * d, n->x->data + i * d, n->scale, (int)d, n->eps);
+        float r = kern()->rmsnorm(n->y + i * d, n->x->data + i * d, n->scale, (int)d, n->eps);
         if (n->r) n->r[i] = r;
     }
+}
+
+static void rmsnorm_make(const void *node, float *y)
+{
+    struct rmsnorm_node n = *(const struct rmsnorm_node *)node;
+    n.y = y;
+    work_over(n.rows, 1, (double)n.w->cols * NORM_COST, rmsnorm_forward, &n);
 }
 
 /* Blocks of NORM_ROWS rows, each wholly. */
@@ -80,39 +88,50 @@ static const float *rmsnorm_scale(struct tape *t, const struct weight *w)
     return scale;
 }
 
-struct tensor *op_rmsnorm_run(struct tape *t, struct tensor *x, struct weight *w, float eps)
+/* What the node of y holds, but for struct node. */
+static void rmsnorm_fill(struct tape *t, struct rmsnorm_node *n, struct tensor *x, struct weight *w, float eps)
 {
     CHECK(w->rows == 1 && x->cols % w->cols == 0, "%s [%d, %d] over x [%d, %d]", w->name, w->rows, w->cols,
           x->rows, x->cols);
-    struct tensor *y = tape_result(t, x->rows, x->cols, x->wants_grad || w->grad);
-    struct rmsnorm_node saved = {{.y = y}, .x = x, .w = w, .eps = eps};
-    saved.scale = rmsnorm_scale(t, w);
-    saved.rows = (size_t)x->rows * (size_t)(x->cols / w->cols);
-    bool records = tape_records(t, y);
-    if (records) saved.r = tape_floats(t, saved.rows);
-    if (!tape_planning(t)) work_over(saved.rows, 1, (double)w->cols * NORM_COST, rmsnorm_forward, &saved);
-    if (!records) return y;
-    struct rmsnorm_node *n = tape_node(t, sizeof *n, y, rmsnorm_backward);
     n->x = x;
     n->w = w;
-    n->scale = saved.scale;
-    n->r = saved.r;
-    n->rows = saved.rows;
+    n->eps = eps;
+    n->scale = rmsnorm_scale(t, w);
+    n->rows = (size_t)x->rows * (size_t)(x->cols / w->cols);
+    if (tape_recording(t)) n->r = tape_floats(t, n->rows);
+}
+
+struct tensor *op_rmsnorm_run(struct tape *t, struct tensor *x, struct weight *w, float eps)
+{
+    struct tensor *y = tape_result(t, x->rows, x->cols, x->wants_grad || w->grad);
+    struct rmsnorm_node own = {.node = {.y = y}}, *n = &own;
+    if (tape_records(t, y)) n = tape_node(t, sizeof *n, y, rmsnorm_backward);
+    rmsnorm_fill(t, n, x, w, eps);
+    if (!tape_planning(t)) rmsnorm_make(n, y->data);
+    return y;
+}
+
+struct tensor *op_rmsnorm_fleeting(struct tape *t, struct tensor *x, struct weight *w, float eps)
+{
+    struct tensor *y = tape_result_fleeting(t, x->rows, x->cols, x->wants_grad || w->grad);
+    rmsnorm_fill(t, tape_node_fleeting(t, sizeof(struct rmsnorm_node), y, rmsnorm_backward, rmsnorm_make), x, w,
+                 eps);
+    tape_data(t, y); /* backward wants r, whether or not somebody reads y */
     return y;
 }
 
 static struct tensor *rmsnorm_case(struct tape *t, int c)
 {
-    static const int shapes[][3] = {{3, 8, 1}, {70, 5, 1}, {2, 33, 3}};
+    static const int shapes[][3] = {{3, 8, 1}, {70, 5, 1}, {2, 33, 3}, {70, 5, 1}};
     struct tensor *x = op_case_input(t, shapes[c][0], shapes[c][1] * shapes[c][2], 1);
     struct weight *w = op_case_weight(t, 1, shapes[c][1], 1);
     w->plus_one = c == 2;
-    return op_rmsnorm_run(t, x, w, 1e-5F);
+    return (c == 3 ? op_rmsnorm_fleeting : op_rmsnorm_run)(t, x, w, 1e-5F);
 }
 
 const struct op op_rmsnorm = {
     .name = "rmsnorm",
     .formula = "y = x w / sqrt(mean x^2 + eps)",
-    .n_cases = 3,
+    .n_cases = 4,
     .build_case = rmsnorm_case,
 };

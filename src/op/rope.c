@@ -35,11 +35,11 @@ struct rope_node {
     struct tensor *x;
     const struct batch *batch;
     const struct rope_table *table;
-    const float *from; /* rotated into `to` by sign, */
-    float *to;         /* or added to it */
+    const float *from; /* rotated into `to` by sign */
+    float *to;
     int hd;
     float sign;
-    bool add, interleaved;
+    bool interleaved;
 };
 
 struct rope_fill {
@@ -119,16 +119,12 @@ static void rope_rows(void *ctx, struct range r)
     const struct rope_node *n = ctx;
     size_t cols = (size_t)n->node.y->cols, hd = (size_t)n->hd;
     int span = batch_span_at(n->batch, (int)r.from);
-    float turned[ROPE_HEAD_MAX];
     for (size_t i = r.from; i < r.to; i++) {
         int pos = row_position(n->batch, (int)i, &span);
         const float *cs = n->table->cs + (n->table->by_row ? i : (size_t)(pos - n->table->first_pos)) * hd;
         const float *from = n->from + i * cols;
         float *to = n->to + i * cols;
-        for (size_t c = 0; c < cols; c += hd) {
-            rope_head(n, n->add ? turned : to + c, from + c, cs);
-            if (n->add) kern()->add(to + c, to + c, turned, hd);
-        }
+        for (size_t c = 0; c < cols; c += hd) rope_head(n, to + c, from + c, cs);
     }
 }
 
@@ -141,10 +137,10 @@ static void rope_backward(struct tape *t, struct node *node)
 {
     struct rope_node *n = (struct rope_node *)node;
     struct tensor *x = n->x;
-    bool first = tape_grad_take(x, node->y);
-    n->to = first ? x->grad : tape_grad(t, x, &first);
+    bool first = true;
+    n->to = tape_grad_take(x, node->y) ? x->grad : tape_grad(t, x, &first);
     n->from = node->y->grad;
-    n->add = !first;
+    CHECK(first, "something read [%d, %d] after it was turned", x->rows, x->cols);
     n->sign = -1;
     if (!tape_planning(t)) rope_turn(n);
 }
@@ -154,8 +150,8 @@ struct tensor *op_rope_run(struct tape *t, struct tensor *x, const struct batch 
     CHECK(r->hd % 2 == 0 && r->hd <= ROPE_HEAD_MAX && x->cols % r->hd == 0,
           "rope over heads of %d in %d columns", r->hd, x->cols);
     CHECK(x->rows == b->n_rows, "%d rows, batch of %d", x->rows, b->n_rows);
-    struct tensor *y = tape_result(t, x->rows, x->cols, x->wants_grad);
-    struct rope_node saved = {{.y = y},      .x = x,      .batch = b, .from = x->data,
+    struct tensor *y = tape_result_over(t, x, x->wants_grad);
+    struct rope_node saved = {{.y = y},      .x = x,      .batch = b, .from = y->data,
                               .to = y->data, .hd = r->hd, .sign = 1,  .interleaved = r->interleaved};
     saved.table = rope_table_for(t, b, r);
     if (!tape_planning(t)) rope_turn(&saved);
@@ -183,9 +179,12 @@ static struct tensor *rope_case(struct tape *t, int c)
         {.hd = 4, .inv_freq = inv_freq, .attn_factor = 1, .interleaved = true}};
     int which = c % 2;
     struct tensor *x = op_case_input(t, batches[which].n_rows, 12, 1);
+    /* In most cases y's gradient is another's too, and in some x's comes twice. */
+    struct tensor *other = c % 4 == 0  ? NULL
+                           : c % 2     ? op_scale_run(t, x, 1)
+                                       : op_case_input(t, batches[which].n_rows, 12, 1);
     struct tensor *y = op_rope_run(t, x, &batches[which], &ropes[which + (c > 2 ? 2 : 0)]);
-    /* Then: x's gradient comes twice; y's gradient is another's too. */
-    return c % 4 == 0 ? y : op_add_run(t, y, c % 2 ? x : op_case_input(t, batches[which].n_rows, 12, 1));
+    return other ? op_add_run(t, y, other) : y;
 }
 
 const struct op op_rope = {

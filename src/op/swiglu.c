@@ -15,6 +15,7 @@ struct swiglu_node {
     struct node node;
     bool gelu;
     struct tensor *gate, *up;
+    float *y; /* forward */
     float *dgate, *dup;
     bool first_gate, first_up;
 };
@@ -22,8 +23,15 @@ struct swiglu_node {
 static void swiglu_forward(void *ctx, struct range r)
 {
     const struct swiglu_node *n = ctx;
-    (n->gelu ? kern()->geglu : kern()->swiglu)(n->node.y->data + r.from, n->gate->data + r.from,
-                                               n->up->data + r.from, r.to - r.from);
+    (n->gelu ? kern()->geglu : kern()->swiglu)(n->y + r.from, n->gate->data + r.from, n->up->data + r.from,
+                                               r.to - r.from);
+}
+
+static void swiglu_make(const void *node, float *y)
+{
+    struct swiglu_node n = *(const struct swiglu_node *)node;
+    n.y = y;
+    work_over((size_t)n.gate->rows * (size_t)n.gate->cols, KERN_PANEL, SWIGLU_COST, swiglu_forward, &n);
 }
 
 /* In pieces that stay in the first-level cache between zeroing and adding; an unwanted gradient goes
@@ -57,12 +65,9 @@ static struct tensor *swiglu_run(struct tape *t, struct tensor *gate, struct ten
 {
     CHECK(gate->rows == up->rows && gate->cols == up->cols && gate != up, "gate [%d, %d], up [%d, %d]",
           gate->rows, gate->cols, up->rows, up->cols);
-    struct tensor *y = tape_result(t, gate->rows, gate->cols, gate->wants_grad || up->wants_grad);
-    struct swiglu_node saved = {{.y = y}, .gelu = gelu, .gate = gate, .up = up};
-    if (!tape_planning(t))
-        work_over((size_t)gate->rows * (size_t)gate->cols, KERN_PANEL, SWIGLU_COST, swiglu_forward, &saved);
-    if (!tape_records(t, y)) return y;
-    struct swiglu_node *n = tape_node(t, sizeof *n, y, swiglu_backward);
+    struct tensor *y =
+        tape_result_fleeting(t, gate->rows, gate->cols, gate->wants_grad || up->wants_grad);
+    struct swiglu_node *n = tape_node_fleeting(t, sizeof *n, y, swiglu_backward, swiglu_make);
     n->gelu = gelu;
     n->gate = gate;
     n->up = up;

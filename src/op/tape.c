@@ -5,6 +5,8 @@
  * next gradient of the same size. Buffers are counted references: in a residual connection y = x + f(x) both
  * inputs just hold y's buffer, and who wants to add to a buffer that another holds makes a copy first.
  *
+ * Fleeting results of one size share one buffer, which holds the one that was asked for last.
+ *
  * A checkpoint is a scope: forward runs f and frees all it made but a copy of its result; backward opens a
  * new scope, records f, walks it and frees it whole. Within the scope nothing may stay behind in its memory,
  * so the gradient of the scope's input gets its buffer (`spare`) before the scope opens.
@@ -26,6 +28,19 @@ struct grad_buffer {
     struct grad_buffer *next; /* in the list of free ones */
 };
 
+/* Where fleeting results of `count` floats lie, one at a time. */
+struct perch {
+    float *p;
+    size_t count;
+    const struct tensor *holds;
+    struct perch *next;
+};
+
+struct fleeting {
+    tape_make make;
+    const void *node;
+};
+
 struct memo {
     struct memo *next;
     const void *maker;
@@ -40,6 +55,7 @@ struct tape {
     bool record;
     struct node *last;
     struct grad_buffer *unused;
+    struct perch *perches;
     struct memo *memos;
     struct op_probe *probe;
 };
@@ -69,6 +85,7 @@ void tape_start(struct tape *t, bool record)
     t->record = record;
     t->last = NULL;
     t->unused = NULL;
+    t->perches = NULL;
     t->memos = NULL;
     t->probe = NULL;
 }
@@ -139,6 +156,11 @@ void tape_memo_add(struct tape *t, const void *maker, const void *key, size_t si
 
 /* ---- tensors and nodes -------------------------------------------------------------------------------- */
 
+static size_t tensor_count(const struct tensor *x)
+{
+    return (size_t)x->rows * (size_t)x->cols;
+}
+
 struct tensor *tape_tensor(struct tape *t, int rows, int cols)
 {
     CHECK(rows >= 0 && cols > 0, "tensor of %d x %d", rows, cols);
@@ -152,6 +174,15 @@ struct tensor *tape_result(struct tape *t, int rows, int cols, bool wants)
 {
     struct tensor *y = tape_tensor(t, rows, cols);
     y->wants_grad = wants;
+    return y;
+}
+
+struct tensor *tape_result_over(struct tape *t, struct tensor *x, bool wants)
+{
+    CHECK(x->data || tape_planning(t), "the memory of [%d, %d] is taken already", x->rows, x->cols);
+    struct tensor *y = tape_own(t, sizeof *y);
+    *y = (struct tensor){.rows = x->rows, .cols = x->cols, .data = x->data, .wants_grad = wants};
+    x->data = NULL;
     return y;
 }
 
@@ -171,12 +202,51 @@ void *tape_node(struct tape *t, size_t size, struct tensor *y, void (*back)(stru
     return n;
 }
 
-/* ---- gradients of tensors ----------------------------------------------------------------------------- */
+/* ---- fleeting results --------------------------------------------------------------------------------- */
 
-static size_t tensor_count(const struct tensor *x)
+static struct perch *perch_of(struct tape *t, size_t count)
 {
-    return (size_t)x->rows * (size_t)x->cols;
+    struct perch *p = t->perches;
+    while (p && p->count != count) p = p->next;
+    if (p) return p;
+    p = tape_own(t, sizeof *p);
+    *p = (struct perch){.p = tape_floats(t, count), .count = count, .next = t->perches};
+    return t->perches = p;
 }
+
+struct tensor *tape_result_fleeting(struct tape *t, int rows, int cols, bool wants)
+{
+    struct tensor *y = tape_own(t, sizeof *y);
+    *y = (struct tensor){.rows = rows, .cols = cols, .wants_grad = wants};
+    y->fleeting = tape_own(t, sizeof *y->fleeting);
+    perch_of(t, tensor_count(y)); /* now: who asks may have scratch memory behind a mark */
+    return y;
+}
+
+void *tape_node_fleeting(struct tape *t, size_t size, struct tensor *y,
+                         void (*back)(struct tape *, struct node *), tape_make make)
+{
+    struct node *n;
+    if (tape_records(t, y)) {
+        n = tape_node(t, size, y, back);
+    } else {
+        n = tape_own(t, size);
+        memset(n, 0, size);
+    }
+    *y->fleeting = (struct fleeting){make, n};
+    return n;
+}
+
+const float *tape_data(struct tape *t, struct tensor *x)
+{
+    if (!x->fleeting || tape_planning(t)) return x->data;
+    struct perch *p = perch_of(t, tensor_count(x));
+    if (p->holds != x) x->fleeting->make(x->fleeting->node, p->p);
+    p->holds = x;
+    return p->p;
+}
+
+/* ---- gradients of tensors ----------------------------------------------------------------------------- */
 
 static struct grad_buffer *buffer_get(struct tape *t, size_t count)
 {
@@ -304,14 +374,16 @@ struct scope {
     struct arena_mark data, own;
     struct node *last;
     struct grad_buffer *unused;
+    struct perch *perches;
     bool record;
 };
 
 static struct scope scope_open(struct tape *t, bool record)
 {
-    struct scope s = {arena_here(t->data), arena_here(&t->own), t->last, t->unused, t->record};
+    struct scope s = {arena_here(t->data), arena_here(&t->own), t->last, t->unused, t->perches, t->record};
     t->last = NULL;
     t->unused = NULL;
+    t->perches = NULL;
     t->record = record;
     return s;
 }
@@ -322,6 +394,7 @@ static void scope_close(struct tape *t, const struct scope *s)
     arena_back(&t->own, s->own);
     t->last = s->last;
     t->unused = s->unused;
+    t->perches = s->perches;
     t->record = s->record;
 }
 

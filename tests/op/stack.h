@@ -105,14 +105,14 @@ static inline struct tensor *stack_block(struct tape *t, struct tensor *x, void 
     struct attn a = {.n_heads = m->s.heads, .n_kv = m->s.kv, .hd = m->s.hd, .vd = m->s.hd};
     a.layer = at->layer;
     a.scale = 1 / sqrtf((float)m->s.hd);
-    struct tensor *h = op_rmsnorm_run(t, x, &l->norm1, 1e-5F);
+    struct tensor *h = op_rmsnorm_fleeting(t, x, &l->norm1, 1e-5F);
     struct tensor *q = op_linear_run(t, h, &l->q, NULL), *k = op_linear_run(t, h, &l->k, NULL);
     struct tensor *v = op_linear_run(t, h, &l->v, &l->v_bias);
     q = op_rope_run(t, q, m->batch, &m->rope);
     k = op_rope_run(t, k, m->batch, &m->rope);
     struct tensor *o = op_attention_run(t, (struct tensor *[3]){q, k, v}, m->batch, &a);
     x = op_add_run(t, x, op_linear_run(t, o, &l->o, NULL));
-    h = op_rmsnorm_run(t, x, &l->norm2, 1e-5F);
+    h = op_rmsnorm_fleeting(t, x, &l->norm2, 1e-5F);
     struct tensor *g = op_linear_run(t, h, &l->gate, NULL), *u = op_linear_run(t, h, &l->up, NULL);
     return op_add_run(t, x, op_linear_run(t, op_swiglu_run(t, g, u), &l->down, NULL));
 }

@@ -37,8 +37,9 @@ static double case_loss(struct tape *t, const struct op *op, int c, struct op_pr
     size_t n = tensor_floats(y);
     float *w = alloc_floats(n);
     loss_weights(w, n);
+    const float *values = tape_data(t, y);
     double loss = 0;
-    for (size_t i = 0; i < n; i++) loss += (double)w[i] * (double)y->data[i];
+    for (size_t i = 0; i < n; i++) loss += (double)w[i] * (double)values[i];
     free(w);
     return loss;
 }
@@ -123,7 +124,7 @@ static size_t all_values(float *out)
             struct tensor *y = case_backward(t, *op, c, &p);
             size_t n = tensor_floats(y);
             assert_true(used + n < VALUES_MAX);
-            memcpy(out + used, y->data, n * sizeof(float));
+            memcpy(out + used, tape_data(t, y), n * sizeof(float));
             used += n;
             for (int i = 0; i < p.n; i++) {
                 assert_true(used + p.leaves[i].count < VALUES_MAX);

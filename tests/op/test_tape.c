@@ -246,6 +246,38 @@ static void layers_run_without_recording_leave_only_their_result(void **state)
     stack_free(w.m);
 }
 
+/* Two of one size, read in turn, have the numbers of results that are kept, recorded or not; and take the
+ * memory of one. */
+static void fleeting_results_are_made_again(void **state)
+{
+    (void)state;
+    struct world w;
+    world_make(&w);
+    size_t count = (size_t)N_ROWS * (size_t)shape.d;
+    struct arena arena;
+    arena_init(&arena, SIZE_MAX);
+    struct tape *t = tape_new(&arena);
+    for (int record = 0; record < 2; record++) {
+        tape_start(t, record);
+        struct tensor *x[2], *kept[2], *fleeting[2];
+        for (int i = 0; i < 2; i++) {
+            x[i] = op_embed_run(t, &w.m->embed, w.tokens + i, N_ROWS - 1);
+            kept[i] = op_rmsnorm_run(t, x[i], &w.m->norm, 1e-5F);
+        }
+        size_t before = arena.used;
+        for (int i = 0; i < 2; i++) fleeting[i] = op_rmsnorm_fleeting(t, x[i], &w.m->norm, 1e-5F);
+        assert_true(arena.used - before < count * sizeof(float) * 3 / 2);
+        for (int turn = 0; turn < 5; turn++) {
+            int i = turn % 2;
+            assert_null(fleeting[i]->data);
+            assert_same_bits(kept[i]->data, tape_data(t, fleeting[i]), count - (size_t)shape.d);
+        }
+    }
+    tape_free(t);
+    arena_release(&arena);
+    stack_free(w.m);
+}
+
 /* Only the last layer's down projection learns: nothing below it is gone through, nothing else changes. */
 static void what_is_frozen_costs_nothing(void **state)
 {
@@ -297,6 +329,7 @@ int main(void)
         cmocka_unit_test(a_plan_counts_just_the_bytes_of_the_run),
         cmocka_unit_test(steps_after_the_first_take_no_memory),
         cmocka_unit_test(layers_run_without_recording_leave_only_their_result),
+        cmocka_unit_test(fleeting_results_are_made_again),
         cmocka_unit_test(what_is_frozen_costs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
