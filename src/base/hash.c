@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,9 @@ struct hash {
 static struct hash *hash_of(const EVP_MD *kind)
 {
     struct hash *h = alloc_zero(1, sizeof *h);
-    h->ctx = EVP_MD_CTX_new();
+    /* Where memory ran out while it set itself up, libcrypto goes on without locks unless asked. */
+    int ready = OSSL_LIB_CTX_get0_global_default() != NULL;
+    h->ctx = ready ? EVP_MD_CTX_new() : NULL;
     CHECK(h->ctx && EVP_DigestInit_ex(h->ctx, kind, NULL) == 1,
           "libcrypto cannot begin a hash: out of memory, or it was built without");
     return h;
