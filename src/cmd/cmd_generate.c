@@ -12,7 +12,7 @@
 
 #include "base/check.h"
 #include "base/file.h"
-#include "base/hash_path.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
@@ -435,10 +435,7 @@ static int hash_job(struct job *j, char key[HASH_HEX], struct err *e)
     static const char *const options[] = {"num_generations",    "temperature",    "top_p", "top_k", "min_p",
                                           "repetition_penalty", "max_new_tokens", "stop",  "seed"};
     struct str yaml;
-    char *path = model_resolve(conf_str(j->c, "model"), e);
-    int rc = path ? hash_path(path, key, NULL, e) : -1;
-    free(path);
-    if (rc) return rc;
+    if (model_places_hash(conf_str(j->c, "model"), key, e)) return -1;
     struct hash *h = hash_new();
     hash_add(h, key, HASH_HEX);
     str_init(&yaml, 0);

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/version.h"
 #include "cmd/cmd_int.h"
+#include "model/model.h"
 
 /* ---- what a stage makes -------------------------------------------------------------------------------- */
 
@@ -93,13 +94,21 @@ static int add_content(const struct key *k, const char *path, struct err *e)
     return rc;
 }
 
-/* What a value names, if anything; "FILE.py:FUNCTION" names the file. */
+/* What a value names, if anything: "FILE.py:FUNCTION" the file, an adapter its base too. */
 static int add_named(const struct key *k, const char *value, struct err *e)
 {
-    char *path = alloc_str(value);
-    if (!file_exists(path)) path[strcspn(path, ":")] = 0;
-    bool named = *path && strcmp(path, ".") != 0 && file_exists(path) && !is_own(k->stage, k->recipe, path);
-    int rc = named ? add_content(k, path, e) : 0;
+    char *places[MODEL_PLACES], *path = alloc_str(value);
+    struct err none; /* of words that are no path */
+    bool pair = strchr(path, '@') && !file_exists(path); /* perhaps ADAPTER@BASE */
+    if (!pair && !file_exists(path)) path[strcspn(path, ":")] = 0;
+    bool named = *path && strcmp(path, ".") != 0 && file_exists(path);
+    bool other = (named || pair) && !is_own(k->stage, k->recipe, path);
+    int n = other ? model_places(path, places, named ? e : &none) : 0;
+    int rc = n < 0 && named ? -1 : 0;
+    for (int i = 0; i < n; i++) {
+        if (!rc) rc = add_content(k, places[i], e);
+        free(places[i]);
+    }
     free(path);
     return rc;
 }

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/hash_path.h"
 #include "base/log.h"
 #include "base/machine.h"
 #include "base/pool.h"
@@ -537,6 +538,36 @@ char *model_resolve(const char *path, struct err *e)
     if (!split_at(path, &adapter, &base)) return hub_resolve(HUB_MODEL, path, e);
     free(base);
     return adapter;
+}
+
+int model_places(const char *path, char *places[MODEL_PLACES], struct err *e)
+{
+    char *adapter, *base = NULL;
+    places[0] = split_at(path, &adapter, &base) ? adapter : hub_resolve(HUB_MODEL, path, e);
+    if (!places[0]) return -1;
+    if (!is_adapter(places[0])) return 1;
+    if (!base) base = base_of(places[0], e);
+    places[1] = base ? hub_resolve(HUB_MODEL, base, e) : NULL;
+    free(base);
+    if (places[1]) return 2;
+    err_wrap(e, "base model of %s", places[0]);
+    free(places[0]);
+    return -1;
+}
+
+int model_places_hash(const char *path, char hex[65], struct err *e)
+{
+    char *places[MODEL_PLACES], base[HASH_HEX];
+    int n = model_places(path, places, e), failed = n < 0 ? -1 : hash_path(places[0], hex, NULL, e);
+    if (!failed && n > 1) failed = hash_path(places[1], base, NULL, e);
+    if (!failed && n > 1) {
+        struct hash *h = hash_new();
+        hash_add(h, hex, HASH_HEX);
+        hash_add(h, base, HASH_HEX);
+        hash_end(h, hex);
+    }
+    for (int i = 0; i < n; i++) free(places[i]);
+    return failed;
 }
 
 struct model *model_load(const char *path, int flags, uint64_t seed, struct err *e)

@@ -76,6 +76,11 @@ enum model_load_flag {
 struct model *model_load(const char *path, int flags, uint64_t seed, struct err *e);
 /* The file or folder that such a path means (of ADAPTER@BASE the adapter's), or NULL and e; free() it. */
 char *model_resolve(const char *path, struct err *e);
+/* All files and folders that it means, an adapter's base among them: free() each. How many, or -1 and e. */
+enum { MODEL_PLACES = 2 };
+int model_places(const char *path, char *places[MODEL_PLACES], struct err *e);
+/* One hash of their content: of a single one hash_path's. */
+int model_places_hash(const char *path, char hex[65], struct err *e);
 void model_free(struct model *m);
 const struct model_config *model_config(const struct model *m);
 struct tokenizer *model_tokenizer(struct model *m); /* NULL when the path has none; owned by the model */

@@ -38,14 +38,12 @@ static json_t *identity(struct sift *s, struct err *e)
     char hex[HASH_HEX];
     run_config_hash(s->t.conf, hex);
     json_t *o = json_pack("{s:s}", "config", hex), *inputs = json_array();
-    char *model = model_resolve(conf_str(s->t.conf, "model_name_or_path"), e);
-    int failed = model ? hash_path(model, hex, NULL, e) : -1;
+    int failed = model_places_hash(conf_str(s->t.conf, "model_name_or_path"), hex, e);
     if (!failed) json_array_append_new(inputs, json_string(hex));
     for (int i = 0; i < s->g.rows.n_paths && !failed; i++) {
         failed = hash_path(s->g.rows.paths[i], hex, NULL, e);
         json_array_append_new(inputs, json_string(hex));
     }
-    free(model);
     json_object_set_new(o, "inputs", inputs);
     if (!failed) return o;
     json_decref(o);

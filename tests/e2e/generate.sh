@@ -98,12 +98,13 @@ cmp "$tmp/a" "$tmp/h" || say "standard input differs from a file"
 # Stopped and started again, however often: the same bytes; a partial file of other keys is not taken up.
 awk 'BEGIN { for (i = 0; i < 400; i++)
   printf "{\"id\": %d, \"prompt\": \"%d + %d = \"}\n", i, i, i * 7 % 10 }' >"$tmp/many.jsonl"
-many="--model $tmp/model --jsonl $tmp/many.jsonl --num_generations 2 --max_new_tokens 60 --max_running 4"
+many="--jsonl $tmp/many.jsonl --num_generations 2 --max_new_tokens 60 --max_running 4"
+whole="$many --model $tmp/model"
 # shellcheck disable=SC2086
 {
-  "$OPENR1" generate $many --out "$tmp/whole" 2>"$tmp/text" || say "$(cat "$tmp/text")"
+  "$OPENR1" generate $whole --out "$tmp/whole" 2>"$tmp/text" || say "$(cat "$tmp/text")"
   for signal in INT TERM KILL; do
-    "$OPENR1" generate $many --out "$tmp/parts" 2>"$tmp/text" &
+    "$OPENR1" generate $whole --out "$tmp/parts" 2>"$tmp/text" &
     pid=$!
     tries=0
     before=$(cat "$tmp/parts.partial" 2>/dev/null | wc -l)
@@ -121,16 +122,40 @@ many="--model $tmp/model --jsonl $tmp/many.jsonl --num_generations 2 --max_new_t
   [ ! -e "$tmp/parts" ] || say "400 records were done before three signals came"
   [ "$kept" -gt 4 ] || say "nothing was kept: $kept lines"
   printf '{"id":59,"compl' >>"$tmp/parts.partial"
-  "$OPENR1" generate $many --out "$tmp/parts" --threads 1 2>"$tmp/text" || say "$(cat "$tmp/text")"
+  "$OPENR1" generate $whole --out "$tmp/parts" --threads 1 2>"$tmp/text" || say "$(cat "$tmp/text")"
   grep -q "parts.partial holds $((kept - 1)) records of this; they are kept" "$tmp/text" ||
     say "$(cat "$tmp/text")"
   cmp "$tmp/whole" "$tmp/parts" || say "going on gives other bytes"
   [ ! -e "$tmp/parts.partial" ] || say "the partial file stays"
   { echo '{"key":"of another"}'; echo '{"id":0,"completions":[]}'; } >"$tmp/parts.partial"
-  "$OPENR1" generate $many --out "$tmp/parts" 2>"$tmp/text" || say "$(cat "$tmp/text")"
+  "$OPENR1" generate $whole --out "$tmp/parts" 2>"$tmp/text" || say "$(cat "$tmp/text")"
   grep -q 'is of another command or other inputs; it is begun anew' "$tmp/text" || say "$(cat "$tmp/text")"
   cmp "$tmp/whole" "$tmp/parts" || say "another command's lines were taken up"
 }
+# Of an adapter the base decides too: when that has changed, nothing is gone on with.
+echo '{"text": "1 + 1 = 2"}' >"$tmp/train.jsonl"
+"$OPENR1" sft --model_name_or_path "$tmp/model" --use_peft true --dataset_name "$tmp/train.jsonl" \
+  --output_dir "$tmp/lora" --max_steps 1 >/dev/null 2>"$tmp/text" || say "sft: $(cat "$tmp/text")"
+adapted="$many --model $tmp/lora/model"
+# shellcheck disable=SC2086
+"$OPENR1" generate $adapted --out "$tmp/adapted" 2>"$tmp/text" &
+pid=$! tries=0
+until [ "$(cat "$tmp/adapted.partial" 2>/dev/null | wc -l)" -ge 3 ] || [ $tries = 500 ]; do
+  sleep 0.01
+  tries=$((tries + 1))
+done
+kill -KILL $pid 2>/dev/null
+wait $pid 2>/dev/null
+cp "$tmp/adapted.partial" "$tmp/kept" || say "400 records were done before the signal came"
+# shellcheck disable=SC2086
+"$OPENR1" generate $adapted --out "$tmp/adapted" 2>"$tmp/text" || say "$(cat "$tmp/text")"
+grep -q 'records of this; they are kept' "$tmp/text" || say "begun anew: $(cat "$tmp/text")"
+mv "$tmp/kept" "$tmp/adapted.partial"
+sed -i 's/"rms_norm_eps": *[^,]*/"rms_norm_eps": 0.01/' "$tmp/model/config.json"
+# shellcheck disable=SC2086
+"$OPENR1" generate $adapted --out "$tmp/adapted" 2>"$tmp/text" || say "$(cat "$tmp/text")"
+grep -q 'is of another command or other inputs; it is begun anew' "$tmp/text" ||
+  say "another base, and the old lines are kept: $(cat "$tmp/text")"
 : >"$tmp/empty"
 run --jsonl "$tmp/empty" --out "$tmp/g"
 [ -f "$tmp/g" ] && [ ! -s "$tmp/g" ] || say "no records in, no records out"

@@ -104,4 +104,21 @@ grep -q 'resumed from out/left/checkpoint-' log || say "the stage began anew"
 # Changed meanwhile: what was made from something else is not gone on with.
 edit 's/max_steps: 4000/max_steps: 6/' pipeline.yaml
 ran 'Left '
+# A stage that reads an adapter reads its base too, wherever that lies.
+cp -r out/base/model apart
+"$OPENR1" sft --model_name_or_path apart --use_peft true --dataset_name out/a.jsonl --output_dir adapted \
+  --max_steps 1 >text 2>log || say "the adapter fails"
+for model in adapted/model adapted/model@apart; do
+  rm -rf third
+  cat >recipes/pipeline.yaml <<END
+root: third
+stages:
+  - {name: read, command: generate, args: {model: $model, jsonl: out/held.jsonl, max_new_tokens: 3,
+     out: third/lines.jsonl}}
+END
+  ran 'read '
+  ran ''
+  echo >>apart/config.json
+  ran 'read '
+done
 exit $bad
