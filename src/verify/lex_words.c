@@ -186,6 +186,13 @@ bool lex_upright_unit(struct lexer *l, size_t from, size_t to)
     return true;
 }
 
+/* 10th, 1^{st}: letters that make an ordinal of the number before them, and say nothing about its value. */
+bool is_ordinal(const char *s, size_t n)
+{
+    static const char *const all[] = {"th", "st", "nd", "rd", NULL};
+    return is_among(s, n, all);
+}
+
 /* Are these letters what is counted by the value in front: million, apples? */
 bool is_counted(const struct lexer *l, const char *s, size_t k)
 {
@@ -193,7 +200,7 @@ bool is_counted(const struct lexer *l, const char *s, size_t k)
     bool text = p->n && p->t[p->n - 1].kind == T_TEXT, value = follows_value(p);
     size_t length;
     if (!text && !value) return false;
-    if (scale_word(s, k, &length)) return true;
+    if (scale_word(s, k, &length) || (value && !l->blank && is_ordinal(s, k))) return true;
     bool operator_ahead = l->at + k < l->n && strchr("_^({", s[k]) != NULL; /* bar{x} */
     if (l->prefix || !l->blank || operator_ahead) return false; /* what ends a formula in prose */
     return is_word_run(s, k) || (text && k >= 2);
@@ -316,7 +323,8 @@ static bool is_measure(const char *words)
     size_t number = strspn(words, "0123456789.,"), unit = number + strspn(words + number, " ");
     if (!number) return is_among(words, strcspn(words, " "), mod) && strpbrk(words, "0123456789");
     if (!isdigit((unsigned char)words[number - 1])) return false;
-    return words[unit] && (names_unit(words + unit) || strcmp(words + unit, "%") == 0);
+    return words[unit] && (names_unit(words + unit) || strcmp(words + unit, "%") == 0 ||
+                           (unit == number && is_ordinal(words + unit, strlen(words + unit))));
 }
 
 /* "Infinity", "negative infinity" */
@@ -363,7 +371,7 @@ void lex_text(struct lexer *l, size_t from, size_t to)
         lex_range(l, to);
     } else if (words[0] == 0) {
         l->blank = true;
-    } else if (means && !is_unit_here(l, words, k, to + 1, SPELLED_UPRIGHT)) {
+    } else if (means && !is_ordinal(words, k) && !is_unit_here(l, words, k, to + 1, SPELLED_UPRIGHT)) {
         lex_emit(l, c->kind, c->value, c->name);
     } else if (strcmp(words, "U") == 0 && joins_intervals(l, to + 1)) {
         lex_emit(l, T_SET, 'u', NULL);

@@ -128,8 +128,8 @@ static void lex_font(struct lexer *l, int value, size_t from, size_t to)
         lex_emit(l, T_SYM, 0, work_text(l->p->w, s, n));
     } else if (n == 1 && s[0] == 'd') {
         lex_emit(l, T_SYM, 0, "d");
-    } else if (n == 2 && strncmp(s, "th", 2) == 0) {
-        l->blank = true;
+    } else if (is_ordinal(s, n)) {
+        lex_emit(l, T_TEXT, 0, work_text(l->p->w, s, n));
     } else if ((all_letters(s, n) && n > 1) || (memchr(s, '/', n) && !memchr(s, '\\', n))) { /* m/s^2 */
         lex_text(l, from, end);
     } else {

@@ -104,11 +104,28 @@ static bool side_mark(struct parser *p)
     return true;
 }
 
+/* {th}, \text{th}, {\text{th}}: takes them. */
+static bool ordinal_mark(struct parser *p)
+{
+    const struct token *t = peek(p);
+    int group = t->kind == T_OPEN && t->value == 'g' ? 1 : 0, letters = 1;
+    const struct token *m = t + group;
+    bool ordinal = m->kind == T_TEXT && is_ordinal(m->text, strlen(m->text));
+    if (group && m->kind == T_SYM && m[1].kind == T_SYM && !m->text[1] && !m[1].text[1]) {
+        ordinal = is_ordinal((const char[]){m->text[0], m[1].text[0]}, 2);
+        letters = 2;
+    }
+    if (!ordinal || (group && m[letters].kind != T_CLOSE)) return false;
+    p->at += letters + 2 * group;
+    return true;
+}
+
 /* {\circ}, \circ, {\prime}, {*}, {T}: marks that are no powers, and on a number an o for \circ. Takes them
  * and says which. */
 static int power_mark(struct parser *p, bool number)
 {
     struct token *t = peek(p);
+    if (number && ordinal_mark(p)) return '#';
     int group = t->kind == T_OPEN && t->value == 'g' ? 1 : 0;
     const struct token *m = t + group;
     if (group && m[1].kind != T_CLOSE) return 0;
@@ -179,6 +196,7 @@ static struct node *parse_power(struct parser *p, struct node *base)
         }
         return angle_of(p, base);
     }
+    if (mark == '#') return base;
     if (mark == 'T') return node_1(p->w, K_FN, F_TRANSPOSE, base);
     if (mark) return primed(p, base);
     struct node *e = parse_argument(p, false);

@@ -117,6 +117,7 @@ enum spelling {
 /* Do these words, up to byte `end`, name a unit, where a unit may stand: behind a value or other units? */
 bool is_unit_here(const struct lexer *l, const char *words, size_t n, size_t end, enum spelling how);
 bool is_counted(const struct lexer *l, const char *s, size_t k);
+bool is_ordinal(const char *s, size_t n);
 /* Each emits the words if they are a unit. At a \frac: \frac{\text{km}}{\text{h}}. */
 bool lex_unit_fraction(struct lexer *l);
 bool lex_upright_unit(struct lexer *l, size_t from, size_t to);
