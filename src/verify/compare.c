@@ -122,10 +122,15 @@ enum truth ordered_same(struct judge *j, struct node *const *g, struct node *con
 }
 
 /* In a set {2} is another element than 2. */
-static enum truth element_same(struct judge *j, struct node *g, struct node *a, bool in_set)
+static bool is_set_beside_element(const struct node *g, const struct node *a)
 {
     bool set_g = g->kind == K_SEQ && g->op == '{', set_a = a->kind == K_SEQ && a->op == '{';
-    return in_set && set_g != set_a && (is_expression(g) || is_expression(a)) ? NO : compare_item(j, g, a);
+    return set_g != set_a && (is_expression(g) || is_expression(a));
+}
+
+static enum truth element_same(struct judge *j, struct node *g, struct node *a, bool in_set)
+{
+    return in_set && is_set_beside_element(g, a) ? NO : compare_item(j, g, a);
 }
 
 /* Each has a partner on the other side; what is named twice counts once. */
@@ -225,6 +230,8 @@ static enum truth sequence_same(struct judge *j, struct node *g, struct node *a)
             return NO;
         }
     }
+    for (int i = 0; i < g->n && (g->op == '{' || a->op == '{'); i++)
+        if (is_set_beside_element(g->arg[i], a->arg[i])) return NO;
     return ordered_same(j, g->arg, a->arg, g->n);
 }
 
@@ -451,10 +458,11 @@ static bool is_undefined(const struct node *n)
     return n->kind == K_CONST && n->op == C_UNDEFINED;
 }
 
-/* Words, or a letter, that name a set of numbers. */
-static struct node *named_set(struct judge *j, struct node *n)
+/* Words that name a set of numbers, or beside a set a letter that does. */
+static struct node *named_set(struct judge *j, struct node *n, bool beside_set)
 {
-    if ((n->kind == K_SYM || n->kind == K_TEXT) && n->name[0] && !n->name[1] && strchr("RZQNC", n->name[0]))
+    bool name = beside_set && (n->kind == K_SYM || n->kind == K_TEXT);
+    if (name && n->name[0] && !n->name[1] && strchr("RZQNC", n->name[0]))
         return node_of(j->w, K_NUMSET, n->name[0], NULL, 0);
     static const char *const line[] = {"all real numbers", "all reals", "real numbers", "the real numbers"};
     if (n->kind != K_TEXT) return n;
@@ -497,8 +505,9 @@ static enum truth by_kind(struct judge *j, struct node *g, struct node *a)
     if (either(g, a, K_MOD)) return residue_same(j, g, a);
     if (either(g, a, K_BASED)) return based_same(j, g, a);
     if (g->kind != a->kind && (either(g, a, K_TEXT) || is_set(g) || is_set(a))) {
-        g = named_set(j, g);
-        a = named_set(j, a);
+        bool set = is_set(g) || is_set(a);
+        g = named_set(j, g, set);
+        a = named_set(j, a, set);
         if (!g || !a) return UNKNOWN;
     }
     if (either(g, a, K_TEXT) || is_undefined(g) || is_undefined(a)) return words_same(j, g, a);

@@ -186,7 +186,14 @@ bool lex_upright_unit(struct lexer *l, size_t from, size_t to)
     return true;
 }
 
-/* 10th, 1^{st}: letters that make an ordinal of the number before them, and say nothing about its value. */
+/* 10th, 1^{st}: letters that make an ordinal of the number before them, and say nothing about its value. Of
+ * bare letters, which may be variables, only those that fit the last digit do. */
+static bool fits_digit(char digit, const char *s)
+{
+    static const char *const ends[] = {"th", "st", "nd", "rd"};
+    return strncmp(s, digit >= '1' && digit <= '3' ? ends[digit - '0'] : "th", 2) == 0;
+}
+
 bool is_ordinal(const char *s, size_t n)
 {
     static const char *const all[] = {"th", "st", "nd", "rd", NULL};
@@ -200,7 +207,8 @@ bool is_counted(const struct lexer *l, const char *s, size_t k)
     bool text = p->n && p->t[p->n - 1].kind == T_TEXT, value = follows_value(p);
     size_t length;
     if (!text && !value) return false;
-    if (scale_word(s, k, &length) || (value && !l->blank && is_ordinal(s, k))) return true;
+    bool ordinal = p->t[p->n - 1].kind == T_NUM && !l->blank && is_ordinal(s, k);
+    if (scale_word(s, k, &length) || (ordinal && fits_digit(s[-1], s))) return true;
     bool operator_ahead = l->at + k < l->n && strchr("_^({", s[k]) != NULL; /* bar{x} */
     if (l->prefix || !l->blank || operator_ahead) return false; /* what ends a formula in prose */
     return is_word_run(s, k) || (text && k >= 2);

@@ -53,16 +53,6 @@ static bool is_figure_sign(const struct node *n)
     return n->kind == K_SYM && is_among(n->name, strlen(n->name), signs);
 }
 
-/* n(A), d(A, B), m(\angle A): a number, distance or measure of things. */
-static bool is_measure_of(const struct node *n)
-{
-    const struct node *of = n->arg[n->n - 1];
-    bool letter = n->n == 2 && n->arg[0]->kind == K_SYM && strchr("ndm", n->arg[0]->name[0]) &&
-                  is_unknown(n->arg[0]->name);
-    bool things = of->kind == K_SYM || of->kind == K_SETOP || of->kind == K_SEQ;
-    return letter && things && all_names(of, is_object);
-}
-
 /* Letters side by side: a word (area), points (AB, A'B'), a figure (\angle ABC, m\angle 1); of unknowns (xy)
  * a product. */
 static bool is_joint_name(const struct node *n)
@@ -79,7 +69,8 @@ static bool is_joint_name(const struct node *n)
         points = points && is_thing(part) && (part->kind != K_SYM || is_object(part->name));
         parts = parts && (part->kind == K_NUM || is_name(part));
     }
-    bool name = points || (sign && parts) || (letters && !word.full && is_word_run(word.p, word.len));
+    bool spelled = letters && !word.full && is_word_run(word.p, word.len) && strpbrk(word.p, "aeiouAEIOU");
+    bool name = points || (sign && parts) || spelled;
     str_release(&word);
     return name;
 }
@@ -135,7 +126,7 @@ bool is_name(const struct node *n)
     case K_TEXT:
     case K_APPLY: return true;
     case K_CONST: return n->op == C_I || n->op == C_E; /* letters like others, when they stand among names */
-    case K_MUL: return is_joint_name(n) || is_measure_of(n);
+    case K_MUL: return is_joint_name(n);
     case K_DIV: return is_slope(n) || (is_thing(n->arg[0]) && is_thing(n->arg[1]));
     case K_RATIO: /* x : y = 2 : 3 says what is asked of x and y */
     case K_SEQ:

@@ -398,6 +398,7 @@ size_t based_read(struct work *w, const char *digits, size_t k, const char *s, s
         figures = figures || isdigit((unsigned char)digits[i]);
         capitals = capitals && !islower((unsigned char)digits[i]);
     }
+    if (used && k > 1 && used < n && s[used] == '^') return 0; /* 2C_{15}^3 counts */
     if (!used || !letters || (!capitals && !figures && base != 16)) return 0; /* ab_{12} is a product */
     return based_number(w, digits, k, base, out) ? used : 0;
 }

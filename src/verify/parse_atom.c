@@ -4,6 +4,8 @@
 
 #include "verify/parse_int.h"
 
+#define MEASURE_TOKENS 12 /* in the brackets of n(A \cup B) */
+
 bool is_bound(struct parser *p, const char *name)
 {
     for (int i = 0; i < p->n_bound; i++)
@@ -91,6 +93,21 @@ static bool is_count(const struct token *t, const char *name)
            t[2].kind == T_COMMA && t[3].kind == T_NUM && t[4].kind == T_CLOSE;
 }
 
+/* n(A), d(A, B), m(\angle A): a number, distance or measure of things with capital names. */
+static bool is_measure(const struct parser *p, const char *name)
+{
+    const struct token *t = &p->t[p->at];
+    bool things = false;
+    if (!strchr("ndm", name[0]) || t->match > p->at + MEASURE_TOKENS) return false;
+    for (const struct token *in = t + 1; in < p->t + t->match; in++) {
+        bool sign = in->kind == T_SYM && strcmp(in->text, "angle") == 0;
+        bool capital = in->kind == T_SYM && in->text[0] >= 'A' && in->text[0] <= 'Z';
+        if (!sign && !capital && in->kind != T_SET && in->kind != T_COMMA) return false;
+        things = things || capital;
+    }
+    return things;
+}
+
 /* Is NAME( the call of a function? f, g, h always are; P, p, q only of one name or number. */
 static bool is_call(struct parser *p, const char *name)
 {
@@ -103,7 +120,7 @@ static bool is_call(struct parser *p, const char *name)
     if (t->value == 'g') /* f{(x)}, as SymPy prints it */
         return always && t[1].kind == T_OPEN && t[1].value == '(' && t[1].match == t->match - 1;
     if (t->value != '(') return false;
-    if (always) return true;
+    if (always || (single && is_measure(p, name))) return true;
     bool small = t->match == p->at + 2 && (t[1].kind == T_SYM || t[1].kind == T_NUM);
     return (single && small && strchr("PpqQTV", first)) || is_event(p, name) || is_count(t, name);
 }

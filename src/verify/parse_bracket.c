@@ -129,7 +129,8 @@ struct node *parse_bracket(struct parser *p)
         p->at++;
         bool list = in->kind == K_SEQ && in->op == 0;
         bool outward = kind == ']' || close == '['; /* ]a,b[ */
-        if (outward && (!list || in->n != 2)) return parse_fail(p, "an interval of other than two ends");
+        if (outward && (!list || in->n != 2 || !strchr("[]", kind) || !strchr("[]", close)))
+            return parse_fail(p, "an interval of other than two ends");
         kind = kind == ']' ? '(' : kind;
         close = close == '[' ? ')' : close;
         bool alone = !list && ((kind == '(' && close == ')') || (kind == '[' && close == ']'));

@@ -142,7 +142,10 @@ static void print_other(const struct node *n, struct str *out, int depth)
         str_addf(out, " [%s]", n->name);
         break;
     case K_BASED:
-        print(n->arg[1], out, depth);
+        if (n->name) /* digits with letters among them */
+            str_puts(out, n->name);
+        else
+            print(n->arg[1], out, depth);
         str_puts(out, "_");
         print(n->arg[2], out, depth);
         break;

@@ -99,11 +99,24 @@ static bool is_member(const struct node *n, const char *letter)
     return false;
 }
 
+/* Is a value, x = 5, in the set that its tail names? Of other than numbers it is believed. */
+static bool holds_in(struct judge *j, const struct node *value, char set)
+{
+    fmpq_t q;
+    fmpq_init(q);
+    bool exact = exact_value(j->w, value, q);
+    bool holds = !exact || (set != 'Z' && set != 'N') ||
+                 (fmpz_is_one(fmpq_denref(q)) && (set == 'Z' || fmpq_sgn(q) >= 0));
+    fmpq_clear(q);
+    return holds;
+}
+
 enum role { ROLE_NONE, ROLE_RESTRICTED, ROLE_SAID, ROLE_PARAMETER };
 
 /* What is the letter in the items before its tail? An index is whole by itself, but where the other side is
  * no relation of it. */
-static enum role role_of(struct node *const *item, int n, const struct tail *t, const struct node *other)
+static enum role role_of(struct judge *j, struct node *const *item, int n, const struct tail *t,
+                         const struct node *other)
 {
     bool index = t->set != 'C' && is_index(t->letter) && other && node_uses(other, t->letter);
     enum role role = ROLE_NONE;
@@ -116,11 +129,14 @@ static enum role role_of(struct node *const *item, int n, const struct tail *t, 
         names_free_in(rel, &names);
         enum role here = ROLE_PARAMETER;
         if (unknown && is_assignment(rel, false) && rel->name[0] == R_EQ)
-            here = names.n == 1 ? ROLE_SAID : ROLE_RESTRICTED;
+            here = names.n == 1 && holds_in(j, rel->arg[rel->n - 1], t->set) ? ROLE_SAID : ROLE_RESTRICTED;
         else if (unknown)
             here = t->set == 'R' || index ? ROLE_SAID : ROLE_RESTRICTED;
+        else if (t->set != 'R' && t->set != 'C' && !is_index(t->letter) &&
+                 (t->set != 'Z' || strchr("xyz", t->letter[0])))
+            here = ROLE_RESTRICTED; /* x is no parameter */
         else if (argument)
-            here = ROLE_SAID;
+            here = t->set == 'Z' && !is_index(t->letter) ? ROLE_RESTRICTED : ROLE_SAID;
         if (role == ROLE_NONE || here < role) role = here;
     }
     return role;
@@ -156,7 +172,7 @@ struct node *without_tails(struct judge *j, struct node *n, const struct node *o
     bool both = has_tail(other);
     int count = n->n;
     for (int items; (items = tail_at(n, count, &t)); count -= items) {
-        enum role role = role_of(n->arg, count - items, &t, other);
+        enum role role = role_of(j, n->arg, count - items, &t, other);
         if (role < ROLE_SAID) break;
         char letter[] = FAMILY_LETTER "?";
         letter[sizeof letter - 2] = (char)(t.set != 'Z' ? t.set : 0);
