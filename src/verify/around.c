@@ -112,7 +112,7 @@ static bool denied_behind(const char *s, size_t n)
 bool box_denied(const char *s, size_t n, const struct span *box)
 {
     return is_struck(s, box->from) || unequal_before(s, box->from) || denied_before(s, box->from) ||
-           denied_behind(s + box->end, n - box->end);
+           denied_behind(s + box->end, n - box->end) || is_crossed(s + box->end, n - box->end);
 }
 
 size_t box_alternative(const char *s, size_t n, const struct span *box, size_t *at)

@@ -69,19 +69,20 @@ static bool is_operator(const char *p)
 }
 
 /* Is the letter whose neighbours in front end at s[left] and behind begin at s[right] part of a formula:
- * A + B, A \cup B, A(1, 2)? A dash before a word is none. */
+ * A + B, A \cup B, A (1, 2)? A dash before a word is none, nor are brackets with one thing in them. */
 static bool in_formula(const char *s, size_t n, size_t left, size_t right, bool bracket)
 {
     while (left > 0 && s[left - 1] == ' ') left--;
     while (right < n && s[right] == ' ') right++;
     bool arrow = left > 1 && s[left - 1] == '>' && strchr("-=", s[left - 2]);
-    if (left > 0 && strchr("<>=+^|\\", s[left - 1]) && !arrow) return true;
+    if (left > 0 && strchr(bracket ? "<>+^|\\" : "<>=+^|\\", s[left - 1]) && !arrow) return true;
     if (right >= n) return false;
-    const char *p = s + right, *word = p + strspn(p, "-( ");
+    const char *p = s + right, *word = p + strspn(p, "- ");
     if (strchr("<>=+^|", *p) || ((unsigned char)*p >= 0x80 && is_operator(p))) return true;
     if (*p == '\\') return !bracket || strncmp(p, "\\c", 2) == 0 || strncmp(p, "\\s", 2) == 0;
-    return (*p == '-' || (*p == '(' && !bracket)) &&
-           !(isalpha((unsigned char)*word) && isalpha((unsigned char)word[1]));
+    if (*p == '(' && !bracket) return memchr(p, ',', strcspn(p, ")")) != NULL;
+    bool heading = left == 0 && isdigit((unsigned char)*word) && !memchr(p, '=', n - right); /* A - 12 m */
+    return *p == '-' && !heading && !(isalpha((unsigned char)*word) && isalpha((unsigned char)word[1]));
 }
 
 /* A letter that may be meant. */
@@ -100,7 +101,10 @@ static bool letter_at(const char *s, size_t n, size_t i, struct said *out)
     bool listed = right == ',' && i + 2 < n && s[i + 2] >= 'A' && s[i + 2] <= 'J'; /* A,B */
     if (strchr(":,-", right) && i + 2 < n && !isspace((unsigned char)s[i + 2]) && !listed) return false;
     bool bracket = right == ')';
-    *out = (struct said){.at = i, .end = i + 1 + bracket, .opens = bracket || strchr(".:", right)};
+    const char *dash = s + i + 1 + (right == ' ');
+    bool dashed =
+        *dash == '-' || strncmp(dash, "\xE2\x80\x93", 3) == 0 || strncmp(dash, "\xE2\x80\x94", 3) == 0;
+    *out = (struct said){.at = i, .end = i + 1 + bracket, .opens = bracket || dashed || strchr(".:", right)};
     return !in_formula(s, n, i - (left == '('), out->end, bracket);
 }
 
@@ -180,14 +184,15 @@ static bool all_among(const struct word *w, int count, const char *const *all)
 }
 
 /* Words that say of a letter beside them, wherever they stand in its clause, that it is right. */
-static const char *const praises[] = {
-    "answer", "correct", "right",   "true",   "valid",    "best",   "fits",  "fit",       "works",
-    "work",   "matches", "match",   "holds",  "follows",  "choose", "chose", "chosen",    "choosing",
-    "pick",   "picked",  "picking", "select", "selected", "go",     "going", "correctly", NULL};
+static const char *const praises[] = {"answer", "correct",   "right",     "true",   "valid",    "best",
+                                      "fits",   "fit",       "works",     "work",   "matches",  "match",
+                                      "holds",  "follows",   "choose",    "chose",  "chosen",   "choosing",
+                                      "pick",   "picked",    "picking",   "select", "selected", "go",
+                                      "going",  "correctly", "satisfies", "meets",  "closest",  NULL};
 /* Words that lead to the letter right behind them. */
-static const char *const leads[] = {"is",      "are",    "be",          "was",   "it's",
-                                    "that's",  "say",    "get",         "gives", "leads",
-                                    "leaving", "leaves", "corresponds", "means", NULL};
+static const char *const leads[] = {"is",          "are",   "be",       "was",    "it's",    "that's",
+                                    "say",         "get",   "gives",    "leads",  "leaving", "leaves",
+                                    "corresponds", "means", "conclude", "obtain", "arrive",  NULL};
 /* Words that say nothing beside a letter. */
 static const char *const fillers[] = {
     "so",         "thus",   "therefore",    "hence",     "then",   "and",     "but",     "it",

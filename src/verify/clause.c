@@ -20,10 +20,10 @@ int clause_words(const char *s, size_t n, struct word *out, int max)
 
 bool is_predicate(const char *s, size_t n)
 {
-    static const char *const verbs[] = {"is",   "was",    "are",   "has",     "would",   "seems",   "looks",
-                                        "must", "will",   "can",   "does",    "cannot",  "could",   "might",
-                                        "may",  "should", "isn't", "can't",   "doesn't", "gives",   "fails",
-                                        "fits", "works",  "holds", "matches", "wins",    "follows", NULL};
+    static const char *const verbs[] = {
+        "is",    "was",    "are",   "has",   "would",   "seems",     "looks", "must",  "will",    "can",
+        "does",  "cannot", "could", "might", "may",     "should",    "isn't", "can't", "doesn't", "gives",
+        "fails", "fits",   "works", "holds", "matches", "satisfies", "meets", "wins",  "follows", NULL};
     size_t k = 0;
     while (k < n && (isalpha((unsigned char)s[k]) || s[k] == '\'')) k++;
     return is_among(s, k, verbs);
@@ -31,8 +31,9 @@ bool is_predicate(const char *s, size_t n)
 
 bool is_article(const char *s, size_t n)
 {
-    static const char *const joins[] = {"because", "since", "as", "so",  "and",  "or",   "but",  "if",
-                                        "for",     "by",    "to", "not", "with", "then", "also", "over"};
+    static const char *const joins[] = {"because", "since", "as",   "so",   "and",  "or",
+                                        "but",     "if",    "for",  "for",  "by",   "to",
+                                        "not",     "with",  "then", "also", "over", "it"};
     if (n < 3 || !strchr("aAI", s[0]) || s[1] != ' ' || !islower((unsigned char)s[2])) return false;
     for (size_t i = 0; i < sizeof joins / sizeof *joins; i++)
         if (ascii_word_at(s + 2, n - 2, joins[i])) return false;
@@ -68,7 +69,8 @@ struct clause clause_around(const char *s, size_t n, size_t from, size_t to)
     struct clause c = {from, to};
     while (c.begin > 0 && from - c.begin < 120 && !ends_clause(s + c.begin - 1, n - c.begin + 1)) c.begin--;
     for (size_t i = c.begin; i < from; i++) {
-        bool thing = i > 6 && strncasecmp(s + i - 6, "thing ", 6) == 0; /* anything but 12 */
+        bool thing = (i > 6 && strncasecmp(s + i - 6, "thing ", 6) == 0) || /* anything but 12 */
+                     (i >= 4 && strncasecmp(s + i - 4, "all ", 4) == 0);
         if ((i == c.begin || s[i - 1] == ' ') && !thing && starts_clause(s + i, from - i)) c.begin = i;
     }
     while (c.end < n && c.end - to < 60) {

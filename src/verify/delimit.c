@@ -58,8 +58,40 @@ static bool strikes(const char *s, const char *p, bool begins)
            outer != '}';
 }
 
+/* Pictures and ornaments (U+2700 to U+27BF, U+1F300 and on) say nothing, but for crosses. */
+static void ornaments_blanked(char *s)
+{
+    for (char *p = s; (p = strpbrk(p, "\xE2\xF0")); p++) {
+        unsigned char second = (unsigned char)p[1];
+        size_t k = strncmp(p, "\xF0\x9F", 2) == 0                     ? 4
+                   : *p == '\xE2' && second >= 0x9C && second <= 0x9E ? 3
+                                                                      : 0;
+        if (k && strnlen(p, k) == k && !is_crossed(p, k) && strncmp(p, "\xE2\x9C\x95", 3) != 0)
+            memset(p, ' ', k);
+    }
+}
+
+/* Pairs of tags that only set how text looks. */
+static void tags_blanked(char *s)
+{
+    static const char *const names[] = {"b", "i", "u", "em", "strong", "p", "div", "span", "center", "code"};
+    char open[12], close[12];
+    for (size_t i = 0; strchr(s, '<') && i < sizeof names / sizeof *names; i++) {
+        int n = snprintf(open, sizeof open, "<%s>", names[i]),
+            m = snprintf(close, sizeof close, "</%s>", names[i]);
+        for (char *p = s, *end = s; (p = strstr(p, open)) && (end = strstr(end > p ? end : p, close));
+             p += n) {
+            memset(p, ' ', (size_t)n);
+            memset(end, ' ', (size_t)m);
+        }
+    }
+    for (char *p = s; (p = strstr(p, "<br>")); p += 4) memcpy(p, "\n   ", 4);
+}
+
 void struck_blanked(char *s)
 {
+    ornaments_blanked(s);
+    tags_blanked(s);
     static const char *const marks[][2] = {
         {"<!--", "-->"}, {"<del>", "</del>"}, {"<s>", "</s>"}, {"<strike>", "</strike>"}, {"~~", "~~"}};
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {

@@ -306,7 +306,7 @@ static void prose_cleaned(struct finder *f, const char *s, size_t n, struct str 
     }
     str_init(&plain, 0);
     clean_math(s, n, STYLE_PLAIN, &plain);
-    magnitudes_spelled(plain.p, plain.len, out);
+    numbers_spelled(plain.p, plain.len, out);
     str_release(&plain);
 }
 
@@ -385,6 +385,7 @@ static void anchored(struct finder *f, const char *s, size_t n)
     } else if (f->p->expr) {
         offer_plain(f, s + at, end - at, rule);
         offer(f, s + at, end - at, STYLE_PLAIN, rule);
+        if (f->want == WANT_TEXT) offer(f, s + at, strcspn(s + at, ",;:.\n"), STYLE_PLAIN, rule);
     }
 }
 
@@ -446,8 +447,16 @@ static void last_of_all(struct finder *f, const char *s, size_t n)
     struct str clean;
     prose_cleaned(f, s + from + rounds, n - from - rounds, &clean);
     str_init(&number.text, 0);
-    enum number which = f->p->mode == EXTRACT_LATEX ? NUMBER_BARE : NUMBER_LAST;
-    bool found = f->p->expr && f->want != WANT_TEXT && number_find(f->w, clean.p, clean.len, which, &number);
+    bool strict = f->p->mode == EXTRACT_LATEX, asked = f->p->expr && f->want != WANT_TEXT;
+    size_t at, closing = asked && !strict ? closing_formula(clean.p, clean.len, &at) : 0;
+    if (closing) { /* "Of 12 cases p - q are left." has no last number, nor has "the limit is \pi" */
+        struct str formula;
+        str_init(&formula, 0);
+        str_add(&formula, clean.p + at, closing);
+        offer_made(f, &formula, STYLE_PLAIN, "closing formula");
+    }
+    enum number which = strict ? NUMBER_BARE : NUMBER_LAST;
+    bool found = asked && number_find(f->w, clean.p, clean.len, which, &number);
     bool rounding = found && rounds && strncmp(clean.p, number.text.p, number.text.len) == 0;
     if (rounding) { /* \frac27 (approximately 0.286) */
         struct str chain;
@@ -499,6 +508,8 @@ static bool whole_text(struct finder *f, const char *s, size_t n, bool gold)
     }
     bool latex = memchr(s, '\\', n) != NULL || memchr(s, '^', n) != NULL;
     struct str clean;
+    size_t mark = f->want == WANT_NUMBER ? strspn(s, "=->") : 0; /* a quotation, an arrow */
+    if (mark && mark < n && s[mark - 1] == '>' && s[mark] == ' ') s += mark + 1, n -= mark + 1;
     prose_cleaned(f, s, n, &clean);
     bool words = math_prefix(f->w, clean.p, clean.len) < clean.len; /* at least 12 */
     if (gold && latex && f->p->latex) offer(f, s, n, STYLE_LATEX, "the whole text");

@@ -28,8 +28,10 @@ struct found_number {
     bool restated; /* 1/2 or 0.5; 2/7, or about 28.6% */
 };
 bool number_find(struct work *w, const char *s, size_t n, enum number which, struct found_number *out);
-/* 70k and \$10M as 70 thousand and \$10 million. */
-void magnitudes_spelled(const char *s, size_t n, struct str *out);
+/* The formula without digits that running text ends with, at *at; its bytes, 0. */
+size_t closing_formula(const char *s, size_t n, size_t *at);
+/* 70k, \$10M, 2 x 5 and 12+ as 70 thousand, \$10 million, 2 * 5 and 12 or more. */
+void numbers_spelled(const char *s, size_t n, struct str *out);
 /* Bytes of the words that make a value behind them the rounding of one in front, ", or about "; 0. */
 size_t rounding_words(const char *s, size_t n);
 /* The last box, with those before it that belong to the same answer, in the order written. `loose` takes

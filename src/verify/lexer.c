@@ -256,6 +256,9 @@ size_t glued_function(const char *s, size_t n)
 {
     static const char *const all[] = {"arcsin", "arccos", "arctan", "sqrt", "sinh", "cosh", "tanh", "sin",
                                       "cos",    "tan",    "log",    "exp",  "sec",  "csc",  "cot",  "ln"};
+    static const char *const english[] = {"since", "sing",  "sink", "sins",
+                                          "tank",  "tanks", "logs", NULL};
+    if (is_among(s, n, english)) return 0;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         size_t k = strlen(all[i]);
         if (n > k && n - k <= 2 && memcmp(s, all[i], k) == 0) return k;
@@ -307,7 +310,7 @@ static void lex_letters(struct lexer *l)
     } else if (is_counted(l, s, k)) {
         lex_emit(l, T_TEXT, 0, work_text(l->p->w, s, k));
         l->at += k;
-    } else if ((glued = glued_function(s, k))) {
+    } else if ((glued = glued_function(s, k)) && !(l->prefix && ascii_word_at(s, k, "cost"))) {
         c = command_find(s, glued);
         lex_emit(l, c->kind, c->value, NULL);
         l->at += glued;

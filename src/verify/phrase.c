@@ -91,12 +91,24 @@ static const struct phrase {
     {"invalid", DENIES, BOTH},
     {"impossible", DENIES, BOTH},
     {"mistaken", DENIES, BOTH},
+    {"too small", DENIES, BEHIND},
+    {"too large", DENIES, BEHIND},
+    {"too big", DENIES, BEHIND},
+    {"too low", DENIES, BEHIND},
+    {"too high", DENIES, BEHIND},
+    {"step", DENIES, BEFORE | TOUCHES}, /* which it counts */
+    {"equation", DENIES, BEFORE | TOUCHES},
     {"either", R_OTHER, BEFORE},
     {"between", R_OTHER, BEFORE},
     {"or", R_OTHER, BOTH},
     {"and/or", R_OTHER, BOTH},
     {"versus", R_OTHER, BOTH},
     {"half of", R_OTHER, BEFORE},
+    {"half", R_OTHER, BEFORE | TOUCHES},
+    {"times", R_OTHER, BEFORE | TOUCHES},
+    {"mod", R_OTHER, BEFORE | TOUCHES},
+    {"modulo", R_OTHER, BOTH | TOUCHES},
+    {"all but", DENIES, BEFORE | TOUCHES},
     {"twice", R_OTHER, BEFORE},
     {"double", R_OTHER, BEFORE},
     {"triple", R_OTHER, BEFORE},
@@ -137,6 +149,11 @@ static const struct phrase {
     {"integers in", R_OTHER, BEFORE | TOUCHES},
     {"squared", R_OTHER, BEHIND | TOUCHES},
     {"cubed", R_OTHER, BEHIND | TOUCHES},
+    {"doubled", R_OTHER, BEHIND | TOUCHES},
+    {"tripled", R_OTHER, BEHIND | TOUCHES},
+    {"halved", R_OTHER, BEHIND | TOUCHES},
+    {"below zero", R_OTHER, BEHIND},
+    {"fails", DENIES, BEHIND | TOUCHES},
     {"halves", R_OTHER, BEHIND | TOUCHES},
     {"thirds", R_OTHER, BEHIND | TOUCHES},
     {"fifths", R_OTHER, BEHIND | TOUCHES},
@@ -268,6 +285,17 @@ int phrase_before(const char *s, size_t n)
     return n ? relation_of(s, n, BEFORE, &at, &length) : 0;
 }
 
+bool is_crossed(const char *s, size_t n)
+{
+    static const char *const crosses[] = {"\xE2\x9C\x96", "\xE2\x9C\x97", "\xE2\x9C\x98", "\xE2\x9D\x8C",
+                                          "\xE2\x9D\x8E"};
+    size_t gap = 0;
+    while (gap < n && strchr(" *_$\\)}]", s[gap])) gap++;
+    for (size_t i = 0; i < sizeof crosses / sizeof *crosses; i++)
+        if (n - gap >= 3 && memcmp(s + gap, crosses[i], 3) == 0) return true;
+    return false;
+}
+
 int phrase_behind(const char *s, size_t n, size_t *at, size_t *length)
 {
     return n ? relation_of(s, n, BEHIND, at, length) : 0;
@@ -289,8 +317,9 @@ bool phrase_continues(const char *s, size_t n)
 int phrase_in(const char *s, struct clause c, size_t from, size_t to)
 {
     size_t at, length;
+    if (s[c.end] == '?') return R_NE; /* asked, not said */
     int before = phrase_before(s + c.begin, from - c.begin),
-        behind = phrase_behind(s + to, c.end - to, &at, &length);
+        behind = is_crossed(s + to, c.end - to) ? R_NE : phrase_behind(s + to, c.end - to, &at, &length);
     return before && behind && before != behind ? R_OTHER : before ? before : behind;
 }
 

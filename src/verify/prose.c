@@ -52,13 +52,15 @@ static size_t blanks_at(const char *s, size_t n)
 static size_t run_at(const char *s, size_t n)
 {
     size_t at = 0, end = 0;
-    int depth = 0;
+    int depth = 0, open = 0; /* brackets at `at`, and at `end` */
     for (;;) {
         while (at < n && strchr("-+(", s[at])) depth += s[at++] == '(';
         size_t k = numeral_at(s + at, n - at, depth > 0);
         if (!k) break;
-        end = at = at + k;
-        for (; at < n && s[at] == ')'; depth--) end = ++at;
+        at += k;
+        for (; at < n && s[at] == ')'; depth--) at++;
+        end = at;
+        open = depth;
         size_t blank = blanks_at(s + at, n - at);
         /* a mixed number, a time */
         size_t digits = numeral_at(s + at + blank, n - at - blank, depth > 0), slash = at + blank + digits;
@@ -79,8 +81,8 @@ static size_t run_at(const char *s, size_t n)
         if (strchr("+-", s[op]) && blank == 0 && behind > op + 1) break; /* "5- 3" is no difference */
         at = behind;
     }
-    if (depth > 0) return 0;          /* (1, 2) is no number */
-    for (; depth < 0; depth++) end--; /* a closing bracket of the prose */
+    if (open > 0) return 0;         /* (1, 2) is no number */
+    for (; open < 0; open++) end--; /* a closing bracket of the prose */
     return end;
 }
 
@@ -135,47 +137,71 @@ static bool is_formula_part(const char *s, size_t n)
     return !(n > 1 && s[n - 1] == '>' && strchr("-=", s[n - 2]));
 }
 
-/* A letter that is a variable: not of a command, not the x between two numbers, which multiplies. */
+/* A letter that is a variable, not of a command. */
 static bool has_variable(const char *s, size_t n)
 {
-    for (size_t i = 0; i < n;) {
-        size_t k = letters_at(s + i, n - i), left = i, right = i + k;
-        while (left > 0 && s[left - 1] == ' ') left--;
-        right += blanks_at(s + right, n - right);
-        bool times = k == 1 && s[i] == 'x' && left && right < n && isdigit((unsigned char)s[left - 1]) &&
-                     isdigit((unsigned char)s[right]);
-        if (k == 1 && !times && !(i && s[i - 1] == '\\')) return true;
-        i += k ? k : 1;
+    for (size_t i = 0, k; i < n; i += k ? k : 1) {
+        k = letters_at(s + i, n - i);
+        if (k == 1 && !(i && s[i - 1] == '\\')) return true;
     }
     return false;
 }
 
-/* Bytes of a sign that nothing stands in front of: a bullet, a dash. */
+/* Bytes of a sign that nothing stands in front of: a bullet, a dash, a mark of Markdown; a minus stays. */
 static size_t bullet_at(const char *s)
 {
     if (strncmp(s, "\\cdot", 5) == 0 || strncmp(s, "\\times", 6) == 0) return letters_at(s + 1, 6) + 1;
-    return strchr("+-*/|= ", *s) != NULL;
+    return strchr("*/|= ", *s) || (strchr("+-", *s) && s[1] == ' ');
 }
 
-/* Does s[0..n) end with an operator, a relation, a bracket that opens, or a command? */
+/* sqrt, log, sin, pi: names that no unit has and that go on behind a blank. */
+static bool is_pure_name(const char *s, size_t n)
+{
+    const struct command *c = n > 1 ? command_find(s, n) : NULL;
+    return c && c->bare && !unit_word_known(s, n) &&
+           (c->kind == T_SQRT || c->kind == T_CONST || (c->kind == T_FN && c->value <= F_LOG));
+}
+
+/* Does s[0..n) end with an operator, a relation, a bracket that opens, a command or a function's name? */
 static bool wants_operand(const char *s, size_t n)
 {
     size_t k = n;
     while (k > 0 && isalpha((unsigned char)s[k - 1])) k--;
-    const struct command *c = k < n ? command_find(s + k, n - k) : NULL;
-    if (c && c->bare && (c->kind == T_SQRT || (c->kind == T_FN && c->value <= F_LOG))) return true;
-    return n > 0 && (k < n ? k > 0 && s[k - 1] == '\\' : strchr("=+-*/^<>|([{_", s[n - 1]) != NULL);
+    if (k == n) return n > 0 && strchr("=+-*/^<>|([{_", s[n - 1]);
+    return (k > 0 && s[k - 1] == '\\') || is_pure_name(s + k, n - k);
 }
 
-/* The bracket in which s[at..to) is the last item, when nothing but a formula is in it; else at. */
-static size_t bracket_before(const char *s, size_t n, size_t at, size_t to)
+/* Where the chunk that ends at s[end] begins: no blank is in it but within brackets that it closes. */
+static size_t chunk_before(const char *s, size_t line, size_t end)
 {
-    size_t close = to + blanks_at(s + to, n - to), i = at;
+    size_t blank = line;
     int depth = 0;
-    if (close >= n || !strchr(")]", s[close])) return at;
-    for (; i > 0 && at - i < 100 && !(depth == 0 && strchr("([", s[i - 1])); i--)
+    for (size_t i = end; i > line; i--) {
+        char c = s[i - 1];
+        if (strchr(" $\"", c) && blank == line) blank = i;
+        if (strchr(" $\"", c) && depth <= 0) return i;
+        depth += strchr(")]}", c) ? 1 : strchr("([{", c) ? -1 : 0;
+    }
+    return depth == 0 ? line : blank;
+}
+
+/* Where the line of s[at] begins, at most some way in front. */
+static size_t line_before(const char *s, size_t at)
+{
+    size_t line = at;
+    while (line > 0 && at - line < 200 && s[line - 1] != '\n') line--;
+    return line;
+}
+
+/* The bracket that the number s[at] stands in with nothing but a formula before it: (1, 2), (3, \infty); else
+ * at. */
+static size_t bracket_before(const char *s, size_t line, size_t at)
+{
+    size_t i = at;
+    int depth = 0;
+    for (; i > line && !(depth == 0 && strchr("([", s[i - 1])); i--)
         depth += strchr(")]", s[i - 1]) ? 1 : strchr("([", s[i - 1]) ? -1 : 0;
-    if (i == 0 || !strchr("([", s[i - 1])) return at;
+    if (i == line || !strchr("([", s[i - 1])) return at;
     for (size_t from = i, end; from < at; from = end + 1) {
         end = from + strcspn(s + from, " ,");
         if (end > at) end = at;
@@ -184,20 +210,20 @@ static size_t bracket_before(const char *s, size_t n, size_t at, size_t to)
     return i - 1;
 }
 
-/* Where the formula begins that an operator joins to the number s[at..to), or that touches it: x + 2 = 10,
- * 10\pi \approx 31.4, (1, 2). What is equal to a number says nothing of it where it holds no variable. */
-static size_t formula_before(const char *s, size_t n, size_t at, size_t to)
+/* Where the formula begins that an operator joins to what begins at s[at], or that touches it: x + 2 = 10,
+ * 10\pi \approx 31.4. What is equal to a number says nothing of it where it holds no variable. */
+static size_t formula_before(const char *s, size_t at)
 {
-    size_t from = bracket_before(s, n, at, to), line = from;
-    while (line > 0 && at - line < 200 && s[line - 1] != '\n') line--;
+    size_t from = at, line = line_before(s, at);
     for (size_t end = from, chunk; end > line; end = chunk) {
-        bool touches = s[end - 1] != ' ' && end == from;
+        bool touches = s[end - 1] != ' ';
         while (end > line && s[end - 1] == ' ') end--;
-        for (chunk = end; chunk > line && !strchr(" $\"", s[chunk - 1]);) chunk--;
-        if (from == at && !wants_operand(s + chunk, end - chunk) && !touches) break;
+        chunk = chunk_before(s, line, end);
+        if (from == at && !touches && !wants_operand(s + chunk, end - chunk)) break;
         if (!is_formula_part(s + chunk, end - chunk)) break;
         from = chunk;
     }
+    if (from == line && s[from] == '>' && s[from + 1] == ' ') from++; /* a quotation */
     for (size_t k; from < at && (k = bullet_at(s + from));) from += k;
     const char *equal = memrchr(s + from, '=', at - from);
     if (!equal || has_variable(s + from, at - from)) return from;
@@ -215,14 +241,17 @@ static bool formula_goes_on(const char *s, size_t n, size_t to)
     if (k) {
         bool unit =
             k == 1 ? unit_letter_known(s + next) : unit_word_known(s + next, k) || is_word_run(s + next, k);
-        return next == to && (is_function_name(s + next, k) || !unit) && !is_among(s + next, k, ordinals);
+        if (next > to) return is_pure_name(s + next, k);
+        return (is_function_name(s + next, k) || !unit) && !is_among(s + next, k, ordinals);
     }
     if (s[next] == '\\') return !money_at(s + next, n - next) && strncmp(s + next, "\\text", 5) != 0;
     if (strchr("^_|", s[next])) return next == to;
     size_t behind = next + 1 + blanks_at(s + next + 1, n - next - 1);
-    return behind < n && strchr("+-*/=<>", s[next]) &&
-           (s[behind] == '\\' || is_function_name(s + behind, letters_at(s + behind, n - behind)) ||
-            (letters_at(s + behind, n - behind) == 1 && !is_article(s + behind, n - behind)));
+    if (behind >= n || !strchr("+-*/=<>", s[next])) return false;
+    behind += s[behind] == '(';
+    k = letters_at(s + behind, n - behind);
+    return s[behind] == '\\' || is_function_name(s + behind, k) ||
+           (k == 1 && !is_article(s + behind, n - behind));
 }
 
 /* k, M, bn: the word for such a sign behind a number, and its bytes; NULL. A letter m is one behind money. */
@@ -242,16 +271,28 @@ static const char *magnitude_at(const char *s, size_t n, bool money, size_t *len
     return NULL;
 }
 
-void magnitudes_spelled(const char *s, size_t n, struct str *out)
+/* Bytes of an x between two numbers, which multiplies. */
+static size_t times_at(const char *s, size_t n)
+{
+    size_t at = blanks_at(s, n), next = at + 1;
+    if (at >= n || s[at] != 'x') return 0;
+    next += blanks_at(s + next, n - next);
+    return next < n && isdigit((unsigned char)s[next]) ? at + 1 : 0;
+}
+
+void numbers_spelled(const char *s, size_t n, struct str *out)
 {
     size_t done = 0, length;
     for (size_t i = 0, k; i < n; i += k ? k : 1) {
         size_t money = money_at(s + i, n - i), end;
-        k = money || i == 0 || strchr(" *\"~($=", s[i - 1]) ? numeral_at(s + i + money, n - i - money, false)
-                                                            : 0;
+        bool begins = money || i == 0 || strchr(" *\"~($=", s[i - 1]);
+        k = begins ? numeral_at(s + i + money, n - i - money, false) : 0;
         if (!k) continue;
         end = i + (k += money);
         const char *word = magnitude_at(s + end, n - end, money > 0, &length);
+        bool more = end < n && s[end] == '+' && (end + 1 == n || strchr(" .,\n", s[end + 1])); /* 12+ */
+        if (!word && (length = times_at(s + end, n - end))) word = "*";
+        if (!word && more) word = "or more", length = 1;
         if (!word) continue;
         str_add(out, s + done, end - done);
         str_addf(out, " %s", word);
@@ -325,7 +366,7 @@ struct run {
 static bool may_begin(const char *s, size_t i)
 {
     size_t chunk = i;
-    if (i == 0 || strchr(" =\"*>~:$", s[i - 1])) return true;
+    if (i == 0 || strchr(" =\"'*>~:$", s[i - 1])) return true;
     if (!strchr("(/^+-*|[,{", s[i - 1])) return false;
     while (chunk > 0 && i - chunk < 60 && !strchr(" \n$\"", s[chunk - 1])) chunk--;
     return is_formula_part(s + chunk, i - chunk - (s[i - 1] == ','));
@@ -357,7 +398,12 @@ static bool run_next(const char *s, size_t n, size_t *i, struct run *out)
 static bool run_written(struct work *w, const char *s, size_t n, const struct run *r, bool bare,
                         struct found_number *out)
 {
-    size_t to = r->at + r->n, from = formula_before(s, n, r->at, to), prefix;
+    size_t to = r->at + r->n, from = formula_before(s, r->at), whole = from, open, prefix;
+    for (int depth = 0; depth < 4 && (open = bracket_before(s, line_before(s, whole), whole)) < whole;
+         depth++) {
+        whole = formula_before(s, open);
+        if (math_prefix(w, s + whole, n - whole) > to - whole) from = whole;
+    }
     bool formula = !bare && (from < r->at || formula_goes_on(s, n, to));
     if (bare && from < r->at) return false;
     if (r->join == ROUNDED || r->join == RESTATED) {
@@ -389,6 +435,20 @@ static struct run run_joined(const char *s, size_t n, const struct run *before, 
                         .join = join};
 }
 
+/* Does r stand in a clause that gives the reason for a number in front: 12, since 3 of 4 are left? */
+static bool gives_reason_of(const char *s, size_t n, const struct run *kept, size_t count,
+                            const struct run *r)
+{
+    struct clause c = clause_around(s, n, r->at, r->at + r->n);
+    const char *p = s + c.begin, *sentence = p;
+    if (!ascii_word_at(p, n - c.begin, "since") && !ascii_word_at(p, n - c.begin, "because")) return false;
+    while (sentence > s && sentence[-1] != '\n' && !(strchr(".!?", sentence[-1]) && *sentence == ' '))
+        sentence--;
+    for (size_t i = 0; i < RUNS_KEPT && i < count; i++)
+        if (s + kept[i].at >= sentence && kept[i].at < c.begin) return true;
+    return false;
+}
+
 bool number_find(struct work *w, const char *s, size_t n, enum number which, struct found_number *out)
 {
     struct run kept[RUNS_KEPT], before = {0}, here;
@@ -408,10 +468,28 @@ bool number_find(struct work *w, const char *s, size_t n, enum number which, str
     for (size_t k = count; k > 0 && count - k < RUNS_KEPT; k--) {
         const struct run *r = &kept[(k - 1) % RUNS_KEPT];
         int relation = phrase_around(s, n, r->at, r->at + r->n);
-        if (k < count && relation == R_NE) continue; /* 12, not 13 */
+        bool weak = relation == R_NE || gives_reason_of(s, n, kept, count, r); /* 12, not 13 */
+        if (best && weak) continue;
         best = r;
         out->relation = relation;
-        if (relation != R_NE) break;
+        if (!weak) break;
     }
     return best && run_written(w, s, n, best, which == NUMBER_BARE, out);
+}
+
+size_t closing_formula(const char *s, size_t n, size_t *at)
+{
+    size_t end = n;
+    while (end && strchr(" .*!\n", s[end - 1])) end--;
+    size_t line = line_before(s, end), chunk;
+    for (*at = end; *at > line; *at = chunk) {
+        size_t last = *at;
+        while (last > line && s[last - 1] == ' ') last--;
+        chunk = chunk_before(s, line, last);
+        if (!is_formula_part(s + chunk, last - chunk)) break;
+    }
+    while (*at < end && bullet_at(s + *at)) *at += bullet_at(s + *at);
+    for (size_t i = *at; i < end; i++)
+        if (isdigit((unsigned char)s[i])) return 0;
+    return end - *at;
 }

@@ -223,6 +223,7 @@ bool is_article(const char *s, size_t n);
 /* What words beside a number make of it: 0 when they say nothing about its value; R_LT, R_LE, R_GT, R_GE: a
  * bound; R_NE: it is denied; R_OTHER: one of several, or computed with. */
 int phrase_before(const char *s, size_t n);
+bool is_crossed(const char *s, size_t n); /* a cross says "wrong" */
 int phrase_behind(const char *s, size_t n, size_t *at, size_t *length); /* where these words stand */
 /* The same of the clause c in which the number s[from..to) stands, or of its clause in running text. */
 int phrase_in(const char *s, struct clause c, size_t from, size_t to);

@@ -252,6 +252,19 @@ static void hostile_text_is_judged_in_linear_time(void **state)
         "5 percent ",
         "\\\\",
         "answer    ",
+        "<b>",
+        "</b>",
+        "~~a",
+        "A ",
+        "A or ",
+        "so yes ",
+        "(1, ",
+        "1 (about ",
+        "1, since ",
+        "(x + ",
+        "1 km ",
+        "1x ",
+        "boxed{",
     };
     struct str s;
     struct receipt r;
