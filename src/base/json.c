@@ -108,16 +108,16 @@ const char *json_str_flat(json_t *v)
     return json_string_value(v);
 }
 
-static const char *type_name(const json_t *v)
+const char *json_kind(const json_t *v)
 {
-    static const char *const names[] = {"object", "array", "string", "integer",
-                                        "real",   "true",  "false",  "null"};
-    return v ? names[json_typeof(v)] : "nothing";
+    static const char *const kinds[] = {"an object",     "a list", "a text", "an integer",
+                                        "a real number", "true",   "false",  "null"};
+    return v ? kinds[json_typeof(v)] : "missing";
 }
 
 static int wrong_type(const json_t *v, const char *key, const char *what, const char *wanted, struct err *e)
 {
-    return err_set(e, "%s: field \"%s\" is %s; %s expected", what, key, v ? type_name(v) : "missing", wanted);
+    return err_set(e, "%s: field \"%s\" is %s; %s expected", what, key, json_kind(v), wanted);
 }
 
 static int int_from(const json_t *v, const char *key, const char *what, long *out, struct err *e)
@@ -176,7 +176,17 @@ int json_get_bool_or(const json_t *o, const char *key, bool fallback, bool *out,
 int json_get_str(const json_t *o, const char *key, const char *what, const char **out, struct err *e)
 {
     const json_t *v = json_object_get(o, key);
-    if (!json_is_string(v)) return wrong_type(v, key, what, "a string", e);
+    if (!json_is_string(v)) return wrong_type(v, key, what, "a text", e);
+    *out = json_string_value(v);
+    return 0;
+}
+
+int json_get_str_or(const json_t *o, const char *key, const char *fallback, const char **out, struct err *e)
+{
+    const json_t *v = present(o, key);
+    *out = fallback;
+    if (!v) return 0;
+    if (!json_is_string(v)) return wrong_type(v, key, "JSON", "a text", e);
     *out = json_string_value(v);
     return 0;
 }
@@ -190,14 +200,14 @@ const char *json_str_or(const json_t *o, const char *key, const char *fallback)
 char *json_text(const json_t *v)
 {
     char *text = json_dumps(v, WRITE_FLAGS | JSON_COMPACT);
-    CHECK(text, "value of type %s cannot be written as JSON", type_name(v));
+    CHECK(text, "a value that is %s cannot be written as JSON", json_kind(v));
     return text;
 }
 
 int json_write_file(const json_t *v, const char *path, struct err *e)
 {
     char *text = json_dumps(v, WRITE_FLAGS | JSON_INDENT(2));
-    CHECK(text, "value of type %s cannot be written as JSON", type_name(v));
+    CHECK(text, "a value that is %s cannot be written as JSON", json_kind(v));
     struct file_out o;
     int rc = file_out_open(&o, path, e);
     if (!rc) {

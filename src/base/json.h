@@ -24,6 +24,9 @@ void json_memory_start(void);
 json_t *json_read_file(const char *path, struct err *e);
 json_t *json_read_bytes(const char *bytes, size_t n, const char *what, struct err *e);
 
+/* What a value is, in words: "a list", "an integer". NULL: "missing". */
+const char *json_kind(const json_t *v);
+
 /* Fields of an object with type checks. `what` names the object in messages, e.g. the file's path.
  * The _or forms give a default when the key is absent or null, and still fail on a wrong type. Borrowed
  * strings. */
@@ -32,6 +35,7 @@ int json_get_int_or(const json_t *o, const char *key, long fallback, long *out, 
 int json_get_real_or(const json_t *o, const char *key, double fallback, double *out, struct err *e);
 int json_get_bool_or(const json_t *o, const char *key, bool fallback, bool *out, struct err *e);
 int json_get_str(const json_t *o, const char *key, const char *what, const char **out, struct err *e);
+int json_get_str_or(const json_t *o, const char *key, const char *fallback, const char **out, struct err *e);
 /* The text of a string as C has it: NUL characters in it, which would end it, become blanks (in v itself). */
 const char *json_str_flat(json_t *v);
 const char *json_str_or(const json_t *o, const char *key, const char *fallback);

@@ -69,15 +69,18 @@ json_t *code_piston(const struct code_place *p, const char *language, json_t *fi
 /* Column verification_info: {"language","test_cases"}, or its text. New reference. */
 static json_t *info_of(const json_t *row, struct err *e)
 {
+    static const char column[] = "column \"verification_info\"";
     json_t *v = json_object_get(row, "verification_info");
-    if (json_is_string(v))
-        return json_read_bytes(json_string_value(v), json_string_length(v), "column \"verification_info\"",
-                               e);
-    if (!json_is_object(v)) {
-        err_set(e, "the row has no column \"verification_info\" with language and test_cases");
-        return NULL;
-    }
-    return json_incref(v);
+    json_t *info = json_is_string(v) ? json_read_bytes(json_string_value(v), json_string_length(v), column, e)
+                                     : json_incref(v);
+    if (json_is_object(info) || (!info && json_is_string(v))) return info;
+    if (!v || json_is_null(v))
+        err_set(e, "the row has no %s", column);
+    else
+        err_set(e, "%s %s %s; it must be {\"language\",\"test_cases\"} or its text", column,
+                json_is_string(v) ? "holds" : "is", json_kind(info));
+    json_decref(info);
+    return NULL;
 }
 
 /* Open-R1 writes the code into a script and sends it on: what lies beyond the basic plane is lost there. */
@@ -187,14 +190,14 @@ void code_share_score(const struct reward_input *in, struct reward_result *out)
     struct err e = {0};
     bool compat = param_compat(in->params);
     json_t *info = info_of(in->row, &e);
-    const char *language = compat ? "python" : json_str_or(info, "language", "python");
     char *code = NULL;
     int rc = info ? code_place_of(&s.place, in->params, share_params, &e) : -1;
     s.task.limits = code_limits_default;
     s.task.limits.time_s = param_number(in->params, share_params, "time_limit");
     s.task.limits.mode = s.place.mode;
     s.task.compare = compat ? CODE_OPEN_R1 : CODE_LINES;
-    if (!rc) rc = (s.task.source.language = code_language_find(language, &e)) ? 0 : -1;
+    if (!rc) s.task.source.language = code_language_of(compat ? NULL : info, "python", &e);
+    if (!rc && !s.task.source.language) rc = -1;
     if (!rc) rc = code_tests_read(&s.tests, json_object_get(info, "test_cases"), "\"test_cases\"", &e);
     for (int i = 0; !rc && i < s.tests.n; i++)
         if (s.tests.list[i].check) rc = err_set(&e, "test %d has no input and output", i);

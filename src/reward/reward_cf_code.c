@@ -122,9 +122,17 @@ static void cf_test(void *ctx, int test, struct contest_answer *a)
 /* Official tests, then generated ones. */
 static int cf_tests(struct cf *f, struct err *e)
 {
+    static const char *const columns[] = {"official_tests", "generated_tests"};
     json_t *all = json_array();
-    json_array_extend(all, json_object_get(f->row, "official_tests"));
-    json_array_extend(all, json_object_get(f->row, "generated_tests"));
+    for (int i = 0; i < 2; i++) {
+        json_t *tests = json_object_get(f->row, columns[i]);
+        if (tests && !json_is_array(tests) && !json_is_null(tests)) {
+            json_decref(all);
+            return err_set(e, "column \"%s\" is %s; it must be a list of {\"input\",\"output\"}", columns[i],
+                           json_kind(tests));
+        }
+        json_array_extend(all, tests);
+    }
     int rc = code_tests_read(&f->tests, all, "\"official_tests\"", e);
     for (int i = 0; !rc && i < f->tests.n; i++)
         if (f->tests.list[i].check) rc = err_set(e, "official test %d has no input and output", i);
@@ -136,14 +144,16 @@ static int cf_read(struct cf *f, const struct reward_input *in, struct err *e)
 {
     double time_s, memory;
     char *message = NULL;
-    const char *language =
-        json_str_or(in->row, "language", param_text(in->params, cf_code_params, "language"));
-    f->task.source.language = code_language_find(language, e);
+    const char *mode, *checker;
+    f->task.source.language =
+        code_language_of(in->row, param_text(in->params, cf_code_params, "language"), e);
     if (!f->task.source.language) return -1;
     const char *name = code_language_name(f->task.source.language);
     if (strcmp(name, "python") != 0 && strcmp(name, "cpp") != 0)
-        return err_set(e, "language \"%.40s\": Codeforces programs are python or cpp", language);
-    if (json_get_real_or(f->row, "time_limit", 2, &time_s, e) ||
+        return err_set(e, "language \"%.40s\": Codeforces programs are python or cpp", name);
+    if (json_get_str_or(f->row, "input_mode", "stdio", &mode, e) ||
+        json_get_str_or(f->row, "generated_checker", "", &checker, e) ||
+        json_get_real_or(f->row, "time_limit", 2, &time_s, e) ||
         json_get_real_or(f->row, "memory_limit", 256, &memory, e))
         return -1;
     if (!(time_s > 0 && time_s <= 3600 && memory >= 1 && memory <= 1 << 20))
@@ -153,8 +163,7 @@ static int cf_read(struct cf *f, const struct reward_input *in, struct err *e)
     f->task.limits.memory = (size_t)(memory * (1 << 20));
     f->task.limits.mode = f->place.mode;
     f->task.compare = CODE_CONTEST;
-    f->task.in_files = strcmp(json_str_or(f->row, "input_mode", "stdio"), "file") == 0;
-    const char *checker = json_str_or(f->row, "generated_checker", "");
+    f->task.in_files = strcmp(mode, "file") == 0;
     if (!*checker) return 0;
     f->checker_source = (struct code_source){
         .language = code_language_find("python", e), .text = checker, .name = "checker.py"};

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "reward/code_work.h"
 
 static const struct reward_param code_format_params[] = {
@@ -49,8 +50,11 @@ static void code_format_score(const struct reward_input *in, struct reward_resul
     static const char opening[] = "<think>\n", closing[] = "\n</answer>";
     char fence[64];
     const char *language = param_text(in->params, code_format_params, "language");
-    const json_t *column = json_object_get(in->row, "language");
-    if (json_is_string(column)) language = json_string_value(column);
+    struct err e = {0};
+    if (json_get_str_or(in->row, "language", language, &language, &e)) {
+        reward_no_column(out, in->row, (const char *const[]){"language", NULL}, "a text");
+        return;
+    }
     snprintf(fence, sizeof fence, "```%.50s", language);
     const char *behind_mark[MARKS], *why = NULL;
     behind_mark[0] =

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/step_lines.h"
 #include "reward/reward_int.h"
 
@@ -119,16 +120,13 @@ void reward_unjudged(struct reward_result *out, const char *fmt, ...)
 void reward_no_column(struct reward_result *out, const json_t *row, const char *const *columns,
                       const char *wanted)
 {
-    static const char *const kinds[] = {"an object", "a list", "a text", "a number",
-                                        "a number",  "true",   "false",  "null"};
     struct str names;
     str_init(&names, 0);
     for (const char *const *column = columns; *column; column++) {
         const json_t *v = json_object_get(row, *column);
         if (v && !json_is_null(v)) {
             str_release(&names);
-            reward_unjudged(out, "column \"%s\" is %s; it must be %s", *column, kinds[json_typeof(v)],
-                            wanted);
+            reward_unjudged(out, "column \"%s\" is %s; it must be %s", *column, json_kind(v), wanted);
             return;
         }
         str_addf(&names, "%s\"%s\"", column == columns ? "" : " or ", *column);

@@ -38,13 +38,22 @@ static void expression_of(const struct said *said, struct str *out)
     str_add(out, p, equals ? (size_t)(equals - p) : n);
 }
 
+/* A list of nothing but integers? */
+static bool integers(const json_t *list)
+{
+    size_t i;
+    const json_t *v;
+    json_array_foreach((json_t *)list, i, v) if (!json_is_integer(v)) return false;
+    return json_is_array(list);
+}
+
 static void countdown_score(const struct reward_input *in, struct reward_result *out)
 {
     const json_t *nums = json_object_get(in->row, "nums"), *target = json_object_get(in->row, "target");
     struct said said;
     struct arith a;
     struct str expr;
-    if (!json_is_array(nums)) {
+    if (!integers(nums)) {
         reward_no_column(out, in->row, (const char *const[]){"nums", NULL}, "a list of integers");
         return;
     }

@@ -39,6 +39,7 @@ struct ioi {
     bool built, judge_built;
     char *message;
     char lost[200];
+    double precision; /* decimals of the score */
 };
 
 static const char *name_in(struct ioi *p, const char *folder, const char *base)
@@ -55,6 +56,9 @@ static int grader_files(struct ioi *p, struct err *e)
     const json_t *list = json_object_get(p->row, "grader_files");
     size_t i;
     json_t *pair;
+    if (list && !json_is_array(list) && !json_is_null(list))
+        return err_set(e, "column \"grader_files\" is %s; it must be a list of pairs [name, content]",
+                       json_kind(list));
     if (json_array_size(list) > SANDBOX_FILES_MAX - 4) return err_set(e, "too many grader_files");
     json_array_foreach((json_t *)list, i, pair)
     {
@@ -210,6 +214,7 @@ static void ioi_test(void *ctx, int test, struct contest_answer *a)
 static int ioi_read(struct ioi *p, const struct reward_input *in, struct err *e)
 {
     double time_s, memory;
+    if (json_get_real_or(p->row, "score_precision", 2, &p->precision, e)) return -1;
     if (json_get_str(p->row, "id", "the row", &p->id, e)) return -1;
     if (strpbrk(p->id, "/\\'\n\"") || !*p->id || strlen(p->id) > 100)
         return err_set(e, "column \"id\" is no name of a problem");
@@ -251,11 +256,9 @@ static void ioi_code_score(const struct reward_input *in, struct reward_result *
                                                   : code_fenced(in->text, p->task.source.language);
         text = code ? contest_includes(code, p->id) : NULL;
         p->task.source.text = text;
-        const json_t *digits = json_object_get(in->row, "score_precision");
-        double precision = json_is_number(digits) ? json_number_value(digits) : 2;
         if (!text || !*text)
             reward_give(out, 0, "no block of cpp code");
-        else if (contest_ioi(&c, (int)precision, &value))
+        else if (contest_ioi(&c, (int)p->precision, &value))
             reward_give(out, value, "%s", c.reason);
         else
             reward_unjudged(out, "%.100s; %.190s", c.reason, p->lost);

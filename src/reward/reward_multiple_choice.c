@@ -42,6 +42,10 @@ static void multiple_choice_score(const struct reward_input *in, struct reward_r
             reward_no_solution(out, in->row);
         return;
     }
+    if (choices && !json_is_array(choices) && !json_is_null(choices)) {
+        reward_no_column(out, in->row, (const char *const[]){"choices", NULL}, "a list of texts");
+        return;
+    }
     if (!said_read(in, &said, out)) return;
     const char *right = json_string_value(json_array_get(choices, (size_t)(gold[0] - 'A')));
     if (right) reward_step(in, "choice", "%s is %s", gold, right);

@@ -67,7 +67,8 @@ static int humaneval(struct parts *p, const json_t *record, struct err *e)
 
 static int mbpp(struct parts *p, const json_t *record, struct err *e)
 {
-    const char *completion, *setup = json_str_or(record, "test_setup_code", "");
+    const char *completion, *setup;
+    if (json_get_str_or(record, "test_setup_code", "", &setup, e)) return -1;
     if (json_get_str(record, "completion", "MBPP record", &completion, e)) return -1;
     if (code_tests_read(&p->tests, json_object_get(record, "test_list"), "\"test_list\"", e)) return -1;
     p->text = code_in(completion);
@@ -82,8 +83,10 @@ static int mbpp(struct parts *p, const json_t *record, struct err *e)
 
 static int plain(struct parts *p, const json_t *record, struct err *e)
 {
-    const char *code = json_string_value(json_object_get(record, "code"));
-    const char *completion = json_string_value(json_object_get(record, "completion"));
+    const char *code, *completion;
+    if (json_get_str_or(record, "code", NULL, &code, e) ||
+        json_get_str_or(record, "completion", NULL, &completion, e))
+        return -1;
     if (!code && !completion)
         return err_set(e, "a record needs \"code\" and \"tests\", or is one of HumanEval or MBPP with a "
                           "\"completion\"");
@@ -93,14 +96,11 @@ static int plain(struct parts *p, const json_t *record, struct err *e)
 
 static int read_checker(struct parts *p, const json_t *checker, struct err *e)
 {
-    const char *code = json_string_value(checker), *language = "python";
+    const char *code = json_string_value(checker);
     char *message = NULL;
-    if (json_is_object(checker)) {
-        if (json_get_str(checker, "code", "\"checker\"", &code, e)) return -1;
-        language = json_str_or(checker, "language", language);
-    }
+    if (json_is_object(checker) && json_get_str(checker, "code", "\"checker\"", &code, e)) return -1;
     if (!code) return err_set(e, "\"checker\" must be a program's text or {\"language\",\"code\"}");
-    p->checker_source.language = code_language_find(language, e);
+    p->checker_source.language = code_language_of(checker, "python", e);
     if (!p->checker_source.language) return err_wrap(e, "\"checker\"");
     p->checker_source.text = code;
     int rc = code_build(&p->checker, &p->checker_source, p->task.limits.mode, &message, e);
@@ -134,7 +134,6 @@ static int read_limits(struct code_task *t, const json_t *record, struct err *e)
 
 static int parts_init(struct parts *p, const json_t *record, const struct code_options *o, struct err *e)
 {
-    const char *language = json_str_or(record, "language", o->language ? o->language : "python");
     *p = (struct parts){0};
     p->task.limits = o->limits;
     p->task.compare = o->compare;
@@ -147,7 +146,7 @@ static int parts_init(struct parts *p, const json_t *record, const struct code_o
     else
         rc = plain(p, record, e);
     if (rc || read_limits(&p->task, record, e)) return -1;
-    p->task.source.language = code_language_find(language, e);
+    p->task.source.language = code_language_of(record, o->language ? o->language : "python", e);
     if (!p->task.source.language) return -1;
     p->task.source.text = p->text;
     p->task.tests = p->tests.list;

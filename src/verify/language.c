@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json.h"
+
 enum { MIB = 1 << 20, PROCESSES = 64, PROCESSES_MACHINE = 128 };
 
 static const struct code_language rows[] = {
@@ -151,14 +153,32 @@ static bool tools_there(const struct code_language *l, struct err *e)
     return true;
 }
 
-const struct code_language *code_language_find(const char *name, struct err *e)
+/* What is `found` instead of a language, and which there are. */
+static const struct code_language *none_of_these(const char *found, struct err *e)
 {
     struct str list;
-    for (int i = 0; code_language_row(i); i++)
-        if (code_language_is(&rows[i], name, strlen(name))) return tools_there(&rows[i], e) ? &rows[i] : NULL;
     str_init(&list, 0);
     for (int i = 0; code_language_row(i); i++) str_addf(&list, "%s%s", i ? ", " : "", rows[i].name);
-    err_usage(e, "code in \"%.40s\" cannot be run; languages: %s", name, list.p);
+    err_usage(e, "%s; languages: %s", found, list.p);
     str_release(&list);
     return NULL;
+}
+
+const struct code_language *code_language_find(const char *name, struct err *e)
+{
+    char found[100];
+    for (int i = 0; code_language_row(i); i++)
+        if (code_language_is(&rows[i], name, strlen(name))) return tools_there(&rows[i], e) ? &rows[i] : NULL;
+    snprintf(found, sizeof found, "code in \"%.40s\" cannot be run", name);
+    return none_of_these(found, e);
+}
+
+const struct code_language *code_language_of(const json_t *record, const char *fallback, struct err *e)
+{
+    char found[100];
+    const json_t *v = json_object_get(record, "language");
+    if (!v || json_is_null(v)) return code_language_find(fallback, e);
+    if (json_is_string(v)) return code_language_find(json_string_value(v), e);
+    snprintf(found, sizeof found, "\"language\" is %s; it must be the name of a language", json_kind(v));
+    return none_of_these(found, e);
 }

@@ -167,6 +167,8 @@ struct code_language; /* one row of language.c */
 /* By name or alias (python, py, c, cpp, c++, javascript, java, bash, r, ...), any case. NULL and e when there
  * is none, or when its tools are not installed. */
 const struct code_language *code_language_find(const char *name, struct err *e);
+/* The one that field "language" of a record names; without the field, `fallback`. */
+const struct code_language *code_language_of(const json_t *record, const char *fallback, struct err *e);
 const char *code_language_name(const struct code_language *l);
 /* Row i, NULL at the end; for help and tests. */
 const struct code_language *code_language_row(int i);

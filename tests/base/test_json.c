@@ -56,7 +56,7 @@ static void fields_are_checked_by_type(void **state)
     assert_int_equal(json_get_int(o, "w", "f.json", &i, &e), 0);
     assert_int_equal(i, 4);
     assert_int_equal(json_get_int(o, "r", "f.json", &i, &e), -1);
-    assert_string_equal(e.msg, "f.json: field \"r\" is real; an integer expected");
+    assert_string_equal(e.msg, "f.json: field \"r\" is a real number; an integer expected");
     assert_int_equal(json_get_int(o, "none", "f.json", &i, &e), -1);
     assert_non_null(strstr(e.msg, "is missing"));
     assert_int_equal(json_get_int_or(o, "none", 9, &i, &e), 0);
