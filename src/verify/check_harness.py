@@ -9,6 +9,7 @@ not be dumped keeps it from /proc. A check that reaches its end writes the word,
 """
 import ast
 import builtins
+import collections
 import ctypes
 import json
 import marshal
@@ -22,6 +23,12 @@ PR_SET_DUMPABLE = 4
 PLAIN = (type(None), bool, int, float, str)
 EXACT = {int: int.__int__, float: float.__float__, str: str.__str__}  # for what is derived from these
 BRACKETS = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
+# Views of a dict: a dict that has this view, and its view.
+VIEWS = {"dict_keys": (dict.fromkeys, dict.keys), "dict_items": (dict, dict.items),
+         "dict_values": (lambda values: dict(enumerate(values)), dict.values)}
+# Values of Python's own library that are made anew from what __reduce__ says they are made of.
+STANDARD = {"fractions": ("Fraction",), "decimal": ("Decimal",),
+            "datetime": ("date", "time", "datetime", "timedelta", "timezone")}
 
 
 # ---- values as text: plain ones as JSON, others as [kind, ...] ------------------------------------------------
@@ -47,6 +54,15 @@ def encode(value, handle):
         return ["complex", value.real, value.imag]
     if kind is range:
         return ["range", value.start, value.stop, value.step]
+    if kind.__name__ in VIEWS and kind.__module__ == "builtins":
+        return [kind.__name__, encode(VIEWS[kind.__name__][0](value), handle)]
+    if kind.__name__ in STANDARD.get(kind.__module__, ()):
+        parts = value.__reduce__()[1]
+        return ["standard", kind.__module__, kind.__name__] + [encode(item, handle) for item in parts]
+    if kind.__name__ == "deque" and kind.__module__ == "collections":
+        return ["deque", value.maxlen] + [encode(item, handle) for item in value]
+    if isinstance(value, type) and value.__name__ in STANDARD.get(value.__module__, ()):
+        return ["class", value.__module__, value.__name__]
     name = getattr(value, "__name__", None)
     if isinstance(name, str) and getattr(builtins, name, None) is value:
         return ["builtin", name]
@@ -65,6 +81,13 @@ def decode(text, handle):
         return complex(*rest)
     if kind == "range":
         return range(*rest)
+    if kind in VIEWS:
+        return VIEWS[kind][1](decode(rest[0], handle))
+    if kind in ("standard", "class") and rest[1] in STANDARD.get(rest[0], ()):
+        made = getattr(__import__(rest[0]), rest[1])
+        return made if kind == "class" else made(*[decode(item, handle) for item in rest[2:]])
+    if kind == "deque":
+        return collections.deque([decode(item, handle) for item in rest[1:]], rest[0])
     if kind == "bytes" or kind == "bytearray":
         return getattr(builtins, kind).fromhex(rest[0])
     if kind == "builtin":

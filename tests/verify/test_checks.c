@@ -55,6 +55,9 @@ static const char *const attacks[] = {
     "  seen += [str(f.f_locals), str(f.f_code.co_consts)]\n  f = f.f_back\n"
     " seen += [o for o in gc.get_objects() if isinstance(o, str)]\n"
     " return 5 if any('add(2, 3)' in s for s in seen) else 4",
+    /* what only calls itself a value of Python's library */
+    "class Fraction:\n __module__ = 'fractions'\n def __eq__(self, o): return True\n"
+    " def __reduce__(self): return Fraction, ('5/1x',)\ndef add(a, b): return Fraction()",
     /* the check as text: standard input of every process, every file of the folder */
     "import os\ndef add(a, b):\n for path in ['/proc/%s/fd/0' % p for p in os.listdir('/proc')] + \\\n"
     "   ['/proc/%s/cmdline' % p for p in os.listdir('/proc')] + os.listdir('.'):\n  try:\n"
@@ -217,6 +220,18 @@ static void honest_programs_pass(void **state)
         {"if __name__ == '__main__':\n f = lambda: 1", "assert f() == 1"},
         {"from dataclasses import dataclass\n@dataclass\nclass P:\n    x: int\ndef f(): return P(3)",
          "assert f().x == 3 and f() == P(3)" /* equality of the program's own objects is not believed */},
+        {"from fractions import Fraction\nfrom decimal import Decimal\n"
+         "def f(x): return [Fraction(x, 6), Decimal(x) / 2]",
+         "assert f(3) == [Fraction(1, 2), Decimal('1.5')] and isinstance(f(3)[0], Fraction)"},
+        {"from datetime import date, datetime, timedelta, timezone\n"
+         "def f(d): return d + timedelta(days=1), datetime(2024, 2, 29, tzinfo=timezone.utc)",
+         "import datetime\n"
+         "assert f(datetime.date(2024, 2, 28))[0] == datetime.date(2024, 2, 29)\n"
+         "assert f(date(2024, 2, 28))[1].tzinfo == datetime.timezone.utc"},
+        {"def f(d): return d.keys(), d.items(), d.values()",
+         "k, i, v = f({1: 2, 3: 2})\nassert k == {3: 0, 1: 0}.keys() and i == {1: 2, 3: 2}.items() and "
+         "list(v) == [2, 2]"},
+        {"from collections import deque\ndef f(): return deque([1, 2], 2)", "assert f() == deque([1, 2])"},
         {"def f(): return input()", "try:\n    f()\nexcept EOFError:\n    pass"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
