@@ -31,8 +31,9 @@ static const struct code_language rows[] = {
      .package = "gcc",
      .file = "main.c",
      .ending = ".c",
-     .build = "gcc -std=gnu17 -O2 -pipe -w -o main %X -lm",
+     .build = "gcc -std=gnu17 -O2 -w -fmax-errors=20 -o main %X -lm",
      .made = "main",
+     .includes = true,
      .run = {"./main"},
      .comment = "//",
      .hello =
@@ -45,8 +46,9 @@ static const struct code_language rows[] = {
      .package = "g++",
      .file = "main.cpp",
      .ending = ".cpp",
-     .build = "g++ -std=gnu++17 -O2 -pipe -w -DEVAL -I. -Igraders -o main %X",
+     .build = "g++ -std=gnu++17 -O2 -w -fmax-errors=20 -DEVAL -I. -Igraders -o main %X",
      .made = "main",
+     .includes = true,
      .run = {"./main"},
      .comment = "//",
      .hello =

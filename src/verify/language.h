@@ -14,6 +14,7 @@ struct code_language {
     const char *file, *ending;
     const char *build; /* in the words of the shell; leaves `made`; NULL: nothing to build */
     const char *made;
+    bool includes; /* its sources can name any file, to be read while it is built */
     const char *run[12];
     const char *comment; /* how a line of comment begins, for tests */
     const char *hello;   /* a program that prints the sum of two numbers read, for tests */

@@ -85,9 +85,10 @@ static int build(struct code_program *p, enum sandbox_mode mode, char **message,
     const char *const argv[] = {"/bin/sh", "-c", command.p, NULL};
     files[n++] = (struct sandbox_file){p->main_name, p->source.text, strlen(p->source.text), false};
     for (int i = 0; i < p->source.n_files; i++) files[n++] = p->source.files[i];
-    struct sandbox_job job = {.argv = argv, .files = files, .n_files = n, .mode = mode};
-    job.limits = (struct sandbox_limits){.cpu_s = 60,
-                                         .wall_s = 180,
+    struct sandbox_job job = {
+        .argv = argv, .files = files, .n_files = n, .bare = p->language->includes, .mode = mode};
+    job.limits = (struct sandbox_limits){.cpu_s = 30,
+                                         .wall_s = 90,
                                          .memory = (size_t)2048 * MIB,
                                          .output = BUILD_MAX,
                                          .disk = (size_t)256 * MIB,
@@ -100,9 +101,11 @@ static int build(struct code_program *p, enum sandbox_mode mode, char **message,
         char text[200];
         struct str s;
         sandbox_end_text(&job, &r, text, sizeof text);
+        bool limit = r.end != SANDBOX_EXITED; /* says more than what was printed until then */
         str_init(&s, 0);
+        if (limit) str_addf(&s, "compiler: %s\n", text);
         utf8_clean(&s, r.err.p, r.err.len);
-        str_addf(&s, "%scompiler: %s", s.len && s.p[s.len - 1] != '\n' ? "\n" : "", text);
+        if (!limit) str_addf(&s, "%scompiler: %s", s.len && s.p[s.len - 1] != '\n' ? "\n" : "", text);
         *message = str_take(&s);
         rc = 1;
     }

@@ -86,6 +86,14 @@ static void add_java_settings(struct sandbox_command *c)
     if (d) closedir(d);
 }
 
+/* A folder in memory, to write in. */
+static void add_folder(struct sandbox_command *c, const struct sandbox_job *job, const char *path)
+{
+    add_words(c, (const char *const[]){"--size", NULL});
+    add(c, "%zu", job->limits.disk);
+    add_words(c, (const char *const[]){"--tmpfs", path, NULL});
+}
+
 static void add_box(struct sandbox_command *c, const struct sandbox_job *job)
 {
     static const char *const readable[] = {"/usr",
@@ -106,12 +114,13 @@ static void add_box(struct sandbox_command *c, const struct sandbox_job *job)
     add(c, "%d", SANDBOX_FD_FILTER);
     for (size_t i = 0; i < sizeof readable / sizeof *readable; i++) add_readable(c, readable[i]);
     add_java_settings(c);
-    add_words(c, (const char *const[]){"--proc", "/proc", "--dev", "/dev", "--size", NULL});
-    add(c, "%zu", job->limits.disk);
-    add_words(c, (const char *const[]){"--tmpfs", BOX, "--perms", "1777", "--dir", (BOX "/.tmp"), "--symlink",
-                                       "box/.tmp", "/tmp", "--size", NULL});
-    add(c, "%zu", job->limits.disk);
-    add_words(c, (const char *const[]){"--tmpfs", "/dev/shm", NULL});
+    static const char *const devices[] = {"--proc", "/proc", "--dev", "/dev", NULL};
+    static const char *const null[] = {"--tmpfs", "/dev", "--dev-bind", "/dev/null", "/dev/null", NULL};
+    add_words(c, job->bare ? null : devices);
+    add_folder(c, job, BOX);
+    add_words(c, (const char *const[]){"--perms", "1777", "--dir", (BOX "/.tmp"), "--symlink", "box/.tmp",
+                                       "/tmp", NULL});
+    if (!job->bare) add_folder(c, job, "/dev/shm");
     for (int i = 0; i < job->n_files; i++) {
         add_words(
             c, (const char *const[]){"--perms", job->files[i].executable ? "0755" : "0644", "--file", NULL});

@@ -131,6 +131,8 @@ struct sandbox_job {
     const char *input; /* standard input; may be NULL */
     size_t n_input;
     bool secret;      /* what was read of the input cannot be read again, by anybody in the sandbox */
+    bool bare; /* no /proc, and of /dev null alone: a compiler that reads what a source tells it to read
+                         meets no file without an end, and none on which it waits */
     const int *links; /* SANDBOX_LINKS descriptors, closed here in any case; NULL: none */
     struct sandbox_limits limits;
     enum sandbox_mode mode;

@@ -127,6 +127,32 @@ static void every_verdict_is_told(void **state)
              "passed time_limit passed");
 }
 
+/* What a source of C or C++ names to be read while it is compiled: without an end (it cost half a minute and
+ * 2 GiB), never coming (three minutes), itself twice (a minute). */
+static void a_source_meets_no_file_without_an_end(void **state)
+{
+    (void)state;
+    static const char *const sources[][2] = {{"#include \\\"/dev/zero\\\"", "No such file"},
+                                             {"#include \\\"/dev/urandom\\\"", "No such file"},
+                                             {"#include \\\"/proc/self/fd/1\\\"", "No such file"},
+                                             {"#include \\\"/proc/self/fd/2\\\"", "No such file"},
+                                             {"#include __FILE__\\n#include __FILE__", "In file included"}};
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
+        for (int cpp = 0; cpp < 2; cpp++) {
+            char record[300];
+            struct err e = {0};
+            snprintf(record, sizeof record,
+                     "{\"language\":\"%s\",\"code\":\"%s\\nint main() {}\",\"tests\":[{\"input\":\"\","
+                     "\"output\":\"\"}]}",
+                     cpp ? "cpp" : "c", sources[i][0]);
+            json_t *out = judged(record, &e);
+            if (!out) fail_msg("%s: %s", record, e.msg);
+            const char *said = json_str_or(out, "compiler", "");
+            if (!strstr(said, sources[i][1]) || strstr(said, " limit")) fail_msg("%s: %s", record, said);
+            json_decref(out);
+        }
+}
+
 static void records_come_in_many_forms(void **state)
 {
     (void)state;
@@ -270,6 +296,7 @@ int main(void)
         cmocka_unit_test(outputs_are_compared_by_the_stated_rules),
         cmocka_unit_test(every_language_reads_and_prints),
         cmocka_unit_test(every_verdict_is_told),
+        cmocka_unit_test(a_source_meets_no_file_without_an_end),
         cmocka_unit_test(records_come_in_many_forms),
         cmocka_unit_test(a_program_that_leaves_early_has_not_passed),
         cmocka_unit_test(wrong_records_say_what_is_missing),
