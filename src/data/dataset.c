@@ -6,6 +6,7 @@
  * of other splits (train, test, validation ...) but not of this one, that is an error, lest a test set be
  * trained on. Each row's place is kept for messages.
  */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,8 +135,18 @@ static bool of_split(const char *name, const char *split)
     return named || name[n] == '-';
 }
 
+/* Bytes of SPLIT in a hub's name of a piece, SPLIT-00000-of-00001.parquet; 0: it is no such name. */
+static size_t piece_split(const char *name)
+{
+    const char *of = strstr(name, "-of-"), *p = of;
+    while (p && p > name && isdigit((unsigned char)p[-1])) p--;
+    bool piece = of && p < of && p - name > 1 && p[-1] == '-' && isdigit((unsigned char)of[4]);
+    return piece ? (size_t)(p - 1 - name) : 0;
+}
+
 static bool of_any_split(const char *name)
 {
+    if (piece_split(name)) return true;
     static const char *const splits[] = {"train", "test", "validation", "valid", "dev", "eval"};
     for (size_t i = 0; i < sizeof splits / sizeof *splits; i++)
         if (of_split(name, splits[i])) return true;
@@ -207,19 +218,70 @@ static char *rows_folder(const char *path)
     return alloc_str(path);
 }
 
+/* The splits that there are, by the names of files. */
+static void splits_say(const struct listing *l, struct str *out)
+{
+    const char *last = "";
+    size_t n_last = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        const char *name = l->names[i];
+        size_t n = piece_split(name) ? piece_split(name) : strcspn(name, "-.");
+        if (n == n_last && memcmp(name, last, n) == 0) continue;
+        str_addf(out, "%s%.*s", out->len ? ", " : "", (int)n, name);
+        last = name;
+        n_last = n;
+    }
+}
+
+/* Folders below that have rows: a hub's configurations of a dataset. */
+static void configs_say(const char *path, struct str *out)
+{
+    char **names = NULL;
+    size_t n = 0;
+    if (dir_list(path, &names, &n, NULL)) return;
+    for (size_t i = 0; i < n; i++) {
+        struct listing l = {0};
+        char *below = path_join(path, names[i]);
+        if (file_is_dir(below) && listing_read(&l, below, NULL, NULL) == 0 && l.n)
+            str_addf(out, "%s%s", out->len ? ", " : "", names[i]);
+        listing_release(&l);
+        free(below);
+        free(names[i]);
+    }
+    free(names);
+}
+
+static int refuse_empty(const char *path, struct err *e)
+{
+    struct str configs;
+    str_init(&configs, 1024);
+    configs_say(path, &configs);
+    err_set(e, "%s: no *.jsonl, *.json or *.parquet file in this folder%s%s", path,
+            configs.len ? ", but in those below; name one as dataset_config: " : "", configs.p);
+    str_release(&configs);
+    return -1;
+}
+
+static int refuse_splits(const struct listing *l, const char *path, const char *split, struct err *e)
+{
+    struct str splits;
+    str_init(&splits, 1024);
+    splits_say(l, &splits);
+    err_set(e, "%s: no %s.jsonl or %s-*.jsonl (or .json, .parquet) here, but files of other splits: %s", path,
+            split, split, splits.p);
+    str_release(&splits);
+    return -1;
+}
+
 static int folder_read(struct dataset *d, const char *root, const char *split, struct err *e)
 {
     struct listing l;
     char *path = rows_folder(root);
     int rc = listing_read(&l, path, split, e);
     if (!rc && !l.n)
-        rc = l.not_read ? refuse_foreign(l.not_read, e)
-                        : err_set(e, "%s: no *.jsonl, *.json or *.parquet file in this folder", path);
+        rc = l.not_read ? refuse_foreign(l.not_read, e) : refuse_empty(path, e);
     else if (!rc && split && !l.n_split && l.splits)
-        rc = err_set(e,
-                     "%s: no %s.jsonl or %s-*.jsonl (or .json, .parquet) here, but files of other splits: "
-                     "name one of those",
-                     path, split, split);
+        rc = refuse_splits(&l, path, split, e);
     for (size_t i = 0; i < l.n && !rc; i++) {
         if (split && l.n_split && !of_split(l.names[i], split)) continue;
         char *file = path_join(path, l.names[i]);

@@ -107,6 +107,16 @@ static void what_is_not_read_is_said_with_the_way_out(void **state)
     put(sub, "train-00000-of-00001.parquet", "PAR1");
     refused("tables", "train", "train-00000-of-00001.parquet: no Parquet file");
     refused("tables", "test", "no test.jsonl or test-*.jsonl (or .json, .parquet)");
+    /* A hub's folders: splits of any name, configurations. */
+    const char *data = scratch("chat/data"), *config = scratch("talk/main");
+    assert_int_equal(file_mkdirs(data, &e) || file_mkdirs(config, &e), 0);
+    put(data, "train_sft-00000-of-00002.parquet", "PAR1");
+    put(data, "train_sft-00001-of-00002.parquet", "PAR1");
+    put(data, "test_sft-00000-of-00001.parquet", "PAR1");
+    refused("chat", "train", "files of other splits: test_sft, train_sft");
+    refused("chat", "test_sft", "test_sft-00000-of-00001.parquet: no Parquet file");
+    put(config, "train-00000-of-00001.parquet", "PAR1");
+    refused("talk", "train", "name one as dataset_config: main");
     put(scratch_dir, "rows.jsonl.gz", "x");
     refused("rows.jsonl.gz", NULL, "gunzip");
     put(scratch_dir, "object.json", "[1]");
