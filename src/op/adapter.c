@@ -8,6 +8,7 @@
  * With a magnitude (Liu et al. 2024, "DoRA") row o of V is multiplied by g_o = m_o / |row o of W + s B A|,
  * the length being held fixed in backward:
  *   y = (...) g;  backward of the above from dy g;  dm_o = sum_r dy_ro (x V^T)_ro / length_o
+ * and dropout is on the way to both, as in PEFT: y = (x - x') W^T + (x' V^T) g.
  *
  * Dropout leaves out x_rc with probability p and divides the others by 1 - p. The choice is a function of
  * the row's sequence and position, the module and c.
@@ -265,13 +266,17 @@ static void magnitude_range(void *ctx, struct range c)
     }
 }
 
-static void magnitude_back(struct tape *t, const struct linear_part *p, const float *dy, const float *x)
+/* x: what the product saw, with its row stride; dropout is behind it. */
+static void magnitude_back(struct tape *t, const struct linear_part *p, const float *dy, const float *x,
+                           ptrdiff_t x_row)
 {
     struct arena_mark mark = arena_here(tape_arena(t));
     float *z = tape_floats(t, (size_t)p->n * (size_t)p->out);
     struct linear_part plain = *p;
+    plain.x_row = x_row;
     plain.y_row = p->out;
     plain.add = false;
+    plain.drop = NULL;
     norms_renew(t, p->w);
     plain_forward(t, &plain, x, z, NULL, NULL);
     struct magnitude_sum s = {p, dy, z};
@@ -297,6 +302,68 @@ static void row_sum_range(void *ctx, struct range r)
     }
 }
 
+struct row_gap { /* out = a - b, row by row */
+    const float *a, *b;
+    float *out; /* [n, cols] */
+    size_t cols;
+    ptrdiff_t a_row, b_row;
+};
+
+static void row_gap_range(void *ctx, struct range r)
+{
+    const struct row_gap *g = ctx;
+    for (size_t i = r.from; i < r.to; i++) {
+        const float *a = g->a + (ptrdiff_t)i * g->a_row, *b = g->b + (ptrdiff_t)i * g->b_row;
+        for (size_t c = 0; c < g->cols; c++) g->out[i * g->cols + c] = a[c] - b[c];
+    }
+}
+
+/* In step memory. */
+static const float *gap_of(struct tape *t, struct row_gap g, int n)
+{
+    g.out = tape_floats(t, (size_t)n * g.cols);
+    if (!tape_planning(t)) work_over((size_t)n, 1, (double)g.cols, row_gap_range, &g);
+    return g.out;
+}
+
+/* y = (x - x') W^T + (x' V^T) g */
+static void dropped_forward(struct tape *t, const struct linear_part *p, const float *x, float *y,
+                            matmul_after after, void *ctx)
+{
+    struct arena_mark mark = arena_here(tape_arena(t));
+    struct linear_part own = *p, rest = *p;
+    const float *kept = dropped(t, p, x, &own.x_row);
+    own.drop = NULL;
+    low_rank_forward(t, &own, kept, y, NULL, NULL);
+    rest.x_row = p->w->cols;
+    rest.add = true;
+    const struct row_gap gap = {x, kept, NULL, (size_t)p->w->cols, p->x_row, own.x_row};
+    matrix_part_forward(t, &rest, gap_of(t, gap, p->n), y, after, ctx);
+    arena_back(tape_arena(t), mark);
+}
+
+/* dx = dy W + the share of x' in (dy g - dy) W + (s (dy g) B) A */
+static void dropped_back_x(struct tape *t, const struct linear_part *p, const float *dy, float *dx)
+{
+    struct arena_mark mark = arena_here(tape_arena(t));
+    struct linear_part own = *p;
+    const float *longer = stretched(t, p, dy, &own.y_row);
+    matrix_part_back_x(t, p, dy, dx);
+    float *share = tape_floats(t, (size_t)p->n * (size_t)p->w->cols);
+    const struct row_gap gap = {longer, dy, NULL, (size_t)p->out, own.y_row, p->y_row};
+    struct linear_part a = part_a(p, p->w->cols);
+    const float *du = shrunk_back(t, p, longer, own.y_row);
+    own.x_row = p->w->cols;
+    own.add = false;
+    matrix_part_back_x(t, &own, gap_of(t, gap, p->n), share);
+    a.add = true;
+    linear_part_back_x(t, &a, du, share);
+    struct drop d = {p->drop, p->w->adapter, p->w->cols, p->w->cols, p->x_row, share, dx, true};
+    if (!tape_planning(t)) drop_run(&d, p->n);
+    arena_back(tape_arena(t), mark);
+}
+
+// NOLINTNEXTLINE(misc-no-recursion): dropped_forward comes back without dropout
 void low_rank_forward(struct tape *t, const struct linear_part *p, const float *x, float *y,
                       matmul_after after, void *ctx)
 {
@@ -305,7 +372,10 @@ void low_rank_forward(struct tape *t, const struct linear_part *p, const float *
         plain_forward(t, p, x, y, after, ctx);
         return;
     }
-    CHECK(!p->drop, "%s: dropout and a magnitude", p->w->name);
+    if (p->drop) {
+        dropped_forward(t, p, x, y, after, ctx);
+        return;
+    }
     struct arena_mark mark = arena_here(tape_arena(t));
     struct stretch s = {factors(t, p), after, ctx};
     struct linear_part own = *p;
@@ -322,6 +392,10 @@ void low_rank_forward(struct tape *t, const struct linear_part *p, const float *
 
 void low_rank_back_x(struct tape *t, const struct linear_part *p, const float *dy, float *dx)
 {
+    if (p->drop && p->w->adapter->magnitude) {
+        dropped_back_x(t, p, dy, dx);
+        return;
+    }
     struct arena_mark mark = arena_here(tape_arena(t));
     struct linear_part own = *p;
     dy = stretched(t, p, dy, &own.y_row);
@@ -347,9 +421,9 @@ void low_rank_back_w(struct tape *t, const struct linear_part *p, const float *d
 {
     ptrdiff_t x_row, y_row;
     struct arena_mark mark = arena_here(tape_arena(t));
-    if (p->w->adapter->magnitude) magnitude_back(t, p, dy, x);
-    dy = stretched(t, p, dy, &y_row);
     x = dropped(t, p, x, &x_row);
+    if (p->w->adapter->magnitude) magnitude_back(t, p, dy, x, x_row);
+    dy = stretched(t, p, dy, &y_row);
     struct linear_part a = part_a(p, x_row), b = part_b(p, y_row);
     const float *u = shrunk(t, p, x, x_row);
     linear_part_back_w(t, &b, dy, u);

@@ -44,25 +44,12 @@ static int check_keys(struct trainer *t, const struct lora_config *lora, struct 
     if (conf_list(c, "lora_target_parameters", &items) > 0)
         return err_usage(e, "lora_target_parameters is not built: name modules in lora_target_modules, those "
                             "of experts too");
-    if (lora->dora && lora->dropout > 0)
-        return err_usage(e, "use_dora works without dropout here: set lora_dropout: 0");
     return 0;
-}
-
-/* DoRA has none here; the default, which nobody asked for, gives way. */
-static int settle_dropout(struct conf *c, struct err *e)
-{
-    if (!conf_bool(c, "use_dora") || conf_given(c, "lora_dropout") || conf_real(c, "lora_dropout") == 0)
-        return 0;
-    log_info("use_dora: lora_dropout is 0, not its default of %g: DoRA works without dropout here",
-             conf_real(c, "lora_dropout"));
-    return conf_set(c, "lora_dropout", "0", e);
 }
 
 static int add_adapters(struct trainer *t, struct err *e)
 {
     struct conf *c = t->conf;
-    if (settle_dropout(c, e)) return -1;
     struct lora_config lora = {.r = conf_int(c, "lora_r"),
                                .alpha = conf_real(c, "lora_alpha"),
                                .dropout = conf_bool(c, "disable_dropout") ? 0 : conf_real(c, "lora_dropout"),
