@@ -26,7 +26,7 @@ bool choice_letters(const char *s, unsigned *set)
             if (letters && isalpha((unsigned char)s[-1]) && *set & (1u << (*s - 'A'))) return false;
             *set |= 1u << (*s - 'A');
             letters++;
-        } else if (!strchr(" ,;.()&", *s)) {
+        } else if (!strchr(" \n,;.()&", *s)) {
             return false; /* A + B, A < B */
         }
     }
@@ -74,7 +74,8 @@ static bool in_formula(const char *s, size_t n, size_t left, size_t right, bool 
 {
     while (left > 0 && s[left - 1] == ' ') left--;
     while (right < n && s[right] == ' ') right++;
-    bool arrow = left > 1 && s[left - 1] == '>' && strchr("-=", s[left - 2]);
+    bool arrow =
+        left > 0 && s[left - 1] == '>' && (left == 1 || strchr("-=\n", s[left - 2])); /* a quotation */
     if (left > 0 && strchr(bracket ? "<>+^|\\" : "<>=+^|\\", s[left - 1]) && !arrow) return true;
     if (right >= n) return false;
     const char *p = s + right, *word = p + strspn(p, "- ");
@@ -101,10 +102,11 @@ static bool letter_at(const char *s, size_t n, size_t i, struct said *out)
     bool listed = right == ',' && i + 2 < n && s[i + 2] >= 'A' && s[i + 2] <= 'J'; /* A,B */
     if (strchr(":,-", right) && i + 2 < n && !isspace((unsigned char)s[i + 2]) && !listed) return false;
     bool bracket = right == ')';
-    const char *dash = s + i + 1 + (right == ' ');
+    const char *dash = s + i + 1 + strspn(s + i + 1, " ");
     bool dashed =
         *dash == '-' || strncmp(dash, "\xE2\x80\x93", 3) == 0 || strncmp(dash, "\xE2\x80\x94", 3) == 0;
-    *out = (struct said){.at = i, .end = i + 1 + bracket, .opens = bracket || dashed || strchr(".:", right)};
+    bool opens = bracket || dashed || right == ':' || (right == '.' && s[i + 2] != '.');
+    *out = (struct said){.at = i, .end = i + 1 + bracket, .opens = opens};
     return !in_formula(s, n, i - (left == '('), out->end, bracket);
 }
 
@@ -136,6 +138,17 @@ static bool said_together(const char *s, size_t from, size_t to)
     return k == to;
 }
 
+/* Does the text behind an option judge it: "C: yes", "(A) wrong"? */
+static bool is_judged(const char *s, const struct said *l)
+{
+    static const char *const verdicts[] = {"right", "correct",   "true", "yes", "wrong",
+                                           "false", "incorrect", "no",   NULL};
+    const char *p = s + l->end + strspn(s + l->end, " .:");
+    size_t k = 0;
+    while (isalpha((unsigned char)p[k])) k++;
+    return is_among(p, k, verdicts);
+}
+
 /* The options listed again, A, B, C in turn: each before its text, or one behind the other. Takes such rows
  * out. */
 static int options_dropped(const char *s, struct said *said, int count)
@@ -143,11 +156,13 @@ static int options_dropped(const char *s, struct said *said, int count)
     int kept = 0;
     for (int i = 0; i < count;) {
         int k = i + 1;
+        bool judged = is_judged(s, &said[i]);
         for (; k < count && s[said[k].at] == s[said[k - 1].at] + 1; k++) {
             bool joined = said_together(s, said[k - 1].at + 1, said[k].at);
             if (!joined && !(said[k].opens && said[k - 1].opens)) break;
+            judged = judged || is_judged(s, &said[k]);
         }
-        bool row = s[said[i].at] == 'A' && k - i >= 3;
+        bool row = s[said[i].at] == 'A' && k - i >= 3 && !judged;
         for (; i < k; i++)
             if (!row) said[kept++] = said[i];
     }
@@ -179,34 +194,41 @@ static bool any_among(const struct word *w, int count, const char *const *all)
 static bool all_among(const struct word *w, int count, const char *const *all)
 {
     for (int i = 0; i < count; i++)
-        if (!is_among(w[i].p, w[i].n, all)) return false;
+        if (!is_among(w[i].p, w[i].n, all) && !(w[i].n == 1 && isupper((unsigned char)*w[i].p))) return false;
     return true;
 }
 
 /* Words that say of a letter beside them, wherever they stand in its clause, that it is right. */
-static const char *const praises[] = {"answer", "correct",   "right",     "true",   "valid",    "best",
-                                      "fits",   "fit",       "works",     "work",   "matches",  "match",
-                                      "holds",  "follows",   "choose",    "chose",  "chosen",   "choosing",
-                                      "pick",   "picked",    "picking",   "select", "selected", "go",
-                                      "going",  "correctly", "satisfies", "meets",  "closest",  NULL};
+static const char *const praises[] = {
+    "answer",   "correct",   "right",  "true",     "valid",    "best",    "fits",    "fit",
+    "works",    "work",      "match",  "matches",  "matching", "holds",   "holds",   "follows",
+    "choose",   "chose",     "chosen", "choosing", "pick",     "picked",  "picking", "select",
+    "go",       "going",     "better", "meets",    "closest",  "remains", "mark",    "tick",
+    "selected", "satisfies", "prefer", "yes",      NULL};
 /* Words that lead to the letter right behind them. */
-static const char *const leads[] = {"is",          "are",   "be",       "was",    "it's",    "that's",
-                                    "say",         "get",   "gives",    "leads",  "leaving", "leaves",
-                                    "corresponds", "means", "conclude", "obtain", "arrive",  NULL};
+static const char *const leads[] = {
+    "is",          "are",   "be",       "was",    "it's",  "that's",  "say",    "get",    "gives", "leads",
+    "corresponds", "means", "conclude", "obtain", "leave", "leaving", "leaves", "arrive", "like",  NULL};
 /* Words that say nothing beside a letter. */
 static const char *const fillers[] = {
-    "so",         "thus",   "therefore",    "hence",     "then",   "and",     "but",     "it",
-    "this",       "that",   "which",        "i",         "we",     "option",  "choice",  "letter",
-    "answer",     "the",    "one",          "only",      "just",   "simply",  "clearly", "both",
-    "obviously",  "surely", "definitely",   "also",      "rather", "instead", "again",   "yes",
-    "finally",    "is",     "final",        "statement", "to",     "with",    "for",     "us",
-    "conclusion", "in",     "definitively", "certainly", NULL};
-static const char *const doubts[] = {"maybe", "perhaps", "possibly", "might", "may", "could", "unsure", NULL};
+    "so",           "thus",      "therefore", "hence",     "then",   "and",        "but",
+    "it",           "this",      "that",      "which",     "i",      "we",         "option",
+    "choice",       "letter",    "answer",    "the",       "one",    "only",       "just",
+    "simply",       "clearly",   "both",      "obviously", "surely", "definitely", "also",
+    "rather",       "instead",   "again",     "finally",   "is",     "final",      "statement",
+    "to",           "with",      "for",       "us",        "of",     "conclusion", "actually",
+    "definitively", "certainly", "wait",      "no",        "over",   "ans",        "than",
+    "really",       NULL};
+static const char *const doubts[] = {"maybe",     "perhaps", "possibly", "might",    "may",
+                                     "could",     "unsure",  "assume",   "assuming", "suppose",
+                                     "supposing", "whether", NULL};
 static const char *const dismissals[] = {
-    "eliminate", "eliminated", "eliminates", "exclude",   "excluded", "excludes",   "reject", "rejected",
-    "discard",   "discarded",  "dismiss",    "dismissed", "rule",     "ruled",      "rules",  "cross",
-    "crossed",   "strike",     "avoid",      "trap",      "tempting", "distractor", "worst",  "least",
-    "unlikely",  "than",       "beats",      "beat",      NULL};
+    "eliminate",  "eliminated", "eliminates", "exclude",  "excluded",  "excludes", "reject",
+    "rejected",   "discard",    "discarded",  "dismiss",  "dismissed", "rule",     "ruled",
+    "rules",      "cross",      "crossed",    "strike",   "avoid",     "trap",     "tempting",
+    "distractor", "worst",      "least",      "unlikely", NULL};
+/* In front of a letter they put another above it. */
+static const char *const betters[] = {"than", "beats", "beat", "over", "unlike", NULL};
 
 /* `asked`: an answer is expected here, whatever verb follows. */
 static enum stance stance_of(const char *s, size_t n, const struct said *l, bool asked)
@@ -223,7 +245,10 @@ static enum stance stance_of(const char *s, size_t n, const struct said *l, bool
     bool open = s[l->end] == '?' || ascii_word_at(s + c.end, n - c.end, "if");
     if (open || around == R_OTHER || any_among(w, before, doubts) || any_among(v, behind, doubts))
         return DOUBTED;
-    if (around || any_among(w, before, dismissals) || any_among(v, behind, dismissals)) return DENIED;
+    bool denied = behind && ascii_word_at(v[0].p, v[0].n, "no"); /* C: no */
+    if (around || denied || any_among(w, before, dismissals) || any_among(v, behind, dismissals) ||
+        any_among(w, before, betters))
+        return DENIED;
     bool plain = all_among(w, before, fillers), verb = behind && is_predicate(v[0].p, v[0].n);
     if (plain && (asked || (l->opens && !verb))) return SAID;
     if (gives_reason(s + c.begin, l->at - c.begin)) return MENTIONED;
@@ -258,9 +283,8 @@ static const char *trimmed(struct str *flat)
 {
     static const char *const labels[] = {"option ", "choice ", "answer ", "letter ", "Option ",
                                          "Choice ", "Answer ", "Letter ", NULL};
-    for (char *p = flat->p; (p = strchr(p, '\n'));) *p = ' ';
-    while (flat->len && strchr(". ", flat->p[flat->len - 1])) flat->p[--flat->len] = 0;
-    const char *p = flat->p + strspn(flat->p, " ");
+    while (flat->len && strchr(". \n", flat->p[flat->len - 1])) flat->p[--flat->len] = 0;
+    const char *p = flat->p + strspn(flat->p, " \n");
     return p + prefix_of(p, strlen(p), labels);
 }
 
@@ -296,8 +320,10 @@ unsigned choice_behind(const char *s, size_t n)
     size_t end = 0;
     unsigned whole = choice_at(s, n, &alone);
     if (alone) return whole;
-    while (end < n && !(strchr(".!?\n", s[end]) && (end + 1 == n || isspace((unsigned char)s[end + 1]))))
-        end++;
+    for (; end < n; end++) {
+        bool dots = s[end] == '.' && end && s[end - 1] == '.'; /* C... actually D */
+        if (strchr(".!?\n", s[end]) && !dots && (end + 1 == n || isspace((unsigned char)s[end + 1]))) break;
+    }
     return choice_at(s, end < n && s[end] == '?' ? end + 1 : end, &alone);
 }
 

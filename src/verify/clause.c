@@ -21,9 +21,10 @@ int clause_words(const char *s, size_t n, struct word *out, int max)
 bool is_predicate(const char *s, size_t n)
 {
     static const char *const verbs[] = {
-        "is",    "was",    "are",   "has",   "would",   "seems",     "looks", "must",  "will",    "can",
-        "does",  "cannot", "could", "might", "may",     "should",    "isn't", "can't", "doesn't", "gives",
-        "fails", "fits",   "works", "holds", "matches", "satisfies", "meets", "wins",  "follows", NULL};
+        "is",      "was",       "are",     "has",    "would", "seems",   "looks", "must",
+        "will",    "can",       "does",    "cannot", "could", "might",   "may",   "should",
+        "isn't",   "can't",     "doesn't", "gives",  "fails", "fits",    "works", "holds",
+        "matches", "satisfies", "remains", "meets",  "wins",  "follows", NULL};
     size_t k = 0;
     while (k < n && (isalpha((unsigned char)s[k]) || s[k] == '\'')) k++;
     return is_among(s, k, verbs);
@@ -42,8 +43,8 @@ bool is_article(const char *s, size_t n)
 
 bool gives_reason(const char *s, size_t n)
 {
-    static const char *const all[] = {"because", "since",    "as",      "if",    "while",  "when",  "though",
-                                      "for",     "although", "whereas", "after", "before", "where", "unless"};
+    static const char *const all[] = {"because", "since", "as",       "if",      "while", "when",
+                                      "though",  "for",   "although", "whereas", "where", "unless"};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (ascii_word_at(s, n, all[i])) return true;
     return false;
@@ -52,7 +53,8 @@ bool gives_reason(const char *s, size_t n)
 /* Words with which another thought begins. */
 static bool starts_clause(const char *s, size_t n)
 {
-    static const char *const all[] = {"so", "but", "which", "that", "then", "thus", "hence"};
+    static const char *const all[] = {"so",   "but",   "which", "that",  "then",
+                                      "thus", "hence", "after", "before"};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (ascii_word_at(s, n, all[i])) return true;
     return gives_reason(s, n) && !ascii_word_at(s, n, "unless");

@@ -84,6 +84,8 @@ static const struct phrase {
     {"nor", DENIES, BOTH},
     {"except", DENIES, BEFORE},
     {"excluding", DENIES, BEFORE},
+    {"without doubt", 0, BEFORE},
+    {"without a doubt", 0, BEFORE},
     {"without", DENIES, BEFORE},
     {"wrong", DENIES, BOTH},
     {"incorrect", DENIES, BOTH},
@@ -235,11 +237,7 @@ static bool is_near(const struct phrase *ph, enum where where, const char *s, si
 
 static int turned(int relation)
 {
-    return relation == R_LT   ? R_GE
-           : relation == R_GT ? R_LE
-           : relation == R_LE ? R_GT
-           : relation == R_GE ? R_LT
-                              : R_OTHER;
+    return relation == R_LT ? R_GE : relation == R_GT ? R_LE : relation == R_LE ? R_GT : R_LT;
 }
 
 static int relation_of(const char *s, size_t n, enum where where, size_t *at, size_t *length)
@@ -276,7 +274,7 @@ static int relation_of(const char *s, size_t n, enum where where, size_t *at, si
     }
     if (where == BEHIND && relation && has_digit(s, n)) relation = R_OTHER;
     if (!denied) return relation;
-    return relation ? turned(relation) : R_NE;
+    return relation && relation != R_OTHER ? turned(relation) : R_NE;
 }
 
 int phrase_before(const char *s, size_t n)
@@ -320,6 +318,7 @@ int phrase_in(const char *s, struct clause c, size_t from, size_t to)
     if (s[c.end] == '?') return R_NE; /* asked, not said */
     int before = phrase_before(s + c.begin, from - c.begin),
         behind = is_crossed(s + to, c.end - to) ? R_NE : phrase_behind(s + to, c.end - to, &at, &length);
+    if (before == R_NE) return R_NE; /* not 12 or 13 */
     return before && behind && before != behind ? R_OTHER : before ? before : behind;
 }
 
