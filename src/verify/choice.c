@@ -329,40 +329,72 @@ unsigned choice_behind(const char *s, size_t n)
 
 /* ---- yes and no ---------------------------------------------------------------------------------------- */
 
-/* "No" begins an answer before a mark or a pronoun ("No, it cannot"), not before a noun ("no number"); "yes"
- * does unless the other follows. */
-static bool answers(const char *s, size_t n, bool no)
+static const char *const pairs[][2] = {{"yes", "no"}, {"true", "false"}, {"valid", "invalid"}};
+
+const char *const *truth_pair(const char *s, size_t n)
 {
-    static const char *const pronouns[] = {"it",  "they", "he",   "she",   "we",
-                                           "you", "this", "that", "there", NULL};
-    size_t gap = 0, k = 0;
-    while (gap < n && strchr(" \"'", s[gap])) gap++;
-    while (gap + k < n && isalpha((unsigned char)s[gap + k])) k++;
-    if (k == 0) return true;
-    if (is_among(s + gap, k, (const char *const[]){"and", "or", "no", "yes", NULL})) return false;
-    return !no || is_among(s + gap, k, pronouns);
+    struct str flat;
+    const char *const *pair = NULL;
+    flatten(s, n, &flat);
+    const char *p = trimmed(&flat);
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if (strcasecmp(p, pairs[i][0]) == 0 || strcasecmp(p, pairs[i][1]) == 0) pair = pairs[i];
+    str_release(&flat);
+    return pair;
 }
 
-const char *yes_no_said(const char *s, size_t n)
+/* Does the clause end at s[i], or go on with a reason? */
+static bool clause_ends(const char *s, size_t n, size_t i)
 {
-    static const char *const words[] = {"yes", "no", "true", "false"}, *const before[] = {
-                                                                           "so",        "thus", "hence",
-                                                                           "therefore", "then", "and",
-                                                                           "but",       NULL};
-    const char *found = NULL;
+    while (i < n && strchr(" \"')", s[i])) i++;
+    return i == n || strchr(".,;:!-\n", s[i]) || (unsigned char)s[i] >= 0x80 || gives_reason(s + i, n - i);
+}
+
+/* Such a word at the beginning of a sentence answers before a pronoun too: "no it cannot", "yes it is"; "no
+ * number" and "yes or no" do not. */
+static bool opens_answer(const char *s, size_t n, bool yes)
+{
+    static const char *const pronouns[] = {"it",   "they", "he",    "she",    "we", "you",
+                                           "this", "that", "there", "indeed", NULL};
+    size_t gap = strspn(s, " "), k = 0;
+    while (gap + k < n && isalpha((unsigned char)s[gap + k])) k++;
+    return is_among(s + gap, k, pronouns) || (yes && isupper((unsigned char)s[gap]));
+}
+
+const char *truth_said(const char *s, size_t n, const char *const *pair)
+{
+    static const char *const joins[] = {"so", "thus", "hence", "therefore", "then", "and", "but", NULL},
+                             *const open[] = {"or",      "if",    "maybe",   "perhaps", "possibly",
+                                              "could",   "be",    "neither", "nor",     "than",
+                                              "whether", "never", "might",   NULL};
+    const char *said = NULL, *found = NULL; /* in the sentence; in the last that says one */
     struct str flat;
+    bool start = true, clash = false;
+    struct word before = {"", 0};
     flatten(s, n, &flat);
-    bool start = true;
-    for (size_t i = 0, k; i < flat.len; i += k ? k : 1) {
-        for (k = 0; isalpha((unsigned char)flat.p[i + k]);) k++;
-        if (!k) {
-            start = start || strchr(".!?\n", flat.p[i]);
-            continue;
+    for (size_t i = 0, k; i <= flat.len; i += k ? k : 1) {
+        const char *p = flat.p + i;
+        for (k = 0; isalpha((unsigned char)p[k]) || (k && *p != '\'' && p[k] == '\'');) k++;
+        if (!k && (i == flat.len || strchr(".!?\n", *p))) {
+            if (said || clash) found = clash ? NULL : said;
+            said = NULL;
+            clash = false;
+            start = true;
+            before.n = 0;
         }
-        for (size_t w = 0; start && w < 4; w++)
-            if (ascii_word_at(flat.p + i, k, words[w]) && answers(flat.p + i + k, flat.len - i - k, w & 1))
-                found = words[w];
-        start = start && is_among(flat.p + i, k, before);
+        if (!k) continue;
+        int which = ascii_word_at(p, k, pair[0]) ? 0 : ascii_word_at(p, k, pair[1]) ? 1 : -1;
+        bool last = which >= 0 && p[k] != '?' && clause_ends(flat.p, flat.len, i + k);
+        if (last || (which >= 0 && start && opens_answer(p + k, flat.len - i - k, which == 0))) {
+            bool not = ascii_word_at(before.p, before.n, "not") ||
+                       (before.n > 3 && strncmp(before.p + before.n - 3, "n't", 3) == 0);
+            if (not&&pair != pairs[0]) which = !which;
+            clash = clash || (not&&pair == pairs[0]) || (said && said != pair[which]) ||
+                    (i && p[-1] == '/') || is_among(before.p, before.n, open);
+            said = pair[which];
+        }
+        start = start && is_among(p, k, joins);
+        before = (struct word){p, k};
     }
     str_release(&flat);
     return found;

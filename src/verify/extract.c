@@ -235,7 +235,7 @@ static size_t line_end(const char *s, size_t n, size_t i)
 /* "final answer: the volume of ABCD is 120", "there are no solutions": behind the sentence's last verb. */
 static size_t is_behind(const char *s, size_t n, size_t i)
 {
-    static const char *const verbs[] = {" is ", " are ", " has ", " have "};
+    static const char *const verbs[] = {" is ", " are ", " be ", " has ", " have "};
     size_t end = line_end(s, n, i), at = 0;
     if (end - i > 200) end = i + 200;
     for (size_t k = i; k + 4 <= end; k++) {
@@ -350,10 +350,40 @@ static void offer_letters(struct finder *f, unsigned letters, const char *rule)
 }
 
 /* Does the text say yes or no? */
-static bool offer_yes_no(struct finder *f, const char *s, size_t n)
+static bool offer_pair(struct finder *f, const char *s, size_t n)
 {
-    const char *word = yes_no_said(s, n);
+    const char *word = f->pair ? truth_said(s, n, f->pair) : NULL;
     return word && offer(f, word, strlen(word), STYLE_PLAIN, "yes or no");
+}
+
+/* Words up to the end of their clause: "Tuesday (see the table)", "ellipse, as desired". */
+static void offer_clause(struct finder *f, const char *s, size_t n, const char *rule)
+{
+    size_t end = 0;
+    if (f->want != WANT_TEXT) return;
+    while (end < n && !strchr(",;:.(!\n", s[end]) &&
+           !(s[end] == ' ' && gives_reason(s + end + 1, n - end - 1)))
+        end++;
+    offer(f, s, end, STYLE_PLAIN, rule);
+}
+
+/* "So Tuesday is the answer": what stands before the verb, whose words behind begin at `behind`. */
+static void offer_subject(struct finder *f, const char *s, size_t n, size_t behind)
+{
+    static const char *const answers[] = {"the answer", "the correct answer", "the right answer"};
+    static const char *const joins[] = {"so", "thus", "hence", "therefore", "then", NULL};
+    size_t verb = behind - 1;
+    bool named = false;
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
+        named = named || ascii_word_at(s + behind, n - behind, answers[i]);
+    while (verb > 0 && isalpha((unsigned char)s[verb - 1])) verb--;
+    if (!named || verb == 0 || phrase_around(s, n, verb - 1, verb)) return;
+    size_t at = clause_around(s, n, verb - 1, verb - 1).begin, k;
+    do {
+        at += strspn(s + at, " *");
+        for (k = 0; isalpha((unsigned char)s[at + k]);) k++;
+    } while (is_among(s + at, k, joins) && (at += k) < verb);
+    if (at < verb) offer(f, s + at, verb - at, STYLE_PLAIN, "before \"is the answer\"");
 }
 
 /* What follows the last anchor. */
@@ -372,7 +402,7 @@ static void anchored(struct finder *f, const char *s, size_t n)
         offer_letters(f, choice_behind(s + at, end - at), rule);
         return;
     }
-    if (f->want == WANT_YES_NO && offer_yes_no(f, s + at, end - at)) return;
+    if (offer_pair(f, s + at, end - at)) return;
     bool far = (digit == end || digit > at + 4);
     size_t is = far ? is_behind(s, n, at) : 0;
     if (is && is < end) {
@@ -385,7 +415,7 @@ static void anchored(struct finder *f, const char *s, size_t n)
     } else if (f->p->expr) {
         offer_plain(f, s + at, end - at, rule);
         offer(f, s + at, end - at, STYLE_PLAIN, rule);
-        if (f->want == WANT_TEXT) offer(f, s + at, strcspn(s + at, ",;:.\n"), STYLE_PLAIN, rule);
+        offer_clause(f, s + at, end - at, rule);
     }
 }
 
@@ -532,7 +562,7 @@ static void any_answer(struct finder *f, bool gold)
     int boxes = priority >= 0 && f->p->latex ? boxes_last(s, n, true, box, BOXES_MAX) : 0;
     if (boxes && priority <= 50) {
         const struct span *last = &box[boxes - 1];
-        if (f->want == WANT_YES_NO && offer_yes_no(f, s + last->at, last->n)) return;
+        if (offer_pair(f, s + last->at, last->n)) return;
         if (gold)
             offer_joined(f, s, box, boxes, "boxed");
         else
@@ -541,7 +571,7 @@ static void any_answer(struct finder *f, bool gold)
     if (boxes && priority <= 50) return;
     anchored(f, s, n);
     if (boxes) offer_boxes(f, s, n, box, boxes);
-    if (f->want == WANT_YES_NO && f->count == 0) offer_yes_no(f, s, n);
+    if (f->count == 0 && offer_pair(f, s, n)) return;
     if (f->want == WANT_CHOICE && f->count == 0) {
         offer_letters(f, choice_said(s, n), "the letter of a choice");
         f->none = "no choice is made"; /* and then the text says nothing else either */
@@ -558,6 +588,8 @@ static void any_answer(struct finder *f, bool gold)
         while (line > 0 && s[line - 1] != '\n') line--;
         size_t is = is_behind(s, end, line);
         if (is && f->want == WANT_TEXT) offer(f, s + is, end - is, STYLE_PLAIN, "behind \"is\"");
+        if (is) offer_clause(f, s + is, end - is, "behind \"is\"");
+        if (is && f->want == WANT_TEXT) offer_subject(f, s, end, is);
         if (is) offer_plain(f, s + is, end - is, "behind \"is\"");
         if (!is && n < 100) offer_plain(f, s, n, "the whole text"); /* twelve */
     }

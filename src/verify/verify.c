@@ -471,23 +471,10 @@ static void judge_answer(struct trial *t)
     }
 }
 
-static bool yes_no_is(const struct candidate *c)
-{
-    static const char *const all[] = {"yes", "no", "true", "false", NULL};
-    const char *word = yes_no_said(c->p, c->n);
-    struct str text;
-    str_init(&text, 0);
-    clean_text(c->p, c->n, &text);
-    bool is = word && is_among(text.p, text.len, all);
-    str_release(&text);
-    return is;
-}
-
 static enum want wanted(const struct trial *t)
 {
     const struct node *n = t->n_readings ? t->reading[0].node : NULL;
     if (t->choice && t->w.p->choice) return WANT_CHOICE;
-    if (t->n_readings && yes_no_is(t->reading[0].from)) return WANT_YES_NO;
     if (is_closed_number(n)) return WANT_NUMBER;
     return !n || n->kind == K_TEXT ? WANT_TEXT : WANT_ANY;
 }
@@ -511,6 +498,7 @@ static void judge_all(struct trial *t, const char *gold, const char *answer)
         return;
     }
     t->answer.want = wanted(t);
+    t->answer.pair = truth_pair(t->reading[0].from->p, t->reading[0].from->n);
     find_answers(&t->answer, answer, false);
     search_show(t, answer);
     judge_answer(t);

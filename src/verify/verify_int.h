@@ -389,7 +389,7 @@ struct span {
     bool percent, box;
     enum join join; /* to the one in front */
 };
-enum want { WANT_ANY, WANT_NUMBER, WANT_TEXT, WANT_YES_NO, WANT_CHOICE };
+enum want { WANT_ANY, WANT_NUMBER, WANT_TEXT, WANT_CHOICE };
 struct candidate {
     const char *p; /* into finder.text or finder.owned */
     size_t n;
@@ -411,6 +411,7 @@ struct finder {
     struct work *w;
     const struct verify_params *p;
     enum want want;
+    const char *const *pair; /* of words, when the gold is one: yes and no */
 };
 /* The places where the answer may stand, best first. Release in any case. */
 void find_answers(struct finder *f, const char *text, bool gold);
@@ -418,8 +419,10 @@ void finder_release(struct finder *f);
 /* The letters that running text chooses; behind "the answer is"; 0: none. */
 unsigned choice_said(const char *s, size_t n);
 unsigned choice_behind(const char *s, size_t n);
-/* "yes" or "no" (or "true", "false") where such a word begins a sentence, the last time; NULL. */
-const char *yes_no_said(const char *s, size_t n);
+/* yes and no, true and false, valid and invalid: the two words of which this text is one; NULL. */
+const char *const *truth_pair(const char *s, size_t n);
+/* The word of the pair that running text says, the last time; NULL. */
+const char *truth_said(const char *s, size_t n, const char *const *pair);
 /* The letter, or letters, of a choice at the beginning of a text: "(B) 12" (not alone), "A, C" (alone). 0
  * if none. */
 unsigned choice_at(const char *s, size_t n, bool *alone);
