@@ -2,17 +2,22 @@
  *
  * Integers are accepted where a real is wanted, and a real with no fraction where an integer is wanted (many
  * writers print 1.0). Bytes that are not UTF-8 and \u0000 in strings are Jansson's to refuse or keep:
- * JSON_ALLOW_NUL is on, because model output may hold it.
+ * JSON_ALLOW_NUL is on, because model output may hold it. A lone surrogate, \ud800, which Python writes for
+ * half a character and Jansson refuses, is read as U+FFFD, with a warning.
  */
 #include "base/json.h"
 
+#include <ctype.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/log.h"
 
+#define WARNINGS_MAX 3 /* of lone surrogates */
 #define READ_FLAGS  (JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL)
 #define WRITE_FLAGS (JSON_ENCODE_ANY | JSON_REAL_PRECISION(17))
 #define TEXT_SMALL  ((size_t)1 << 20)
@@ -64,18 +69,71 @@ static int check_memory(const char *bytes, size_t n, const char *what, struct er
                    need >> 20);
 }
 
+/* The code unit of an escape \uXXXX at p[0..n); -1: there is none. */
+static long escape_at(const char *p, size_t n)
+{
+    char digits[5] = "", *end;
+    if (n < 6 || p[0] != '\\' || p[1] != 'u') return -1;
+    memcpy(digits, p + 2, 4);
+    long unit = strtol(digits, &end, 16);
+    return end == digits + 4 && isxdigit((unsigned char)digits[0]) ? unit : -1;
+}
+
+/* A copy in which each lone surrogate is U+FFFD, with their number; NULL when there is none. */
+static char *surrogates_mended(const char *bytes, size_t n, long *count)
+{
+    char *copy = NULL;
+    *count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (bytes[i] != '\\') continue;
+        long unit = escape_at(bytes + i, n - i);
+        long next = unit >= 0xD800 && unit < 0xDC00 ? escape_at(bytes + i + 6, n - i - 6) : -1;
+        if (unit < 0xD800 || unit > 0xDFFF) {
+            i++;
+        } else if (next >= 0xDC00 && next <= 0xDFFF) {
+            i += 11;
+        } else {
+            if (!copy) copy = memcpy(alloc_or_die(n), bytes, n);
+            memcpy(copy + i + 2, "fffd", 4);
+            ++*count;
+            i += 5;
+        }
+    }
+    return copy;
+}
+
+/* Jansson's reading, with the numbers that it cannot hold as reals. */
+static json_t *read_text(const char *bytes, size_t n, json_error_t *je)
+{
+    json_t *v = json_loadb(bytes, n, READ_FLAGS, je);
+    if (v || json_error_code(je) != json_error_numeric_overflow) return v;
+    /* Hugging Face writes 1000000000000000019884624838656 for "no limit". */
+    v = json_loadb(bytes, n, READ_FLAGS | JSON_DECODE_INT_AS_REAL, je);
+    if (v) wholes_to_integers(v);
+    return v;
+}
+
+/* The text once more without its lone surrogates; NULL when they are not what is wrong with it. */
+static json_t *read_mended(const char *bytes, size_t n, const char *what, json_error_t *je)
+{
+    static atomic_int warnings;
+    long count;
+    char *mended = surrogates_mended(bytes, n, &count);
+    json_t *v = mended ? read_text(mended, n, je) : NULL;
+    free(mended);
+    if (v && atomic_fetch_add(&warnings, 1) < WARNINGS_MAX)
+        log_warn("%s: %ld lone surrogate%s (half a character each) read as U+FFFD", what, count,
+                 count > 1 ? "s" : "");
+    return v;
+}
+
 json_t *json_read_bytes(const char *bytes, size_t n, const char *what, struct err *e)
 {
     json_error_t je;
     if (check_memory(bytes, n, what, e)) return NULL;
-    json_t *v = json_loadb(bytes, n, READ_FLAGS, &je);
+    json_t *v = read_text(bytes, n, &je);
+    if (!v && strstr(je.text, "invalid Unicode")) v = read_mended(bytes, n, what, &je);
     if (v) return v;
-    if (json_error_code(&je) == json_error_numeric_overflow) {
-        /* Hugging Face writes 1000000000000000019884624838656 for "no limit": that becomes a real. */
-        v = json_loadb(bytes, n, READ_FLAGS | JSON_DECODE_INT_AS_REAL, &je);
-        if (v) wholes_to_integers(v);
-        if (v) return v;
-    }
     bool cut =
         json_error_code(&je) == json_error_premature_end_of_input || strstr(je.text, "near end of file");
     const char *hint = cut ? "; is it cut short?" : "";

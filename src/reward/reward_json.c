@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "base/json.h"
 #include "reward/reward_int.h"
 
 static const struct reward_param json_params[] = {
@@ -44,15 +45,15 @@ static void json_score(const struct reward_input *in, struct reward_result *out)
     const char *type = param_text(in->params, json_params, "type");
     const json_t *required = param_json(in->params, json_params, "required");
     struct said said;
-    json_error_t error;
+    struct err e = {0};
     if (!said_read(in, &said, out)) return;
     fence_cut(&said);
-    json_t *v = json_loadb(said.p, said.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    json_t *v = json_read_bytes(said.p, said.n, "the answer", &e);
     const char *key = missing_key(v, required);
     reward_step(in, "formula", "1 where it is JSON of type %s with the %zu keys required, else 0", type,
                 json_array_size(required));
     if (!v)
-        reward_give(out, 0, "no JSON: line %d: %.150s", error.line, error.text);
+        reward_give(out, 0, "no JSON: %.250s", e.msg);
     else if ((strcmp(type, "object") == 0 && !json_is_object(v)) ||
              (strcmp(type, "array") == 0 && !json_is_array(v)))
         reward_give(out, 0, "JSON, but no %s", type);
@@ -68,6 +69,7 @@ static const struct reward_example json_examples[] = {
     {"```json\n[1, 2]\n```", "{}", 1, true, NULL},
     {"{\"a\": 1} and more", "{}", 0, true, NULL},
     {"{'a': 1}", "{}", 0, true, NULL},
+    {"[\"\\ud83d\", 123456789012345678901]", "{}", 1, true, NULL}, /* as RFC 8259 has it, and Python */
     {"[1]", "{}", 0, true, "{\"type\":\"object\"}"},
     {"{\"a\": 1}", "{}", 0, true, "{\"required\":[\"a\",\"b\"]}"},
 };

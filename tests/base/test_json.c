@@ -42,6 +42,30 @@ static void malformed_text_is_refused_with_a_place(void **state)
     refused(deep, "depth");
 }
 
+/* Half a character, as Python writes it, becomes U+FFFD; pairs, escaped backslashes and what else is wrong
+ * stay. */
+static void lone_surrogates_are_replaced(void **state)
+{
+    (void)state;
+    static const char *const texts[][2] = {
+        {"\"a\\ud800b\"", "a\xEF\xBF\xBD"
+                          "b"},
+        {"\"\\uDC00\\ud83d\\ude00\\uD83D\"", "\xEF\xBF\xBD\xF0\x9F\x98\x80\xEF\xBF\xBD"},
+        {"\"\\ud800\\n\\u0041\"", "\xEF\xBF\xBD\nA"},
+        {"\"\\\\ud800 \\ud800\"", "\\ud800 \xEF\xBF\xBD"}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        json_t *v = parse(texts[i][0]);
+        assert_string_equal(json_string_value(v), texts[i][1]);
+        json_decref(v);
+    }
+    json_t *list = parse("[\"\\ud800\", 1000000000000000019884624838656]");
+    assert_true(json_is_real(json_array_get(list, 1)));
+    json_decref(list);
+    refused("\"\\ud800", "column");
+    refused("\"\\ud8zz\"", "column");
+    refused("[\"\\ud800\", }", "column");
+}
+
 static void fields_are_checked_by_type(void **state)
 {
     (void)state;
@@ -159,6 +183,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(malformed_text_is_refused_with_a_place),
+        cmocka_unit_test(lone_surrogates_are_replaced),
         cmocka_unit_test(fields_are_checked_by_type),
         cmocka_unit_test(integers_beyond_64_bits_are_reals_and_the_rest_stay_integers),
         cmocka_unit_test(text_keeps_order_digits_and_utf8),
