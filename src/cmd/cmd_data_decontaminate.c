@@ -50,8 +50,8 @@ struct decontaminate_job {
     struct benchmark list[BENCHMARKS_MAX];
     size_t n;
     bool cleanup;
-    const char *column;
-    long rows, kept;
+    struct row_texts texts;
+    long kept;
 };
 
 /* NAME=DATASET[:COLUMN]; all its splits count. */
@@ -62,6 +62,7 @@ static int benchmark_read(struct benchmark *b, const char *spec, int n_words, st
         return err_usage(e, "benchmarks: '%s' is not NAME=DATASET or NAME=DATASET:COLUMN", spec);
     char *path = alloc_str(equals + 1), *colon = strrchr(path, ':');
     if (colon) *colon = 0;
+    struct row_texts texts = {.column = colon ? colon + 1 : NULL};
     struct dataset d;
     struct str text;
     size_t i;
@@ -73,10 +74,10 @@ static int benchmark_read(struct benchmark *b, const char *spec, int n_words, st
     json_array_foreach(d.rows, i, row)
     {
         if (rc) break;
-        rc = row_text(row, colon ? colon + 1 : NULL, &text, e);
-        if (rc) row_wrap(&d.places[i], e);
+        rc = row_texts_next(&texts, row, &d.places[i], &text, e);
         if (!rc) run_set_add(b->runs, text.p, text.len);
     }
+    if (!rc) rc = row_texts_end(&texts, "are no part of the benchmark", e);
     if (d.rows) dataset_release(&d);
     str_release(&text);
     free(path);
@@ -92,8 +93,7 @@ static int row_check(struct decontaminate_job *j, json_t *row, const struct row_
     str_init(&shared, 1024);
     str_init(&key, 512);
     json_t *marked = json_copy(row);
-    int rc = row_text(row, j->column, &text, e);
-    if (rc) row_wrap(place, e);
+    int rc = row_texts_next(&j->texts, row, place, &text, e);
     for (size_t i = 0; i < j->n && !rc; i++) {
         struct benchmark *b = &j->list[i];
         str_clear(&shared);
@@ -132,9 +132,9 @@ static int rows_check(struct decontaminate_job *j, struct conf *c, struct err *e
         {
             if (!rc) rc = row_check(j, row, &list.places[i], &out, e);
         }
+        if (!rc) rc = row_texts_end(&j->texts, "share nothing", e);
         rc = lines_close(&out, rc, e);
     }
-    j->rows = (long)json_array_size(list.rows);
     row_list_release(&list);
     rows_release(&source);
     return rc;
@@ -143,7 +143,7 @@ static int rows_check(struct decontaminate_job *j, struct conf *c, struct err *e
 static int decontaminate_run(struct conf *c, struct err *e)
 {
     struct decontaminate_job j = {.cleanup = conf_bool(c, "cleanup"),
-                                  .column = conf_str(c, "problem_column")};
+                                  .texts.column = conf_str(c, "problem_column")};
     const char *const *specs;
     size_t n = conf_list(c, "benchmarks", &specs);
     int words = (int)conf_int(c, "ngram_size");
@@ -155,7 +155,7 @@ static int decontaminate_run(struct conf *c, struct err *e)
         free(j.list[i].name);
         run_set_free(j.list[i].runs);
     }
-    if (!rc) log_info("%ld of %ld rows are clean", j.kept, j.rows);
+    if (!rc) log_info("%ld of %ld rows are clean", j.kept, j.texts.rows);
     return rc;
 }
 

@@ -49,6 +49,7 @@ static void job_release(struct dedup_job *j)
 
 static int texts_read(struct dedup_job *j, const char *column, struct err *e)
 {
+    struct row_texts all = {.column = column};
     struct str text;
     int rc = 0;
     str_init(&text, 0);
@@ -56,12 +57,11 @@ static int texts_read(struct dedup_job *j, const char *column, struct err *e)
     j->texts = alloc_zero(j->n + 1, sizeof *j->texts);
     j->of = alloc_zero(j->n + 1, sizeof *j->of);
     for (size_t i = 0; i < j->n && !rc; i++) {
-        rc = row_text(json_array_get(j->list.rows, i), column, &text, e);
-        if (rc) row_wrap(&j->list.places[i], e);
+        rc = row_texts_next(&all, json_array_get(j->list.rows, i), &j->list.places[i], &text, e);
         j->texts[i] = alloc_strn(text.p, text.len);
     }
     str_release(&text);
-    return rc;
+    return rc ? rc : row_texts_end(&all, "stay", e);
 }
 
 static json_t *place_json(const struct row_place *p)
@@ -115,7 +115,7 @@ const struct cmd cmd_data_dedup = {
     .details =
         "A row repeats another when their words are the same, or nearly: when the sets of their runs "
         "of\nngram_size words have a Jaccard similarity of at least threshold. Case and white space do "
-        "not count.\nThe first of several copies stays.\n\n"
+        "not count.\nThe first of several copies stays; so do\nrows without text, which are counted.\n\n"
         "  openr1 data dedup rows.jsonl --column problem --out once.jsonl --removed twice.jsonl",
     .tables = dedup_tables,
     .run = dedup_run,

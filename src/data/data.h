@@ -121,8 +121,19 @@ int pack_bfd(const int *lengths, int n, int max_length, int *bins);
 /* ---- what a row says (row_text.c) --------------------------------------------------------------------- */
 
 /* The column's text, messages joined by newlines, into out (cleared first); column NULL: the first of the
- * usual ones that is there. */
+ * usual ones that is there. 1, and out stays empty: null, or there is no such column; -1: something else. */
 int row_text(const json_t *row, const char *column, struct str *out, struct err *e);
+/* The same for the rows of a dataset one after the other: a row without text is counted, one of another type
+ * is an error that names its place. */
+struct row_texts {
+    const char *column;
+    long rows, without;
+    struct row_place first; /* of those without */
+};
+int row_texts_next(struct row_texts *t, const json_t *row, const struct row_place *place, struct str *out,
+                   struct err *e);
+/* Behind the last one: an error when none had text; says how many had none, and what `becomes` of them. */
+int row_texts_end(const struct row_texts *t, const char *becomes, struct err *e);
 
 /* ---- copies: of a benchmark (contaminate.c), of an earlier text (dedup.c) ------------------------------ */
 

@@ -123,6 +123,7 @@ int rows_load(struct rows *r, const struct dataset_name *from, struct row_list *
     return 0;
 }
 
+/* Every row gets all of them: one that a row does not have is null there. */
 static json_t *pick_columns(json_t *row, const json_t *columns)
 {
     json_t *out = json_object(), *name;
@@ -130,7 +131,7 @@ static json_t *pick_columns(json_t *row, const json_t *columns)
     json_array_foreach(columns, i, name)
     {
         json_t *value = json_object_get(row, json_string_value(name));
-        if (value) json_object_set(out, json_string_value(name), value);
+        json_object_set(out, json_string_value(name), value ? value : json_null());
     }
     return out;
 }
@@ -202,6 +203,28 @@ static bool same_columns(const json_t *a, const json_t *b)
     return true;
 }
 
+/* A column that no row has is a misspelt one. */
+static int columns_there(const struct row_list *rows, const struct part *p, struct err *e)
+{
+    size_t i, k;
+    const json_t *row, *name;
+    json_array_foreach((json_t *)p->columns, i, name)
+    {
+        bool found = json_array_size(rows->rows) == 0;
+        if (!json_is_string(name))
+            return err_usage(e, "dataset_mixture: columns[%zu] of %s must be a text", i, p->from.id);
+        json_array_foreach(rows->rows, k, row)
+        {
+            found = found || json_object_get(row, json_string_value(name));
+            if (found) break;
+        }
+        if (!found)
+            return err_set(e, "dataset_mixture: no row of %s has a column '%s'", p->from.id,
+                           json_string_value(name));
+    }
+    return 0;
+}
+
 /* ---- a mixture -------------------------------------------------------------------------------------- */
 
 static int mixture_add(const json_t *entry, size_t index, uint64_t seed, struct rows *r, struct row_list *all,
@@ -210,6 +233,10 @@ static int mixture_add(const json_t *entry, size_t index, uint64_t seed, struct 
     struct part p;
     struct row_list rows, kept;
     if (part_read(entry, index, &p, e) || rows_load(r, &p.from, &rows, e)) return -1;
+    if (columns_there(&rows, &p, e)) {
+        row_list_release(&rows);
+        return -1;
+    }
     struct rng_at at = {.seed = seed, .purpose = RNG_SHUFFLE, .sequence = (uint32_t)index + 1};
     size_t n = json_array_size(rows.rows);
     size_t keep = (size_t)floor((double)n * p.weight);

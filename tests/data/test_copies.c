@@ -137,7 +137,9 @@ static void says(const char *row_text_json, const char *column, const char *want
     struct str s;
     json_t *row = json_loads(row_text_json, 0, NULL);
     str_init(&s, 0);
-    int rc = row_text(row, column, &s, &e);
+    struct row_texts all = {.column = column};
+    int rc = row_texts_next(&all, row, &(struct row_place){"f.jsonl", 1}, &s, &e);
+    if (!rc) rc = row_texts_end(&all, "stay", &e);
     const char *got = rc ? e.msg : s.p;
     if (!strstr(got, want)) fail_msg("'%s' does not say '%s'", got, want);
     str_release(&s);
@@ -152,7 +154,9 @@ static void a_row_says_its_column_or_the_usual_one(void **state)
     says("{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"from\":\"gpt\",\"value\":\"b\"}]}", NULL,
          "a\nb");
     says("{\"x\":1}", NULL, "name one");
-    says("{\"x\":1}", "x", "column x must hold");
+    says("{\"x\":null}", "x", "f.jsonl: no row has text in column x");
+    says("{\"text\":null,\"messages\":[{\"content\":\"a\"}]}", NULL, "a");
+    says("{\"x\":1}", "x", "f.jsonl:1: column x is an integer; text or messages");
 }
 
 int main(void)

@@ -26,7 +26,25 @@ check --benchmarks nine=bench.jsonl --ngram_size 13 --out m.jsonl || fail 13
 ! check --benchmarks bench.jsonl || fail "a benchmark without a name"
 grep -q 'NAME=DATASET' log || fail "what a benchmark is"
 ! check --problem_column text --benchmarks b=bench.jsonl || fail column
-grep -q 'a.jsonl:1: column text' log || fail "the row is not named"
+grep -q 'a.jsonl: no row has text in column text' log || fail "the column is not named"
+
+# Rows without text stay and are counted; what is neither text nor messages is an error that names its place.
+{ cat a.jsonl; echo '{"problem":null,"id":4}'; echo '{"id":5}'; } >holes.jsonl
+"$OPENR1" data dedup holes.jsonl --out once.jsonl 2>log || fail "dedup of holes"
+[ "$(grep -c . once.jsonl)" = 4 ] || fail "rows without text are no copies of each other"
+grep -q '2 of 5 rows have no text in column .* (the first: holes.jsonl, line 4) and stay' log || fail counted
+"$OPENR1" data decontaminate holes.jsonl --benchmarks b=holes.jsonl --cleanup --out clean.jsonl 2>log ||
+  fail "decontaminate of holes"
+[ "$(grep -c . clean.jsonl)" = 2 ] || fail "rows without text are clean"
+grep -q '2 of 5 rows .* are no part of the benchmark' log || fail "not counted in the benchmark"
+{ cat a.jsonl; echo '{"problem":7}'; } >seven.jsonl
+for command in dedup 'decontaminate --benchmarks b=bench.jsonl'; do
+  # shellcheck disable=SC2086
+  ! "$OPENR1" data ${command%% *} seven.jsonl ${command#"${command%% *}"} >out 2>log || fail "$command"
+  grep -q 'seven.jsonl:4: column problem is an integer; text or messages are wanted' log || fail "$command"
+done
+! "$OPENR1" data dedup a.jsonl --column promt 2>log || fail "a column that is not there"
+grep -q 'a.jsonl: no row has text in column promt' log || fail "the misspelt column is not named"
 
 cat >mix.yaml <<'END'
 dataset_mixture:
@@ -42,6 +60,12 @@ END
 "$OPENR1" data mix --config mix.yaml --out again.jsonl --test_out t.jsonl 2>log || fail again
 cmp mixed.jsonl again.jsonl
 ! "$OPENR1" data mix --config mix.yaml 2>log || fail "rows held out to nowhere"
+mix() { # COLUMNS
+  "$OPENR1" data mix --dataset_mixture '{"datasets":[{"id":"holes.jsonl","columns":['"$1"']}]}' 2>log
+}
+[ "$(mix '"problem"' | grep -c '^{"problem":null}$')" = 2 ] || fail "a column is missing in its rows"
+! mix '"problem","promt"' || fail "a column that no row has"
+grep -q "no row of holes.jsonl has a column 'promt'" log || fail "the column is not named"
 
 "$OPENR1" data stats a.jsonl >stats 2>log || fail stats
 want='"rows":3,"columns":{"problem":{"text":3},"id":{"number":3}},"forms":{"none":3},"repeats":1'

@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     e = (struct err){0};
     CHECK(prompt_encode(row, &prompt, &ids, &e) == 0 || e.msg[0], "a prompt refused without a message");
     e = (struct err){0};
-    CHECK(row_text(row, NULL, &text, &e) == 0 || e.msg[0], "a text refused without a message");
+    CHECK(row_text(row, NULL, &text, &e) >= 0 || e.msg[0], "a text refused without a message");
     str_release(&text);
     ids_release(&ids);
     json_decref(row);
