@@ -1,15 +1,6 @@
 # The program from outside: help, version, unknown words, exit statuses, a full disk on standard output.
-set -u
-bad=0
-say() { echo "FAILED: $*"; bad=1; }
-expect() { # STATUS PATTERN COMMAND...: exit status and a pattern in what both streams say
-  want=$1 pattern=$2
-  shift 2
-  text=$("$@" 2>&1)
-  got=$?
-  [ "$got" = "$want" ] || say "$* exits $got, not $want: $text"
-  printf '%s\n' "$text" | grep -q -e "$pattern" || say "$* does not say $pattern: $text"
-}
+. "$OPENR1_SOURCE/tests/e2e/share/expect.sh"
+call() { "$@"; }
 expect 0 '^openr1 [0-9.]* (' "$OPENR1" --version
 expect 0 '^  completion ' "$OPENR1" --help
 expect 0 '^  completion ' "$OPENR1" help
@@ -29,9 +20,8 @@ if command -v groff >/dev/null; then
 fi
 
 if [ -e /dev/full ]; then
-  "$OPENR1" --help >/dev/full 2>/tmp/openr1-full.$$ && say "a full disk on standard output goes unnoticed"
-  grep -q 'standard output: No space left' /tmp/openr1-full.$$ || say "the full disk is not told"
-  rm -f /tmp/openr1-full.$$
+  "$OPENR1" --help >/dev/full 2>"$tmp/full" && say "a full disk on standard output goes unnoticed"
+  grep -q 'standard output: No space left' "$tmp/full" || say "the full disk is not told"
 fi
 [ -z "$("$OPENR1" --help 2>/dev/null | true)" ] || say "output after a closed pipe"
 

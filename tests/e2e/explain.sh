@@ -50,4 +50,10 @@ for wrong in "--completion x --examples" "--jsonl f --completion x" "--jsonl f -
 done
 
 # The column "id" is a column like others: without it no problem of the IOI is judged.
-openr1 reward ioi_code --examples | grep -q '"id":"twice".*"rewards":\[1.0\]' || fail "ioi_code lost its id"
+cat >"$tmp/seven" <<'PROGRAM'
+#!/bin/sh
+read -r line
+case $line in *'"id":["seven"]'*) echo '{"rewards":[7]}' ;; esac
+PROGRAM
+chmod +x "$tmp/seven"
+[ "$(openr1 reward "$tmp/seven" --completion x --row '{"id":"seven"}')" = 7.0 ] || fail "a row loses its id"

@@ -2,20 +2,9 @@
 # `openr1 generate` from outside, on a tiny model: records keep order and id, the same keys give the same
 # draws whatever the limits, mistakes are told and cost their own record, and what an interruption leaves is
 # gone on with, to the same bytes.
-set -u
-bad=0
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-say() { echo "FAILED: $*"; bad=1; }
+. "$OPENR1_SOURCE/tests/e2e/share/expect.sh"
 run() { "$OPENR1" generate --model "$tmp/model" "$@" 2>"$tmp/text" || say "$* : $(cat "$tmp/text")"; }
-expect() { # STATUS PATTERN ARGUMENTS...
-  want=$1 pattern=$2
-  shift 2
-  text=$("$OPENR1" generate "$@" 2>&1)
-  got=$?
-  [ "$got" = "$want" ] || say "$* exits $got, not $want: $text"
-  printf '%s\n' "$text" | grep -q -e "$pattern" || say "$* does not say $pattern: $text"
-}
+call() { "$OPENR1" generate "$@"; }
 golden=$OPENR1_SOURCE/tests/golden/models/llama_plain
 # 97 tokens: <|end|>, <pad>, and 95 characters
 upper='ABCDEFGHIJKLMNOPQRSTUVWXYZ' lower='abcdefghijklmnopqrstuvwxyz'

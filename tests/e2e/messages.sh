@@ -1,19 +1,8 @@
 #!/bin/sh
 # What a new user meets first: a wrong word, a missing or damaged file. Each message names it and says what to
 # do; a run that cannot start leaves no folder.
-set -u
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+. "$OPENR1_SOURCE/tests/e2e/share/expect.sh"
 cd "$tmp" || exit 2
-bad=0
-expect() { # STATUS PATTERN ARGUMENTS...
-  want=$1 pattern=$2
-  shift 2
-  text=$("$OPENR1" "$@" 2>&1)
-  got=$?
-  [ "$got" = "$want" ] || { echo "FAILED: $* exits $got, not $want: $text"; bad=1; }
-  printf '%s\n' "$text" | grep -q -e "$pattern" || { echo "FAILED: $* does not say $pattern: $text"; bad=1; }
-}
 "$OPENR1" init --config "$OPENR1_SOURCE/recipes/tiny-smoke/init.yaml" --out base 2>log &&
   "$OPENR1" data make chain --count 8 --out d.jsonl 2>log || { cat log; exit 1; }
 few="--dataset_name d.jsonl --per_device_train_batch_size 4 --save_steps 1 --max_steps 3"
@@ -57,7 +46,7 @@ expect 1 'absent.jsonl: no such file or folder' sft --model_name_or_path run/mod
 head -c 500 d.jsonl >cut.jsonl
 expect 1 'cut.jsonl:[0-9]*: .*is it cut short?' sft --model_name_or_path run/model --dataset_name cut.jsonl \
   --output_dir new
-[ ! -e new ] || { echo "FAILED: a run that could not start has left a folder"; bad=1; }
+[ ! -e new ] || say "a run that could not start has left a folder"
 for file in model.safetensors tokenizer.json config.json; do
   rm -rf cut
   cp -r run/model cut
@@ -87,7 +76,7 @@ for file in model.safetensors optimizer.safetensors resume.json; do
   expect 1 "remove half/checkpoint-2, .*$file: .*cut short?" sft --config half/config.yaml --output_dir half
   rm -rf half/checkpoint-2
   expect 0 'resumed from half/checkpoint-1' sft --config half/config.yaml --output_dir half
-  cmp half/metrics.jsonl run/metrics.jsonl || { echo "FAILED: another log"; bad=1; }
+  cmp half/metrics.jsonl run/metrics.jsonl || say "another log"
 done
 # One changed byte of the optimiser's moments.
 rm -rf half
@@ -101,7 +90,7 @@ expect 3 'half/checkpoint-2: the hash of optimizer.safetensors' \
 # A resolved configuration given back is no cause for a warning about keys that had no use.
 rm -rf half
 expect 0 'train_runtime' sft --config run/config.yaml --output_dir half
-printf '%s\n' "$text" | grep -q 'not used' && { echo "FAILED: $text"; bad=1; }
+printf '%s\n' "$text" | grep -q 'not used' && say "$text"
 rm -rf half
 cp -r run half
 sed -i 's/finished/running/' half/run_state.json
@@ -112,5 +101,5 @@ expect 3 'metrics.jsonl: .*restore it, or begin' sft --config half/config.yaml -
 printf '{"prompt":"1","solution":"\\u001b[31mred"}\n' >red.jsonl
 "$OPENR1" grpo --model_name_or_path run/model --dataset_name red.jsonl --output_dir red \
   --reward_funcs accuracy --max_steps 1 --max_completion_length 4 2>log >out || { cat log; bad=1; }
-grep -q 'its solution: ?\[31mred' log || { echo "FAILED: $(cat log)"; bad=1; }
+grep -q 'its solution: ?\[31mred' log || say "$(cat log)"
 exit $bad

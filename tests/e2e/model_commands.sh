@@ -1,19 +1,8 @@
 # logits, grad, convert and inspect from outside: PyTorch values, equal bits by every way, messages, statuses.
-set -u
-bad=0
+. "$OPENR1_SOURCE/tests/e2e/share/expect.sh"
 golden=$OPENR1_SOURCE/tests/golden
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-say() { echo "FAILED: $*"; bad=1; }
 run() { "$OPENR1" "$@" >"$tmp/text" 2>&1 || say "$* : $(cat "$tmp/text")"; }
-expect() { # STATUS PATTERN COMMAND...
-  want=$1 pattern=$2
-  shift 2
-  text=$("$@" 2>&1)
-  got=$?
-  [ "$got" = "$want" ] || say "$* exits $got, not $want: $text"
-  printf '%s\n' "$text" | grep -q -e "$pattern" || say "$* does not say $pattern: $text"
-}
+call() { "$@"; }
 same() { cmp "$1" "$2" || say "$1 and $2 differ"; }
 
 for folder in "$golden"/models/*; do

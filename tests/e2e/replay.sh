@@ -2,20 +2,9 @@
 # `openr1 replay`: a run gives the same bits again, from its start or a checkpoint, on other threads and
 # kernels; what was changed since is named: a record, the configuration, an input, a file of a model; two runs
 # are told apart at the step and the thing in which they first part.
-set -u
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+. "$OPENR1_SOURCE/tests/e2e/share/expect.sh"
 cd "$tmp" || exit 2
-bad=0
-say() { echo "FAILED: $*"; bad=1; }
-expect() { # STATUS PATTERN ARGUMENTS...
-  want=$1 pattern=$2
-  shift 2
-  text=$("$OPENR1" replay "$@" 2>&1)
-  got=$?
-  [ "$got" = "$want" ] || say "replay $* exits $got, not $want: $text"
-  printf '%s\n' "$text" | grep -q -e "$pattern" || say "replay $* does not say $pattern: $text"
-}
+call() { "$OPENR1" replay "$@"; }
 "$OPENR1" init --out base --alphabet '0123456789+-= ' --special '<|end|>' \
   --model_config '{"model_type": "llama", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
   "num_key_value_heads": 1, "intermediate_size": 64, "max_position_embeddings": 64, "rms_norm_eps": 1e-5,

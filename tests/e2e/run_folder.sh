@@ -1,20 +1,8 @@
 #!/bin/sh
 # Where a run may lie: not on what it is made from, but in its folder; what it is made from is in the
 # manifest, an adapter's base too.
-set -u
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+. "$OPENR1_SOURCE/tests/e2e/share/expect.sh"
 cd "$tmp" || exit 2
-bad=0
-say() { echo "FAILED: $*"; bad=1; }
-expect() { # STATUS PATTERN ARGUMENTS...
-  want=$1 pattern=$2
-  shift 2
-  text=$("$OPENR1" "$@" 2>&1)
-  got=$?
-  [ "$got" = "$want" ] || say "$* exits $got, not $want: $text"
-  printf '%s\n' "$text" | grep -q -e "$pattern" || say "$* does not say $pattern: $text"
-}
 "$OPENR1" init --config "$OPENR1_SOURCE/recipes/tiny-smoke/init.yaml" --out base 2>log &&
   "$OPENR1" data make chain --count 8 --out d.jsonl 2>log || { cat log; exit 1; }
 few="--dataset_name d.jsonl --per_device_train_batch_size 4 --save_steps 1 --max_steps 3"

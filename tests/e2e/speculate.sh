@@ -1,19 +1,8 @@
 #!/bin/sh
 # Speculative decoding from outside: whatever drafts, the same bytes; what was accepted is told; who cannot
 # draft is told why.
-set -u
-bad=0
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-say() { echo "FAILED: $*"; bad=1; }
-expect() { # STATUS PATTERN ARGUMENTS...
-  want=$1 pattern=$2
-  shift 2
-  text=$("$OPENR1" generate --prompt x "$@" 2>&1)
-  got=$?
-  [ "$got" = "$want" ] || say "$* exits $got, not $want: $text"
-  printf '%s\n' "$text" | grep -q -e "$pattern" || say "$* does not say $pattern: $text"
-}
+. "$OPENR1_SOURCE/tests/e2e/share/expect.sh"
+call() { "$OPENR1" generate --prompt x "$@"; }
 make_model() { # NAME CONFIG ALPHABET SEED
   "$OPENR1" init --model_config "$2" --alphabet "$3" --random_weights float32 --seed "$4" --out "$tmp/$1" \
     2>"$tmp/text" || { cat "$tmp/text"; exit 1; }
