@@ -211,8 +211,9 @@ struct tensor *op_scale_run(struct tape *t, struct tensor *x, float factor);
 /* Both are fleeting. */
 struct tensor *op_swiglu_run(struct tape *t, struct tensor *gate, struct tensor *up);
 struct tensor *op_geglu_run(struct tape *t, struct tensor *gate, struct tensor *up);
-/* In x's memory: nothing may read x afterwards. Rows of x hold heads side by side [N, heads*hd]; positions come from the batch. Pairs are (i, i + hd/2), or
- * interleaved, (2i, 2i+1); the result's halves are the pairs' first and second elements in either case.
+/* In x's memory: nothing may read x afterwards. Rows of x hold heads side by side [N, heads*hd]; positions
+ * come from the batch. Pairs are (i, i + hd/2), or interleaved, (2i, 2i+1); the result's halves are the
+ * pairs' first and second elements in either case.
  * inv_freq[hd/2]; cos and sin are formed in double (fmath.h) from float angle products, rounded to float,
  * times attn_factor (as transformers does it). The table is made once per batch and kept by the tape. */
 struct rope {

@@ -89,7 +89,8 @@ static const float *rmsnorm_scale(struct tape *t, const struct weight *w)
 }
 
 /* What the node of y holds, but for struct node. */
-static void rmsnorm_fill(struct tape *t, struct rmsnorm_node *n, struct tensor *x, struct weight *w, float eps)
+static void rmsnorm_fill(struct tape *t, struct rmsnorm_node *n, struct tensor *x, struct weight *w,
+                         float eps)
 {
     CHECK(w->rows == 1 && x->cols % w->cols == 0, "%s [%d, %d] over x [%d, %d]", w->name, w->rows, w->cols,
           x->rows, x->cols);
@@ -114,8 +115,8 @@ struct tensor *op_rmsnorm_run(struct tape *t, struct tensor *x, struct weight *w
 struct tensor *op_rmsnorm_fleeting(struct tape *t, struct tensor *x, struct weight *w, float eps)
 {
     struct tensor *y = tape_result_fleeting(t, x->rows, x->cols, x->wants_grad || w->grad);
-    rmsnorm_fill(t, tape_node_fleeting(t, sizeof(struct rmsnorm_node), y, rmsnorm_backward, rmsnorm_make), x, w,
-                 eps);
+    struct rmsnorm_node *n = tape_node_fleeting(t, sizeof *n, y, rmsnorm_backward, rmsnorm_make);
+    rmsnorm_fill(t, n, x, w, eps);
     tape_data(t, y); /* backward wants r, whether or not somebody reads y */
     return y;
 }
