@@ -238,10 +238,12 @@ static size_t is_behind(const char *s, size_t n, size_t i)
     static const char *const verbs[] = {" is ", " are ", " be ", " has ", " have "};
     size_t end = line_end(s, n, i), at = 0;
     if (end - i > 200) end = i + 200;
-    for (size_t k = i; k + 4 <= end; k++) {
-        if (s[k] == '.' && isspace((unsigned char)s[k + 1])) break;
-        for (size_t v = 0; s[k] == ' ' && v < sizeof verbs / sizeof *verbs; v++)
-            if (strncmp(s + k, verbs[v], strlen(verbs[v])) == 0) at = k + strlen(verbs[v]);
+    for (size_t k = i; k < end; k++) {
+        if (s[k] == '.' && k + 1 < end && isspace((unsigned char)s[k + 1])) break;
+        for (size_t v = 0; s[k] == ' ' && v < sizeof verbs / sizeof *verbs; v++) {
+            size_t length = strlen(verbs[v]);
+            if (length <= end - k && strncmp(s + k, verbs[v], length) == 0) at = k + length;
+        }
     }
     return at;
 }

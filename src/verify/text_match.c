@@ -85,7 +85,7 @@ static bool says_none(const struct words *w)
     int i = 0, n = w->n;
     while (i < n && word_in(w->word[i], before)) i++;
     if (n && word_in(w->word[n - 1], before)) n--;
-    if (i == n || strcmp(w->word[i++], "no") != 0) return false;
+    if (i >= n || strcmp(w->word[i++], "no") != 0) return false;
     while (i < n && word_in(w->word[i], kinds) && i + 1 < n) i++;
     return i + 1 == n && word_in(w->word[i], things);
 }
