@@ -68,24 +68,26 @@ static int read_done(struct sift *s, struct err *e)
     return failed;
 }
 
+/* Rows of the same identity are gone on from, whatever the keys say: anew they would be the same. */
 static int begin(struct sift *s, struct err *e)
 {
-    struct conf *c = s->t.conf;
     json_t *own = identity(s, e), *there = NULL;
     int failed = own ? file_mkdirs(s->t.dir, e) : -1;
-    bool anew = conf_bool(c, "overwrite_output_dir") || !file_exists(s->all_path);
-    if (!failed && !anew && file_exists(s->state_path)) {
+    if (!failed) failed = trainer_lock(&s->t, e);
+    bool rows = file_exists(s->all_path);
+    if (!failed && rows && file_exists(s->state_path)) {
         there = json_read_file(s->state_path, e);
         failed = there ? 0 : -1;
     }
-    if (!failed && !anew && !json_equal(own, there))
+    bool same = rows && json_equal(own, there);
+    if (!failed && rows && !same && !conf_bool(s->t.conf, "overwrite_output_dir"))
         failed =
             err_usage(e,
                       "%s holds rows of another configuration, model or dataset; give another output_dir, "
                       "or overwrite_output_dir: true",
                       s->t.dir);
-    if (!failed && anew && file_exists(s->all_path)) failed = file_remove_tree(s->all_path, e);
-    if (!failed && anew) failed = json_write_file(own, s->state_path, e);
+    if (!failed && rows && !same) failed = file_remove_tree(s->all_path, e);
+    if (!failed && !same) failed = json_write_file(own, s->state_path, e);
     json_decref(own);
     json_decref(there);
     return failed ? -1 : read_done(s, e);

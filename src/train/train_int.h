@@ -301,6 +301,8 @@ struct trainer {
  * algorithm reads its data, sets steps_per_epoch and max_micro, and calls trainer_plan. Then trainer_go does
  * the rest: dry run, start or resume, all steps, the final model. */
 int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *hooks, struct err *e);
+/* output_dir is this process's until it ends, or an error. */
+int trainer_lock(struct trainer *t, struct err *e);
 void trainer_release(struct trainer *t);
 /* t->plan by t->settings. */
 void trainer_plan(struct trainer *t);

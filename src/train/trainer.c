@@ -300,13 +300,13 @@ static int decide(struct trainer *t, const struct rows *data, char **from, struc
 
 /* Two processes in one folder would spoil each other's files. The lock goes with the process, however it
  * ends. */
-static int lock_folder(struct trainer *t, struct err *e)
+int trainer_lock(struct trainer *t, struct err *e)
 {
     char *path = path_join(t->dir, ".lock");
     t->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     int failed = t->lock < 0 ? err_errno(e, "%s", path) : 0;
     if (!failed && flock(t->lock, LOCK_EX | LOCK_NB))
-        failed = err_set(e, "%s: another process is training in this folder", t->dir);
+        failed = err_set(e, "%s: another process is at work in this folder", t->dir);
     free(path);
     return failed;
 }
@@ -385,7 +385,7 @@ static int start(struct trainer *t, const struct rows *data, struct err *e)
     if (decided) return decided;
     model_hash(t->model, t->start_hash);
     int failed = file_mkdirs(t->dir, e);
-    if (!failed) failed = lock_folder(t, e);
+    if (!failed) failed = trainer_lock(t, e);
     if (!failed) failed = run_sweep(t->dir, e);
     if (!failed) failed = take_memory(t, e);
     if (!failed && from) {

@@ -56,10 +56,14 @@ cp -r "$tmp/rates" "$tmp/cut"
 head -c 9000 "$tmp/rates/rows.jsonl" >"$tmp/cut/rows.jsonl"
 rates "$tmp/cut" --pass_rate_min 0 --pass_rate_max 1 --prompts_per_step 7 || true
 grep -q 'rows of another configuration' "$tmp/err" || fail "pass_rate: another configuration"
-rates "$tmp/cut" --pass_rate_min 0 --pass_rate_max 1 --threads 1 || fail "$(cat "$tmp/err")"
+rates "$tmp/cut" --pass_rate_min 0 --pass_rate_max 1 --threads 1 --overwrite_output_dir true ||
+  fail "$(cat "$tmp/err")"
 grep -q 'goes on behind row [1-9]' "$tmp/err" || fail "pass_rate: $(cat "$tmp/err")"
 cmp "$tmp/rates/rows.jsonl" "$tmp/cut/rows.jsonl"
 cmp "$tmp/rates/filtered.jsonl" "$tmp/cut/filtered.jsonl"
+status=0
+(flock 9 && rates "$tmp/cut" --pass_rate_min 0 --pass_rate_max 1) 9>"$tmp/cut/.lock" || status=$?
+[ $status = 1 ] && grep -q 'another process is at work' "$tmp/err" || fail "pass_rate: two at once"
 status=0
 rates "$tmp/no" --pass_rate_min 0.5 --pass_rate_max 0.5 || status=$?
 [ $status = 2 ] && [ ! -e "$tmp/no" ] || fail "pass_rate: bounds that hold nothing"
