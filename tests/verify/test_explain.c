@@ -178,7 +178,7 @@ static const struct example examples[] = {
      "  found     behind \"answer is\" (plain text)\n"
      "  read as   B\n"
      "compare     choice A  with  choice B\n"
-     "passed      (B) (behind \"is\"): what stands before it decided\n"
+     "passed      (B) (closing formula): what stands before it decided\n"
      "passed      The answer is (B). (last line): what stands before it decided\n"
      "decided     wrong: another choice\n"},
     {"5", "<think>it is 5",
@@ -239,7 +239,7 @@ static void explanations_are_bounded(void **state)
         int n;
         const char *end, *says;
     } hostile[] = {
-        {"x^2+", 900, "1", "... (2702 nodes)\n"},
+        {"x^2+", 400, "1", "... (1202 nodes)\n"},
         {"(", 900, "", "decided"},
         {"\\sqrt{", 400, "2", "decided"},
         {"1,", 3000, "2", "... (3002 nodes)\n"},
