@@ -18,10 +18,10 @@ enum rng_purpose {
     RNG_BOOTSTRAP, /* intervals */
     RNG_DROPOUT,
     RNG_TEST,
-    RNG_NOISE,     /* on embeddings: step, sequence, position and column */
-    RNG_ROUND,     /* moments: step, 2 weight + part, element / 8 */
-    RNG_EVALUATE,  /* seed of the samples of an evaluation while training */
-    RNG_PREFLIGHT, /* seed of the samples before the first step, and which prompts they are of */
+    RNG_NOISE,           /* on embeddings: step, sequence, position and column */
+    RNG_ROUND,           /* moments: step, 2 weight + part, element / 8 */
+    RNG_EVALUATE,        /* seed of the samples of an evaluation while training */
+    RNG_PREFLIGHT,       /* seed of the samples before the first step, and which prompts they are of */
     RNG_ROUND_WEIGHT,    /* weights: step, weight, element / 8 */
     RNG_ROUND_REFERENCE, /* the reference model's when it is mixed: the same */
 };

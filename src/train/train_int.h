@@ -247,8 +247,8 @@ struct evaluation { /* when, and which checkpoint is the best: evaluation.c */
 /* What a run may change to need less memory. */
 struct settings {
     struct optim_opts optim;
-    int model;                                                /* model_load's flags */
-    enum { WHERE_NEEDED, ALWAYS, NEVER } checkpoints; /* gradient checkpointing */
+    int model;                                        /* model_load's flags */
+    enum { WHERE_NEEDED, ALWAYS, NEVER } checkpoints; /* of layers */
 };
 
 struct trainer {
