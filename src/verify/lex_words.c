@@ -324,15 +324,23 @@ bool lex_based(struct lexer *l, const char *digits, size_t k, size_t at)
     return true;
 }
 
-/* A number with a unit or a percent sign: 5~cm, 50\%; a remark (mod 7). */
-static bool is_measure(const char *words)
+/* A number with what belongs to it: 5~cm, 50\%, 4:30 p.m., 10th; a remark (mod 7). */
+static bool lex_measure(struct lexer *l, size_t from, size_t to, const char *words)
 {
     static const char *const mod[] = {"mod", "(mod", NULL};
-    size_t number = strspn(words, "0123456789.,"), unit = number + strspn(words + number, " ");
-    if (!number) return is_among(words, strcspn(words, " "), mod) && strpbrk(words, "0123456789");
-    if (!isdigit((unsigned char)words[number - 1])) return false;
-    return words[unit] && (names_unit(words + unit) || strcmp(words + unit, "%") == 0 ||
-                           (unit == number && is_ordinal(words + unit, strlen(words + unit))));
+    size_t number = strspn(words, "0123456789.,:"), gap = strspn(words + number, " ");
+    const char *rest = words + number + gap;
+    bool clock = memchr(words, ':', number) != NULL, ordinal = !gap && is_ordinal(rest, strlen(rest));
+    bool measure = number && isdigit((unsigned char)words[number - 1]) &&
+                   (half_of_day(rest) || (clock ? !*rest : *rest && (ordinal || names_unit(rest))));
+    bool formula = number ? strcmp(rest, "%") == 0
+                          : is_among(words, strcspn(words, " "), mod) && strpbrk(words, "0123456789");
+    if (!measure && !formula) return false;
+    l->at = lex_blanks(l, from);
+    bool digits = measure && to - l->at >= number && memcmp(l->s + l->at, words, number) == 0;
+    lex_range(l, digits ? l->at + number : to);
+    if (digits && *rest) lex_emit(l, T_TEXT, 0, rest);
+    return true;
 }
 
 /* "Infinity", "negative infinity" */
@@ -374,9 +382,8 @@ void lex_text(struct lexer *l, size_t from, size_t to)
                        c->kind == T_SET);
     if (lex_based(l, words, k, to + 1)) {
         /* FF_{16} */
-    } else if (is_measure(words)) {
-        l->at = from;
-        lex_range(l, to);
+    } else if (lex_measure(l, from, to, words)) {
+        /* 5 cm */
     } else if (words[0] == 0) {
         l->blank = true;
     } else if (means && !is_ordinal(words, k) && !is_unit_here(l, words, k, to + 1, SPELLED_UPRIGHT)) {

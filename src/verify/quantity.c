@@ -49,8 +49,7 @@ static void quantity_of(struct node *n, struct quantity *q)
 
 /* ---- times of the day ---------------------------------------------------------------------------------- */
 
-/* 'a' or 'p' for a.m. and p.m., in whatever spelling; 0. */
-static char half_of_day(const char *words)
+char half_of_day(const char *words)
 {
     char letters[4] = {0};
     size_t k = 0;

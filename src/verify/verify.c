@@ -140,16 +140,11 @@ static bool braces_kept(const char *s, size_t n)
     return true;
 }
 
-/* twelve, one hundred and five as a number, 4:30 p.m. as a time; else the words as they are. */
+/* twelve, one hundred and five as a number; else the words as they are. */
 static struct node *number_spelled(struct trial *t, struct node *words)
 {
     fmpq_t value;
-    const char *why;
     size_t n = strlen(words->name);
-    bool time = isdigit((unsigned char)words->name[0]) && strchr(words->name, ':');
-    struct node *clock = time ? math_parse(&t->w, words->name, n, STYLE_PLAIN, &why) : NULL;
-    if (clock && clock->kind == K_UNIT && clock->arg[0]->kind == K_RATIO) return clock;
-    if (t->w.over) return NULL;
     fmpq_init(value);
     size_t used = number_words(words->name, n, value);
     struct node *out = used && used == n ? node_num(&t->w, value) : words;

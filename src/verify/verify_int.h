@@ -262,6 +262,7 @@ void unit_release(struct unit *u);
 bool unit_ratio(const char *large, const char *small, fmpq_t out);
 bool units_sorted(void);
 bool unit_word_known(const char *s, size_t n); /* of two letters and more */
+char half_of_day(const char *words); /* a or p for a.m. and p.m. in any spelling; 0 (quantity.c) */
 bool unit_letter_known(const char *s);         /* the symbol of a unit that is one letter */
 
 /* ---- computing: expand.c, exact.c, modular.c, poly.c, numeric.c, breaks.c, bound.c ------------------- */
