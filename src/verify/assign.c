@@ -87,7 +87,7 @@ static struct node *one_name(struct judge *j, struct node *n)
     }
     struct node *like = node_of(j->w, K_SEQ, 0, NULL, 0);
     if (!like) return NULL;
-    like->rows = ',';
+    like->rows = n->rows == 'o' ? 'o' : ',';
     return assigned(j, first->arg[0], list_of(j, values, n->n, like));
 }
 

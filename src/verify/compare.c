@@ -219,6 +219,10 @@ static enum truth sequence_same(struct judge *j, struct node *g, struct node *a)
         judge_say(j, "%d parts, not %d", a->n, g->n);
         return NO;
     }
+    if ((g->op == 0 && g->rows == 'o' && is_tuple(a)) || (a->op == 0 && a->rows == 'o' && is_tuple(g))) {
+        judge_say(j, "a tuple against values of which each is one");
+        return NO;
+    }
     /* [1,3] and (1,3) are different intervals; [1,3] is no pair. */
     bool bracket_g = is_tuple(g) && (g->op == '[' || g->rows == ']'),
          bracket_a = is_tuple(a) && (a->op == '[' || a->rows == ']');
@@ -492,6 +496,29 @@ static struct node *named_point(struct judge *j, struct node *n, const struct no
     return label && tuple ? n->arg[1] : n;
 }
 
+/* Do two formulas differ where a case of n begins or ends, x < c? Points near it say nothing of c itself. */
+static bool edges_differ(struct judge *j, const struct node *n, struct node *g, struct node *a)
+{
+    struct names names = {0};
+    for (int i = 1; n->kind == K_CASES && i < n->n; i += 2) {
+        const struct node *rel = n->arg[i];
+        for (int k = 0; rel->kind == K_REL && k + 1 < rel->n; k++) {
+            bool left = rel->arg[k]->kind == K_SYM;
+            const struct node *letter = rel->arg[left ? k : k + 1];
+            struct node *edge = rel->arg[left ? k + 1 : k];
+            names.n = 0;
+            names_free_in(edge, &names);
+            if (letter->kind != K_SYM || names.n || !is_expression(edge)) continue;
+            struct node *x = node_replace(j->w, g, letter->name, edge),
+                        *y = node_replace(j->w, a, letter->name, edge);
+            if (x && y && equal_expression(j, x, y) == NO) return true;
+        }
+    }
+    for (int i = 0; i < n->n && n->kind != K_CASES && node_has(n, K_CASES); i++)
+        if (edges_differ(j, n->arg[i], g, a)) return true;
+    return false;
+}
+
 static enum truth by_kind(struct judge *j, struct node *g, struct node *a)
 {
     g = named_point(j, g, a);
@@ -539,7 +566,12 @@ static enum truth by_kind(struct judge *j, struct node *g, struct node *a)
         judge_say(j, "different kinds of answer");
         return NO;
     }
-    return equal_expression(j, g, a);
+    enum truth t = equal_expression(j, g, a);
+    if (t == YES && (edges_differ(j, g, g, a) || edges_differ(j, a, g, a))) {
+        judge_say(j, "another value where two cases meet");
+        return NO;
+    }
+    return t;
 }
 
 /* (\pm 1, 2) against a list of points: one for each sign. */

@@ -216,10 +216,15 @@ bool is_counted(const struct lexer *l, const char *s, size_t k)
 
 /* ---- separators ---------------------------------------------------------------------------------------- */
 
-static bool lex_separator(struct lexer *l, const char *words)
+static bool is_separator(const char *words)
 {
     static const char *const all[] = {"and", "or", ",", ", and", ",and", ", or", "&", "and/or", NULL};
-    if (!is_among(words, strlen(words), all)) return false;
+    return is_among(words, strlen(words), all);
+}
+
+static bool lex_separator(struct lexer *l, const char *words)
+{
+    if (!is_separator(words)) return false;
     if (strcmp(words, ",") == 0)
         lex_emit(l, T_COMMA, 0, NULL);
     else
@@ -244,6 +249,24 @@ bool joins_intervals(const struct lexer *l, size_t end)
         comma = comma || (depth == 1 && (t[i].kind == T_COMMA || t[i].kind == T_SEMI));
     } while (depth > 0 && --i >= least);
     return depth == 0 && comma;
+}
+
+/* "cm and": a unit, and what joins the next value. */
+static bool lex_unit_and(struct lexer *l, char *words)
+{
+    char *last = strrchr(words, ' ');
+    if (!last || !follows_measure(l->p)) return false;
+    *last = 0;
+    bool unit = names_unit(words) && is_separator(last + 1);
+    if (unit) {
+        size_t k = strlen(words);
+        if (k && words[k - 1] == ',') words[k - 1] = 0;
+        lex_emit(l, T_TEXT, 0, words);
+        lex_separator(l, last + 1);
+    } else {
+        *last = ' ';
+    }
+    return unit;
 }
 
 /* "for all", "for every positive integer", "for any real x": a separator with the set that its letters are
@@ -390,7 +413,7 @@ void lex_text(struct lexer *l, size_t from, size_t to)
         lex_emit(l, c->kind, c->value, c->name);
     } else if (strcmp(words, "U") == 0 && joins_intervals(l, to + 1)) {
         lex_emit(l, T_SET, 'u', NULL);
-    } else if (!lex_separator(l, words) && !lex_quantifier(l, words)) {
+    } else if (!lex_separator(l, words) && !lex_quantifier(l, words) && !lex_unit_and(l, words)) {
         lex_emit(l, T_TEXT, 0, words);
     }
     if (l->at <= to) l->at = to + 1;
