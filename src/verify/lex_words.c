@@ -53,11 +53,13 @@ static bool follows_measure(const struct parser *p)
     int i = p->n - 1;
     if (follows_value(p)) return true;
     if (i >= 0 && (is_op(&p->t[i], '/') || is_op(&p->t[i], '*'))) i--;
-    if (i >= 0 && p->t[i].kind == T_CLOSE) i--;
-    if (i >= 0 && p->t[i].kind == T_NUM) i--;
-    if (i >= 0 && is_op(&p->t[i], '-')) i--;
-    if (i >= 0 && p->t[i].kind == T_OPEN) i--;
-    if (i >= 0 && is_op(&p->t[i], '^')) i--;
+    int power = i - (i >= 0 && p->t[i].kind == T_CLOSE);
+    if (power > 2 && p->t[power].kind == T_NUM) {
+        power--;
+        if (is_op(&p->t[power], '-')) power--;
+        if (p->t[power].kind == T_OPEN) power--;
+        if (is_op(&p->t[power], '^')) i = power - 1;
+    }
     return i >= 0 && p->t[i].kind == T_TEXT;
 }
 

@@ -118,6 +118,7 @@ enum role { ROLE_NONE, ROLE_RESTRICTED, ROLE_SAID, ROLE_PARAMETER };
 static enum role role_of(struct judge *j, struct node *const *item, int n, const struct tail *t,
                          const struct node *other)
 {
+    bool every = t->set == 'R' || t->set == 'C';
     bool index = t->set != 'C' && is_index(t->letter) && other && node_uses(other, t->letter);
     enum role role = ROLE_NONE;
     for (int i = 0; i < n; i++) {
@@ -132,11 +133,10 @@ static enum role role_of(struct judge *j, struct node *const *item, int n, const
             here = names.n == 1 && holds_in(j, rel->arg[rel->n - 1], t->set) ? ROLE_SAID : ROLE_RESTRICTED;
         else if (unknown)
             here = t->set == 'R' || index ? ROLE_SAID : ROLE_RESTRICTED;
-        else if (t->set != 'R' && t->set != 'C' && !is_index(t->letter) &&
-                 (t->set != 'Z' || strchr("xyz", t->letter[0])))
-            here = ROLE_RESTRICTED; /* x is no parameter */
         else if (argument)
-            here = t->set == 'Z' && !is_index(t->letter) ? ROLE_RESTRICTED : ROLE_SAID;
+            here = every || is_index(t->letter) ? ROLE_SAID : ROLE_RESTRICTED;
+        else if (!every && !is_index(t->letter) && (t->set != 'Z' || strchr("xyz", t->letter[0])))
+            here = ROLE_RESTRICTED; /* x is no parameter */
         if (role == ROLE_NONE || here < role) role = here;
     }
     return role;
