@@ -54,7 +54,7 @@ bool row_push(struct parser *p, struct row *r, struct node *n)
 
 /* ---- lists -------------------------------------------------------------------------------------------- */
 
-static bool starts_item(const struct token *t)
+bool starts_item(const struct token *t)
 {
     return t->kind != T_END && t->kind != T_CLOSE && t->kind != T_AMP && t->kind != T_ROW &&
            t->kind != T_ENDENV && t->kind != T_COMMA && t->kind != T_SEMI && t->kind != T_SEP &&
@@ -419,6 +419,35 @@ static size_t end_cut(const char *s, size_t n)
     }
 }
 
+/* Does a row of an environment end at s? *depth counts the environments. */
+static bool row_ends(const char *s, int *depth)
+{
+    *depth += (strncmp(s, "\\begin{", 7) == 0) - (strncmp(s, "\\end{", 5) == 0);
+    return strncmp(s, "\\end{", 5) == 0 || (*depth > 0 && strncmp(s, "\\\\", 2) == 0);
+}
+
+/* Rows of cases and systems are typeset as parts of a sentence: a mark at the end of one is punctuation. */
+static void row_marks_cut(struct str *s)
+{
+    size_t n = 0;
+    int depth = 0;
+    for (size_t i = 0; i < s->len; i++) {
+        size_t end = n;
+        if (s->p[i] == '\\' && row_ends(s->p + i, &depth)) {
+            while (end && (isspace((unsigned char)s->p[end - 1]) ||
+                           (s->p[end - 1] == '}' && (end < 2 || s->p[end - 2] != '\\'))))
+                end--;
+            size_t kept = end_cut(s->p, end);
+            memmove(s->p + kept, s->p + end, n - end);
+            n -= end - kept;
+        }
+        s->p[n++] = s->p[i];
+        if (s->p[i] == '\\' && i + 1 < s->len) s->p[n++] = s->p[++i];
+    }
+    s->len = n;
+    s->p[n] = 0;
+}
+
 /* A text cut off in a box lacks braces at its end; another has one too many. */
 static void braces_mend(struct str *s)
 {
@@ -454,6 +483,7 @@ struct node *math_parse(struct work *w, const char *s, size_t n, enum style styl
     clean_math(s, n, style, &clean);
     while (clean.len && isspace((unsigned char)clean.p[clean.len - 1])) clean.p[--clean.len] = 0;
     braces_mend(&clean);
+    if (clean.len) row_marks_cut(&clean);
     p.src_n = end_cut(clean.p, clean.len);
     p.src = work_text(w, clean.p, p.src_n);
     str_release(&clean);

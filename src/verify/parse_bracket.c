@@ -183,7 +183,8 @@ static struct node *cases_condition(struct parser *p)
     static const char *const empty[] = {"if",    "for", "when", "otherwise", "else",
                                         "where", "and", "if ",  NULL};
     while (peek(p)->kind == T_COMMA || (peek(p)->kind == T_TEXT && name_in(peek(p)->text, empty)) ||
-           peek(p)->kind == T_SKIP || peek(p)->kind == T_SEP || peek(p)->kind == T_WORD)
+           peek(p)->kind == T_SKIP || peek(p)->kind == T_SEP || peek(p)->kind == T_WORD ||
+           peek_is(p, T_OP, ':'))
         p->at++;
     if (peek(p)->kind == T_ROW || end_of(p)) return node_sym(p->w, "otherwise");
     return parse_list(p);
@@ -211,18 +212,44 @@ static struct node *cases_of(struct parser *p, struct row *parts, bool condition
     return node_of(p->w, K_CASES, 0, parts->v, parts->n);
 }
 
+static bool skip_marks(struct parser *p)
+{
+    int from = p->at;
+    while (peek(p)->kind == T_COMMA || peek(p)->kind == T_SKIP) p->at++;
+    return p->at > from;
+}
+
+/* The value of a case and its condition; *condition is NULL where there is none. The condition stands behind
+ * the mark of alignment or words; without them commas and wide blanks part the row, and the relations at its
+ * end are the condition of the values in front. */
+static struct node *case_row(struct parser *p, struct node **condition)
+{
+    struct row values = {0}, rest = {0};
+    *condition = NULL;
+    do {
+        struct node *item = parse_relation(p);
+        bool relation = item && item->kind == K_REL && values.n > 0;
+        if (rest.n && !relation) return parse_fail(p, "a value behind the condition of a case");
+        if (!row_push(p, relation ? &rest : &values, item)) return NULL;
+    } while (skip_marks(p) && starts_item(peek(p)) && peek(p)->kind != T_AMP && peek(p)->kind != T_TEXT);
+    bool marked = take(p, T_AMP, 0) || peek(p)->kind == T_TEXT || condition_ahead(p);
+    if (values.v[0]->kind == K_REL && values.n + rest.n > 1)
+        return parse_fail(p, "several equations in one row");
+    if (marked && rest.n) return parse_fail(p, "two conditions of a case");
+    if (marked) *condition = cases_condition(p);
+    if (rest.n) *condition = bare_list(p, &rest, ',');
+    return bare_list(p, &values, ',');
+}
+
 static struct node *parse_cases(struct parser *p)
 {
     struct row parts = {0};
     bool conditions = false;
     while (!end_of(p)) {
-        struct node *value = parse_relation(p);
-        if (peek(p)->kind == T_COMMA || peek(p)->kind == T_SKIP) p->at++;
-        bool condition = take(p, T_AMP, 0) || peek(p)->kind == T_TEXT;
+        struct node *condition, *value = case_row(p, &condition);
         conditions = conditions || condition;
         if (!row_push(p, &parts, value)) return NULL;
-        if (!row_push(p, &parts, condition ? cases_condition(p) : node_sym(p->w, "otherwise"))) return NULL;
-        if (peek(p)->kind == T_COMMA || peek(p)->kind == T_SEMI) p->at++;
+        if (!row_push(p, &parts, condition ? condition : node_sym(p->w, "otherwise"))) return NULL;
         if (!take(p, T_ROW, 0)) break;
         skip_row_space(p);
     }

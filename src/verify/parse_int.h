@@ -157,6 +157,7 @@ static inline bool peek_is(struct parser *p, enum token_kind kind, int value)
 bool take(struct parser *p, enum token_kind kind, int value);
 bool enter(struct parser *p); /* one level deeper; false and failed past the limit */
 
+bool starts_item(const struct token *t);
 bool condition_ahead(struct parser *p);        /* (n \in Z) */
 struct node *parse_list(struct parser *p);     /* items with commas, semicolons, and, or */
 struct node *bare_list(struct parser *p, const struct row *items, int mark); /* one item is itself */
