@@ -144,13 +144,21 @@ static size_t closing_at(struct scan *sc, int k, size_t from)
     return sc->closing[k].to;
 }
 
-/* A formula $...$ that starts at i, on one line. */
+/* A formula $...$ that starts at i: on one line, but for line ends in an environment and beside the dollars. */
 static bool dollars_at(const struct scan *sc, size_t i, struct span *out)
 {
     if (i > 0 && (sc->s[i - 1] == '\\' || isdigit((unsigned char)sc->s[i - 1]))) return false;
     size_t k = i + 1;
-    while (k < sc->n && sc->s[k] != '\n' && (sc->s[k] != '$' || sc->s[k - 1] == '\\')) k++;
-    if (k >= sc->n || sc->s[k] == '\n' || k == i + 1) return false;
+    int depth = 0;
+    for (; k < sc->n && (sc->s[k] != '$' || sc->s[k - 1] == '\\'); k++) {
+        const char *p = sc->s + k;
+        size_t left = sc->n - k;
+        if (left > 6 && memcmp(p, "\\begin", 6) == 0) depth++;
+        if (left > 4 && memcmp(p, "\\end", 4) == 0) depth--;
+        bool beside = k == i + 1 || (left > 1 && p[1] == '$');
+        if (*p == '\n' && depth <= 0 && !beside) return false;
+    }
+    if (k >= sc->n || k == i + 1) return false;
     *out = (struct span){.at = i + 1, .n = k - i - 1, .end = k + 1};
     return true;
 }
