@@ -321,7 +321,9 @@ static void offer_plain(struct finder *f, const char *s, size_t n, const char *r
     prose_cleaned(f, s, n < 4000 ? n : 4000, &clean);
     size_t skip = strspn(clean.p, " *_:");
     const char *p = clean.p + skip;
-    size_t left = clean.len - skip, prefix = is_article(p, left) ? 0 : math_prefix(f->w, p, left);
+    const char *ie = find_text(p, clean.p + clean.len, ", i.e."); /* and no imaginary unit */
+    size_t left = ie ? (size_t)(ie - p) : clean.len - skip,
+           prefix = is_article(p, left) ? 0 : math_prefix(f->w, p, left);
     str_init(&number.text, 0);
     bool words = !prefix && offer_number_words(f, p, left, rule);
     bool found = !words && number_find(f->w, clean.p, clean.len, NUMBER_FIRST, &number);

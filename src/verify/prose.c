@@ -108,7 +108,9 @@ static size_t measure_behind(const char *s, size_t n)
         size_t k = letters_at(s + at, n - at);
         if (k == 0 || (at + k < n && strchr("-'(", s[at + k]))) return end;
         bool inside = ascii_word_at(s + at, k, "in") && at + k < n && s[at + k] == ' ',
-             letter = k == 1 && (below || at == 0) && unit_letter_known(s + at);
+             letter = k == 1 && (below || at < 2) && unit_letter_known(s + at);
+        size_t behind = at + k + blanks_at(s + at + k, n - at - k);
+        if (letter && behind < n && strchr("+*=0123456789", s[behind])) return end; /* 10 m + 5 */
         if (!letter && (inside || !unit_word_known(s + at, k)) && !scale_word(s + at, k, &length)) return end;
         end = at + k;
         if (n - end > 3 && strncmp(s + end, "^{", 2) == 0 && s[end + 3] == '}') end += 4;
@@ -185,12 +187,20 @@ static size_t chunk_before(const char *s, size_t line, size_t end)
     return depth == 0 ? line : blank;
 }
 
-/* Where the line of s[at] begins, at most some way in front. */
+#define REACH 200 /* bytes in front of a number in which its formula begins */
+
+/* Where the line of s[at] begins, or what is in reach of it. */
 static size_t line_before(const char *s, size_t at)
 {
     size_t line = at;
-    while (line > 0 && at - line < 200 && s[line - 1] != '\n') line--;
+    while (line > 0 && at - line < REACH && s[line - 1] != '\n') line--;
     return line;
+}
+
+/* Does a formula that reaches back to `from` begin further in front than is looked? */
+static bool is_cut(const char *s, size_t from, size_t at)
+{
+    return from > 0 && from < at && from == line_before(s, at) && !strchr(" \n", s[from - 1]);
 }
 
 /* The bracket that the number s[at] stands in with nothing but a formula before it: (1, 2), (3, \infty); else
@@ -394,7 +404,20 @@ static bool run_next(const char *s, size_t n, size_t *i, struct run *out)
     return false;
 }
 
-/* The run as a formula, with what belongs to it. False when that is cut off inside of braces. */
+/* Bytes of "negative " or "minus " in front of a number, where nothing is there that it is taken from; 0. */
+static size_t minus_word(const char *s, size_t at)
+{
+    static const char *const words[] = {"negative ", "minus "};
+    for (size_t i = 0; i < 2; i++) {
+        size_t k = strlen(words[i]);
+        if (at < k || strncasecmp(s + at - k, words[i], k) != 0) continue;
+        if (at == k || isspace((unsigned char)s[at - k - 1]))
+            return at > k + 1 && isdigit((unsigned char)s[at - k - 2]) ? 0 : k;
+    }
+    return 0;
+}
+
+/* The run as a formula, with what belongs to it. False when that is cut off. */
 static bool run_written(struct work *w, const char *s, size_t n, const struct run *r, bool bare,
                         struct found_number *out)
 {
@@ -405,11 +428,13 @@ static bool run_written(struct work *w, const char *s, size_t n, const struct ru
         if (math_prefix(w, s + whole, n - whole) > to - whole) from = whole;
     }
     bool formula = !bare && (from < r->at || formula_goes_on(s, n, to));
-    if (bare && from < r->at) return false;
+    if (is_cut(s, whole, r->at) || (bare && from < r->at)) return false;
+    if (minus_word(s, r->at)) str_puts(&out->text, "-");
     if (r->join == ROUNDED || r->join == RESTATED) {
         str_add(&out->text, s + from, r->gap - from);
         str_puts(&out->text, r->join == ROUNDED ? " \\approx " : " or ");
         from = r->gap + r->gap_n;
+        formula = formula_goes_on(s, n, to);
     }
     if (formula && (prefix = math_prefix(w, s + from, n - from)) > to - from) to = from + prefix;
     str_add(&out->text, s + from, to - from);
@@ -467,7 +492,7 @@ bool number_find(struct work *w, const char *s, size_t n, enum number which, str
     const struct run *best = NULL;
     for (size_t k = count; k > 0 && count - k < RUNS_KEPT; k--) {
         const struct run *r = &kept[(k - 1) % RUNS_KEPT];
-        int relation = phrase_around(s, n, r->at, r->at + r->n);
+        int relation = phrase_around(s, n, r->at - minus_word(s, r->at), r->at + r->n);
         bool weak = relation == R_NE || gives_reason_of(s, n, kept, count, r); /* 12, not 13 */
         if (best && weak) continue;
         best = r;
@@ -488,8 +513,14 @@ size_t closing_formula(const char *s, size_t n, size_t *at)
         chunk = chunk_before(s, line, last);
         if (!is_formula_part(s + chunk, last - chunk)) break;
     }
+    if (is_cut(s, *at, end)) return 0;
     while (*at < end && bullet_at(s + *at)) *at += bullet_at(s + *at);
-    for (size_t i = *at; i < end; i++)
+    bool value = false; /* more than names of functions and operators */
+    for (size_t i = *at, k; i < end; i += k ? k : 1) {
         if (isdigit((unsigned char)s[i])) return 0;
-    return end - *at;
+        k = letters_at(s + i, end - i);
+        const struct command *c = k > 1 ? command_find(s + i, k) : NULL;
+        value = value || k == 1 || (c && (c->kind == T_CONST || c->kind == T_SYM || c->kind == T_NUMSET));
+    }
+    return value ? end - *at : 0;
 }
