@@ -318,7 +318,7 @@ size_t money_at(const char *s, size_t n)
     return k;
 }
 
-/* A number, or an amount of money. */
+/* A number or an amount of money, perhaps in brackets. */
 static bool is_plain_number(const char *s, size_t n)
 {
     bool digit = false;
@@ -327,7 +327,7 @@ static bool is_plain_number(const char *s, size_t n)
             digit = true;
         else if ((money = money_at(s + i, n - i)))
             i += money - 1;
-        else if (!strchr("-., +%", s[i]) && !(s[i] == '\\' && i + 1 < n && s[i + 1] == '%'))
+        else if (!strchr("-., +%()", s[i]) && !(s[i] == '\\' && i + 1 < n && s[i + 1] == '%'))
             return false;
     }
     return digit;
