@@ -6,6 +6,7 @@
 #include "verify/parse_int.h"
 
 #define TOKENS_MAX 60000
+#define LOOK_AHEAD 8
 
 struct token *lex_emit(struct lexer *l, enum token_kind kind, int value, const char *text)
 {
@@ -485,11 +486,12 @@ bool lex(struct parser *p, const char *s, size_t n)
 {
     size_t cap = n < TOKENS_MAX ? n + 8 : TOKENS_MAX;
     struct lexer l = {.p = p, .s = s, .n = n, .cap = (int)cap - 1};
-    p->t = work_alloc(p->w, cap * sizeof *p->t);
+    p->t = work_alloc(p->w, (cap + LOOK_AHEAD) * sizeof *p->t);
     if (!p->t) return false;
     lex_range(&l, n);
     if (p->n >= (int)cap - 1) return false;
-    p->t[p->n] = (struct token){.kind = T_END, .match = -1, .at = (unsigned)n};
+    for (int i = 0; i < LOOK_AHEAD; i++) /* who looks ahead sees the end */
+        p->t[p->n + i] = (struct token){.kind = T_END, .match = -1, .at = (unsigned)n};
     brackets_match(p);
     return !l.bad;
 }
