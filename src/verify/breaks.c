@@ -296,6 +296,7 @@ static arf_struct *next_point(struct row_of_points *out, bool near)
 {
     struct break_point *p = &out->v[out->n++];
     p->near = near;
+    p->on = false;
     arf_init(&p->x);
     return &p->x;
 }
@@ -319,6 +320,7 @@ static void points_around(const arf_t r, bool first, bool last, struct row_of_po
     arf_abs(width, r);
     if (arf_is_zero(width)) arf_one(width);
     arf_set(next_point(out, false), r);
+    out->v[out->n - 1].on = true;
     for (int side = -1; side <= 1; side += 2) {
         arf_struct *near = next_point(out, true);
         arf_mul_2exp_si(near, width, -NEAR_BITS);

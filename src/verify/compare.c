@@ -496,6 +496,27 @@ static struct node *named_point(struct judge *j, struct node *n, const struct no
     return label && tuple ? n->arg[1] : n;
 }
 
+/* Does no condition of the cases in a number hold? */
+static bool is_outside(struct judge *j, const struct node *n)
+{
+    struct env env = {.n = 0};
+    struct eval v = {.w = j->w, .env = &env, .prec = 128};
+    acb_t x;
+    acb_init(x);
+    bool outside = !eval_node(&v, n, x) && v.outside;
+    acb_clear(x);
+    return outside;
+}
+
+/* At one edge of cases. A formula without cases may have a value there that the cases leave out. */
+static bool edge_differs(struct judge *j, struct node *x, struct node *y)
+{
+    bool out_x = is_outside(j, x), out_y = is_outside(j, y);
+    if (out_x && out_y) return false;
+    if (out_x || out_y) return node_has(out_x ? y : x, K_CASES);
+    return equal_expression(j, x, y) == NO;
+}
+
 /* Do two formulas differ where a case of n begins or ends, x < c? Points near it say nothing of c itself. */
 static bool edges_differ(struct judge *j, const struct node *n, struct node *g, struct node *a)
 {
@@ -511,7 +532,7 @@ static bool edges_differ(struct judge *j, const struct node *n, struct node *g, 
             if (letter->kind != K_SYM || names.n || !is_expression(edge)) continue;
             struct node *x = node_replace(j->w, g, letter->name, edge),
                         *y = node_replace(j->w, a, letter->name, edge);
-            if (x && y && equal_expression(j, x, y) == NO) return true;
+            if (x && y && edge_differs(j, x, y)) return true;
         }
     }
     for (int i = 0; i < n->n && n->kind != K_CASES && node_has(n, K_CASES); i++)

@@ -362,6 +362,8 @@ struct points {
     struct node *pair[2];
     struct env env;
     bool complex, limited; /* limited: as of struct eval */
+    bool domains;          /* a point of one side where no case of the other holds tells them apart */
+    bool apart;            /* it did */
     int agree;
 };
 
@@ -379,6 +381,17 @@ static void point_show(const struct points *p, const acb_t x, const acb_t y, slo
     explain_ball(e, "", y, prec);
 }
 
+/* Both values at the point; false when there are not two. */
+static bool point_values(struct points *p, struct eval *v, acb_t x, acb_t y)
+{
+    bool good_x = eval_node(v, p->pair[0], x), outside_x = v->outside;
+    v->outside = false;
+    bool good_y = eval_node(v, p->pair[1], y);
+    p->limited = p->limited || v->limited;
+    p->apart = p->domains && ((good_x && v->outside) || (good_y && outside_x));
+    return good_x && good_y;
+}
+
 /* At one point: YES equal, NO different, UNKNOWN says nothing. */
 static enum truth point_decides(struct points *p)
 {
@@ -390,9 +403,10 @@ static enum truth point_decides(struct points *p)
     for (slong prec = 192; prec <= 3072 && t == UNKNOWN; prec *= 4) {
         struct eval v = {
             .w = p->j->w, .env = &p->env, .prec = prec, .complex = p->complex, .real = !p->complex};
-        bool good = eval_node(&v, p->pair[0], x) && eval_node(&v, p->pair[1], y);
-        p->limited = p->limited || v.limited;
-        if (!good) break;
+        if (!point_values(p, &v, x, y)) {
+            t = p->apart ? NO : UNKNOWN;
+            break;
+        }
         acb_sub(d, x, y, prec);
         if (!acb_contains_zero(d)) {
             t = NO;
@@ -423,17 +437,19 @@ static bool differ_around(struct points *p)
 {
     struct break_point at[BREAK_POINTS_MAX];
     struct eval v = {.w = p->j->w, .env = &p->env, .prec = 128, .complex = p->complex};
-    bool differ = false;
+    bool differ = false, domains = p->domains;
     int n = breaks_between(&v, p->pair, at);
     for (int k = 0; k < n; k++) {
         bool limited = p->limited;
         p->limited = false;
+        p->domains = domains && !at[k].on;
         acb_zero(&p->env.value[0]);
         arf_set(arb_midref(acb_realref(&p->env.value[0])), &at[k].x);
         differ = differ || (!p->j->w->over && point_decides(p) == NO);
         p->limited = limited || (p->limited && at[k].near);
         arf_clear(&at[k].x);
     }
+    p->domains = domains;
     return differ;
 }
 
@@ -476,6 +492,7 @@ static bool differ_at_breaks(struct points *p, const struct names *names)
     if (size_of(p->pair[0]) + size_of(p->pair[1]) > LINE_NODES) return false;
     for (int line = 0; line < SIDES + names->n && line < LINES && !differ && !p->j->w->over; line++) {
         struct points q = {.j = p->j, .pair = {p->pair[0], p->pair[1]}, .complex = p->complex};
+        q.domains = p->domains;
         for (int i = 0; i < names->n; i++) {
             struct node *value = line_value(p, names, line, i, &state);
             for (int k = 0; k < 2; k++) q.pair[k] = node_replace(p->j->w, q.pair[k], names->name[i], value);
@@ -485,14 +502,28 @@ static bool differ_at_breaks(struct points *p, const struct names *names)
         differ = differ_around(&q);
         env_pop(&q.env);
         p->limited = p->limited || q.limited;
+        p->apart = q.apart;
         p->agree += q.agree;
     }
     return differ;
 }
 
+/* Do the conditions of cases in n count with an index, n = 1, n >= 2? Between whole numbers none holds. */
+static bool cases_count(const struct node *n)
+{
+    bool count = false;
+    for (int i = 1; i < n->n && n->kind == K_CASES; i += 2) {
+        struct names names = {0};
+        names_free_in(n->arg[i], &names);
+        for (int k = 0; k < names.n; k++) count = count || is_index(names.name[k]);
+    }
+    for (int i = 0; i < n->n && !count; i++) count = cases_count(n->arg[i]);
+    return count;
+}
+
 static enum truth equal_at_points(struct judge *j, struct node *g, struct node *a, const struct names *names)
 {
-    struct points p = {.j = j, .pair = {g, a}};
+    struct points p = {.j = j, .pair = {g, a}, .domains = !cases_count(g) && !cases_count(a)};
     p.complex = node_has_const(g, C_I) || node_has_const(a, C_I);
     for (int i = 0; i < names->n; i++) env_push(&p.env, names->name[i]);
     bool differ = differ_at_random(&p);
@@ -500,7 +531,9 @@ static enum truth equal_at_points(struct judge *j, struct node *g, struct node *
     differ = differ || differ_at_breaks(&p, names);
     while (p.env.n) env_pop(&p.env);
     if (differ) {
-        judge_say(j, "the formulas differ at a point");
+        judge_say(j, "%s",
+                  p.apart ? "one has a value where no case of the other holds"
+                          : "the formulas differ at a point");
         return NO;
     }
     if (p.agree >= POINTS_MIN && !p.limited && !j->w->over) {

@@ -513,6 +513,7 @@ static bool cases(struct eval *v, const struct node *n, acb_t out)
         v->limited = v->limited || another;
         return !another;
     }
+    v->outside = true;
     return false;
 }
 

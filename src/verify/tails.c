@@ -16,8 +16,7 @@ struct tail {
     char set; /* Z N R C Q */
 };
 
-/* Letters that count by convention. */
-static bool is_index(const char *name)
+bool is_index(const char *name)
 {
     return strchr("ijklmn", name[0]) && (!name[1] || name[1] == '_');
 }

@@ -309,6 +309,7 @@ struct eval {
      * arguments: a difference may hide so far below the leading bit. */
     slong hidden;
     bool limited; /* a value was too large to be computed, and may well exist; or cases gave two values */
+    bool outside; /* no condition of some cases holds here */
 };
 /* The sizes of terms, as log2: their sum hides most - least bits. */
 struct spread {
@@ -324,6 +325,7 @@ int eval_condition(struct eval *v, const struct node *rel);      /* 1, 0, or -1 
 struct break_point {
     arf_struct x; /* to be cleared */
     bool near;    /* beside a break: it stands for a whole piece */
+    bool on;      /* the break itself, which stands for no piece */
 };
 /* Points of the only variable of v's environment on both sides of where the pieces of two formulas meet. */
 int breaks_between(struct eval *v, struct node *const pair[2], struct break_point out[BREAK_POINTS_MAX]);
@@ -373,6 +375,7 @@ enum truth realset_same(struct judge *j, struct realset *a, struct realset *b);
 struct node *builder_listed(struct judge *j, struct node *n);
 
 enum truth relation_same(struct judge *j, struct node *g, struct node *a);
+bool is_index(const char *name); /* a letter that counts by convention (tails.c) */
 enum truth text_same(struct judge *j, const char *g, const char *a);
 bool choice_letters(const char *s, unsigned *set); /* "A, C" or "AC": bits of the letters */
 /* A number times letters that are all symbols of units: 10 m/s. */
