@@ -73,6 +73,7 @@ enum correct correct_of(const struct reward_input *in, bool swapped, struct rewa
         verify_explain(gold, in->text, &p, &r, in->steps);
         return told(&r, out);
     }
+    p.upstream = true;
     p.swapped = swapped;
     p.text_exact = p.percent_exact = true;
     p.expr = !swapped;

@@ -82,7 +82,6 @@ static const struct reward_example cosine_examples[] = {
     {"\\boxed{7}         ", BESIDES, -1, true, COMPAT},
     {"\\boxed{7}", SIX, 1, true, COMPAT}, /* a gold without marks */
     {"", SIX, -1, true, NULL},
-    {"\\boxed{A}", "{\"solution\":\"A\"}", 0, false, NULL},
 };
 
 const struct reward reward_cosine = {

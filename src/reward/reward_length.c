@@ -47,7 +47,6 @@ static void length_score_group(const struct reward_input *in, int n, struct rewa
 static const struct reward_example length_examples[] = {
     {"\\boxed{6}", "{\"solution\":\"6\"}", 0, true, NULL},
     {"\\boxed{7}", "{\"solution\":\"6\"}", 0, true, NULL},
-    {"\\boxed{A}", "{\"solution\":\"A\"}", 0, false, NULL},
     {"\\boxed{A}", "{\"solution\":\"A\"}", 0, true, "{\"compat\":\"open-r1\"}"},
 };
 

@@ -33,7 +33,7 @@ static const struct reward_example reasoning_accuracy_examples[] = {
     {"<think>\\boxed{6}</think>", "{\"solution\":\"6\"}", 0, true, NULL},
     {"\\boxed{6}", "{\"solution\":\"6\"}", 0, true, NULL},
     {"<t>5</t>\\boxed{6}", "{\"solution\":\"6\"}", 1, true, "{\"end_mark\":\"</t>\"}"},
-    {"</think>\\boxed{A}", "{\"solution\":\"A\"}", 0, false, NULL},
+    {"</think>\\boxed{A}", "{\"solution\":\"A\"}", 1, true, NULL},
 };
 
 const struct reward reward_reasoning_accuracy = {

@@ -622,13 +622,12 @@ void find_answers(struct finder *f, const char *text, bool gold)
     if (f->p->raw) {
         offer(f, f->text, f->n, STYLE_PLAIN, "the whole text");
         offer(f, f->text, f->n, STYLE_LATEX, "the whole text");
-    } else if (f->p->mode == EXTRACT_LATEX) {
-        if (gold)
-            latex_gold(f);
-        else
-            latex_answer(f, false);
-    } else {
+    } else if (gold && f->p->upstream) {
+        latex_gold(f);
+    } else if (gold || f->p->mode != EXTRACT_LATEX) {
         any_answer(f, gold);
+    } else {
+        latex_answer(f, false);
     }
 }
 

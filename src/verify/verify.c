@@ -428,7 +428,7 @@ static void judge_answer(struct trial *t)
     bool word_gold = !t->reading[0].node || t->reading[0].node->kind == K_TEXT;
     for (int i = 0; i < t->answer.count; i++) {
         const struct candidate *c = &t->answer.found[i];
-        bool valid = t->w.p->mode != EXTRACT_LATEX || braces_kept(c->p, c->n);
+        bool valid = !t->w.p->upstream || braces_kept(c->p, c->n);
         struct node *n = valid ? read_candidate(t, c, &why) : NULL;
         if (!valid) why = "\\frac or \\sqrt without braces";
         bool again = place_show(t, "answer", c, n, why);

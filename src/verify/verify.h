@@ -21,7 +21,7 @@ enum verdict { VERDICT_WRONG, VERDICT_CORRECT, VERDICT_UNDECIDED };
 enum extract_mode {
     /* boxed, else an anchored answer, else the last formula or number (gold, lenient evaluation) */
     EXTRACT_ANY,
-    EXTRACT_LATEX /* only \boxed{...} or a $...$ behind an answer anchor: what Open-R1's accuracy reward
+    EXTRACT_LATEX /* an answer is only \boxed{...} or a $...$ behind an answer anchor: what Open-R1's accuracy reward
                      accepts */
 };
 
@@ -40,6 +40,8 @@ struct verify_params {
     bool first_match; /* "extraction_mode": only the first place found counts (any_match: false) */
     /* 0 before everything, 50 (both: before anchors), above: behind them, -1: never */
     int boxed_match_priority;
+    bool upstream; /* a gold is read only where Math-Verify 0.5.2 finds it in Open-R1's accuracy reward: between
+                    * dollars, or a number; and braces must stand in an answer's \frac and \sqrt */
     bool swapped;           /* compare with the roles of gold and answer exchanged */
     bool text_exact;        /* no number is read from words, \text{six} (Math-Verify 0.5.2) */
     bool percent_exact;     /* a gold in percent is not met by the bare number (Math-Verify 0.5.2) */

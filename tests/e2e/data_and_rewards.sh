@@ -73,7 +73,7 @@ messages='[{"role":"assistant","content":"\\boxed{A}"}]'
 printf '%s\n' '{"id":7,"completions":["\\boxed{6}","6",'"$messages"'],"solution":["6","6","A"]}' \
   '{"id":8,"completions":["6"],"solution":"6","params":{"mode":"any"}}' >"$tmp/r.jsonl"
 "$OPENR1" reward accuracy --jsonl "$tmp/r.jsonl" >"$tmp/r"
-expect "rewards" "$(cat "$tmp/r")" '{"id":7,"rewards":[1.0,0.0,null]}
+expect "rewards" "$(cat "$tmp/r")" '{"id":7,"rewards":[1.0,0.0,1.0]}
 {"id":8,"rewards":[1.0]}'
 "$OPENR1" reward accuracy --jsonl "$tmp/r.jsonl" --params '{"mode":"any"}' --reasons --out "$tmp/r2"
 head -1 "$tmp/r2" | grep -q '"rewards":\[1.0,1.0,1.0\],"reasons":\["'

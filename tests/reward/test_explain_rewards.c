@@ -48,7 +48,7 @@ static const struct {
 } examples[] = {
     {"accuracy", "so \\boxed{7}", "{\"solution\":\"6\"}", NULL,
      "gold        6\n"
-     "  found     last number (plain text)\n"
+     "  found     the whole text (plain text)\n"
      "  read as   6\n"
      "asked for   a number\n"
      "answer      7\n"

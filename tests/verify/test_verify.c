@@ -154,11 +154,11 @@ static void latex_mode_wants_latex(void **state)
         {"6", "<answer>\n$6$\n</answer>", VERDICT_CORRECT},
         {"6", "<answer>\n6\n</answer>", VERDICT_WRONG},
         {"1/2", "\\boxed{\\frac{1}{2}}", VERDICT_CORRECT},
-        {"1/2", "\\boxed{\\frac12}", VERDICT_WRONG},
+        {"1/2", "\\boxed{\\frac12}", VERDICT_CORRECT},
         {"6", "\\boxed 6", VERDICT_WRONG},
-        {"A", "\\boxed{A}", VERDICT_UNDECIDED},
+        {"A", "\\boxed{A}", VERDICT_CORRECT},
         {"$\\text{A}$", "\\boxed{\\text{A}}", VERDICT_CORRECT},
-        {"no numbers here", "\\boxed{6}", VERDICT_UNDECIDED},
+        {"no numbers here", "\\boxed{6}", VERDICT_WRONG},
         {"The value is 6 units in total.", "\\boxed{6}", VERDICT_CORRECT},
     };
     JUDGE(pairs, EXTRACT_LATEX);
