@@ -15,6 +15,8 @@ enum truth quantity_same(struct judge *j, struct node *g, struct node *a);
 bool units_left_out(struct judge *j, struct node **g, struct node **a);
 /* Does x have the value shown, in the digits that are shown? (rounded.c) */
 bool rounds_to(struct judge *j, struct node *x, struct node *shown);
+/* Formulas of which at least one has cases in it. (cases.c) */
+enum truth cases_same(struct judge *j, struct node *g, struct node *a);
 /* Words, or values that are spelled as such. */
 enum truth words_same(struct judge *j, struct node *g, struct node *a);
 /* Lists and sets with \pm inside have both signs as elements. */
