@@ -40,8 +40,8 @@ struct verify_params {
     bool first_match; /* "extraction_mode": only the first place found counts (any_match: false) */
     /* 0 before everything, 50 (both: before anchors), above: behind them, -1: never */
     int boxed_match_priority;
-    bool upstream; /* a gold is read only where Math-Verify 0.5.2 finds it in Open-R1's accuracy reward: between
-                    * dollars, or a number; and braces must stand in an answer's \frac and \sqrt */
+    bool upstream; /* a gold is read only where Math-Verify 0.5.2 finds it in Open-R1's accuracy reward:
+                    * between dollars, or a number; and \frac and \sqrt of an answer must have their braces */
     bool swapped;           /* compare with the roles of gold and answer exchanged */
     bool text_exact;        /* no number is read from words, \text{six} (Math-Verify 0.5.2) */
     bool percent_exact;     /* a gold in percent is not met by the bare number (Math-Verify 0.5.2) */

@@ -65,13 +65,14 @@ done
 exec 3>&-
 wait
 
-# A NUL in a completion hides nothing that stands behind it; half of a surrogate pair is one foreign character.
+# A NUL in a completion hides nothing that stands behind it; half of a surrogate pair is a foreign character.
 cat >"$tmp/nul" <<'EOF'
 {"id": 1, "gold": "12", "answer": "\u0000\\boxed{12}"}
 {"id": 2, "gold": "12", "answer": "\\boxed{12}\u0000\\boxed{13}"}
 {"id": 3, "gold": "12", "answer": "\ud800\\boxed{12}"}
 EOF
-"$OPENR1" verify math --jsonl "$tmp/nul" --out "$tmp/out" 2>"$tmp/err" || fail "half of a pair: $(cat "$tmp/err")"
+"$OPENR1" verify math --jsonl "$tmp/nul" --out "$tmp/out" 2>"$tmp/err" ||
+    fail "half of a pair: $(cat "$tmp/err")"
 cut -d, -f1-2 "$tmp/out" | cut -c1-24 >"$tmp/got"
 printf '%s\n' '{"id":1,"correct":true' '{"id":2,"correct":false' '{"id":3,"correct":true' >"$tmp/want"
 cmp -s "$tmp/want" "$tmp/got" || fail "$(diff "$tmp/want" "$tmp/got")"
