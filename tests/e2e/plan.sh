@@ -39,7 +39,7 @@ check() { # NAME ARGUMENTS...
 check plain
 check checkpointed --gradient_checkpointing true
 check small_state --optim adamw_8bit --gradient_accumulation_steps 2
-check half --weights_dtype bfloat16 --gradient_checkpointing true
+check half --weights_dtype bfloat16 --gradient_checkpointing false
 
 # What other settings are said to need is what the plan says when they are given: of an SFT run that
 # evaluates, of adapters, of GRPO with a reference model, and whether layers are checkpointed or not.
