@@ -21,8 +21,8 @@ enum verdict { VERDICT_WRONG, VERDICT_CORRECT, VERDICT_UNDECIDED };
 enum extract_mode {
     /* boxed, else an anchored answer, else the last formula or number (gold, lenient evaluation) */
     EXTRACT_ANY,
-    EXTRACT_LATEX /* an answer is only \boxed{...} or a $...$ behind an answer anchor: what Open-R1's accuracy reward
-                     accepts */
+    EXTRACT_LATEX /* an answer is only \boxed{...} or a $...$ behind an answer anchor: what Open-R1's accuracy
+                     reward accepts */
 };
 
 /* Names are Math-Verify's where it has them. Start from verify_defaults. */
