@@ -144,7 +144,7 @@ static size_t closing_at(struct scan *sc, int k, size_t from)
     return sc->closing[k].to;
 }
 
-/* A formula $...$ that starts at i: on one line, but for the ends in an environment and beside the dollars. */
+/* A formula $...$ that starts at i: on one line, but for ends in an environment and beside the dollars. */
 static bool dollars_at(const struct scan *sc, size_t i, struct span *out)
 {
     if (i > 0 && (sc->s[i - 1] == '\\' || isdigit((unsigned char)sc->s[i - 1]))) return false;
