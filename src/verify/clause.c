@@ -32,9 +32,9 @@ bool is_predicate(const char *s, size_t n)
 
 bool is_article(const char *s, size_t n)
 {
-    static const char *const joins[] = {"because", "since", "as",   "so",   "and",  "or",
-                                        "but",     "if",    "for",  "for",  "by",   "to",
-                                        "not",     "with",  "then", "also", "over", "it"};
+    static const char *const joins[] = {"because", "since", "as", "so", "and", "or",   "but",  "if",
+                                        "for",     "for",   "by", "to", "not", "with", "then", "also",
+                                        "over",    "it",    "in", "at", "on",  "of"};
     if (n < 3 || !strchr("aAI", s[0]) || s[1] != ' ' || !islower((unsigned char)s[2])) return false;
     for (size_t i = 0; i < sizeof joins / sizeof *joins; i++)
         if (ascii_word_at(s + 2, n - 2, joins[i])) return false;

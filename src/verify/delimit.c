@@ -88,9 +88,19 @@ static void tags_blanked(char *s)
     for (char *p = s; (p = strstr(p, "<br>")); p += 4) memcpy(p, "\n   ", 4);
 }
 
+/* What GSM8K's solutions tell a calculator, 16 - 3 = <<16-3=13>>13. */
+static void calculations_blanked(char *s)
+{
+    for (char *p = s; (p = strstr(p, "<<")); p += 2) {
+        char *end = memmem(p, strnlen(p, 200), ">>", 2);
+        if (end && memchr(p, '=', (size_t)(end - p))) memset(p, ' ', (size_t)(end + 2 - p));
+    }
+}
+
 void struck_blanked(char *s)
 {
     ornaments_blanked(s);
+    calculations_blanked(s);
     tags_blanked(s);
     static const char *const marks[][2] = {
         {"<!--", "-->"}, {"<del>", "</del>"}, {"<s>", "</s>"}, {"<strike>", "</strike>"}, {"~~", "~~"}};

@@ -297,19 +297,23 @@ static bool offer_number_words(struct finder *f, const char *s, size_t n, const 
     return offered;
 }
 
-/* Running text in one spelling. Where a number is asked for, 70k are thousands. */
+/* Running text in one spelling, line by line. Where a number is asked for, 70k are thousands. */
 static void prose_cleaned(struct finder *f, const char *s, size_t n, struct str *out)
 {
-    struct str plain;
+    struct str line;
     str_init(out, 0);
-    if (f->want != WANT_NUMBER) {
-        clean_math(s, n, STYLE_PLAIN, out);
-        return;
+    str_init(&line, 0);
+    for (size_t at = 0, end; at < n; at = end + 1) {
+        end = line_end(s, n, at);
+        if (at) str_puts(out, "\n");
+        str_clear(&line);
+        clean_math(s + at, end - at, STYLE_PLAIN, &line);
+        if (f->want == WANT_NUMBER)
+            numbers_spelled(line.p, line.len, out);
+        else
+            str_add(out, line.p, line.len);
     }
-    str_init(&plain, 0);
-    clean_math(s, n, STYLE_PLAIN, &plain);
-    numbers_spelled(plain.p, plain.len, out);
-    str_release(&plain);
+    str_release(&line);
 }
 
 /* The answer at the beginning of running text: a formula as long as it goes, its first number, a number

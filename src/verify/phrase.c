@@ -214,6 +214,17 @@ static bool has_digit(const char *s, size_t n)
     return false;
 }
 
+/* Does a verb part what s begins with from the number: "the minimum of both is 12"? */
+static bool verb_between(const char *s, size_t n)
+{
+    static const char *const verbs[] = {"is", "are", "was", "were", "equals", "gives", NULL};
+    struct word w[WORDS_MAX];
+    int count = clause_words(s, n, w, WORDS_MAX);
+    for (int i = 0; i < count; i++)
+        if (is_among(w[i].p, w[i].n, verbs)) return true;
+    return false;
+}
+
 static bool is_number_ahead(const char *s, size_t n)
 {
     fmpq_t value;
@@ -250,12 +261,17 @@ static int relation_of(const char *s, size_t n, enum where where, size_t *at, si
     for (int i = 0; i < count; i++) {
         const struct phrase *ph = NULL;
         taken = 1;
+        const char *end = w[i].p + w[i].n; /* the ones that are not red are 80 - 56 = 24 */
+        size_t left = (size_t)(s + n - end);
+        bool named = where == BEFORE && memchr(end, '=', left) && verb_between(end, left);
+        if (named && (is_denial(&w[i], count - i, where) || ascii_word_at(w[i].p, w[i].n, "not"))) continue;
         if (is_denial(&w[i], count - i, where)) {
             denied = true;
         } else if ((ph = phrase_find(&w[i], count - i, where, &taken))) {
             size_t last = (size_t)(w[i + taken - 1].p - s) + w[i + taken - 1].n;
-            bool computed = where == BEFORE && ph->means == R_OTHER && memchr(s + last, '=', n - last);
-            if (computed || !is_near(ph, where, s, n, (size_t)(w[i].p - s), last)) continue;
+            bool subject = where == BEFORE && ph->means != DENIES &&
+                           (memchr(s + last, '=', n - last) || verb_between(s + last, n - last));
+            if (subject || !is_near(ph, where, s, n, (size_t)(w[i].p - s), last)) continue;
             if (ph->means == DENIES)
                 denied = true;
             else

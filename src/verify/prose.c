@@ -58,7 +58,7 @@ static size_t run_at(const char *s, size_t n)
         size_t k = numeral_at(s + at, n - at, depth > 0);
         if (!k) break;
         at += k;
-        for (; at < n && s[at] == ')'; depth--) at++;
+        for (; at < n && s[at] == ')' && depth > 0; depth--) at++;
         end = at;
         open = depth;
         size_t blank = blanks_at(s + at, n - at);
@@ -81,8 +81,7 @@ static size_t run_at(const char *s, size_t n)
         if (strchr("+-", s[op]) && blank == 0 && behind > op + 1) break; /* "5- 3" is no difference */
         at = behind;
     }
-    if (open > 0) return 0;         /* (1, 2) is no number */
-    for (; open < 0; open++) end--; /* a closing bracket of the prose */
+    if (open > 0) return 0; /* (1, 2) is no number */
     return end;
 }
 
@@ -153,7 +152,8 @@ static bool has_variable(const char *s, size_t n)
 static size_t bullet_at(const char *s)
 {
     if (strncmp(s, "\\cdot", 5) == 0 || strncmp(s, "\\times", 6) == 0) return letters_at(s + 1, 6) + 1;
-    return strchr("*/|= ", *s) || (strchr("+-", *s) && s[1] == ' ');
+    bool times = s[0] == 'x' && s[1] == ' ' && isdigit((unsigned char)s[2]); /* 8 parts x 2 */
+    return times || strchr("*/|= ", *s) || (strchr("+-", *s) && s[1] == ' ');
 }
 
 /* sqrt, log, sin, pi: names that no unit has and that go on behind a blank. */
@@ -236,7 +236,9 @@ static size_t formula_before(const char *s, size_t at)
     if (from == line && s[from] == '>' && s[from + 1] == ' ') from++; /* a quotation */
     for (size_t k; from < at && (k = bullet_at(s + from));) from += k;
     const char *equal = memrchr(s + from, '=', at - from);
-    if (!equal || has_variable(s + from, at - from)) return from;
+    const char *first = equal ? memrchr(s + from, '=', (size_t)(equal - s) - from) : NULL;
+    bool computed = first && !has_variable(first, (size_t)(equal - first)); /* 2x = 2 * 6 = 12 */
+    if (!equal || (!computed && has_variable(s + from, at - from))) return from;
     from = (size_t)(equal + 1 - s);
     return from + blanks_at(s + from, at - from);
 }
@@ -376,7 +378,7 @@ struct run {
 static bool may_begin(const char *s, size_t i)
 {
     size_t chunk = i;
-    if (i == 0 || strchr(" =\"'*>~:$", s[i - 1])) return true;
+    if (i == 0 || strchr(" \n=\"'*>~:$", s[i - 1])) return true;
     if (!strchr("(/^+-*|[,{", s[i - 1])) return false;
     while (chunk > 0 && i - chunk < 60 && !strchr(" \n$\"", s[chunk - 1])) chunk--;
     return is_formula_part(s + chunk, i - chunk - (s[i - 1] == ','));
@@ -404,6 +406,14 @@ static bool run_next(const char *s, size_t n, size_t *i, struct run *out)
     return false;
 }
 
+/* Is a bracket of s[0..n) not closed? */
+static bool is_open(const char *s, size_t n)
+{
+    int depth = 0;
+    for (size_t i = 0; i < n; i++) depth += strchr("([{", s[i]) ? 1 : strchr(")]}", s[i]) ? -1 : 0;
+    return depth > 0;
+}
+
 /* Bytes of "negative " or "minus " in front of a number, where nothing is there that it is taken from; 0. */
 static size_t minus_word(const char *s, size_t at)
 {
@@ -421,13 +431,15 @@ static size_t minus_word(const char *s, size_t at)
 static bool run_written(struct work *w, const char *s, size_t n, const struct run *r, bool bare,
                         struct found_number *out)
 {
+    const char *line = memchr(s + r->at + r->n, '\n', n - r->at - r->n);
     size_t to = r->at + r->n, from = formula_before(s, r->at), whole = from, open, prefix;
+    if (line) n = (size_t)(line - s);
     for (int depth = 0; depth < 4 && (open = bracket_before(s, line_before(s, whole), whole)) < whole;
          depth++) {
         whole = formula_before(s, open);
         if (math_prefix(w, s + whole, n - whole) > to - whole) from = whole;
     }
-    bool formula = !bare && (from < r->at || formula_goes_on(s, n, to));
+    bool formula = !bare && (is_open(s + from, to - from) || formula_goes_on(s, n, to));
     if (is_cut(s, whole, r->at) || (bare && from < r->at)) return false;
     if (minus_word(s, r->at)) str_puts(&out->text, "-");
     if (r->join == ROUNDED || r->join == RESTATED) {
