@@ -423,9 +423,15 @@ static bool is_false_equation(struct judge *j, const struct node *n)
     return false;
 }
 
+/* a + b = 3 + 4 = 7: whatever stands in front, its value was worked out from numbers. */
+static bool is_worked_out(const struct node *n)
+{
+    return is_equality(n) && n->n > 2 && is_closed(n->arg[n->n - 2]) && is_closed(n->arg[n->n - 1]);
+}
+
 static enum truth answer_relation(struct judge *j, struct node *g, struct node *a)
 {
-    if (is_assignment(a, true)) {
+    if (is_assignment(a, true) || is_worked_out(a)) {
         if (is_false_equation(j, a)) {
             judge_say(j, "an equation that is false");
             return NO;

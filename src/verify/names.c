@@ -1,12 +1,12 @@
 /* names.c: what may stand before "= value" so that the whole answers that value.
  *
  * A name does: a letter (x, x_1, \bar{x}), a word, the value of a function that nothing is known of (f(2),
- * P(A)), a figure or what is measured of it (AB, \angle ABC, |\vec{a}|, \sin A, AB : CD), a union of sets.
- * Anything else describes its letters by an equation that is still to be solved for them: |x| = 5, xy = 5,
- * \sin x = 5.
+ * P(A)), a figure or what is measured of it (AB, \angle ABC, |\vec{a}|, \sin A, AB : CD), a product or quotient
+ * of names (xy, c/b), a union of sets. Anything else describes its letters by an equation that is still to be
+ * solved for them: |x| = 5, x + y = 5, 2x = 6, \sin x = 5.
  *
- * The two are told apart by their letters. Small Latin letters are unknowns; capitals, Greek letters and
- * letters with a mark above name things that have a length, an angle, a value.
+ * Of what is measured, small Latin letters are unknowns; capitals, Greek letters and letters with a mark above
+ * name things that have a length, an angle, a value.
  */
 #include <ctype.h>
 #include <string.h>
@@ -53,26 +53,18 @@ static bool is_figure_sign(const struct node *n)
     return n->kind == K_SYM && is_among(n->name, strlen(n->name), signs);
 }
 
-/* Letters side by side: a word (area), points (AB, A'B'), a figure (\angle ABC, m\angle 1); of unknowns (xy)
- * a product. */
+/* Names side by side: a word (area), points (AB), a figure (\angle ABC, m\angle 1), a product that is asked for
+ * (xy, \sin x \cos x). Numbers only beside the sign of a figure: 2x = 6 is still to be solved. */
 static bool is_joint_name(const struct node *n)
 {
-    struct str word;
-    bool letters = true, points = true, sign = false, parts = true;
-    str_init(&word, 64);
+    bool sign = false, number = false;
     for (int i = 0; i < n->n; i++) {
         const struct node *part = n->arg[i];
-        bool letter = part->kind == K_SYM || part->kind == K_CONST;
-        letters = letters && letter && (part->kind == K_CONST || !part->name[1]);
-        if (letters) str_puts(&word, part->kind == K_SYM ? part->name : part->op == C_E ? "e" : "i");
         sign = sign || is_figure_sign(part);
-        points = points && is_thing(part) && (part->kind != K_SYM || is_object(part->name));
-        parts = parts && (part->kind == K_NUM || is_name(part));
+        number = number || part->kind == K_NUM;
+        if (part->kind != K_NUM && !is_name(part) && !(part->kind == K_FN && part->n == 1)) return false;
     }
-    bool spelled = letters && !word.full && is_word_run(word.p, word.len) && strpbrk(word.p, "aeiouAEIOU");
-    bool name = points || (sign && parts) || spelled;
-    str_release(&word);
-    return name;
+    return sign || !number;
 }
 
 bool is_slope(const struct node *n)
@@ -108,7 +100,8 @@ static bool is_measured(const struct node *n)
     case F_NORM: return is_name(of);
     case F_MIN:
     case F_MAX: return of->kind == K_APPLY;
-    case F_ABS: return complex || is_thing(of) || all_names(of, is_object);
+    case F_ABS:
+        return complex || (is_thing(of) && of->kind != K_MUL && of->kind != K_DIV) || all_names(of, is_object);
     case F_SIN:
     case F_COS:
     case F_TAN:
@@ -127,7 +120,7 @@ bool is_name(const struct node *n)
     case K_APPLY: return true;
     case K_CONST: return n->op == C_I || n->op == C_E; /* letters like others, when they stand among names */
     case K_MUL: return is_joint_name(n);
-    case K_DIV: return is_slope(n) || (is_thing(n->arg[0]) && is_thing(n->arg[1]));
+    case K_DIV: return is_slope(n) || (is_name(n->arg[0]) && is_name(n->arg[1]));
     case K_RATIO: /* x : y = 2 : 3 says what is asked of x and y */
     case K_SEQ:
         for (int i = 0; i < n->n; i++)
