@@ -613,10 +613,27 @@ static int improper(const struct node *n)
     return n->op == C_INF ? sign : n->op == C_UNDEFINED ? 2 : 0;
 }
 
+/* A limit, an integral or a sum without end that has no finite value as far as is known. */
+static bool may_diverge(struct judge *j, const struct node *n)
+{
+    struct env env = {.n = 0};
+    struct eval v = {.w = j->w, .env = &env, .prec = 128};
+    acb_t x;
+    if (!is_approximate(n) && !(node_has_fn(n, F_SUM) && node_has_const(n, C_INF))) return false;
+    acb_init(x);
+    bool good = eval_node(&v, n, x);
+    acb_clear(x);
+    return !good;
+}
+
 static enum truth expression_same(struct judge *j, struct node *g, struct node *a)
 {
     bool proof;
     int far_g = improper(g), far_a = improper(a);
+    if ((far_g || far_a) && !(far_g && far_a) && may_diverge(j, far_g ? a : g)) {
+        judge_say(j, "infinity against what was not computed");
+        return UNKNOWN;
+    }
     if (far_g || far_a) {
         judge_say(j, far_g == far_a                  ? "the same"
                      : far_g == 2 || far_a == 2      ? "undefined against a value"

@@ -2,7 +2,8 @@
  *
  * Sums and products of at most TERMS_MAX terms are balls like everything else; infinite sums are series.c's.
  * A definite integral is computed by double exponential quadrature (Takahasi and Mori 1974) at two step
- * sizes; a limit by the value at two points very near. Both give a ball around the value as wide as the two
+ * sizes, of which |f| is asked for roughly the same; a limit by the value at two points very near, on both
+ * sides unless it names one. Both give a ball around the value as wide as the two
  * results differ: a stated numerical criterion, no proof. When the two do not agree to INTEGRAL_BITS bits,
  * there is no value.
  */
@@ -12,6 +13,8 @@
 
 #define TERMS_MAX     3000
 #define INTEGRAL_BITS 60
+#define LIMIT_BITS    64
+#define ABSOLUTE_BITS 8 /* of integrals of |f|, whose kinks slow them; a pole adds a multiple of ln 2 */
 #define NODES_RADIUS  6 /* the quadrature's variable runs over -R..R */
 
 /* ---- sums and products -------------------------------------------------------------------------------- */
@@ -70,6 +73,7 @@ struct quadrature {
     struct eval *v;
     const struct node *body;
     enum range range;
+    arb_t size;      /* the sum of |f| */
     arb_t lo, width; /* half: from lo in the direction of width's sign */
 };
 
@@ -146,6 +150,8 @@ static bool quadrature_sum(struct quadrature *q, int level, bool odd, acb_t out)
         mag_zero(arb_radref(acb_imagref(y)));
         acb_mul_arb(y, y, dx, prec);
         acb_add(out, out, y, prec);
+        acb_abs(t, y, prec);
+        arb_add(q->size, q->size, t, prec);
     }
     arb_clear(t);
     arb_clear(x);
@@ -192,24 +198,33 @@ static bool agreed(acb_t out, const acb_t a, const acb_t b, slong bits, slong pr
     return good;
 }
 
+/* Around a pole inside the sums may cancel; those of |f| then grow with every level. */
 static bool integral_over(struct quadrature *q, acb_t out)
 {
-    acb_t sum, before, scaled;
+    acb_t sum, before, scaled, size, size_before;
     bool done = false, good;
+    acb_init(size);
+    acb_init(size_before);
     acb_init(sum);
     acb_init(before);
     acb_init(scaled);
     good = quadrature_sum(q, 3, false, sum);
     acb_mul_2exp_si(before, sum, -3);
+    arb_mul_2exp_si(acb_realref(size_before), q->size, -3);
     for (int level = 4; level <= 6 && good && !done; level++) {
         good = quadrature_sum(q, level, true, sum);
         acb_mul_2exp_si(scaled, sum, -level);
-        done = good && agreed(out, before, scaled, INTEGRAL_BITS, q->v->prec);
+        arb_mul_2exp_si(acb_realref(size), q->size, -level);
+        done = good && agreed(out, size_before, size, ABSOLUTE_BITS, q->v->prec) &&
+               agreed(out, before, scaled, INTEGRAL_BITS, q->v->prec);
+        acb_set(size_before, size);
         acb_set(before, scaled);
     }
     acb_clear(sum);
     acb_clear(before);
     acb_clear(scaled);
+    acb_clear(size);
+    acb_clear(size_before);
     return done;
 }
 
@@ -223,6 +238,7 @@ static bool integral(struct eval *v, const struct node *n, acb_t out)
     bool good;
     acb_init(lo);
     acb_init(hi);
+    arb_init(q.size);
     arb_init(q.lo);
     arb_init(q.width);
     if (v->prec > 192) v->prec = 192;
@@ -245,6 +261,7 @@ static bool integral(struct eval *v, const struct node *n, acb_t out)
     v->prec = prec;
     acb_clear(lo);
     acb_clear(hi);
+    arb_clear(q.size);
     arb_clear(q.lo);
     arb_clear(q.width);
     return good;
@@ -252,8 +269,8 @@ static bool integral(struct eval *v, const struct node *n, acb_t out)
 
 /* ---- limits ------------------------------------------------------------------------------------------- */
 
-/* x = to + side 2^-bits, or side 2^bits at infinity. */
-static bool near_value(struct eval *v, const struct node *n, int bits, acb_t out)
+/* x = to + side 2^-bits; at infinity +-(2^bits + thirds / 3). */
+static bool near_value(struct eval *v, const struct node *n, int side, int bits, int thirds, acb_t out)
 {
     int infinite = infinite_sign(n->arg[2]);
     acb_ptr x = &v->env->value[v->env->n - 1];
@@ -261,9 +278,12 @@ static bool near_value(struct eval *v, const struct node *n, int bits, acb_t out
     acb_init(to);
     acb_init(step);
     bool good = infinite || eval_node(v, n->arg[2], to);
-    acb_one(step);
-    acb_mul_2exp_si(step, step, infinite ? bits : -bits);
-    if (infinite < 0 || (!infinite && node_is_int(n->arg[3], -1))) acb_neg(step, step);
+    acb_set_si(step, thirds);
+    acb_div_si(step, step, 3, v->prec);
+    acb_one(x);
+    acb_mul_2exp_si(x, x, infinite ? bits : -bits);
+    acb_add(step, step, x, v->prec);
+    if ((infinite ? infinite : side) < 0) acb_neg(step, step);
     acb_add(x, to, step, v->prec);
     good = good && eval_node(v, n->arg[0], out);
     acb_clear(to);
@@ -271,21 +291,46 @@ static bool near_value(struct eval *v, const struct node *n, int bits, acb_t out
     return good;
 }
 
-static bool limit(struct eval *v, const struct node *n, acb_t out)
+/* From one side. NO: there are values, which do not agree; UNKNOWN: there are none. At infinity the next
+ * whole number, and one that is not whole where there is a value, must agree too: (-1)^n, sin n. */
+static enum truth limit_from(struct eval *v, const struct node *n, int side, acb_t out)
 {
-    slong prec = v->prec;
     acb_t a, b;
     acb_init(a);
     acb_init(b);
+    enum truth t = UNKNOWN;
+    if (near_value(v, n, side, 200, 0, a) && near_value(v, n, side, 300, 0, b)) {
+        t = agreed(out, a, b, LIMIT_BITS, v->prec) ? YES : NO;
+        for (int thirds = 1; infinite_sign(n->arg[2]) && thirds <= 3 && t == YES; thirds += 2)
+            if (near_value(v, n, side, 300, thirds, a) && !agreed(out, a, b, LIMIT_BITS, v->prec)) t = NO;
+    }
+    acb_clear(a);
+    acb_clear(b);
+    return t;
+}
+
+/* From both sides, but where the limit names one or the formula has values on one only. */
+static bool limit(struct eval *v, const struct node *n, acb_t out)
+{
+    slong prec = v->prec;
+    int side = node_is_int(n->arg[3], -1) ? -1 : node_is_int(n->arg[3], 1);
+    bool both = side == 0 && !infinite_sign(n->arg[2]);
+    acb_t left, right;
+    acb_init(left);
+    acb_init(right);
     v->prec = 1600;
     bool good = env_push(v->env, n->arg[1]->name);
     if (good) {
-        good = near_value(v, n, 200, a) && near_value(v, n, 300, b) && agreed(out, a, b, 64, v->prec);
+        enum truth t = limit_from(v, n, both ? 1 : side, right);
+        enum truth u = both ? limit_from(v, n, -1, left) : UNKNOWN;
+        good = t != NO && u != NO && (t == YES || u == YES);
+        acb_set(out, t == YES ? right : left);
+        if (good && t == YES && u == YES) good = agreed(out, left, right, LIMIT_BITS - 2, v->prec);
         env_pop(v->env);
     }
     v->prec = prec;
-    acb_clear(a);
-    acb_clear(b);
+    acb_clear(left);
+    acb_clear(right);
     return good;
 }
 

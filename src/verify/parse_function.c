@@ -183,7 +183,7 @@ static struct node *parse_limit(struct parser *p)
     if (!bind(p, name)) return NULL;
     struct node *body = parse_term(p);
     p->n_bound--;
-    struct node *sided = node_int(p->w, side ? side : 1);
+    struct node *sided = node_int(p->w, side);
     return node_of(p->w, K_FN, F_LIM, (struct node *[]){body, node_sym(p->w, name), to, sided}, 4);
 }
 

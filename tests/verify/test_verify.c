@@ -116,6 +116,18 @@ static void answers_are_found_where_they_stand(void **state)
     JUDGE(pairs, EXTRACT_ANY);
 }
 
+static void infinity_is_told_only_from_what_is_computed(void **state)
+{
+    (void)state;
+    static const struct pair pairs[] = {
+        {"$\\infty$", "$\\lim_{x\\to0}\\frac{1}{x^2}$", VERDICT_UNDECIDED},
+        {"$\\infty$", "$\\sum_{n=1}^\\infty\\frac{1}{n}$", VERDICT_UNDECIDED},
+        {"$\\infty$", "$\\lim_{x\\to0}\\frac{\\sin x}{x}$", VERDICT_WRONG},
+        {"$\\infty$", "$2^{10}$", VERDICT_WRONG},
+    };
+    JUDGE(pairs, EXTRACT_ANY);
+}
+
 static void words_are_compared_as_text(void **state)
 {
     (void)state;
@@ -427,6 +439,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_compared_exactly),
         cmocka_unit_test(answers_are_found_where_they_stand),
+        cmocka_unit_test(infinity_is_told_only_from_what_is_computed),
         cmocka_unit_test(words_are_compared_as_text),
         cmocka_unit_test(latex_mode_wants_latex),
         cmocka_unit_test(raw_compares_the_whole_string),
