@@ -1,12 +1,12 @@
 /* names.c: what may stand before "= value" so that the whole answers that value.
  *
  * A name does: a letter (x, x_1, \bar{x}), a word, the value of a function that nothing is known of (f(2),
- * P(A)), a figure or what is measured of it (AB, \angle ABC, |\vec{a}|, \sin A, AB : CD), a product or quotient
- * of names (xy, c/b), a union of sets. Anything else describes its letters by an equation that is still to be
- * solved for them: |x| = 5, x + y = 5, 2x = 6, \sin x = 5.
+ * P(A)), a figure or what is measured of it (AB, \angle ABC, |\vec{a}|, \sin A, AB : CD), a product or
+ * quotient of names (xy, c/b), a union of sets. Anything else describes its letters by an equation that is
+ * still to be solved for them: |x| = 5, x + y = 5, 2x = 6, \sin x = 5.
  *
- * Of what is measured, small Latin letters are unknowns; capitals, Greek letters and letters with a mark above
- * name things that have a length, an angle, a value.
+ * Of what is measured, small Latin letters are unknowns; capitals, Greek letters and letters with a mark
+ * above name things that have a length, an angle, a value.
  */
 #include <ctype.h>
 #include <string.h>
@@ -53,8 +53,8 @@ static bool is_figure_sign(const struct node *n)
     return n->kind == K_SYM && is_among(n->name, strlen(n->name), signs);
 }
 
-/* Names side by side: a word (area), points (AB), a figure (\angle ABC, m\angle 1), a product that is asked for
- * (xy, \sin x \cos x). Numbers only beside the sign of a figure: 2x = 6 is still to be solved. */
+/* Names side by side: a word (area), points (AB), a figure (\angle ABC, m\angle 1), a product that is asked
+ * for (xy, \sin x \cos x). Numbers only beside the sign of a figure: 2x = 6 is still to be solved. */
 static bool is_joint_name(const struct node *n)
 {
     bool sign = false, number = false;
@@ -101,7 +101,8 @@ static bool is_measured(const struct node *n)
     case F_MIN:
     case F_MAX: return of->kind == K_APPLY;
     case F_ABS:
-        return complex || (is_thing(of) && of->kind != K_MUL && of->kind != K_DIV) || all_names(of, is_object);
+        if (of->kind == K_MUL || of->kind == K_DIV) return all_names(of, is_object);
+        return complex || is_thing(of) || all_names(of, is_object);
     case F_SIN:
     case F_COS:
     case F_TAN:
