@@ -334,8 +334,8 @@ static int relation_at(const char *s, size_t n, size_t *length)
     static const struct {
         const char *text;
         enum relation r;
-    } all[] = {{"<=>", R_OTHER}, {"<=", R_LE},     {">=", R_GE}, {"=<", R_LE}, {"=>", R_OTHER}, {"!=", R_NE},
-               {"==", R_EQ},     {":=", R_EQ},     {"~=", R_APPROX}, {"<", R_LT},  {">", R_GT},  {"=", R_EQ}};
+    } all[] = {{"<=>", R_IFF}, {"<=", R_LE}, {">=", R_GE},     {"=<", R_LE}, {"=>", R_IMPLIES}, {"!=", R_NE},
+               {"==", R_EQ},   {":=", R_EQ}, {"~=", R_APPROX}, {"<", R_LT},  {">", R_GT},       {"=", R_EQ}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         size_t k = strlen(all[i].text);
         if (n >= k && memcmp(s, all[i].text, k) == 0) {
@@ -352,7 +352,7 @@ static void lex_sign(struct lexer *l)
     size_t left = l->n - l->at, k = 1;
     int relation = relation_at(s, left, &k);
     if (relation) {
-        lex_emit(l, T_REL, relation, NULL);
+        lex_emit(l, relation < R_OTHER ? T_REL : T_TO, relation, NULL);
     } else if (left >= 3 && memcmp(s, "...", 3) == 0) {
         lex_emit(l, T_DOTS, 0, NULL);
         k = 3;
@@ -512,7 +512,7 @@ size_t math_prefix(struct work *w, const char *s, size_t n)
         if (p.t[i].kind == T_OPEN && p.t[i].match >= k) k = i;
     while (k > 0 &&
            (p.t[k - 1].kind == T_COMMA || p.t[k - 1].kind == T_SEP || p.t[k - 1].kind == T_OP ||
-            p.t[k - 1].kind == T_SEMI || p.t[k - 1].kind == T_REL) &&
+            p.t[k - 1].kind == T_SEMI || p.t[k - 1].kind == T_REL || p.t[k - 1].kind == T_TO) &&
            p.t[k - 1].value != '!' && p.t[k - 1].value != '|')
         k--;
     return k < p.n ? p.t[k].at : end;

@@ -1,6 +1,7 @@
 /* parse.c: the grammar from the top: lists, relations, sets, sums, terms.
  *
- *   list     = item { (, | ; | and | or) item }           ; separates groups of items
+ *   list     = items { (\Rightarrow | \to | ...) items }
+ *   items    = item { (, | ; | and | or) item }           ; separates groups of items
  *   item     = member { (= | < | ...) member }
  *   member   = ratio { (\cup | \cap | \setminus) ratio }
  *   ratio    = sum { : sum }
@@ -110,24 +111,17 @@ static struct node *quantified(struct parser *p)
     return node_named(p->w, K_REL, sign, (struct node *[]){item, all}, 2);
 }
 
-
-struct node *parse_list(struct parser *p)
+static struct node *parse_items(struct parser *p)
 {
     struct row groups = {0}, items = {0};
     int mark = ',', sep = 0;
     bool semicolons = false;
-    if (take(p, T_REL, R_EQ) || take(p, T_SKIP, 0) || take(p, T_TO, 0)) { /* "= 5", "\therefore 5" */
-    }
     /* "for all x, f(x) = 2x": the condition goes to the end */
     struct node *condition = take(p, T_SEP, 'f') ? quantified(p) : NULL;
     if (condition && !separator(p)) return condition;
     for (;;) {
         struct node *item = sep == 'f' ? quantified(p) : parse_relation(p);
         if (!row_push(p, &items, item)) return parse_fail(p, "an item is missing");
-        if (take(p, T_TO, 0)) { /* what follows from it is the answer */
-            groups.n = items.n = 0;
-            continue;
-        }
         int before = p->at;
         sep = separator(p);
         if (!sep) break;
@@ -154,6 +148,31 @@ struct node *parse_list(struct parser *p)
             groups.v[i]->rows = ')';
         }
     return bare_list(p, &groups, ';');
+}
+
+struct node *parse_list(struct parser *p)
+{
+    struct row steps = {0};
+    char signs[64];
+    int n = 0;
+    if (peek(p)->kind == T_TO) /* "\therefore 5" */
+        p->at++;
+    else if (!take(p, T_REL, R_EQ)) /* "= 5" */
+        take(p, T_SKIP, 0);
+    for (;;) {
+        if (!row_push(p, &steps, parse_items(p))) return NULL;
+        if (peek(p)->kind != T_TO) break;
+        int arrow = peek(p)->value;
+        p->at++;
+        if (!arrow)
+            steps.n = n = 0; /* what follows from it is the answer */
+        else if (n == (int)sizeof signs - 1)
+            return parse_fail(p, "the chain of arrows is too long");
+        else
+            signs[n++] = (char)arrow;
+    }
+    signs[n] = 0;
+    return n == 0 ? steps.v[0] : node_named(p->w, K_REL, signs, steps.v, steps.n);
 }
 
 /* a \over b, n \choose k */

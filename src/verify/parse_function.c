@@ -174,7 +174,8 @@ static struct node *parse_limit(struct parser *p)
     const char *name = peek(p)->text;
     p->at++;
     p->side = 0;
-    if (!take(p, T_TO, 0)) return parse_fail(p, "where the limit is taken is not understood");
+    if (peek(p)->kind != T_TO) return parse_fail(p, "where the limit is taken is not understood");
+    p->at++;
     p->limit = true;
     struct node *to = parse_sum(p);
     p->limit = false;

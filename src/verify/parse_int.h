@@ -19,7 +19,7 @@ enum token_kind {
     T_OP,     /* value: + - * / ^ _ ! | N(orm) : ' */
     T_PM,     /* value: + or - */
     T_REL,    /* value: enum relation */
-    T_TO,     /* arrows */
+    T_TO,     /* arrows: enum relation; 0: therefore, what is in front says nothing */
     T_SET,    /* value: u n \ */
     T_NUMSET, /* value: R Z Q N C E */
     T_OPEN,   /* value: ( [ { < f c g(roup) */

@@ -35,9 +35,9 @@ bool is_condition_word(const char *s)
 
 int relation_negated(int r)
 {
-    static const int opposite[] = {[R_EQ] = R_NE, [R_IN] = R_NOTIN, [R_LT] = R_GE, [R_GT] = R_LE,
-                                   [R_LE] = R_GT, [R_GE] = R_LT,    [R_OTHER] = 0};
-    return opposite[r] ? opposite[r] : R_OTHER;
+    static const int opposite[RELATIONS] = {[R_EQ] = R_NE, [R_NE] = R_EQ, [R_IN] = R_NOTIN, [R_NOTIN] = R_IN,
+                                            [R_LT] = R_GE, [R_GT] = R_LE, [R_LE] = R_GT,    [R_GE] = R_LT};
+    return r < RELATIONS && opposite[r] ? opposite[r] : r ^ R_NOT;
 }
 
 /* ---- words alone --------------------------------------------------------------------------------------- */

@@ -3,8 +3,40 @@
 
 #include "verify/verify_int.h"
 
-static const char *const relation_signs[] = {
-    "", "=", "!=", "<", ">", "<=", ">=", "~", "in", "not in", "==", "subset of", "?"};
+static const char *const relation_signs[RELATIONS] = {
+    [R_EQ] = "=",
+    [R_NE] = "!=",
+    [R_LT] = "<",
+    [R_GT] = ">",
+    [R_LE] = "<=",
+    [R_GE] = ">=",
+    [R_APPROX] = "~",
+    [R_IN] = "in",
+    [R_NOTIN] = "not in",
+    [R_EQUIV] = "==",
+    [R_SUBSET] = "subset of",
+    [R_OTHER] = "?",
+    [R_NI] = "contains",
+    [R_SUPSET] = "superset of",
+    [R_PERP] = "perpendicular to",
+    [R_PARALLEL] = "parallel to",
+    [R_SIM] = "similar to",
+    [R_CONG] = "congruent to",
+    [R_PROPTO] = "proportional to",
+    [R_LL] = "<<",
+    [R_GG] = ">>",
+    [R_PREC] = "precedes",
+    [R_SUCC] = "succeeds",
+    [R_PRECEQ] = "precedes or equals",
+    [R_SUCCEQ] = "succeeds or equals",
+    [R_IMPLIES] = "=>",
+    [R_IMPLIED] = "<==",
+    [R_IFF] = "<=>",
+    [R_TO] = "->",
+    [R_FROM] = "<-",
+    [R_BOTH_WAYS] = "<->",
+    [R_MAPS_TO] = "|->",
+};
 static const char *const constants[] = {"pi", "e", "i", "oo", "undefined"};
 static const char *const functions[] = {
     [F_SIN] = "sin",
@@ -63,6 +95,11 @@ static const char *const functions[] = {
 };
 
 static void print(const struct node *n, struct str *out, int depth);
+
+static void relation_print(int r, struct str *out)
+{
+    str_addf(out, "%s %s", r & R_NOT ? " not" : "", relation_signs[r & ~R_NOT]);
+}
 
 static void print_list(const struct node *n, const char *between, struct str *out, int depth)
 {
@@ -160,7 +197,10 @@ static void print_other(const struct node *n, struct str *out, int depth)
         break;
     case K_REL:
         for (int i = 0; i < n->n; i++) {
-            if (i) str_addf(out, " %s ", relation_signs[(int)n->name[i - 1]]);
+            if (i) {
+                relation_print(n->name[i - 1], out);
+                str_puts(out, " ");
+            }
             print(n->arg[i], out, depth + 1);
         }
         break;
@@ -273,7 +313,7 @@ static int nodes_in(const struct node *n, int most)
 static void relation_label(const struct node *n, struct str *out)
 {
     str_puts(out, "relation");
-    for (int i = 0; i + 1 < n->n; i++) str_addf(out, " %s", relation_signs[(int)n->name[i]]);
+    for (int i = 0; i + 1 < n->n; i++) relation_print(n->name[i], out);
 }
 
 static void sequence_label(const struct node *n, struct str *out)

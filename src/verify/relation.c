@@ -13,22 +13,58 @@ static bool is_order(int r)
     return r >= R_LT && r <= R_GE;
 }
 
-/* A chain written from left to right with < and <=. */
-static struct node *forwards(struct judge *j, struct node *n)
+/* The same relation between its members in the other order; 0: there is none known. */
+static int converse(int r)
 {
-    if (n->name[0] != R_GT && n->name[0] != R_GE) return n;
+    static const unsigned char all[RELATIONS] = {
+        [R_EQ] = R_EQ,                  [R_NE] = R_NE,                  [R_LT] = R_GT,
+        [R_GT] = R_LT,                  [R_LE] = R_GE,                  [R_GE] = R_LE,
+        [R_APPROX] = R_APPROX,          [R_EQUIV] = R_EQUIV,            [R_IN] = R_NI,
+        [R_NI] = R_IN,                  [R_SUBSET] = R_SUPSET,          [R_SUPSET] = R_SUBSET,
+        [R_PERP] = R_PERP,              [R_PARALLEL] = R_PARALLEL,      [R_SIM] = R_SIM,
+        [R_CONG] = R_CONG,              [R_PROPTO] = R_PROPTO,          [R_LL] = R_GG,
+        [R_GG] = R_LL,                  [R_PREC] = R_SUCC,              [R_SUCC] = R_PREC,
+        [R_PRECEQ] = R_SUCCEQ,          [R_SUCCEQ] = R_PRECEQ,          [R_IMPLIES] = R_IMPLIED,
+        [R_IMPLIED] = R_IMPLIES,        [R_IFF] = R_IFF,                [R_TO] = R_FROM,
+        [R_FROM] = R_TO,                [R_BOTH_WAYS] = R_BOTH_WAYS,
+    };
+    int other = all[r & ~R_NOT];
+    return other ? other | (r & R_NOT) : 0;
+}
+
+static bool is_understood(int r)
+{
+    return r < R_OTHER;
+}
+
+bool is_arrow(const struct node *n)
+{
+    return n->kind == K_REL && n->name[0] >= R_IMPLIES && n->name[0] <= R_MAPS_TO;
+}
+
+/* The chain from its other end; itself where a relation has no name in that direction. */
+static struct node *turned_round(struct judge *j, struct node *n)
+{
     struct node *members[64];
     char signs[64];
     int m = n->n;
     if (m > 64) return n;
     for (int i = 0; i < m; i++) members[i] = n->arg[m - 1 - i];
     for (int i = 0; i + 1 < m; i++) {
-        int r = (unsigned char)n->name[m - 2 - i];
-        signs[i] = (char)(r == R_GT ? R_LT : r == R_GE ? R_LE : r);
+        signs[i] = (char)converse(n->name[m - 2 - i]);
+        if (!signs[i]) return n;
     }
     signs[m - 1] = 0;
     struct node *out = node_named(j->w, K_REL, signs, members, m);
     return out ? out : n;
+}
+
+/* A chain written from left to right: with < and <=, \ll for \gg. */
+static struct node *forwards(struct judge *j, struct node *n)
+{
+    int r = n->name[0] & ~R_NOT, other = converse(r);
+    bool backward = is_understood(r) ? r == R_GT || r == R_GE : other && other < r;
+    return backward ? turned_round(j, n) : n;
 }
 
 static struct node *difference(struct judge *j, const struct node *n)
@@ -154,6 +190,14 @@ static enum truth members_same(struct judge *j, struct node *g, struct node *a)
     return all;
 }
 
+/* Relations of which nothing but the name is known: the same members, of a symmetric one either way. */
+static enum truth named_relation_same(struct judge *j, struct node *g, struct node *a)
+{
+    enum truth t = members_same(j, g, a);
+    struct node *other = t == YES || converse(a->name[0]) != a->name[0] ? a : turned_round(j, a);
+    return other == a ? t : members_same(j, g, other);
+}
+
 enum truth relation_same(struct judge *j, struct node *g, struct node *a)
 {
     struct realset x, y;
@@ -174,6 +218,7 @@ enum truth relation_same(struct judge *j, struct node *g, struct node *a)
         return realset_same(j, &x, &y);
     g = forwards(j, g);
     a = forwards(j, a);
+    if (!is_understood(g->name[0]) || !is_understood(a->name[0])) return named_relation_same(j, g, a);
     if (g->name[0] == R_EQUIV && a->name[0] == R_EQUIV && g->n == 2 && a->n == 2) {
         enum truth t = congruent(j, g, a);
         if (t != UNKNOWN) return t;

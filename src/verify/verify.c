@@ -178,6 +178,17 @@ static struct node *restated(struct trial *t, struct node *n)
     return same ? node_named(&t->w, K_REL, sign, n->arg, 2) : n;
 }
 
+/* 2x = 6 \Rightarrow x = 3, x \mapsto 2x: the value that an answer's derivation ends in. An arrow to a mere
+ * name (p \to q) derives none, nor does one that points back, nor any beside a gold that has arrows. */
+static struct node *derived(const struct trial *t, struct node *n)
+{
+    const struct node *gold = t->n_readings ? t->reading[0].node : NULL;
+    if (!n || !t->answer.text || !is_arrow(n) || (gold && is_arrow(gold))) return n;
+    int last = n->name[n->n - 2];
+    struct node *end = n->arg[n->n - 1];
+    return end->kind == K_SYM || last == R_IMPLIED || last == R_FROM ? n : end;
+}
+
 static struct node *read_candidate(struct trial *t, const struct candidate *c, const char **why)
 {
     /* An answer in plain text that is mere words goes on to be looked through; one run of letters is a
@@ -194,6 +205,7 @@ static struct node *read_candidate(struct trial *t, const struct candidate *c, c
     }
     if (n && n->kind == K_TEXT && !t->w.p->text_exact) n = number_spelled(t, n);
     if (n && n->kind == K_TEXT && !words_asked && !t->w.p->text_exact) n = number_in_words(t, n);
+    n = derived(t, n);
     if (n) n = restated(t, n);
     if (n && c->percent && !c->box && n->kind != K_PERCENT) n = node_1(&t->w, K_PERCENT, 0, n);
     if (n && c->relation) {

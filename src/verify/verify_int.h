@@ -61,7 +61,42 @@ enum kind {
     K_ELLIPSIS
 };
 enum constant { C_PI, C_E, C_I, C_INF, C_UNDEFINED };
-enum relation { R_EQ = 1, R_NE, R_LT, R_GT, R_LE, R_GE, R_APPROX, R_IN, R_NOTIN, R_EQUIV, R_SUBSET, R_OTHER };
+enum relation {
+    R_EQ = 1,
+    R_NE,
+    R_LT,
+    R_GT,
+    R_LE,
+    R_GE,
+    R_APPROX,
+    R_IN,
+    R_NOTIN,
+    R_EQUIV,
+    R_SUBSET,
+    R_OTHER, /* of words; from here on nothing is known of a relation but its name and its other direction */
+    R_NI,
+    R_SUPSET,
+    R_PERP,
+    R_PARALLEL,
+    R_SIM,
+    R_CONG,
+    R_PROPTO,
+    R_LL,
+    R_GG,
+    R_PREC,
+    R_SUCC,
+    R_PRECEQ,
+    R_SUCCEQ,
+    R_IMPLIES, /* arrows, between whole lists */
+    R_IMPLIED,
+    R_IFF,
+    R_TO,
+    R_FROM,
+    R_BOTH_WAYS,
+    R_MAPS_TO,
+    RELATIONS,
+    R_NOT = 64 /* added to one whose negation has no name of its own */
+};
 enum function {
     F_NONE,
     F_SIN,
@@ -179,6 +214,7 @@ struct names {
     bool many; /* more than fit */
 };
 void names_free_in(const struct node *n, struct names *out); /* adds the free symbols, sorted as found */
+bool is_arrow(const struct node *n);      /* p \Rightarrow q */
 bool is_expression(const struct node *n); /* a number or formula, no list, set, relation, text */
 
 /* ---- reading: clean.c, tables.c, lexer.c, parse*.c ---------------------------------------------------- */

@@ -132,6 +132,12 @@ static void pieces_limits_and_integrals(void **state)
     cases_are_judged("tests/golden/verify/pieces.jsonl");
 }
 
+static void names_of_relations_functions_and_units(void **state)
+{
+    (void)state;
+    cases_are_judged("tests/golden/verify/signs.jsonl");
+}
+
 static void dollars(const char *formula, char *out, size_t size)
 {
     size_t n = strlen(formula);
@@ -203,6 +209,7 @@ int main(void)
         cmocka_unit_test(every_kind_of_answer_in_usual_notations),
         cmocka_unit_test(endings_in_running_text),
         cmocka_unit_test(pieces_limits_and_integrals),
+        cmocka_unit_test(names_of_relations_functions_and_units),
         cmocka_unit_test(latex_is_read_as_its_tests_say),
         cmocka_unit_test(parameters_are_checked),
     };
