@@ -486,7 +486,9 @@ static struct node *named_point(struct judge *j, struct node *n, const struct no
     bool tuple = is_tuple(other);
     if (n->kind == K_APPLY && !tuple && other->kind != K_APPLY && is_expression(other))
         return called_count(j->w, n);
-    if (n->kind == K_APPLY && tuple && n->n > 1 && isupper((unsigned char)n->name[0])) {
+    bool letter = n->kind == K_APPLY && !isalpha((unsigned char)n->name[1]); /* Cov(X, Y) is no point */
+    bool capital = letter && isupper((unsigned char)n->name[0]);
+    if (capital && tuple && n->n > 1) {
         struct node *point = node_of(j->w, K_SEQ, '(', n->arg, n->n);
         if (point) point->rows = ')';
         return point;

@@ -160,6 +160,23 @@ bool is_unit_here(const struct lexer *l, const char *words, size_t n, size_t end
     return n == 1 ? how == SPELLED_BARE && is_unit_letter(l) : unit_word_known(words, n);
 }
 
+bool lex_named_function(struct lexer *l, size_t from, size_t to, bool operator)
+{
+    const char *s = l->s + from;
+    size_t n = to - from, k = 0, next = spaces(l, to + 1);
+    while (k < n && isalpha((unsigned char)s[k])) k++;
+    bool bracket = next < l->n && l->s[next] == '(';
+    if (n < 2 || k < n || command_find(s, n) || !(operator ? argument_at(l, to + 1, true) : bracket))
+        return false;
+    char *words = work_text(l->p->w, s, n);
+    bool behind = follows_measure(l->p); /* there a unit stands, or what is counted */
+    if (!words || (operator ? behind && names_unit(words)
+                            : behind || names_unit(words) || is_condition_word(words) || phrase_before(s, n)))
+        return false;
+    lex_emit(l, T_FN, F_NONE, words);
+    return true;
+}
+
 bool lex_unit_fraction(struct lexer *l)
 {
     size_t above, above_to, below, below_to;
@@ -404,13 +421,15 @@ void lex_text(struct lexer *l, size_t from, size_t to)
         return;
     }
     bool means = c && (c->kind == T_FN || c->kind == T_CONST || c->kind == T_PERCENT || c->kind == T_MOD ||
-                       c->kind == T_SET);
+                       c->kind == T_SET || c->kind == T_SQRT);
     if (lex_based(l, words, k, to + 1)) {
         /* FF_{16} */
     } else if (lex_measure(l, from, to, words)) {
         /* 5 cm */
     } else if (words[0] == 0) {
         l->blank = true;
+    } else if (lex_named_function(l, from, to, false)) {
+        /* \text{erf}(2) */
     } else if (means && !is_ordinal(words, k) && !is_unit_here(l, words, k, to + 1, SPELLED_UPRIGHT)) {
         lex_emit(l, c->kind, c->value, c->name);
     } else if (strcmp(words, "U") == 0 && joins_intervals(l, to + 1)) {

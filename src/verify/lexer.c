@@ -117,7 +117,8 @@ static void lex_font(struct lexer *l, int value, size_t from, size_t to)
     const char *s = l->s + from;
     size_t n = end - from;
     const struct command *c = all_letters(s, n) ? command_find(s, n) : NULL;
-    if ((value == 'r' && lex_upright_unit(l, from, end)) || lex_based(l, s, n, to + 1)) {
+    if ((value == 'r' && lex_upright_unit(l, from, end)) || lex_based(l, s, n, to + 1) ||
+        (value == 'o' && lex_named_function(l, from, to, true))) {
         /* done */
     } else if (value == 'b' && n == 1 && strchr("RZQNC", s[0])) {
         lex_emit(l, T_NUMSET, s[0], NULL);

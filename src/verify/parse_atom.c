@@ -141,7 +141,7 @@ static struct node *parse_event(struct parser *p, const char *name)
     return node_named(p->w, K_APPLY, name, (struct node *[]){event, given}, 2);
 }
 
-static struct node *parse_call(struct parser *p, const char *name)
+struct node *parse_call(struct parser *p, const char *name)
 {
     struct row args = {0};
     if (is_event(p, name)) {

@@ -64,9 +64,25 @@ static struct node *function_of(struct parser *p, int f, struct node *base)
     return node_1(p->w, K_FN, f, x);
 }
 
+/* \operatorname{erf}(x), \operatorname{Tr}^2 A: what the function does is not known. */
+static struct node *named_function(struct parser *p)
+{
+    const char *name = peek(p)->text;
+    p->at++;
+    struct node *power = take(p, T_OP, '^') ? parse_argument(p, true) : NULL;
+    if (power && power->kind == K_NEG) return parse_fail(p, "the inverse of the function is not known");
+    struct node *value = NULL;
+    if (!p->failed && peek_is(p, T_OPEN, '(') && peek(p)->match > 0)
+        value = parse_call(p, name);
+    else if (!p->failed && (value = open_argument(p)))
+        value = node_named(p->w, K_APPLY, name, &value, 1);
+    return power ? node_2(p->w, K_POW, 0, value, power) : value;
+}
+
 struct node *parse_function(struct parser *p)
 {
     int f = peek(p)->value;
+    if (f == F_NONE) return named_function(p);
     struct node *base = NULL, *power = NULL;
     p->at++;
     for (int k = 0; k < 2 && !p->failed; k++) {

@@ -9,7 +9,7 @@ enum token_kind {
     T_NUM,   /* node */
     T_SYM,   /* text */
     T_CONST, /* value: enum constant */
-    T_FN,    /* value: enum function */
+    T_FN,    /* value: enum function; F_NONE: text, a name of which nothing else is known */
     T_FRAC,
     T_SQRT, /* value: 3 for \cbrt */
     T_BINOM,
@@ -121,6 +121,8 @@ bool is_ordinal(const char *s, size_t n);
 /* Each emits the words if they are a unit. At a \frac: \frac{\text{km}}{\text{h}}. */
 bool lex_unit_fraction(struct lexer *l);
 bool lex_upright_unit(struct lexer *l, size_t from, size_t to);
+/* Emits the letters if they name a function: before a bracket; an operator before any argument. */
+bool lex_named_function(struct lexer *l, size_t from, size_t to, bool operator);
 /* Is the letter U, up to byte `end`, the sign of union between two intervals? */
 bool joins_intervals(const struct lexer *l, size_t end);
 /* Digits with letters among them before a base that begins at byte `at`, or behind them: FF_{16}. */
@@ -172,7 +174,8 @@ struct node *parse_counting(struct parser *p);                 /* at the ^ or _ 
 struct node *parse_bracket(struct parser *p);                  /* parse_bracket.c */
 struct node *parse_bars(struct parser *p);
 struct node *parse_environment(struct parser *p);
-struct node *parse_function(struct parser *p); /* parse_function.c */
+struct node *parse_call(struct parser *p, const char *name); /* at its ( */
+struct node *parse_function(struct parser *p);               /* parse_function.c */
 struct node *parse_big(struct parser *p);
 struct node *parse_derivative(struct parser *p); /* at a \frac that is d/dx; NULL without failing otherwise */
 bool starts_factor(struct parser *p);
