@@ -11,7 +11,8 @@
 
 #include "verify/compare_int.h"
 
-#define WORDS_SIZE 256
+#define WORDS_SIZE     256
+#define SYMBOL_LETTERS 3
 
 struct quantity {
     struct node *value;
@@ -132,6 +133,24 @@ static enum truth measured_same(struct judge *j, const struct quantity *g, const
     enum truth t = x ? compare_values(j, x, a->value) : UNKNOWN;
     if (t == NO && x != g->value) judge_say(j, "different after conversion to one unit");
     return t;
+}
+
+/* The letters of a symbol, of which a unit has up to three; without the s of a plural. 0: it is none. */
+static size_t symbol_letters(const char **words)
+{
+    const char *s = *words + strspn(*words, " .");
+    size_t n = 0;
+    while (isalpha((unsigned char)s[n])) n++;
+    *words = s;
+    if (n > SYMBOL_LETTERS || s[n + strspn(s + n, " .")]) return 0;
+    return n > 1 && s[n - 1] == 's' ? n - 1 : n;
+}
+
+/* rpm and Hz, lx and lm: symbols measure what they say even where nothing is known of them; words count. */
+static bool symbols_differ(const char *g, const char *a)
+{
+    size_t n = symbol_letters(&g), m = symbol_letters(&a);
+    return n && m && (n != m || strncasecmp(g, a, n) != 0);
 }
 
 static enum truth units_same(struct judge *j, const struct quantity *g, const struct quantity *a)
@@ -274,6 +293,10 @@ enum truth quantity_same(struct judge *j, struct node *g, struct node *a)
     if (y.known && !x.known) measured_of(j->w, g, &x);
     if (half_of_day(x.words) || half_of_day(y.words)) return clock_same(j, &x, &y);
     if (x.known && y.known) return units_same(j, &x, &y);
+    if (symbols_differ(x.words, y.words)) {
+        judge_say(j, "another unit");
+        return NO;
+    }
     if (g->kind == K_TEXT || a->kind == K_TEXT) return words_same(j, g, a);
     if (x.words[0] && y.words[0] && (is_open(x.value) || is_open(y.value))) /* n is even, n is odd */
         return compare_values(j, x.value, y.value) == YES ? text_same(j, x.words, y.words) : NO;

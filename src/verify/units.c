@@ -83,6 +83,15 @@ enum unit_id {
     KILOWATT_HOUR,
     PASCAL,
     KILOPASCAL,
+    BAR,
+    ATMOSPHERE,
+    PSI,
+    CALORIE,
+    ELECTRONVOLT,
+    WATT_HOUR,
+    KNOT,
+    FARAD,
+    HENRY,
     HERTZ,
     VOLT,
     AMPERE,
@@ -170,6 +179,15 @@ static const struct measure {
     [KILOWATT_HOUR] = {.factor = "3600000", .power = {2, 1, -2}},
     [PASCAL] = {.factor = "1", .power = {-1, 1, -2}},
     [KILOPASCAL] = {.factor = "1000", .power = {-1, 1, -2}},
+    [BAR] = {.factor = "100000", .power = {-1, 1, -2}},
+    [ATMOSPHERE] = {.factor = "101325", .power = {-1, 1, -2}},
+    [PSI] = {.factor = "8896443230521/1290320000", .power = {-1, 1, -2}},
+    [CALORIE] = {.factor = "523/125", .power = {2, 1, -2}}, /* the thermochemical one */
+    [ELECTRONVOLT] = {.factor = "801088317/5000000000000000000000000000", .power = {2, 1, -2}},
+    [WATT_HOUR] = {.factor = "3600", .power = {2, 1, -2}},
+    [KNOT] = {.factor = "463/900", .power = {1, 0, -1}},
+    [FARAD] = {.factor = "1", .power = {-2, -1, 4, 2}},
+    [HENRY] = {.factor = "1", .power = {2, 1, -2, -2}},
     [HERTZ] = {.factor = "1", .power = {0, 0, -1}},
     [VOLT] = {.factor = "1", .power = {2, 1, -3, -1}},
     [AMPERE] = {.factor = "1", .power = {0, 0, 0, 1}},
@@ -205,8 +223,10 @@ static const struct name {
     {"acre", ACRE, 0},
     {"amp", AMPERE, 0},
     {"ampere", AMPERE, 0},
+    {"atm", ATMOSPHERE, 0},
     {"bit", BIT, 0},
     {"byte", BYTE, 0},
+    {"calorie", CALORIE, 0},
     {"cc", MILLILITER, 0},
     {"celsius", CELSIUS, 0},
     {"cent", US_CENT, EURO_CENT},
@@ -271,6 +291,7 @@ static const struct name {
     {"km", KILOMETER, 0},
     {"kmh", KPH, 0},
     {"kmph", KPH, 0},
+    {"knot", KNOT, 0},
     {"kpa", KILOPASCAL, 0},
     {"kph", KPH, 0},
     {"krw", KRW, 0},
@@ -314,10 +335,12 @@ static const struct name {
     {"pence", PENNY, 0},
     {"pint", PINT, 0},
     {"pound", POUND, GBP},
+    {"psi", PSI, 0},
     {"quart", QUART, 0},
     {"rad", RADIAN, 0},
     {"radian", RADIAN, 0},
     {"revolution", TURN, 0},
+    {"rs", INR, 0},
     {"rub", RUB, 0},
     {"ruble", RUB, 0},
     {"rupee", INR, 0},
@@ -383,6 +406,48 @@ static const struct name *name_of(const char *s, size_t n)
     return name_exact(word);
 }
 
+/* Symbols as they are written, also behind the prefixes of the International System; what stands in the table
+ * of words is taken from there. */
+static const struct name symbols[] = {
+    {"A", AMPERE, 0},
+    {"B", BYTE, 0},
+    {"F", FARAD, 0},
+    {"H", HENRY, 0},
+    {"Hz", HERTZ, 0},
+    {"J", JOULE, 0},
+    {"K", KELVIN, 0},
+    {"L", LITER, 0},
+    {"N", NEWTON, 0},
+    {"Pa", PASCAL, 0},
+    {"V", VOLT, 0},
+    {"W", WATT, 0},
+    {"Wh", WATT_HOUR, 0},
+    {"b", BIT, 0},
+    {"bar", BAR, 0},
+    {"cal", CALORIE, 0},
+    {"eV", ELECTRONVOLT, 0},
+    {"g", GRAM, 0},
+    {"m", METER, 0},
+    {"mol", MOLE, 0},
+    {"s", SECOND, 0},
+};
+
+/* The symbol, also behind a prefix, whose power of ten is *tens. F alone is a temperature, b a letter. */
+static const struct name *symbol_of(const char *s, size_t n, int *tens)
+{
+    static const char prefixes[] = "nmkMGT";
+    static const int powers[] = {-9, -3, 3, 6, 9, 12};
+    if (n == 1 && (*s == 'F' || *s == 'b')) return NULL;
+    for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
+        size_t k = strlen(symbols[i].word);
+        const char *prefix = n == k + 1 ? strchr(prefixes, *s) : NULL;
+        if ((n != k && !prefix) || memcmp(s + n - k, symbols[i].word, k) != 0) continue;
+        *tens = prefix ? powers[prefix - prefixes] : 0;
+        return &symbols[i];
+    }
+    return NULL;
+}
+
 static const char *const squares[] = {"square", "sq", NULL}, *const cubes[] = {"cubic", "cu", NULL};
 
 bool unit_word_known(const char *s, size_t n)
@@ -401,11 +466,15 @@ void unit_release(struct unit *u)
     fmpq_clear(u->zero_at);
 }
 
-static void apply(struct unit *u, const struct name *name, bool other, long power)
+/* tens: of the prefix. */
+static void apply(struct unit *u, const struct name *name, int tens, bool other, long power)
 {
     const struct measure *k = &measures[other && name->also ? name->also : name->means];
     fmpq_t f;
     fmpq_init(f);
+    fmpq_set_si(f, 10, 1);
+    fmpq_pow_si(f, f, tens * power);
+    fmpq_mul(u->factor, u->factor, f);
     fmpq_set_str(f, k->factor, 10);
     fmpq_pow_si(f, f, power);
     fmpq_mul(u->factor, u->factor, f);
@@ -435,6 +504,7 @@ bool unit_read(const char *words, bool other, struct unit *u)
     static const char *const squared[] = {"squared", NULL}, *const cubed[] = {"cubed", NULL};
     static const char *const per[] = {"per", "a", "an", NULL};
     long sign = 1, next = 1;
+    int tens = 0;
     const struct name *last = NULL;
     memset(u, 0, sizeof *u);
     fmpq_init(u->factor);
@@ -455,6 +525,10 @@ bool unit_read(const char *words, bool other, struct unit *u)
         while (isalpha((unsigned char)s[n])) n++;
         if (strncmp(s, "ms^-", 4) == 0) n = 1; /* metres a second: nobody counts by milliseconds */
         const struct name *name = name_of(s, n), *scale;
+        if (name)
+            tens = 0;
+        else
+            name = symbol_of(s, n, &tens);
         if (is_among(s, n, squares)) {
             next = 2;
         } else if (is_among(s, n, cubes)) {
@@ -462,11 +536,11 @@ bool unit_read(const char *words, bool other, struct unit *u)
         } else if (is_among(s, n, per) && last) {
             sign = -1;
         } else if (last && (is_among(s, n, squared) || is_among(s, n, cubed))) {
-            apply(u, last, other, sign * (is_among(s, n, squared) ? 1 : 2));
+            apply(u, last, tens, other, sign * (is_among(s, n, squared) ? 1 : 2));
         } else if (!name) {
             return false;
         } else if (name->means == DEGREE && (scale = scale_behind(s + n))) {
-            apply(u, scale, other, sign);
+            apply(u, scale, 0, other, sign);
             last = scale;
             s += n + strspn(s + n, " .");
             n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
@@ -480,7 +554,7 @@ bool unit_read(const char *words, bool other, struct unit *u)
                 s = end;
                 if (power < -9 || power > 9 || power == 0) return false;
             }
-            apply(u, name, other, sign * power);
+            apply(u, name, tens, other, sign * power);
             last = name;
             next = 1;
         }
