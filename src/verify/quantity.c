@@ -2,7 +2,7 @@
  * alone, and words that are no unit, say nothing about a number.
  *
  * A temperature converts with the zero of its scale; degrees and radians by pi; a time of day (12:30 p.m.)
- * is met by the same hand on a dial, unless the halves of the day are named and differ.
+ * is met by the same hand on a dial, unless the halves of the day are named, or told by the hour, and differ.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -62,8 +62,9 @@ char half_of_day(const char *words)
     return (letters[0] == 'a' || letters[0] == 'p') && letters[1] == 'm' ? letters[0] : 0;
 }
 
-/* Minutes since midnight of 3:30, or 3, in its half of the day; -1: it is no time. */
-static long clock_minutes(struct judge *j, const struct node *n, char half)
+/* Minutes since midnight of 3:30, or 3, in its half of the day, which the hours 0 and 13 to 24 name. -1: it
+ * is no time. */
+static long clock_minutes(struct judge *j, const struct node *n, char *half)
 {
     fmpz_t h, m;
     long out = -1;
@@ -72,11 +73,12 @@ static long clock_minutes(struct judge *j, const struct node *n, char half)
     fmpz_init(m);
     bool good = exact_integer(j->w, colon ? n->arg[0] : n, h);
     good = good && (!colon || exact_integer(j->w, n->arg[1], m));
-    if (good && fmpz_sgn(h) >= 0 && fmpz_cmp_ui(h, half ? 12 : 24) <= 0 && fmpz_sgn(m) >= 0 &&
+    if (good && fmpz_sgn(h) >= 0 && fmpz_cmp_ui(h, *half ? 12 : 24) <= 0 && fmpz_sgn(m) >= 0 &&
         fmpz_cmp_ui(m, 60) < 0) {
         long hours = fmpz_get_si(h);
-        if (half) hours = hours % 12 + (half == 'p' ? 12 : 0);
-        out = hours * 60 + fmpz_get_si(m);
+        if (*half) hours = hours % 12 + (*half == 'p' ? 12 : 0);
+        if (!*half && (hours == 0 || hours > 12)) *half = hours % 24 < 12 ? 'a' : 'p';
+        out = hours % 24 * 60 + fmpz_get_si(m);
     }
     fmpz_clear(h);
     fmpz_clear(m);
@@ -86,9 +88,9 @@ static long clock_minutes(struct judge *j, const struct node *n, char half)
 static enum truth clock_same(struct judge *j, const struct quantity *g, const struct quantity *a)
 {
     char half_g = half_of_day(g->words), half_a = half_of_day(a->words);
-    long x = clock_minutes(j, g->value, half_g), y = clock_minutes(j, a->value, half_a);
+    long x = clock_minutes(j, g->value, &half_g), y = clock_minutes(j, a->value, &half_a);
     bool dial = !half_g || !half_a; /* one is not told apart: the hands decide */
-    bool same = x >= 0 && y >= 0 && (x == y || (dial && x % 720 == y % 720 && (x < 780 || y < 780)));
+    bool same = x >= 0 && y >= 0 && (x == y || (dial && x % 720 == y % 720));
     judge_say(j, same ? "the same time of the day" : "another time of the day");
     return same ? YES : NO;
 }
