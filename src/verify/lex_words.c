@@ -399,6 +399,19 @@ static bool lex_infinity(struct lexer *l, const char *words)
     return true;
 }
 
+/* What a word in front of its argument means: \text{sqrt }5, \text{cube root }8; NULL. */
+static const struct command *meaning_of(const struct lexer *l, const char *words, size_t to)
+{
+    static const struct {
+        const char *words, *command;
+    } roots[] = {{"root", "sqrt"}, {"square root", "sqrt"}, {"cube root", "cbrt"}};
+    size_t n = strlen(words);
+    for (size_t i = 0; i < sizeof roots / sizeof *roots; i++)
+        if (strcasecmp(words, roots[i].words) == 0 && argument_at(l, to + 1, true))
+            return command_find(roots[i].command, 4);
+    return n > 1 ? command_find(words, n) : NULL;
+}
+
 void lex_text(struct lexer *l, size_t from, size_t to)
 {
     const char *s = l->s + from;
@@ -415,7 +428,7 @@ void lex_text(struct lexer *l, size_t from, size_t to)
         return;
     }
     size_t k = strlen(words);
-    const struct command *c = k > 1 ? command_find(words, k) : NULL;
+    const struct command *c = meaning_of(l, words, to);
     if (lex_infinity(l, words)) {
         l->at = to + 1;
         return;
