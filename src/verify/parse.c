@@ -59,7 +59,7 @@ bool starts_item(const struct token *t)
 {
     return t->kind != T_END && t->kind != T_CLOSE && t->kind != T_AMP && t->kind != T_ROW &&
            t->kind != T_ENDENV && t->kind != T_COMMA && t->kind != T_SEMI && t->kind != T_SEP &&
-           t->kind != T_SKIP && t->kind != T_OVER && t->kind != T_CHOOSE;
+           t->kind != T_SKIP && t->kind != T_OVER && t->kind != T_CHOOSE && t->kind != T_TO;
 }
 
 /* (n \in Z) behind an answer: a bracket that holds a relation is no factor. */
@@ -127,7 +127,8 @@ static struct node *parse_items(struct parser *p)
         if (!sep) break;
         if (!starts_item(peek(p))) { /* a wide blank at the end; a comma there is an open list */
             if (sep != 'q' && sep != ';') return parse_fail(p, "nothing follows the comma");
-            if (peek(p)->kind == T_CLOSE || peek(p)->kind == T_END || before == p->at) break;
+            bool ends = peek(p)->kind == T_CLOSE || peek(p)->kind == T_END || peek(p)->kind == T_TO;
+            if (ends || before == p->at) break;
             return parse_fail(p, "an item is missing");
         }
         if (sep == ';') {
@@ -157,9 +158,11 @@ struct node *parse_list(struct parser *p)
     int n = 0;
     if (peek(p)->kind == T_TO) /* "\therefore 5" */
         p->at++;
-    else if (!take(p, T_REL, R_EQ)) /* "= 5" */
-        take(p, T_SKIP, 0);
+    else
+        take(p, T_REL, R_EQ); /* "= 5" */
     for (;;) {
+        while (take(p, T_SKIP, 0)) { /* \Rightarrow\quad */
+        }
         if (!row_push(p, &steps, parse_items(p))) return NULL;
         if (peek(p)->kind != T_TO) break;
         int arrow = peek(p)->value;
