@@ -95,7 +95,7 @@ static bool argument_at(const struct lexer *l, size_t at, bool command)
     if (at >= l->n) return false;
     const char *s = l->s + at;
     size_t k = 0;
-    if (strchr("([{|_", *s)) return true;
+    if (strchr("([{|_", *s) || (at + 1 < l->n && memcmp(s, "\\{", 2) == 0)) return true;
     if (isdigit((unsigned char)*s)) return command;
     if (*s != '\\') {
         while (at + k < l->n && isalpha((unsigned char)s[k])) k++;
