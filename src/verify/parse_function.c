@@ -183,6 +183,17 @@ static struct node *parse_integral(struct parser *p)
     return node_of(p->w, K_FN, F_INT, (struct node *[]){body, var, lo, hi}, lo && hi ? 4 : 3);
 }
 
+/* Is the name among the letters of n, or the index of one (a_k)? */
+static bool depends_on(const struct node *n, const char *name)
+{
+    struct names names = {0};
+    names_free_in(n, &names);
+    bool depends = names.many;
+    for (int i = 0; i < names.n; i++)
+        depends = depends || strcmp(names.name[i], name) == 0 || strchr(names.name[i], '_');
+    return depends;
+}
+
 static struct node *parse_limit(struct parser *p)
 {
     if (!take(p, T_OP, '_') || !take(p, T_OPEN, 'g') || peek(p)->kind != T_SYM)
@@ -201,6 +212,7 @@ static struct node *parse_limit(struct parser *p)
     struct node *body = parse_term(p);
     p->n_bound--;
     struct node *sided = node_int(p->w, side);
+    if (!body || !depends_on(body, name)) return body;
     return node_of(p->w, K_FN, F_LIM, (struct node *[]){body, node_sym(p->w, name), to, sided}, 4);
 }
 
