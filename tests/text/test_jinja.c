@@ -100,10 +100,12 @@ static void the_language_is_that_of_jinja2(void **state)
     jsonl_close(&in);
 }
 
-/* Records as `openr1 template` takes them. */
+/* Records as `openr1 template` takes them, on the day that tools/golden/jinja.py pins: 28 November 2026. */
 static struct chat chat_of(const json_t *record)
 {
+    static const int64_t day = 1795824000;
     return (struct chat){
+        .now = &day,
         .messages = json_object_get(record, "messages"),
         .tools = json_is_array(json_object_get(record, "tools")) ? json_object_get(record, "tools") : NULL,
         .variables = record,
