@@ -39,7 +39,16 @@ def number(value):
     return None if math.isnan(value) else value
 
 
+def log_extra(column, values):
+    """TRL shows the values beside the completions; here they are let go."""
+
+
+def log_metric(name, value):
+    print("%s: %s" % (name, value), file=sys.stderr)
+
+
 def call(function, request):
+    request.update(log_extra=log_extra, log_metric=log_metric)
     if isinstance(request.get("trainer_state"), dict):
         request["trainer_state"] = types.SimpleNamespace(**request["trainer_state"])
     named = inspect.signature(function).parameters

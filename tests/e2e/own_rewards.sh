@@ -22,6 +22,11 @@ def roles(prompts, completions, solution, **kwargs):
 def partly(completions, scale=1.0):  # no **kwargs: only what is named
     return [None if not c else float("nan") if c == "nan" else scale for c in completions]
 
+def telling(completions, log_extra, log_metric, **kwargs):  # what TRL hands over for its tables and metrics
+    log_extra("length", [len(c) for c in completions])
+    log_metric("longest", max(len(c) for c in completions))
+    return [0.5 for _ in completions]
+
 def tokens(completions, completion_ids, **kwargs):
     return [len(ids) for ids in completion_ids]
 
@@ -70,6 +75,9 @@ expect parameters "$partly" \
 expect completion_ids "$(run "$tmp/mine.py:tokens" --jsonl "$tmp/r.jsonl" | head -1)" \
   '{"id":1,"rewards":[2.0,0.0,1.0]}'
 expect async "$(run "$tmp/mine.py:later" --jsonl "$tmp/r.jsonl" | tail -1)" '{"id":2,"rewards":[0.25]}'
+expect "TRL's loggers" "$(run "$tmp/mine.py:telling" --jsonl "$tmp/r.jsonl" | tail -1)" \
+  '{"id":2,"rewards":[0.5]}'
+grep -q 'mine.py:telling: longest: 3' "$tmp/err" || fail "log_metric: $(cat "$tmp/err")"
 expect module "$(cd "$tmp" && run mine.length --jsonl r.jsonl | tail -1)" '{"id":2,"rewards":[1.0]}'
 user='[{"role":"user","content":"q"}]' said='[{"role":"assistant","content":"a"}]'
 printf '{"id":3,"prompts":[%s],"completions":[%s],"solution":["a"]}\n' "$user" "$said" >"$tmp/chat.jsonl"
