@@ -534,5 +534,6 @@ size_t closing_formula(const char *s, size_t n, size_t *at)
         const struct command *c = k > 1 ? command_find(s + i, k) : NULL;
         value = value || k == 1 || (c && (c->kind == T_CONST || c->kind == T_SYM || c->kind == T_NUMSET));
     }
+    *at -= minus_word(s, *at); /* negative infinity */
     return value ? end - *at : 0;
 }
