@@ -13,6 +13,28 @@
 #include "base/err.h"
 #include "base/file.h"
 
+/* ---- numbers ------------------------------------------------------------------------------------------ */
+
+/* Of n bytes, least significant first. */
+static inline uint64_t pq_little(const uint8_t *p, int n)
+{
+    uint64_t x = 0;
+    for (int i = 0; i < n; i++) x |= (uint64_t)p[i] << (8 * i);
+    return x;
+}
+
+/* In seven bits a byte, least significant first; moves *p. False: longer than `most` bytes, or cut off. */
+static inline bool pq_varint(const uint8_t **p, const uint8_t *end, int most, uint64_t *x)
+{
+    *x = 0;
+    for (int i = 0; i < most && *p < end; i++) {
+        uint8_t byte = *(*p)++;
+        *x |= (uint64_t)(byte & 127) << (7 * i);
+        if (byte < 128) return true;
+    }
+    return false;
+}
+
 /* ---- Thrift's compact protocol (thrift_read.c) -------------------------------------------------------- */
 
 enum { THRIFT_TRUE = 1, THRIFT_FALSE = 2, THRIFT_BINARY = 8, THRIFT_LIST = 9, THRIFT_STRUCT = 12 };

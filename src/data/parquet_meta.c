@@ -179,7 +179,7 @@ static int footer_find(const struct pq_file *f, struct thrift_in *t, struct err 
     if (memcmp(p + n - 4, MAGIC, 4) != 0)
         return err_set(e, "a Parquet file without its end (PAR1): it is cut off; fetch it again");
     const uint8_t *q = p + n - TAIL;
-    size_t length = (size_t)q[0] | (size_t)q[1] << 8 | (size_t)q[2] << 16 | (size_t)q[3] << 24;
+    size_t length = (size_t)pq_little(q, 4);
     if (length > n - TAIL - 4) return err_set(e, "a footer of %zu bytes in a file of %zu", length, n);
     *t = (struct thrift_in){.p = q - length, .end = q};
     return 0;

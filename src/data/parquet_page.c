@@ -27,13 +27,6 @@ static size_t left(const struct bytes *b)
     return (size_t)(b->end - b->p);
 }
 
-static uint64_t little(const uint8_t *p, int n)
-{
-    uint64_t x = 0;
-    for (int i = 0; i < n; i++) x |= (uint64_t)p[i] << (8 * i);
-    return x;
-}
-
 /* ---- runs and packed bits ----------------------------------------------------------------------------- */
 
 struct hybrid {
@@ -48,20 +41,16 @@ struct hybrid {
 
 static bool run_begin(struct hybrid *h)
 {
-    uint64_t head = 0;
-    int shift = 0, bytes = (h->width + 7) / 8;
-    do {
-        if (left(&h->in) == 0 || shift > 35) return false;
-        head |= (uint64_t)(*h->in.p & 127) << shift;
-        shift += 7;
-    } while (*h->in.p++ & 128);
+    uint64_t head;
+    int bytes = (h->width + 7) / 8;
+    if (!pq_varint(&h->in.p, h->in.end, 6, &head)) return false;
     h->packed = head & 1;
     h->run = h->packed ? (head >> 1) * 8 : head >> 1;
     h->n_bits = 0;
     h->bits = 0;
     if (h->packed) return true;
     if (left(&h->in) < (size_t)bytes) return false;
-    h->value = (uint32_t)little(h->in.p, bytes);
+    h->value = (uint32_t)pq_little(h->in.p, bytes);
     h->in.p += bytes;
     return true;
 }
@@ -166,12 +155,12 @@ static bool plain_value(const struct pq_node *leaf, struct bytes *in, struct pq_
     in->p += n;
     *v = (struct pq_value){.whole = 0, .n = (uint32_t)n};
     switch (leaf->type) {
-    case PQ_INT32: v->whole = (int32_t)little(p, 4); break;
-    case PQ_INT64: v->whole = (int64_t)little(p, 8); break;
+    case PQ_INT32: v->whole = (int32_t)pq_little(p, 4); break;
+    case PQ_INT64: v->whole = (int64_t)pq_little(p, 8); break;
     case PQ_FLOAT: memcpy(&single, p, 4), v->real = (double)single; break;
     case PQ_DOUBLE: memcpy(&v->real, p, 8); break;
     case PQ_BYTES:
-        v->n = (uint32_t)little(p, 4);
+        v->n = (uint32_t)pq_little(p, 4);
         v->bytes = in->p;
         if (v->n > left(in)) return false;
         in->p += v->n;
@@ -268,7 +257,7 @@ static int levels_take(struct bytes *in, int max, uint8_t *out, size_t n, struct
         memset(out, 0, n);
         return 0;
     }
-    uint64_t bytes = left(in) < 4 ? UINT64_MAX : little(in->p, 4);
+    uint64_t bytes = left(in) < 4 ? UINT64_MAX : pq_little(in->p, 4);
     if (left(in) < 4 || bytes > left(in) - 4) return err_set(e, "a page ends before its levels do");
     struct bytes own = {in->p + 4, in->p + 4 + bytes};
     in->p = own.end;

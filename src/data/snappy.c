@@ -15,8 +15,8 @@ struct block {
 static bool little(struct block *b, int bytes, size_t *x)
 {
     if (b->end - b->p < bytes) return false;
-    *x = 0;
-    for (int i = 0; i < bytes; i++) *x |= (size_t)*b->p++ << (8 * i);
+    *x = (size_t)pq_little(b->p, bytes);
+    b->p += bytes;
     return true;
 }
 
@@ -57,14 +57,8 @@ static bool element(struct block *b)
 bool snappy_expand(const uint8_t *in, size_t n, uint8_t *out, size_t n_out)
 {
     struct block b = {.p = in, .end = in + n, .out = out, .n_out = n_out};
-    uint64_t told = 0;
-    int shift = 0;
-    do {
-        if (b.p == b.end || shift > 28) return false;
-        told |= (uint64_t)(*b.p & 127) << shift;
-        shift += 7;
-    } while (*b.p++ & 128);
-    if (told != n_out) return false;
+    uint64_t told;
+    if (!pq_varint(&b.p, b.end, 5, &told) || told != n_out) return false;
     while (b.p < b.end)
         if (!element(&b)) return false;
     return b.at == n_out;

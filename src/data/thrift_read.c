@@ -10,12 +10,8 @@ enum { BYTE = 3, I16 = 4, I32 = 5, I64 = 6, DOUBLE = 7, SET = 10, MAP = 11, DEPT
 
 static uint64_t varint(struct thrift_in *t)
 {
-    uint64_t x = 0;
-    for (int shift = 0; shift < 64 && t->p < t->end && !t->bad; shift += 7) {
-        uint8_t byte = *t->p++;
-        x |= (uint64_t)(byte & 127) << shift;
-        if (byte < 128) return x;
-    }
+    uint64_t x;
+    if (!t->bad && pq_varint(&t->p, t->end, 10, &x)) return x;
     t->bad = true;
     return 0;
 }
