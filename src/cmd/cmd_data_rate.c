@@ -1,8 +1,6 @@
 /* cmd_data_rate.c: `openr1 data rate`: rows that a model solves now and then (train/pass_rate.c).
  */
-#include <stdio.h>
-
-#include "cmd/cmd.h"
+#include "cmd/cmd_int.h"
 #include "train/train.h"
 
 static const struct opt *const pass_rate_tables[] = {pass_rate_options, grpo_options, train_options,
@@ -11,12 +9,7 @@ static const struct opt *const pass_rate_tables[] = {pass_rate_options, grpo_opt
 static int pass_rate_command(struct conf *c, struct err *e)
 {
     static const struct train_hooks hooks = {0};
-    struct str out;
-    str_init(&out, 0);
-    int failed = algo_find("pass_rate")->run(c, &hooks, &out, e);
-    fputs(out.p, stdout);
-    str_release(&out);
-    return failed;
+    return cmd_algo("pass_rate", &hooks, c, e);
 }
 
 const struct cmd cmd_data_rate = {

@@ -1,10 +1,12 @@
 /* cmd_exec.c: find a command, read its line, run it: for main and for pipelines. */
 #include "cmd/cmd_int.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/log.h"
+#include "train/train.h"
 
 static const struct opt common_opts[] = {
     {.key = "threads",
@@ -59,4 +61,14 @@ int cmd_execute(const struct cmd *cmd, struct conf *c, struct err *e)
     if (note.len) log_warn("%s", note.p);
     str_release(&note);
     return rc;
+}
+
+int cmd_algo(const char *name, const struct train_hooks *hooks, struct conf *c, struct err *e)
+{
+    struct str out;
+    str_init(&out, 0);
+    int failed = algo_find(name)->run(c, hooks, &out, e);
+    fputs(out.p, stdout);
+    str_release(&out);
+    return failed;
 }

@@ -1,6 +1,4 @@
 /* cmd_grpo.c: `openr1 grpo`: reinforcement learning on checked rewards (train/grpo.c). */
-#include <stdio.h>
-
 #include "cmd/cmd_int.h"
 #include "report/report.h"
 #include "train/train.h"
@@ -10,12 +8,7 @@ static const struct opt *const grpo_tables[] = {grpo_options, train_options, mod
 static int grpo_command(struct conf *c, struct err *e)
 {
     static const struct train_hooks hooks = {.card = card_text, .finished = cmd_report_run};
-    struct str out;
-    str_init(&out, 0);
-    int failed = algo_find("grpo")->run(c, &hooks, &out, e);
-    fputs(out.p, stdout);
-    str_release(&out);
-    return failed;
+    return cmd_algo("grpo", &hooks, c, e);
 }
 
 const struct cmd cmd_grpo = {

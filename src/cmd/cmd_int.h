@@ -6,6 +6,8 @@
 
 #include "cmd/cmd.h"
 
+struct train_hooks;
+
 /* ---- cmd_exec.c ---------------------------------------------------------------------------------------- */
 
 enum { CMD_TABLES_MAX = 16 };
@@ -18,6 +20,9 @@ int cmd_tables(const struct cmd *cmd, const struct opt *tables[CMD_TABLES_MAX]);
 struct conf *cmd_configure(const struct cmd *cmd, int argc, char **argv, struct err *e);
 /* Run it, with the notes about keys that have no effect before and about unread keys after. */
 int cmd_execute(const struct cmd *cmd, struct conf *c, struct err *e);
+
+/* Run the algorithm of this name (train.h); what it gives goes to standard output. */
+int cmd_algo(const char *name, const struct train_hooks *hooks, struct conf *c, struct err *e);
 
 /* ---- cmd_report.c -------------------------------------------------------------------------------------- */
 

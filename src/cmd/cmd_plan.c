@@ -1,8 +1,7 @@
 /* cmd_plan.c: `openr1 plan`: what a training run will need, before anything of it is done. */
-#include <stdio.h>
 #include <string.h>
 
-#include "cmd/cmd.h"
+#include "cmd/cmd_int.h"
 #include "train/train.h"
 
 static const struct opt plan_options[] = {
@@ -39,12 +38,7 @@ static const struct opt *const *plan_narrow(struct conf *c)
 static int plan_command(struct conf *c, struct err *e)
 {
     const struct train_hooks hooks = {.plan_only = true, .plan_json = conf_bool(c, "json")};
-    struct str out;
-    str_init(&out, 0);
-    int failed = algo_find(algorithm_of(c))->run(c, &hooks, &out, e);
-    fputs(out.p, stdout);
-    str_release(&out);
-    return failed;
+    return cmd_algo(algorithm_of(c), &hooks, c, e);
 }
 
 const struct cmd cmd_plan = {
