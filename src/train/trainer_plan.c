@@ -65,14 +65,14 @@ static void name_of(struct plan_other *o, bool bf16, bool checkpoints, const cha
     CHECK(n < sizeof o->settings, "settings %s", o->settings);
 }
 
-static struct settings other(const struct trainer *t, bool bf16, bool checkpoints, const char *optim)
+static struct settings other(struct settings s, const char *dir, bool bf16, bool checkpoints,
+                             const char *optim)
 {
-    struct settings s = t->settings;
     if (bf16) s.model |= MODEL_BF16;
     if (checkpoints) s.checkpoints = ALWAYS;
     if (optim) {
         s.optim.name = optim;
-        s.optim.paged_in = str_starts(optim, "paged_") ? t->dir : NULL;
+        s.optim.paged_in = str_starts(optim, "paged_") ? dir : NULL;
     }
     return s;
 }
@@ -89,15 +89,15 @@ void trainer_plan_others(struct trainer *t)
     for (int i = 0; i < (own.model & narrow ? WAYS : 2 * WAYS); i++) {
         bool checkpoints = i % 2, bf16 = i / WAYS;
         const char *optim = optims[i % WAYS / 2];
-        struct settings s = other(t, bf16, checkpoints, optim);
+        struct settings s = other(own, t->dir, bf16, checkpoints, optim);
         plan_as(t, &s);
         list[n] = (struct plan_other){.bytes = plan_total(&t->plan), .disk = t->plan.disk};
         name_of(&list[n], bf16, checkpoints, optim);
         bool new = checkpoints ? list[n].bytes != without : i > 0; /* else layers are checkpointed already */
         if (!checkpoints) without = list[n].bytes;
         n += new;
-        plan_as(t, &own);
     }
+    plan_as(t, &own);
     memcpy(t->plan.others, list, n * sizeof *list);
     t->plan.n_others = (int)n;
 }
