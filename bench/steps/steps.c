@@ -24,6 +24,7 @@
 /* The table's order; steps.h declares them. */
 static const struct steps *const kinds[] = {
     &steps_machine,
+    &steps_products,
     &steps_train,
     &steps_generate,
     &steps_rollout,

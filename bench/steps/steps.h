@@ -26,7 +26,7 @@ struct steps {
     int (*run)(int i, int repeats, struct err *e);
 };
 
-extern const struct steps steps_machine, steps_train, steps_generate, steps_rollout;
+extern const struct steps steps_machine, steps_products, steps_train, steps_generate, steps_rollout;
 
 /* Tell one row. */
 void steps_tell(const struct steps_row *r);

@@ -14,7 +14,6 @@
 enum {
     PANEL_VECS = KERN_PANEL / LANES,
     GEMM_FAST_ROWS = 4,          /* so few follow memory by themselves */
-    GEMM_PINNED_ROWS = 2,        /* so few have the lines of a step one after another in code */
     GEMM_WIDE = 4,               /* panels at once, at most, of float32 */
     GEMM_A_FLOATS = 1 << 17,     /* a block of A where it lies: half a second-level cache */
     GEMM_A_K = 8 * KERN_K_BLOCK, /* and its length */
@@ -22,16 +21,17 @@ enum {
     GEMM_COPY_ROWS = 96,
     GEMM_COPY_PAD = 16,    /* keeps copied rows apart in the cache */
     GEMM_BAD_STRIDE = 512, /* floats: rows at multiples of it meet in the same lines */
-    GEMM_AHEAD = 64        /* lines that a lone tile asks for before it comes to them */
+    GEMM_CACHE_LINE = 64,
+    GEMM_AHEAD = 64 /* lines that a lone tile asks for before it comes to them */
 };
 _Static_assert(GEMM_COPY_ROWS *(GEMM_COPY_K + GEMM_COPY_PAD) <= KERN_SCRATCH, "scratch for a block of A");
 _Static_assert(GEMM_COPY_ROWS % GEMM_ROWS == 0 && KERN_PANEL % LANES == 0, "whole tiles");
 
 struct gemm_tile {
     const float *a;
-    ptrdiff_t a_row, a_col;
-    const char *b;     /* lines of the form */
-    ptrdiff_t b_panel; /* bytes to the next panel */
+    ptrdiff_t a_row, a_col; /* a_col other than 1 only until a is copied */
+    const char *b;          /* lines of the form */
+    ptrdiff_t b_panel;      /* bytes to the next panel */
     float *c;
     ptrdiff_t c_row;
     const char *ahead; /* what to ask memory for, and how far to go at each k */
@@ -104,74 +104,114 @@ static void gemm_store_edge(const struct gemm_tile *t, int rows, int width, cons
     }
 }
 
-/* What the lines of a tile are multiplied and added to. */
+/* What the lines of a tile are multiplied and added to. Rows of A are reached from the first of each three: an
+ * address holds once and twice their distance, and more pointers would need more registers. */
 struct gemm_run {
-    const float *a;
+    const float *a[(GEMM_ROWS + 2) / 3];
+    ptrdiff_t a_row;
     const char *b, *ahead;
     struct form_lanes f[GEMM_WIDE * PANEL_VECS];
     vf acc[GEMM_TILE_VECS];
 };
 
-/* One line of the step. */
-INLINE void gemm_line(struct gemm_run *r, const struct gemm_tile *t, const enum kern_form form,
-                      const int rows, const int panels, const int line)
+/* What a tile's code is made for: constants wherever these are inlined. */
+struct gemm_kind {
+    enum kern_form form;
+    int rows, panels;
+    bool tiles, far; /* as in struct gemm_tile */
+};
+#define GEMM_BASES(kind) ((kind).tiles ? 1 : ((kind).rows + 2) / 3)
+
+INLINE void gemm_begin(struct gemm_run *r, const struct gemm_tile *t, const struct gemm_kind kind)
 {
-    const int cols = panels * PANEL_VECS;
+    r->b = t->b;
+    r->ahead = t->ahead;
+    r->a_row = t->a_row;
+    const int bases = GEMM_BASES(kind);
+    UNROLL for (int i = 0; i < bases; i++) r->a[i] = t->a + 3 * i * t->a_row;
+    UNROLL for (int i = 0; i < kind.rows * kind.panels * PANEL_VECS; i++) r->acc[i] = vf_set(0);
+}
+
+/* Row i of A at a line of the step. */
+INLINE float gemm_a(const struct gemm_run *r, const struct gemm_kind kind, int i, int line)
+{
+    return kind.tiles ? r->a[0][line * kind.rows + i] : r->a[i / 3][i % 3 * r->a_row + line];
+}
+
+INLINE void gemm_line(struct gemm_run *r, const struct gemm_tile *t, const struct gemm_kind kind,
+                      const int line)
+{
+    const int cols = kind.panels * PANEL_VECS;
     vf bv[GEMM_WIDE * PANEL_VECS];
     UNROLL for (int j = 0; j < cols; j++) bv[j] =
-        form_line(&r->f[j], form, r->b + j / PANEL_VECS * t->b_panel, line, j % PANEL_VECS * LANES);
-    UNROLL for (int i = 0; i < rows; i++)
+        form_line(&r->f[j], kind.form, r->b + j / PANEL_VECS * t->b_panel, line, j % PANEL_VECS * LANES);
+    UNROLL for (int i = 0; i < kind.rows; i++)
     {
-        vf av = vf_set(r->a[i * t->a_row]);
-        UNROLL for (int j = 0; j < cols; j++) r->acc[i * cols + j] = vf_fma(av, bv[j], r->acc[i * cols + j]);
+        vf av = vf_set(gemm_a(r, kind, i, line));
+        UNROLL for (int j = 0; j < cols; j++) vf_fma_to(r->acc[i * cols + j], av, bv[j]);
     }
-    r->a += t->a_col;
+}
+
+/* Ask memory for what comes later than the lines of this step. */
+INLINE void gemm_ask(struct gemm_run *r, const struct gemm_tile *t, const struct gemm_kind kind,
+                     const int lines)
+{
+    if (kind.panels == 1) {
+        /* Tiles that share the asking take a part of a line each. */
+        const int asks = kind.far || lines == 1 ? lines : 2;
+        UNROLL for (int i = 0; i < asks; i++)
+        {
+            if (kind.far)
+                __builtin_prefetch(r->ahead, 0, 2);
+            else
+                __builtin_prefetch(r->ahead, 0, 3);
+            r->ahead += lines / asks * t->ahead_step;
+        }
+    } else if (kind.rows > GEMM_FAST_ROWS || kind.form != KERN_F32) {
+        const int bytes = lines * FORM_LINE(kind.form),
+                  per_panel = (bytes + GEMM_CACHE_LINE - 1) / GEMM_CACHE_LINE, asks = per_panel * kind.panels;
+        const char *b = r->b + GEMM_AHEAD * FORM_LINE(kind.form);
+        UNROLL for (int i = 0; i < asks; i++)
+            __builtin_prefetch(b + i % kind.panels * t->b_panel + i / kind.panels * GEMM_CACHE_LINE, 0, 2);
+    }
 }
 
 /* The lines of a step. */
-INLINE void gemm_step(struct gemm_run *r, const struct gemm_tile *t, const enum kern_form form,
-                      const int rows, const int panels, const bool far)
+INLINE void gemm_step(struct gemm_run *r, const struct gemm_tile *t, const struct gemm_kind kind,
+                      const int lines)
 {
-    const int cols = panels * PANEL_VECS, lines = FORM_STEP(form);
-    if (panels == 1) {
-        if (far)
-            __builtin_prefetch(r->ahead, 0, 2);
-        else
-            __builtin_prefetch(r->ahead, 0, 3);
-        r->ahead += lines * t->ahead_step;
-    } else if (rows > GEMM_FAST_ROWS || form != KERN_F32) {
-        UNROLL for (int j = 0; j < panels; j++)
-            __builtin_prefetch(r->b + j * t->b_panel + GEMM_AHEAD * FORM_LINE(form), 0, 2);
-    }
+    const int cols = kind.panels * PANEL_VECS, bases = GEMM_BASES(kind);
+    gemm_ask(r, t, kind, lines);
+    /* A compiler that knew how the pointers hang together would work out an address for each row and line. */
+    UNROLL for (int i = 0; i < bases; i++) stays(r->a[i]);
+    stays(r->a_row);
     UNROLL for (int j = 0; j < cols; j++)
-        form_step(&r->f[j], form, r->b + j / PANEL_VECS * t->b_panel, j % PANEL_VECS * LANES);
-    if (rows <= GEMM_PINNED_ROWS || FORM_NIBBLES(form)) {
-        UNROLL for (int line = 0; line < lines; line++)
-        {
-            gemm_line(r, t, form, rows, panels, line);
-            /* A chain of sums that went by way of memory would take twice as long. */
-            if (lines > 1) UNROLL for (int j = 0; j < rows * cols; j++) vf_keep(r->acc[j]);
-        }
-    } else {
-        ROLL for (int line = 0; line < lines; line++) gemm_line(r, t, form, rows, panels, line);
-    }
-    r->b += lines * FORM_LINE(form);
+        form_step(&r->f[j], kind.form, r->b + j / PANEL_VECS * t->b_panel, j % PANEL_VECS * LANES);
+    UNROLL for (int line = 0; line < lines; line++) gemm_line(r, t, kind, line);
+    UNROLL for (int i = 0; i < bases; i++) r->a[i] += kind.tiles ? lines * kind.rows : lines;
+    r->b += lines * FORM_LINE(kind.form);
 }
 
-/* rows x panels of C over one block of K; all but t are constants where this is inlined. */
-INLINE void gemm_tile(const struct gemm_tile *t, const enum kern_form form, const int rows, const int panels,
-                      const bool far)
+/* rows x panels of C over one block of K. */
+INLINE void gemm_tile(const struct gemm_tile *t, const struct gemm_kind kind)
 {
-    const int cols = panels * PANEL_VECS, group = FORM_GROUPED(form) ? KERN_GROUP : t->k;
-    struct gemm_run r = {.a = t->a, .b = t->b, .ahead = t->ahead};
-    vf *acc = r.acc;
-    UNROLL for (int i = 0; i < rows * cols; i++) acc[i] = vf_set(0);
-    for (int k = 0; k < t->k; k += group) {
-        UNROLL for (int j = 0; j < cols; j++)
-            form_group(&r.f[j], form, r.b + j / PANEL_VECS * t->b_panel, j % PANEL_VECS * LANES);
-        r.b += FORM_HEAD(form);
-        ROLL for (int i = 0; i < group; i += FORM_STEP(form)) gemm_step(&r, t, form, rows, panels, far);
+    const int rows = kind.rows, panels = kind.panels, cols = panels * PANEL_VECS;
+    const int lines = FORM_GROUPED(kind.form) ? FORM_STEP(kind.form) : GEMM_LINES;
+    struct gemm_run r;
+    gemm_begin(&r, t, kind);
+    if (FORM_GROUPED(kind.form)) {
+        for (int k = 0; k < t->k; k += KERN_GROUP) {
+            UNROLL for (int j = 0; j < cols; j++)
+                form_group(&r.f[j], kind.form, r.b + j / PANEL_VECS * t->b_panel, j % PANEL_VECS * LANES);
+            r.b += FORM_HEAD(kind.form);
+            ROLL for (int i = 0; i < KERN_GROUP; i += lines) gemm_step(&r, t, kind, lines);
+        }
+    } else {
+        int k = 0;
+        ROLL for (; k + lines <= t->k; k += lines) gemm_step(&r, t, kind, lines);
+        ROLL for (; k < t->k; k++) gemm_step(&r, t, kind, 1);
     }
+    vf *acc = r.acc;
     if (t->n < panels * KERN_PANEL) {
         float sums[GEMM_TILE_VECS * LANES];
         UNROLL for (int i = 0; i < rows * cols; i++) vf_store(sums + i * LANES, acc[i]);
@@ -216,21 +256,36 @@ INLINE void gemm_tile(const struct gemm_tile *t, const enum kern_form form, cons
         GEMM_CASE(12, call)                                                                                  \
     }
 
-/* One panel, or a few at once. Only float32 panels meet several tiles. */
+/* One panel, or a few at once. Only float32 panels meet several tiles or a transposed A. */
 INLINE void gemm_tile_of(const enum kern_form form, const struct gemm_tile *t, int rows, bool wide)
 {
-#define WIDE(r) gemm_tile(t, form, r, GEMM_PANELS(form, r), false)
-#define ONE(r)  form != KERN_F32 || t->far ? gemm_tile(t, form, r, 1, true) : gemm_tile(t, form, r, 1, false)
+#define WIDE(r)  gemm_tile(t, (struct gemm_kind){form, r, GEMM_PANELS(form, r), false, false})
+#define FAR(r)   gemm_tile(t, (struct gemm_kind){form, r, 1, false, true})
+#define NEAR(r)  gemm_tile(t, (struct gemm_kind){form, r, 1, false, false})
+#define TILES(r) gemm_tile(t, (struct gemm_kind){form, r, 1, true, false})
     if (wide)
         GEMM_CASES(rows, WIDE)
+    else if (form == KERN_F32 && t->tiles)
+        GEMM_CASES(rows, TILES)
+    else if (form == KERN_F32 && !t->far)
+        GEMM_CASES(rows, NEAR)
     else
-        GEMM_CASES(rows, ONE)
+        GEMM_CASES(rows, FAR)
 #undef WIDE
-#undef ONE
+#undef FAR
+#undef NEAR
+#undef TILES
 }
 
-#define GEMM_FORM(form)                                                                                      \
-    static void gemm_tile_##form(const struct gemm_tile *t, int rows, bool wide)                             \
+/* GCC's usual way to give out registers copies a third of the sums in every step of unrolled lines. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define GEMM_REGISTERS __attribute__((optimize("ira-algorithm=priority")))
+#else
+#define GEMM_REGISTERS
+#endif
+
+#define GEMM_FORM(form, registers)                                                                           \
+    registers static void gemm_tile_##form(const struct gemm_tile *t, int rows, bool wide)                   \
     {                                                                                                        \
         gemm_tile_of(form, t, rows, wide);                                                                   \
     }                                                                                                        \
@@ -239,12 +294,12 @@ INLINE void gemm_tile_of(const enum kern_form form, const struct gemm_tile *t, i
         form_widen(y, form, p, k);                                                                           \
     }
 #define GEMM_ROW(form) [form] = {gemm_tile_##form, gemm_widen_##form}
-GEMM_FORM(KERN_F32)
-GEMM_FORM(KERN_BF16)
-GEMM_FORM(KERN_F16)
-GEMM_FORM(KERN_Q8)
-GEMM_FORM(KERN_Q4)
-GEMM_FORM(KERN_Q4_LEAST)
+GEMM_FORM(KERN_F32, GEMM_REGISTERS)
+GEMM_FORM(KERN_BF16, )
+GEMM_FORM(KERN_F16, )
+GEMM_FORM(KERN_Q8, )
+GEMM_FORM(KERN_Q4, )
+GEMM_FORM(KERN_Q4_LEAST, )
 
 static const struct gemm_form {
     void (*tile)(const struct gemm_tile *t, int rows, bool wide);
@@ -287,7 +342,6 @@ static void gemm_column(struct gemm_tile t, const struct gemm_form *form, int m,
     t.ahead_step = t.ahead_step < 4 * n_tiles ? 4 : t.ahead_step / n_tiles;
     for (int i = 0, rows; i < m; i += rows) {
         rows = gemm_rows(m - i);
-        if (t.tiles) t.a_col = rows;
         form->tile(&t, rows, panels > 1);
         t.a += t.tiles ? rows * t.k : rows * t.a_row;
         t.c += rows * t.c_row;
@@ -300,9 +354,9 @@ static void gemm_block(const struct kern_gemm *g, const struct gemm_tile *t, int
 {
     _Alignas(64) float widened[KERN_K_BLOCK * KERN_PANEL];
     const struct gemm_form *form = &gemm_forms[g->form];
-    const int lone = FORM_NIBBLES(g->form) ? GEMM_ROWS_NIBBLES : GEMM_ROWS;
-    bool widens = g->form != KERN_F32 && m > lone;
-    for (int n = 0, panels = m <= lone ? GEMM_PANELS(g->form, m) : 1; n < g->n; n += panels * KERN_PANEL) {
+    const bool alone = m <= (FORM_NIBBLES(g->form) ? GEMM_ROWS_NIBBLES : GEMM_ROWS) && !t->tiles;
+    bool widens = g->form != KERN_F32 && !alone;
+    for (int n = 0, panels = alone ? GEMM_PANELS(g->form, m) : 1; n < g->n; n += panels * KERN_PANEL) {
         if (g->n - n < panels * KERN_PANEL) panels = 1;
         struct gemm_tile u = *t;
         const char *b = t->b + n / KERN_PANEL * t->b_panel;

@@ -25,6 +25,8 @@
 #define ROLL   _Pragma("GCC unroll 1")
 #endif
 #define INLINE static inline __attribute__((always_inline))
+/* A pointer stays in a register, and how it came about is forgotten. */
+#define stays(p) __asm__("" : "+r"(p))
 
 /* One per instruction set, in kern_X.c; what each needs of the CPU is asked in kern_table.c. */
 extern const struct kern kern_ref;

@@ -15,10 +15,11 @@ enum {
     LANES = 8,
     GEMM_ROWS = 6, /* x 2 vectors of a panel, beside 2 vectors of B and one of A */
     GEMM_TILE_VECS = 12,
+    GEMM_LINES = 8, /* in code one after another: what a loop adds takes time from a core's other thread */
     GEMM_WIDE_NARROW = 2,  /* panels at once, at most, in forms that are widened */
     GEMM_ROWS_NIBBLES = 4, /* more are multiplied with widened lines */
-    SCORE_ROWS = 3, /* x 4 vectors of keys */
-    MIX_ROWS = 6,   /* x 2 vectors of a head */
+    SCORE_ROWS = 3,        /* x 4 vectors of keys */
+    MIX_ROWS = 6,          /* x 2 vectors of a head */
     MIX_VECS = 2,
     SPREAD_VECS = 2
 };
@@ -65,6 +66,8 @@ static inline vf vf_fma(vf a, vf b, vf c) /* a*b + c */
 {
     return _mm256_fmadd_ps(a, b, c);
 }
+/* c = a*b + c where c is: a compiler that may choose moves sums from register to register. */
+#define vf_fma_to(c, a, b) __asm__("vfmadd231ps %2, %1, %0" : "+x"(c) : "x"(a), "x"(b))
 static inline vf vf_fms(vf a, vf b, vf c) /* a*b - c */
 {
     return _mm256_fmsub_ps(a, b, c);

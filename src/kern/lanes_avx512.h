@@ -11,6 +11,7 @@ enum {
     LANES = 16,
     GEMM_ROWS = 12, /* x 1 vector of a panel, whose block stays in the first-level cache */
     GEMM_TILE_VECS = 24,
+    GEMM_LINES = 1,
     GEMM_WIDE_NARROW = 4,
     GEMM_ROWS_NIBBLES = 12,
     SCORE_ROWS = 6, /* x 2 vectors of keys */
@@ -60,6 +61,12 @@ static inline vf vf_fma(vf a, vf b, vf c)
 {
     return _mm512_fmadd_ps(a, b, c);
 }
+/* c = a*b + c, in order. */
+#define vf_fma_to(c, a, b)                                                                                   \
+    do {                                                                                                     \
+        (c) = vf_fma(a, b, c);                                                                               \
+        vf_keep(c);                                                                                          \
+    } while (0)
 static inline vf vf_fms(vf a, vf b, vf c)
 {
     return _mm512_fmsub_ps(a, b, c);

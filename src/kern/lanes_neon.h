@@ -14,6 +14,7 @@ enum {
     LANES = 4,
     GEMM_ROWS = 6, /* x 4 vectors of a panel, beside 4 vectors of B and one of A */
     GEMM_TILE_VECS = 24,
+    GEMM_LINES = 1,
     GEMM_WIDE_NARROW = 2,
     GEMM_ROWS_NIBBLES = 6,
     SCORE_ROWS = 2, /* x 8 vectors of keys */
@@ -63,6 +64,12 @@ static inline vf vf_fma(vf a, vf b, vf c)
 {
     return vfmaq_f32(c, a, b);
 }
+/* c = a*b + c, in order. */
+#define vf_fma_to(c, a, b)                                                                                   \
+    do {                                                                                                     \
+        (c) = vf_fma(a, b, c);                                                                               \
+        vf_keep(c);                                                                                          \
+    } while (0)
 static inline vf vf_fms(vf a, vf b, vf c)
 {
     return vfmaq_f32(vnegq_f32(c), a, b);
