@@ -43,24 +43,59 @@ struct scores {
     const int *valid;
 };
 
-/* rows queries against the first vecs vectors of keys. */
-INLINE void scores_tile(const struct scores *t, int from, const int rows, const int vecs)
-{
-    const float *q = t->q + from * t->q_row, *kt = t->kt;
-    float *s = t->s + from * KERN_KEYS;
+/* Queries are reached from the first of each three, as rows of A in gemm_body.h. */
+struct scores_run {
+    const float *q[(SCORE_ROWS + 2) / 3], *kt;
+    ptrdiff_t q_row;
     vf acc[SCORE_ROWS * LANE_VECS];
-    UNROLL for (int i = 0; i < rows * vecs; i++) acc[i] = vf_set(0);
-    for (int d = 0; d < t->hd; d++, q++, kt += KERN_KEYS) {
+};
+
+/* The next numbers of the head, so many of them. */
+INLINE void scores_step(struct scores_run *r, const int rows, const int vecs, const int lines)
+{
+    const int bases = (rows + 2) / 3;
+    UNROLL for (int i = 0; i < bases; i++) stays(r->q[i]);
+    stays(r->q_row);
+    UNROLL for (int line = 0; line < lines; line++, r->kt += KERN_KEYS)
+    {
         vf k[LANE_VECS];
-        UNROLL for (int v = 0; v < vecs; v++) k[v] = vf_load(kt + v * LANES);
+        UNROLL for (int v = 0; v < vecs; v++) k[v] = vf_load(r->kt + v * LANES);
         UNROLL for (int i = 0; i < rows; i++)
         {
-            vf x = vf_set(q[i * t->q_row]);
-            UNROLL for (int v = 0; v < vecs; v++) acc[i * vecs + v] = vf_fma(x, k[v], acc[i * vecs + v]);
+            vf x = vf_set(r->q[i / 3][i % 3 * r->q_row + line]);
+            UNROLL for (int v = 0; v < vecs; v++) r->acc[i * vecs + v] =
+                vf_fma(x, k[v], r->acc[i * vecs + v]);
         }
     }
+    UNROLL for (int i = 0; i < bases; i++) r->q[i] += lines;
+}
+
+/* rows queries against the vecs vectors of keys that begin with key `key`. */
+INLINE void scores_tile(const struct scores *t, int from, int key, const int rows, const int vecs)
+{
+    const int bases = (rows + 2) / 3;
+    float *s = t->s + from * KERN_KEYS + key;
+    struct scores_run r = {.kt = t->kt + key, .q_row = t->q_row};
+    UNROLL for (int i = 0; i < bases; i++) r.q[i] = t->q + (from + 3 * i) * t->q_row;
+    UNROLL for (int i = 0; i < rows * vecs; i++) r.acc[i] = vf_set(0);
+    int d = 0;
+    ROLL for (; d + LINES <= t->hd; d += LINES) scores_step(&r, rows, vecs, LINES);
+    ROLL for (; d < t->hd; d++) scores_step(&r, rows, vecs, 1);
     UNROLL for (int i = 0; i < rows * vecs; i++)
-        vf_store(s + i / vecs * KERN_KEYS + i % vecs * LANES, vf_mul(vf_set(t->scale), acc[i]));
+        vf_store(s + i / vecs * KERN_KEYS + i % vecs * LANES, vf_mul(vf_set(t->scale), r.acc[i]));
+}
+
+/* All keys for few queries, some or half as many; vecs is no constant. */
+INLINE void scores_some(const struct scores *t, int from, int key, const int rows, int vecs)
+{
+    if (rows <= SCORE_FEW && vecs == LANE_VECS)
+        scores_tile(t, from, key, rows, LANE_VECS);
+    else if (rows <= SCORE_FEW && vecs == LANE_VECS / 2)
+        scores_tile(t, from, key, rows, LANE_VECS / 2);
+    else if (vecs == SCORE_VECS)
+        scores_tile(t, from, key, rows, SCORE_VECS);
+    else
+        scores_tile(t, from, key, rows, SCORE_VECS / 2);
 }
 
 static void scores_all(const struct scores *t, int n)
@@ -69,9 +104,12 @@ static void scores_all(const struct scores *t, int n)
         rows = n - i < SCORE_ROWS ? n - i : SCORE_ROWS;
         int most = 0;
         for (int r = i; r < i + rows; r++) most = t->valid[r] > most ? t->valid[r] : most;
-        bool half = most <= KERN_KEYS / 2;
-#define SCORES_TILE(r) half ? scores_tile(t, i, r, LANE_VECS / 2) : scores_tile(t, i, r, LANE_VECS)
-        ROWS_CASES(rows, SCORE_ROWS, SCORES_TILE)
+        for (int key = 0, vecs; key < most; key += vecs * LANES) {
+            vecs = rows <= SCORE_FEW ? LANE_VECS : SCORE_VECS;
+            if (most - key <= vecs / 2 * LANES) vecs /= 2;
+#define SCORES_TILE(r) scores_some(t, i, key, r, vecs)
+            ROWS_CASES(rows, SCORE_ROWS, SCORES_TILE)
+        }
 #undef SCORES_TILE
     }
 }
@@ -88,39 +126,58 @@ struct mix {
     int all, most; /* keys that all queries of the tile have, that one has */
 };
 
+struct mix_run {
+    vf acc[MIX_ROWS * MIX_VECS];
+    const float *p, *x; /* at the next key */
+    size_t count;       /* of a vector's numbers; a constant */
+};
+
+/* The next keys, so many of them, which all queries have. */
+INLINE void mix_step(struct mix_run *r, const struct mix *t, const int rows, const int vecs, const int lines)
+{
+    UNROLL for (int line = 0; line < lines; line++, r->x += t->hd)
+    {
+        vf xv[MIX_VECS];
+        UNROLL for (int v = 0; v < vecs; v++) xv[v] = get(r->x + v * LANES, r->count);
+        UNROLL for (int i = 0; i < rows; i++)
+        {
+            vf pv = vf_set(r->p[i * KERN_KEYS + line]);
+            UNROLL for (int v = 0; v < vecs; v++) vf_fma_to(r->acc[i * vecs + v], pv, xv[v]);
+        }
+    }
+    r->p += lines;
+}
+
+/* A key that some of them have. */
+INLINE void mix_some(struct mix_run *r, const struct mix *t, const int rows, const int vecs, int key)
+{
+    vf xv[MIX_VECS];
+    UNROLL for (int v = 0; v < vecs; v++) xv[v] = get(r->x + v * LANES, r->count);
+    UNROLL for (int i = 0; i < rows; i++)
+    {
+        if (key >= t->valid[i]) continue;
+        vf pv = vf_set(r->p[i * KERN_KEYS]);
+        UNROLL for (int v = 0; v < vecs; v++) vf_fma_to(r->acc[i * vecs + v], pv, xv[v]);
+    }
+    r->p++;
+    r->x += t->hd;
+}
+
 INLINE void mix_tile(const struct mix *t, int d, const int rows, const int vecs, const bool whole)
 {
-    const size_t count = whole ? LANES : (size_t)(t->hd - d);
-    vf acc[MIX_ROWS * MIX_VECS];
+    struct mix_run r = {.p = t->p, .x = t->x + d, .count = whole ? LANES : (size_t)(t->hd - d)};
     float *y = t->y + d;
-    UNROLL for (int i = 0; i < rows * vecs; i++) acc[i] =
-        get(y + i / vecs * t->y_row + i % vecs * LANES, count);
+    UNROLL for (int i = 0; i < rows * vecs; i++) r.acc[i] =
+        get(y + i / vecs * t->y_row + i % vecs * LANES, r.count);
     if (t->c) {
-        UNROLL for (int i = 0; i < rows * vecs; i++) acc[i] = vf_mul(acc[i], vf_set(t->c[i / vecs]));
+        UNROLL for (int i = 0; i < rows * vecs; i++) r.acc[i] = vf_mul(r.acc[i], vf_set(t->c[i / vecs]));
     }
-    const float *p = t->p, *x = t->x + d;
     int j = 0;
-    for (; j < t->all; j++, p++, x += t->hd) {
-        vf xv[MIX_VECS];
-        UNROLL for (int v = 0; v < vecs; v++) xv[v] = get(x + v * LANES, count);
-        UNROLL for (int i = 0; i < rows; i++)
-        {
-            vf pv = vf_set(p[i * KERN_KEYS]);
-            UNROLL for (int v = 0; v < vecs; v++) acc[i * vecs + v] = vf_fma(pv, xv[v], acc[i * vecs + v]);
-        }
-    }
-    for (; j < t->most; j++, p++, x += t->hd) {
-        vf xv[MIX_VECS];
-        UNROLL for (int v = 0; v < vecs; v++) xv[v] = get(x + v * LANES, count);
-        UNROLL for (int i = 0; i < rows; i++)
-        {
-            if (j >= t->valid[i]) continue;
-            vf pv = vf_set(p[i * KERN_KEYS]);
-            UNROLL for (int v = 0; v < vecs; v++) acc[i * vecs + v] = vf_fma(pv, xv[v], acc[i * vecs + v]);
-        }
-    }
+    ROLL for (; j + LINES <= t->all; j += LINES) mix_step(&r, t, rows, vecs, LINES);
+    ROLL for (; j < t->all; j++) mix_step(&r, t, rows, vecs, 1);
+    for (; j < t->most; j++) mix_some(&r, t, rows, vecs, j);
     UNROLL for (int i = 0; i < rows * vecs; i++)
-        put(y + i / vecs * t->y_row + i % vecs * LANES, acc[i], count);
+        put(y + i / vecs * t->y_row + i % vecs * LANES, r.acc[i], r.count);
 }
 
 INLINE void mix_rows(const struct mix *t, const int rows)
@@ -269,26 +326,45 @@ struct spread {
     int key, from, to; /* the tile's first key; queries */
 };
 
+struct spread_run {
+    vf acc[ATTN_BACK_KEYS * SPREAD_VECS];
+    const float *p, *x; /* at the next query */
+    size_t count;       /* of a vector's numbers; a constant */
+};
+
+/* The next queries, so many of them; valid, if not NULL: how many keys of the block the one has. */
+INLINE void spread_step(struct spread_run *r, const struct spread *t, const int *valid, const int vecs,
+                        const int lines)
+{
+    UNROLL for (int line = 0; line < lines; line++, r->x += t->x_row)
+    {
+        vf xv[SPREAD_VECS];
+        UNROLL for (int v = 0; v < vecs; v++) xv[v] = get(r->x + v * LANES, r->count);
+        UNROLL for (int j = 0; j < ATTN_BACK_KEYS; j++)
+        {
+            if (valid && *valid <= t->key + j) continue;
+            vf pv = vf_set(r->p[line * KERN_KEYS + j]);
+            UNROLL for (int v = 0; v < vecs; v++) vf_fma_to(r->acc[j * vecs + v], pv, xv[v]);
+        }
+    }
+    r->p += lines * KERN_KEYS;
+}
+
 /* some: a query may have a part of the tile's keys. */
 INLINE void spread_tile(const struct spread *t, int d, const int vecs, const bool whole, const bool some)
 {
-    enum { KEYS = ATTN_BACK_KEYS };
-    const size_t count = whole ? LANES : (size_t)(t->hd - d);
-    vf acc[KEYS * SPREAD_VECS];
+    struct spread_run r = {.p = t->p + t->from * KERN_KEYS + t->key,
+                           .x = t->x + t->from * t->x_row + d,
+                           .count = whole ? LANES : (size_t)(t->hd - d)};
     float *y = t->y + t->key * t->hd + d;
-    UNROLL for (int j = 0; j < KEYS * vecs; j++) acc[j] = get(y + j / vecs * t->hd + j % vecs * LANES, count);
-    const float *p = t->p + t->from * KERN_KEYS + t->key, *x = t->x + t->from * t->x_row + d;
-    for (int i = t->from; i < t->to; i++, p += KERN_KEYS, x += t->x_row) {
-        vf xv[SPREAD_VECS];
-        UNROLL for (int v = 0; v < vecs; v++) xv[v] = get(x + v * LANES, count);
-        UNROLL for (int j = 0; j < KEYS; j++)
-        {
-            if (some && t->valid[i] <= t->key + j) continue;
-            vf pv = vf_set(p[j]);
-            UNROLL for (int v = 0; v < vecs; v++) acc[j * vecs + v] = vf_fma(pv, xv[v], acc[j * vecs + v]);
-        }
+    const int sums = ATTN_BACK_KEYS * vecs;
+    UNROLL for (int j = 0; j < sums; j++) r.acc[j] = get(y + j / vecs * t->hd + j % vecs * LANES, r.count);
+    int i = t->from;
+    if (!some) {
+        ROLL for (; i + LINES <= t->to; i += LINES) spread_step(&r, t, NULL, vecs, LINES);
     }
-    UNROLL for (int j = 0; j < KEYS * vecs; j++) put(y + j / vecs * t->hd + j % vecs * LANES, acc[j], count);
+    for (; i < t->to; i++) spread_step(&r, t, some ? t->valid + i : NULL, vecs, 1);
+    UNROLL for (int j = 0; j < sums; j++) put(y + j / vecs * t->hd + j % vecs * LANES, r.acc[j], r.count);
 }
 
 INLINE void spread_head(const struct spread *t, const bool some)

@@ -104,8 +104,8 @@ static void gemm_store_edge(const struct gemm_tile *t, int rows, int width, cons
     }
 }
 
-/* What the lines of a tile are multiplied and added to. Rows of A are reached from the first of each three: an
- * address holds once and twice their distance, and more pointers would need more registers. */
+/* What the lines of a tile are multiplied and added to. Rows of A are reached from the first of each three:
+ * an address holds once and twice their distance, and more pointers would need more registers. */
 struct gemm_run {
     const float *a[(GEMM_ROWS + 2) / 3];
     ptrdiff_t a_row;
@@ -196,7 +196,7 @@ INLINE void gemm_step(struct gemm_run *r, const struct gemm_tile *t, const struc
 INLINE void gemm_tile(const struct gemm_tile *t, const struct gemm_kind kind)
 {
     const int rows = kind.rows, panels = kind.panels, cols = panels * PANEL_VECS;
-    const int lines = FORM_GROUPED(kind.form) ? FORM_STEP(kind.form) : GEMM_LINES;
+    const int lines = FORM_GROUPED(kind.form) ? FORM_STEP(kind.form) : LINES;
     struct gemm_run r;
     gemm_begin(&r, t, kind);
     if (FORM_GROUPED(kind.form)) {
@@ -277,7 +277,7 @@ INLINE void gemm_tile_of(const enum kern_form form, const struct gemm_tile *t, i
 #undef TILES
 }
 
-/* GCC's usual way to give out registers copies a third of the sums in every step of unrolled lines. */
+/* GCC's usual way to give out registers copies every seventh sum in a step of unrolled lines. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define GEMM_REGISTERS __attribute__((optimize("ira-algorithm=priority")))
 #else

@@ -13,13 +13,15 @@
 
 enum {
     LANES = 8,
+    LINES = 8, /* of a product in code one after another: a core shared by two threads decodes half as fast */
     GEMM_ROWS = 6, /* x 2 vectors of a panel, beside 2 vectors of B and one of A */
     GEMM_TILE_VECS = 12,
-    GEMM_LINES = 8, /* in code one after another: what a loop adds takes time from a core's other thread */
     GEMM_WIDE_NARROW = 2,  /* panels at once, at most, in forms that are widened */
     GEMM_ROWS_NIBBLES = 4, /* more are multiplied with widened lines */
-    SCORE_ROWS = 3,        /* x 4 vectors of keys */
-    MIX_ROWS = 6,          /* x 2 vectors of a head */
+    SCORE_ROWS = 6,        /* x 2 of 4 vectors of keys */
+    SCORE_VECS = 2,
+    SCORE_FEW = 3, /* so few meet all keys at once */
+    MIX_ROWS = 6,  /* x 2 vectors of a head */
     MIX_VECS = 2,
     SPREAD_VECS = 2
 };

@@ -9,13 +9,15 @@
 
 enum {
     LANES = 16,
+    LINES = 1,
     GEMM_ROWS = 12, /* x 1 vector of a panel, whose block stays in the first-level cache */
     GEMM_TILE_VECS = 24,
-    GEMM_LINES = 1,
     GEMM_WIDE_NARROW = 4,
     GEMM_ROWS_NIBBLES = 12,
-    SCORE_ROWS = 6, /* x 2 vectors of keys */
-    MIX_ROWS = 6,   /* x 2 vectors of a head */
+    SCORE_ROWS = 6, /* x 2 vectors of keys, which are all */
+    SCORE_VECS = 2,
+    SCORE_FEW = 6,
+    MIX_ROWS = 6, /* x 2 vectors of a head */
     MIX_VECS = 2,
     SPREAD_VECS = 4
 };

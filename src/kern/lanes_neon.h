@@ -12,13 +12,15 @@
 
 enum {
     LANES = 4,
+    LINES = 1,
     GEMM_ROWS = 6, /* x 4 vectors of a panel, beside 4 vectors of B and one of A */
     GEMM_TILE_VECS = 24,
-    GEMM_LINES = 1,
     GEMM_WIDE_NARROW = 2,
     GEMM_ROWS_NIBBLES = 6,
-    SCORE_ROWS = 2, /* x 8 vectors of keys */
-    MIX_ROWS = 6,   /* x 4 vectors of a head */
+    SCORE_ROWS = 2, /* x 8 vectors of keys, which are all */
+    SCORE_VECS = 8,
+    SCORE_FEW = 2,
+    MIX_ROWS = 6, /* x 4 vectors of a head */
     MIX_VECS = 4,
     SPREAD_VECS = 4
 };
