@@ -16,6 +16,7 @@ enum {
     TILE_ROWS_MAX = 240,
     TILE_ROWS_TRANSPOSED = 96,
     TILE_COLS = 512,
+    TILE_COLS_TRANSPOSED = 1536, /* a tile copies its A */
     TILE_ROW_UNIT = 12, /* the kernels' register tiles have 12 or 6 rows */
     TILE_COL_UNIT = 2 * KERN_PANEL
 };
@@ -59,8 +60,9 @@ static int tiles_of(int n, int tile)
 /* Rows and columns of a tile: what suits the caches, then halved until there are enough for the threads. */
 static void matmul_tile(const struct kern_gemm *g, struct matmul *p)
 {
-    int rows = TILE_ROWS_TRANSPOSED, cols = TILE_COLS;
+    int rows = TILE_ROWS_TRANSPOSED, cols = TILE_COLS_TRANSPOSED;
     if (g->a_col == 1) {
+        cols = TILE_COLS;
         rows = TILE_FLOATS / g->k / TILE_ROW_UNIT * TILE_ROW_UNIT;
         rows = rows < TILE_ROWS_MIN ? TILE_ROWS_MIN : min_int(rows, TILE_ROWS_MAX);
     }
