@@ -22,7 +22,8 @@ enum {
     GEMM_COPY_PAD = 16,    /* keeps copied rows apart in the cache */
     GEMM_BAD_STRIDE = 512, /* floats: rows at multiples of it meet in the same lines */
     GEMM_CACHE_LINE = 64,
-    GEMM_AHEAD = 64 /* lines that a lone tile asks for before it comes to them */
+    GEMM_FAR = 1536, /* bytes that panels side by side ask for before they come to them */
+    GEMM_AHEAD = 64  /* lines that a lone tile asks for before it comes to them */
 };
 _Static_assert(GEMM_COPY_ROWS *(GEMM_COPY_K + GEMM_COPY_PAD) <= KERN_SCRATCH, "scratch for a block of A");
 _Static_assert(GEMM_COPY_ROWS % GEMM_ROWS == 0 && KERN_PANEL % LANES == 0, "whole tiles");
@@ -32,6 +33,7 @@ struct gemm_tile {
     ptrdiff_t a_row, a_col; /* a_col other than 1 only until a is copied */
     const char *b;          /* lines of the form */
     ptrdiff_t b_panel;      /* bytes to the next panel */
+    const char *b_end;      /* of the first panel */
     float *c;
     ptrdiff_t c_row;
     const char *ahead; /* what to ask memory for, and how far to go at each k */
@@ -168,11 +170,12 @@ INLINE void gemm_ask(struct gemm_run *r, const struct gemm_tile *t, const struct
             r->ahead += lines / asks * t->ahead_step;
         }
     } else if (kind.rows > GEMM_FAST_ROWS || kind.form != KERN_F32) {
-        const int bytes = lines * FORM_LINE(kind.form),
-                  per_panel = (bytes + GEMM_CACHE_LINE - 1) / GEMM_CACHE_LINE, asks = per_panel * kind.panels;
-        const char *b = r->b + GEMM_AHEAD * FORM_LINE(kind.form);
+        const int bytes = lines * FORM_LINE(kind.form);
+        const int each = (bytes + GEMM_CACHE_LINE - 1) / GEMM_CACHE_LINE, asks = each * kind.panels;
+        const char *b = r->b + GEMM_FAR;
+        if (b >= t->b_end) b += (kind.panels - 1) * t->b_panel; /* what comes behind the last of them */
         UNROLL for (int i = 0; i < asks; i++)
-            __builtin_prefetch(b + i % kind.panels * t->b_panel + i / kind.panels * GEMM_CACHE_LINE, 0, 2);
+            __builtin_prefetch(b + i / each * t->b_panel + i % each * GEMM_CACHE_LINE, 0, 2);
     }
 }
 
@@ -361,6 +364,7 @@ static void gemm_block(const struct kern_gemm *g, const struct gemm_tile *t, int
         struct gemm_tile u = *t;
         const char *b = t->b + n / KERN_PANEL * t->b_panel;
         u.c += n;
+        u.b_end = b + t->b_panel;
         u.n = g->n - n;
         for (int left = k; left > 0; left -= u.k) {
             u.k = left < KERN_K_BLOCK ? left : KERN_K_BLOCK;
