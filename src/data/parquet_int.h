@@ -81,6 +81,7 @@ struct pq_node { /* of the schema, in depth-first order; node 0 is the root */
 };
 struct pq_chunk {
     uint64_t at, bytes, n_values;
+    uint64_t expanded; /* bytes of its pages, as the footer says; not every writer counts them right */
     int codec;
 };
 struct pq_group {
@@ -99,6 +100,21 @@ struct pq_file {
 int pq_open(struct pq_file *f, const char *path, struct err *e);
 void pq_close(struct pq_file *f);
 
+/* ---- compression (parquet_codec.c) -------------------------------------------------------------------- */
+
+enum { PQ_CODEC_NONE = 0 };
+enum { PQ_PAGE_MAX = 1 << 30 }; /* bytes of a page, stored or expanded */
+
+/* Is this codec read? */
+int pq_codec_check(const struct pq_file *f, int codec, struct err *e);
+/* Exactly n_out bytes from a page's n, by a codec that passed the check and is not PQ_CODEC_NONE. */
+int pq_expand(int codec, const uint8_t *in, size_t n, uint8_t *out, size_t n_out, struct err *e);
+/* -1, and a message: `what` (which says that it is not read), and a command that writes the file in a form
+ * that is. */
+int pq_unread(const struct pq_file *f, const char *what, struct err *e);
+/* Exactly n_out bytes from a block of Snappy's raw format (snappy.c). */
+bool snappy_expand(const uint8_t *in, size_t n, uint8_t *out, size_t n_out);
+
 /* ---- a column chunk (parquet_page.c) ------------------------------------------------------------------ */
 
 struct pq_value {
@@ -115,14 +131,13 @@ struct pq_column {
     struct pq_value *values; /* of those that are there, in order */
     uint8_t **pages;         /* what values point to, where it is not in the file */
     size_t n_pages;
+    size_t n_bytes;          /* of the pages */
     size_t at, value_at; /* how far a reader of it has come */
 };
-/* All entries of the chunk of leaf `column`; message without the file's name. */
-int pq_column_read(struct pq_column *c, const struct pq_file *f, const struct pq_chunk *chunk, int column,
-                   struct err *e);
+/* All entries of the chunk of leaf `column`, whose pages may take `room` bytes; message without the file's
+ * name. */
+int pq_column_read(struct pq_column *out, const struct pq_file *f, const struct pq_chunk *chunk, int column,
+                   size_t room, struct err *e);
 void pq_column_release(struct pq_column *c);
-
-/* Exactly n_out bytes from a block of Snappy's raw format (snappy.c). */
-bool snappy_expand(const uint8_t *in, size_t n, uint8_t *out, size_t n_out);
 
 #endif

@@ -89,7 +89,8 @@ static int schema_read(struct pq_file *f, struct thrift_in *t, struct err *e)
 
 /* ---- groups of rows ----------------------------------------------------------------------------------- */
 
-/* ColumnMetaData: 4 codec, 5 num_values, 7 compressed size, 9 first data page, 11 dictionary page */
+/* ColumnMetaData: 4 codec, 5 num_values, 6 and 7 bytes expanded and stored, 9 first data page, 11 dictionary
+ * page */
 static void chunk_read(struct thrift_in *t, struct pq_chunk *c)
 {
     struct thrift_field f = {0};
@@ -104,6 +105,7 @@ static void chunk_read(struct thrift_in *t, struct pq_chunk *c)
     *c = (struct pq_chunk){.at = (uint64_t)(has_dictionary ? x[11] : x[9]),
                            .bytes = (uint64_t)x[7],
                            .n_values = (uint64_t)x[5],
+                           .expanded = (uint64_t)(x[6] > 0 ? x[6] : 0),
                            .codec = (int)x[4]};
 }
 

@@ -7,6 +7,7 @@
  * or as places in the chunk's dictionary page.
  * Text stays where it was read, in the file or the expanded page.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,8 +16,6 @@
 
 enum { DATA_PAGE = 0, DICTIONARY_PAGE = 2, DATA_PAGE_V2 = 3 };
 enum { PLAIN = 0, PLAIN_DICTIONARY = 2, RLE = 3, RLE_DICTIONARY = 8 };
-enum { CODEC_NONE = 0, CODEC_SNAPPY = 1 };
-enum { PAGE_MAX = 1 << 30 };
 
 struct bytes {
     const uint8_t *p, *end;
@@ -77,10 +76,12 @@ static bool hybrid_next(struct hybrid *h, uint32_t *out)
 /* ---- the chunk as it is read -------------------------------------------------------------------------- */
 
 struct chunk {
+    const struct pq_file *f;
     const struct pq_node *leaf;
     int codec;
     struct pq_column *out;
     size_t n_max; /* entries of the chunk */
+    size_t room;  /* bytes that its pages may take */
     struct pq_value *dictionary;
     size_t n_dictionary;
 };
@@ -113,31 +114,28 @@ static int page_read(struct page *p, struct bytes *in, struct err *e)
             thrift_skip(&t, f.type);
     }
     in->p = t.p;
-    if (t.bad || p->stored < 0 || (uint64_t)p->stored > left(in) || p->expanded < 0 || p->expanded > PAGE_MAX)
-        return err_set(e, "a page of %lld bytes (%lld expanded) where %zu are left", (long long)p->stored,
-                       (long long)p->expanded, left(in));
+    if (t.bad || p->stored < 0 || (uint64_t)p->stored > left(in) || p->stored > PQ_PAGE_MAX ||
+        p->expanded < 0 || p->expanded > PQ_PAGE_MAX)
+        return err_set(e, "a page of %lld bytes (%lld expanded) where %zu are left; up to %d are read",
+                       (long long)p->stored, (long long)p->expanded, left(in), PQ_PAGE_MAX);
     return 0;
 }
 
 /* The bytes of a page, expanded; memory for them is the column's. */
 static int expand(struct chunk *c, struct bytes in, size_t n_out, struct bytes *out, struct err *e)
 {
-    static const char *const codecs[] = {"none", "snappy", "gzip", "lzo", "brotli", "lz4", "zstd", "lz4_raw"};
-    if (c->codec == CODEC_NONE) {
-        *out = in;
-        return 0;
-    }
-    if (c->codec != CODEC_SNAPPY)
-        return err_set(e,
-                       "compressed with %s, which is not read; write it again with snappy or none (pandas: "
-                       "to_parquet(compression='snappy'))",
-                       c->codec > 0 && c->codec < 8 ? codecs[c->codec] : "an unknown codec");
+    *out = in;
+    if (c->codec == PQ_CODEC_NONE) return 0;
+    if (n_out > c->room - c->out->n_bytes)
+        return err_set(e, "pages of more than %.3g GB, which this machine has no memory for",
+                       (double)c->room / 1e9);
     uint8_t *bytes = alloc_try(n_out + 1);
     if (!bytes) return err_set(e, "no memory for a page of %zu bytes", n_out);
     c->out->pages = alloc_again(c->out->pages, (c->out->n_pages + 1) * sizeof *c->out->pages);
     c->out->pages[c->out->n_pages++] = bytes;
+    c->out->n_bytes += n_out;
     *out = (struct bytes){bytes, bytes + n_out};
-    return snappy_expand(in.p, left(&in), bytes, n_out) ? 0 : err_set(e, "a page that Snappy cannot expand");
+    return pq_expand(c->codec, in.p, left(&in), bytes, n_out, e);
 }
 
 /* ---- values ------------------------------------------------------------------------------------------- */
@@ -218,12 +216,12 @@ static int values_read(struct chunk *c, struct bytes in, int64_t encoding, size_
         whole = dictionary_values(c, &in, out, n);
     else if (encoding == RLE && c->leaf->type == PQ_BOOL)
         whole = truth_runs(&in, out, n);
-    else
-        return err_set(
-            e,
-            "values in encoding %lld, which is not read (plain and dictionary are); write it again, for "
-            "instance with pandas",
-            (long long)encoding);
+    else {
+        char what[128];
+        snprintf(what, sizeof what, "values in encoding %lld, which is not read (plain and dictionary are)",
+                 (long long)encoding);
+        return pq_unread(c->f, what, e);
+    }
     if (!whole) return err_set(e, "a page ends before its values do");
     c->out->n_values += n;
     return 0;
@@ -310,7 +308,7 @@ static int dictionary_page(struct chunk *c, const struct page *p, struct bytes i
 {
     int64_t n = p->dictionary[1];
     struct bytes body;
-    if (c->dictionary || n < 0 || n > PAGE_MAX)
+    if (c->dictionary || n < 0 || n > PQ_PAGE_MAX)
         return err_set(e, "a dictionary of %lld values", (long long)n);
     if (expand(c, in, (size_t)p->expanded, &body, e)) return -1;
     if ((uint64_t)n > left(&body) * 8) return err_set(e, "a dictionary that is cut off");
@@ -335,12 +333,14 @@ static int page_take(struct chunk *c, struct bytes *in, struct err *e)
 }
 
 int pq_column_read(struct pq_column *out, const struct pq_file *f, const struct pq_chunk *chunk, int column,
-                   struct err *e)
+                   size_t room, struct err *e)
 {
-    struct chunk c = {.leaf = &f->nodes[f->leaves[column]], .codec = chunk->codec, .out = out};
+    struct chunk c = {.f = f, .codec = chunk->codec, .out = out, .room = room};
     struct bytes in = {f->map.p + chunk->at, f->map.p + chunk->at + chunk->bytes};
+    c.leaf = &f->nodes[f->leaves[column]];
     c.n_max = (size_t)chunk->n_values;
     *out = (struct pq_column){0};
+    if (pq_codec_check(f, c.codec, e)) return -1;
     out->def = alloc_try(c.n_max + 1);
     out->rep = alloc_try(c.n_max + 1);
     out->values = alloc_try((c.n_max + 1) * sizeof *out->values);

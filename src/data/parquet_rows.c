@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/machine.h"
 #include "data/data_int.h"
 #include "data/parquet_int.h"
 
@@ -22,8 +23,11 @@ struct assembly {
     const struct pq_file *f;
     struct pq_column *columns; /* [f->n_columns] of the group at hand */
     bool *said;                /* [f->n_columns] */
+    size_t room;               /* bytes of memory for pages and for the text of values */
     bool bad;                  /* levels that belong to no row */
 };
+
+enum { NAME_MAX_BYTES = 256 }; /* of a column's name in messages */
 
 static bool is_list(const struct pq_node *node)
 {
@@ -32,13 +36,30 @@ static bool is_list(const struct pq_node *node)
 
 /* ---- values ------------------------------------------------------------------------------------------- */
 
+/* As other tools write it: the names on the way to the leaf. */
+static const char *column_name(const struct pq_file *f, int column, char name[static NAME_MAX_BYTES])
+{
+    int leaf = f->leaves[column];
+    size_t n = 0;
+    for (int i = 1; i <= leaf; i++) {
+        const struct pq_node *node = &f->nodes[i];
+        if (node->end <= leaf || n + node->n_name + 2 > NAME_MAX_BYTES) continue;
+        if (n) name[n++] = '.';
+        memcpy(name + n, node->name, node->n_name);
+        n += node->n_name;
+    }
+    name[n] = 0;
+    return name;
+}
+
 static json_t *unsayable(struct assembly *a, const struct pq_node *leaf)
 {
+    char name[NAME_MAX_BYTES];
     if (!a->said[leaf->column])
         log_warn(
-            "%s: column %.*s holds values that JSON has no form for (bytes that are no text, decimals, NaN); "
+            "%s: column %s holds values that JSON has no form for (bytes that are no text, decimals, NaN); "
             "they are read as null",
-            a->f->path, (int)(leaf->n_name < 200 ? leaf->n_name : 200), (const char *)leaf->name);
+            a->f->path, column_name(a->f, leaf->column, name));
     a->said[leaf->column] = true;
     return json_null();
 }
@@ -150,31 +171,66 @@ static json_t *node_read(struct assembly *a, int at) // NOLINT(misc-no-recursion
 
 /* ---- groups of rows ----------------------------------------------------------------------------------- */
 
-static int group_rows(struct assembly *a, const struct pq_group *g, json_t *rows, struct err *e)
+/* Of a column's text as JSON: a dictionary's one long text may stand in any number of rows. */
+static uint64_t text_bytes(const struct pq_node *leaf, const struct pq_column *c)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; leaf->type == PQ_BYTES && i < c->n_values; i++) n += c->values[i].n;
+    return n;
+}
+
+static int group_columns(struct assembly *a, const struct pq_group *g, struct err *e)
 {
     const struct pq_file *f = a->f;
     for (int i = 0; i < f->n_columns; i++) {
-        const struct pq_node *leaf = &f->nodes[f->leaves[i]];
-        if (pq_column_read(&a->columns[i], f, &g->chunks[i], i, e))
-            return err_wrap(e, "column %.*s", (int)(leaf->n_name < 200 ? leaf->n_name : 200),
-                            (const char *)leaf->name);
+        struct pq_column *c = &a->columns[i];
+        int failed = pq_column_read(c, f, &g->chunks[i], i, a->room, e);
+        a->room -= c->n_bytes;
+        uint64_t text = failed ? 0 : text_bytes(&f->nodes[f->leaves[i]], c);
+        if (text > a->room)
+            failed = err_set(e, "its text takes %.3g GB of memory, %.3g are left to this program",
+                             (double)text / 1e9, (double)a->room / 1e9);
+        if (failed) {
+            char name[NAME_MAX_BYTES];
+            return err_wrap(e, "column %s", column_name(f, i, name));
+        }
+        a->room -= text;
     }
-    for (uint64_t r = 0; r < g->n_rows && !a->bad; r++) json_array_append_new(rows, group_read(a, 0));
-    for (int i = 0; i < f->n_columns && !a->bad; i++) a->bad = a->columns[i].at != a->columns[i].n;
+    return 0;
+}
+
+static int group_rows(struct assembly *a, const struct pq_group *g, json_t *rows, struct err *e)
+{
+    const struct pq_file *f = a->f;
+    int failed = group_columns(a, g, e);
+    for (uint64_t r = 0; r < g->n_rows && !failed && !a->bad; r++)
+        json_array_append_new(rows, group_read(a, 0));
+    for (int i = 0; i < f->n_columns && !failed && !a->bad; i++) a->bad = a->columns[i].at != a->columns[i].n;
+    for (int i = 0; i < f->n_columns; i++) {
+        a->room += a->columns[i].n_bytes;
+        pq_column_release(&a->columns[i]);
+    }
+    if (failed) return -1;
     return a->bad ? err_set(e, "its columns do not make whole rows") : 0;
 }
 
-/* Rows are held in memory, each value as JSON. */
-static int check_size(const struct pq_file *f, struct err *e)
+/* Rows are held in memory, each value as JSON: what is left of it for pages, and for text in values. */
+static int room_find(const struct pq_file *f, size_t *room, struct err *e)
 {
-    enum { VALUE = 48 };
-    double bytes = 0, room = (double)machine_memory();
-    for (size_t k = 0; k < f->n_groups; k++)
-        for (int i = 0; i < f->n_columns; i++)
-            bytes += (double)f->groups[k].chunks[i].n_values * VALUE + (double)f->groups[k].chunks[i].bytes;
-    if (bytes <= room) return 0;
-    return err_set(e, "its rows take %.3g GB of memory at least, this machine has %.3g", bytes / 1e9,
-                   room / 1e9);
+    enum { VALUE_BYTES = 48 };
+    double values = 0, bytes = 0, all = (double)memory_allowed();
+    for (size_t k = 0; k < f->n_groups; k++) {
+        for (int i = 0; i < f->n_columns; i++) {
+            const struct pq_chunk *c = &f->groups[k].chunks[i];
+            values += (double)c->n_values * VALUE_BYTES;
+            bytes += (double)(c->expanded > c->bytes ? c->expanded : c->bytes);
+        }
+    }
+    if (values + bytes > all)
+        return err_set(e, "its rows take %.3g GB of memory at least, this program may use %.3g",
+                       (values + bytes) / 1e9, all / 1e9);
+    *room = (size_t)(all - values);
+    return 0;
 }
 
 int parquet_rows(const char *path, json_t *rows, struct err *e)
@@ -184,10 +240,10 @@ int parquet_rows(const char *path, json_t *rows, struct err *e)
     struct assembly a = {.f = &f};
     a.columns = alloc_zero((size_t)f.n_columns, sizeof *a.columns);
     a.said = alloc_zero((size_t)f.n_columns, sizeof *a.said);
-    int failed = check_size(&f, e);
+    int failed = room_find(&f, &a.room, e);
     for (size_t k = 0; k < f.n_groups && !failed; k++) {
         failed = group_rows(&a, &f.groups[k], rows, e);
-        for (int i = 0; i < f.n_columns; i++) pq_column_release(&a.columns[i]);
+        if (failed) err_wrap(e, "row group %zu", k);
     }
     free(a.columns);
     free(a.said);

@@ -11,7 +11,8 @@ setup() { PATH=$dir/bin sh "$dir/tree/tools/setup" "$@" 2>&1; }
 
 said=$(setup) && say "nothing is installed, yet setup is content: $said"
 for package in gcc cmake ninja-build pkg-config libjansson-dev libyaml-dev libpcre2-dev libutf8proc-dev \
-  libssl-dev libcurl4-openssl-dev libmicrohttpd-dev libseccomp-dev bubblewrap libcmocka-dev; do
+  libssl-dev libcurl4-openssl-dev libmicrohttpd-dev libseccomp-dev zlib1g-dev libzstd-dev bubblewrap \
+  libcmocka-dev; do
   case $said in *" $package"*) ;; *) say "$package is not listed: $said" ;; esac
 done
 

@@ -2,8 +2,9 @@
 
 Made with pyarrow 26.0.1. Run from the source folder: python -P tools/golden/parquet_rows.py
 Writes tests/golden/parquet/NAME.parquet and NAME.jsonl: `hub` as datasets on a hub are (Snappy, dictionaries,
-several pages and groups of rows), `pages_v2` (the same rows), `plain` (neither codec nor dictionary, every type of number); and
-three that are refused, without rows: gzip, delta, and a file that ends too soon.
+several pages and groups of rows); the same rows as `pages_v2`, and under gzip and zstd with pages v1 and v2; `plain` (neither
+codec nor dictionary, every type of number); and those that are refused, without rows: brotli, lz4_raw, delta, a
+file that ends too soon, and `long_text`, one text of eight megabytes in 262144 rows.
 """
 import datetime
 import decimal
@@ -67,6 +68,10 @@ kind = pa.schema([
 table = pa.Table.from_pylist(hub, schema=kind)
 save("hub", table, hub, row_group_size=100, data_page_size=512, write_batch_size=16)
 save("pages_v2", table, None, data_page_version="2.0", data_page_size=700, write_batch_size=16)
+for codec in "gzip", "zstd":
+    save(f"{codec}_v1", table, None, compression=codec, row_group_size=100, data_page_size=4096)
+    save(f"{codec}_v2", table, None, compression=codec, data_page_version="2.0", use_dictionary=["source"],
+         data_page_size=4096)
 
 plain = [{
     "i8": i - 3, "u8": 250 + i, "i16": -300 * i, "u16": 65530 + i, "i32": -(2**31) + i, "u32": 2**32 - 1 - i,
@@ -86,7 +91,10 @@ told = [dict(row, f64=None if i == 2 else row["f64"], day=days + i, at=(days * 8
 save("plain", pa.Table.from_pylist(plain, schema=types), told, compression="none", use_dictionary=False)
 
 few = pa.table({"text": ["one", "two"], "n": pa.array([1, 2], pa.int64())})
-pq.write_table(few, folder / "gzip.parquet", compression="gzip")
+pq.write_table(few, folder / "brotli.parquet", compression="brotli")
+pq.write_table(few, folder / "lz4_raw.parquet", compression="lz4")  # pyarrow's name for LZ4_RAW
 pq.write_table(few, folder / "delta.parquet", use_dictionary=False, column_encoding={"n": "DELTA_BINARY_PACKED"})
+again = pa.DictionaryArray.from_arrays(pa.array([0] * 2**18, pa.int32()), pa.array(["x" * 2**23]))
+pq.write_table(pa.table({"text": again}), folder / "long_text.parquet", compression="zstd", store_schema=False)
 whole = (folder / "hub.parquet").read_bytes()
 (folder / "cut_off.parquet").write_bytes(whole[: len(whole) // 2])
