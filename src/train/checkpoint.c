@@ -160,6 +160,7 @@ static int write_state(struct trainer *t, const char *dir, struct err *e)
         json_object_set_new(state, "best_global_step", json_integer(t->evaluation.best_step));
         json_object_set_new(state, "best_metric", json_real(t->evaluation.best));
     }
+    if (t->schedule.plateau.on) json_object_set_new(state, "schedule", plateau_state(&t->schedule.plateau));
     if (t->pending.metrics)
         json_object_set_new(
             state, "pending",
@@ -260,6 +261,8 @@ static int read_state(struct trainer *t, const json_t *state, const char *path, 
     if (json_get_real_or(state, "num_tokens", 0, &t->num_tokens, e)) return -1;
     if (json_get_int_or(state, "best_global_step", -1, &t->evaluation.best_step, e)) return -1;
     if (json_get_real_or(state, "best_metric", 0, &t->evaluation.best, e)) return -1;
+    if (t->schedule.plateau.on && plateau_resume(&t->schedule.plateau, json_object_get(state, "schedule"), e))
+        return err_wrap(e, "%s: 'schedule' in resume.json", path);
     if (read_pending(t, state, path, e)) return -1;
     if (t->step < 0 || t->step > t->total_steps)
         return err_set(e, "%s: is at step %ld, this run has %ld", path, t->step, t->total_steps);

@@ -1,8 +1,10 @@
-/* evaluation.c: evaluation on held-out rows while training: when, and which checkpoint is the best so far.
+/* evaluation.c: evaluation on held-out rows while training: when, and what goes by its metric: which
+ * checkpoint is the best so far, and the learning rate of reduce_lr_on_plateau.
  *
  * The learner evaluates (train_int.h); its metrics go into the record of the step whose weights they belong
  * to, record 0 for those before the first step, and times into timings. An evaluation reads the weights and
- * draws from no generator, so that a run with it and one without it end in the same weights.
+ * draws from no generator, so that but for that learning rate a run with it and one without it end in the
+ * same weights.
  */
 #include "train/train_int.h"
 
@@ -11,6 +13,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/log.h"
 
 static bool by(struct conf *c, const char *strategy)
 {
@@ -22,30 +25,34 @@ bool evaluation_wanted(struct conf *c)
     return by(c, "steps") || by(c, "epoch") || conf_bool(c, "do_eval") || conf_bool(c, "eval_on_start");
 }
 
-/* metric_for_best_model and what goes with it; without an evaluation nothing could be compared. */
-static int read_best(struct trainer *t, struct err *e)
+/* metric_for_best_model and what goes by it; without an evaluation nothing could be compared. */
+static int read_metric(struct trainer *t, struct err *e)
 {
     struct conf *c = t->conf;
     struct evaluation *v = &t->evaluation;
     const char *metric = conf_str(c, "metric_for_best_model");
     bool save_best = strcmp(conf_str(c, "save_strategy"), "best") == 0, asked = metric && *metric;
+    bool rate = schedule_by_metric(conf_str(c, "lr_scheduler_type"));
     v->load_best = conf_bool(c, "load_best_model_at_end");
     v->best_step = -1;
     if (!asked) metric = "loss";
     v->greater =
         conf_is_set(c, "greater_is_better") ? conf_bool(c, "greater_is_better") : !str_ends(metric, "loss");
-    if (!v->load_best && !save_best) return 0;
+    v->keep_best = v->load_best || save_best;
+    if (!v->keep_best && !rate) return 0;
     if (!by(c, "steps") && !by(c, "epoch"))
         return err_usage(e, "%s needs evaluations to compare: give eval_strategy",
-                         v->load_best ? "load_best_model_at_end" : "save_strategy best");
+                         v->load_best ? "load_best_model_at_end"
+                         : save_best  ? "save_strategy best"
+                                      : "lr_scheduler_type reduce_lr_on_plateau");
     if (!asked && !t->learner->eval_loss)
         return err_usage(e,
-                         "the evaluation of %s has no loss to choose the best model by: give "
-                         "metric_for_best_model, for instance eval_reward",
+                         "the evaluation of %s has no loss to compare by: give metric_for_best_model, for "
+                         "instance eval_reward",
                          t->learner->name);
-    if (strlen(metric) + sizeof "eval_" > sizeof v->best_by)
+    if (strlen(metric) + sizeof "eval_" > sizeof v->metric)
         return err_usage(e, "metric_for_best_model: '%s' is no metric", metric);
-    snprintf(v->best_by, sizeof v->best_by, "%s%s", str_starts(metric, "eval_") ? "" : "eval_", metric);
+    snprintf(v->metric, sizeof v->metric, "%s%s", str_starts(metric, "eval_") ? "" : "eval_", metric);
     return 0;
 }
 
@@ -65,7 +72,7 @@ int evaluation_read(struct trainer *t, struct err *e)
                          t->learner->name);
     if (by(c, "steps") && v->every < 1)
         return err_usage(e, "eval_strategy is steps, but eval_steps (or logging_steps) is 0");
-    return read_best(t, e);
+    return read_metric(t, e);
 }
 
 bool evaluation_due(const struct trainer *t)
@@ -86,11 +93,22 @@ int evaluation_watch(struct trainer *t, long done, long total, struct err *e)
     return stop_signal() ? err_kind_set(e, ERR_STOPPED, "stopped") : 0;
 }
 
+/* As in transformers, an evaluation before the first step says nothing about a rate. */
+static void set_rate(struct trainer *t, double x)
+{
+    struct plateau *p = &t->schedule.plateau;
+    double before = p->lr;
+    if (p->on && t->step > 0 && plateau_see(p, x))
+        log_info("step %ld: %s is no longer getting better (best %.6g): the learning rate falls from %.6g to "
+                 "%.6g",
+                 t->step, t->evaluation.metric, p->best, before, p->lr);
+}
+
 static int compare(struct trainer *t, const json_t *metrics, struct err *e)
 {
     struct evaluation *v = &t->evaluation;
-    const json_t *value = json_object_get(metrics, v->best_by);
-    if (!v->best_by[0]) return 0;
+    const json_t *value = json_object_get(metrics, v->metric);
+    if (!v->metric[0]) return 0;
     if (!json_is_number(value)) {
         struct str names;
         const char *key;
@@ -100,12 +118,14 @@ static int compare(struct trainer *t, const json_t *metrics, struct err *e)
         {
             if (str_starts(key, "eval_")) str_addf(&names, "%s%s", names.len ? ", " : "", key);
         }
-        err_usage(e, "metric_for_best_model: this evaluation gave no number %s; it gave %s", v->best_by,
+        err_usage(e, "metric_for_best_model: this evaluation gave no number %s; it gave %s", v->metric,
                   names.p);
         str_release(&names);
         return -1;
     }
     double x = json_number_value(value);
+    set_rate(t, x);
+    if (!v->keep_best) return 0;
     if (v->best_step >= 0 && (v->greater ? x <= v->best : x >= v->best)) return 0;
     v->best = x;
     v->best_step = t->step;

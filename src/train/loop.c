@@ -101,7 +101,7 @@ static int record(struct trainer *t, struct step_out *out, struct err *e)
 static bool save_due(const struct trainer *t)
 {
     const struct evaluation *v = &t->evaluation;
-    if (v->best_by[0] && v->best_step == t->step) return true;
+    if (v->keep_best && v->best_step == t->step) return true;
     return t->save_every > 0 && t->step > 0 && (t->step % t->save_every == 0 || t->step == t->total_steps);
 }
 
@@ -140,7 +140,7 @@ static int update(struct trainer *t, struct step_out *out, double lr, double *no
 static int one_step(struct trainer *t, struct err *e)
 {
     struct step_out out;
-    double from = clock_s(), lr = t->schedule.lr * schedule_at(&t->schedule, t->step), norm;
+    double from = clock_s(), lr = schedule_lr(&t->schedule, t->step), norm;
     step_out_init(&out);
     if (update(t, &out, lr, &norm, e)) {
         step_out_release(&out);

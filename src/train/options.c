@@ -94,7 +94,8 @@ const struct opt train_options[] = {
      .fallback = "linear",
      .help =
          "constant, constant_with_warmup, linear, cosine, cosine_with_restarts, polynomial, inverse_sqrt, "
-         "cosine_with_min_lr, cosine_warmup_with_min_lr or warmup_stable_decay"},
+         "cosine_with_min_lr, cosine_warmup_with_min_lr, warmup_stable_decay or reduce_lr_on_plateau (by "
+         "metric_for_best_model at each evaluation)"},
     {.key = "lr_scheduler_kwargs", .type = OPT_MAP, .help = "settings of the scheduler, such as min_lr_rate"},
     {.key = "warmup_steps",
      .type = OPT_REAL,
@@ -202,7 +203,8 @@ const struct opt train_options[] = {
      .fallback = "no",
      .choices = "no|steps|epoch|false",
      .alias = "evaluation_strategy",
-     .help = "when to evaluate on held-out rows while training; it changes no weight"},
+     .help = "when to evaluate on held-out rows while training; it changes no weight (but for "
+             "reduce_lr_on_plateau)"},
     {.key = "eval_steps",
      .type = OPT_REAL,
      .lo = 0,
@@ -231,7 +233,8 @@ const struct opt train_options[] = {
      .help = "the final model is the best one that was evaluated"},
     {.key = "metric_for_best_model",
      .type = OPT_STR,
-     .help = "metric that decides, with or without eval_ in front; unset: loss"},
+     .help = "metric that decides, also for reduce_lr_on_plateau, with or without eval_ in front; unset: "
+             "loss"},
     {.key = "greater_is_better",
      .type = OPT_BOOL,
      .help = "more of that metric is better; unset: unless it ends in loss"},

@@ -1,4 +1,4 @@
-/* schedule.c: the multiplier on the learning rate.
+/* schedule.c: the multiplier on the learning rate, or the rate of plateau.c.
  *
  * With s optimiser steps done, W warmup steps and T steps in all, warmup is s / max(1, W) while s < W, and
  * after it, with p = (s - W) / max(1, T - W): linear                    (T - s) / max(1, T - W), not below 0
@@ -18,6 +18,7 @@
 
 #include "base/fmath.h"
 #include "base/json.h"
+#include "base/log.h"
 
 static const double PI = 3.14159265358979323846;
 
@@ -140,6 +141,7 @@ static const struct kind {
     {"cosine_warmup_with_min_lr", "num_cycles min_lr min_lr_rate warmup_lr_rate", 0.5, at_cosine_warm_min},
     {"warmup_stable_decay", "num_cycles num_decay_steps num_stable_steps warmup_type decay_type min_lr_ratio",
      0.5, at_stable},
+    {"reduce_lr_on_plateau", "mode factor patience threshold threshold_mode cooldown min_lr eps", 0, NULL},
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
@@ -214,12 +216,24 @@ static int read_min(struct schedule *s, const json_t *kwargs, struct err *e)
     return json_get_real_or(kwargs, "warmup_lr_rate", -1, &s->warmup_lr_rate, e);
 }
 
-int schedule_init(struct schedule *s, const char *type, const json_t *kwargs, struct err *e)
+bool schedule_by_metric(const char *type)
+{
+    const struct kind *k = kind_find(type, NULL);
+    return k && !k->at;
+}
+
+static int fill(struct schedule *s, const char *type, const json_t *kwargs, struct err *e)
 {
     const struct kind *k = kind_find(type, e);
     if (!k) return -1;
-    *s = (struct schedule){.type = k->name, .at = k->at, .warmup = s->warmup, .total = s->total, .lr = s->lr};
+    struct schedule given = *s;
+    *s = (struct schedule){.type = k->name, .at = k->at, .warmup = given.warmup, .total = given.total};
+    s->lr = given.lr;
+    s->greater = given.greater;
     if (check_keys(k, kwargs, e)) return -1;
+    if (s->warmup > 0 && (k->at == at_constant || !k->at))
+        log_info("lr_scheduler_type %s has no warmup: warmup_steps and warmup_ratio change nothing", k->name);
+    if (!k->at) return plateau_init(&s->plateau, s->lr, s->greater, kwargs, e);
     if (json_get_real_or(kwargs, "num_cycles", k->cycles, &s->num_cycles, e)) return -1;
     if (json_get_real_or(kwargs, "power", 1.0, &s->power, e)) return -1;
     if (json_get_real_or(kwargs, "lr_end", 1e-7, &s->lr_end, e)) return -1;
@@ -235,7 +249,14 @@ int schedule_init(struct schedule *s, const char *type, const json_t *kwargs, st
     return 0;
 }
 
-double schedule_at(const struct schedule *s, long done)
+int schedule_init(struct schedule *s, const char *type, const json_t *kwargs, struct err *e)
 {
-    return s->at(s, (double)done);
+    if (fill(s, type, kwargs, e) == 0) return 0;
+    if (e) e->kind = ERR_USAGE; /* also where JSON's own words say what is wrong */
+    return -1;
+}
+
+double schedule_lr(const struct schedule *s, long done)
+{
+    return s->at ? s->lr * s->at(s, (double)done) : s->plateau.lr;
 }

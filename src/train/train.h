@@ -39,22 +39,44 @@ extern const struct opt sft_options[], grpo_options[], pass_rate_options[];
 extern const struct opt train_options[]; /* TrainingArguments' keys (spec: names and defaults of TRL) */
 extern const struct opt model_options[]; /* ModelConfig's keys */
 
-/* ---- schedule.c: multiplier on the learning rate after `done` optimiser steps ----------------------------
- */
+/* ---- plateau.c: a learning rate that goes by the metric of evaluations --------------------------------- */
+
+struct plateau {
+    bool on;
+    bool greater, absolute; /* mode max, threshold_mode abs */
+    double factor, threshold, min_lr, eps;
+    long patience, cooldown; /* evaluations */
+    double lr, best;         /* as they are now */
+    long bad, cooling;       /* evaluations in a row that were not better; left of the cooldown */
+};
+/* From lr_scheduler_kwargs; greater: what mode is where they do not say. */
+int plateau_init(struct plateau *p, double lr, bool greater, const json_t *kwargs, struct err *e);
+/* An evaluation gave x. True: p->lr has fallen. */
+bool plateau_see(struct plateau *p, double x);
+json_t *plateau_state(const struct plateau *p); /* for a checkpoint */
+/* What that holds; NULL: nothing was seen yet. */
+int plateau_resume(struct plateau *p, const json_t *state, struct err *e);
+
+/* ---- schedule.c: the learning rate after `done` optimiser steps ---------------------------------------- */
 
 struct schedule {
     const char *type; /* linear, cosine, constant, constant_with_warmup, cosine_with_restarts, polynomial,
-                         inverse_sqrt, cosine_with_min_lr, cosine_warmup_with_min_lr, warmup_stable_decay */
+                         inverse_sqrt, cosine_with_min_lr, cosine_warmup_with_min_lr, warmup_stable_decay,
+                         reduce_lr_on_plateau */
     long warmup, total;
     double lr;
+    bool greater; /* the evaluations' metric is better when it is greater */
     double num_cycles, power, lr_end, min_lr_rate, timescale, warmup_lr_rate;
     long stable, decay; /* warmup_stable_decay */
     const char *warmup_type, *decay_type;
-    double (*at)(const struct schedule *s, double done); /* the type's formula */
+    double (*at)(const struct schedule *s, double done); /* the type's formula; NULL: plateau */
+    struct plateau plateau;
 };
-/* s->warmup, total and lr are set; fills the rest. */
+/* Does the rate of this type go by evaluations? */
+bool schedule_by_metric(const char *type);
+/* s->warmup, total, lr and greater are set; fills the rest. */
 int schedule_init(struct schedule *s, const char *type, const json_t *kwargs, struct err *e);
-double schedule_at(const struct schedule *s, long done); /* multiplier */
+double schedule_lr(const struct schedule *s, long done);
 
 /* ---- optimiser.c: a gradient becomes a change of the weights, by the rules of optim_list.h ---------------
  */

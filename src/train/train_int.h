@@ -238,8 +238,8 @@ struct evaluation { /* when, and which checkpoint is the best: evaluation.c */
     long every;     /* steps between two; 0: none in between */
     bool by_epoch, on_start, at_end;
     double delay;     /* epochs (by_epoch) or steps before which there is none */
-    char best_by[64]; /* metric that says which checkpoint is best; "": nobody asks */
-    bool greater, load_best;
+    char metric[64];  /* that evaluations are compared by; "": nobody asks */
+    bool greater, keep_best, load_best;
     double best;    /* of best_step */
     long best_step; /* -1: none yet */
 };

@@ -132,6 +132,7 @@ static int plan_steps(struct trainer *t, struct err *e)
     double warmup = conf_real(c, "warmup_steps"), ratio = conf_real(c, "warmup_ratio");
     json_t *kwargs = conf_map(c, "lr_scheduler_kwargs");
     t->schedule.lr = conf_real(c, "learning_rate");
+    t->schedule.greater = t->evaluation.greater;
     t->schedule.total = t->total_steps;
     t->schedule.warmup = trainer_steps(warmup > 0 ? warmup : ratio, t->total_steps);
     int failed = schedule_init(&t->schedule, conf_str(c, "lr_scheduler_type"), kwargs, e);
@@ -485,7 +486,7 @@ static int take_best(struct trainer *t, struct err *e)
 {
     const struct evaluation *v = &t->evaluation;
     if (!v->load_best || v->best_step < 0) return 0;
-    log_info("the best model is that of step %ld (%s %.6g)", v->best_step, v->best_by, v->best);
+    log_info("the best model is that of step %ld (%s %.6g)", v->best_step, v->metric, v->best);
     return v->best_step == t->step ? 0 : checkpoint_weights(t, v->best_step, e);
 }
 

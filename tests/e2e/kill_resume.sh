@@ -42,10 +42,12 @@ grpo() { # OUTPUT_DIR ARGUMENTS...
     --save_steps 3 --save_total_limit 2 --beta 0.02 --log_completions true \
     --num_completions_to_print 0 --logging_steps 4 --threads "$threads" "$@"
 }
-best() { # evaluated, the best checkpoint kept beside the newest, and its model saved at the end
+best() { # evaluated, the best checkpoint kept beside the newest, and its model saved at the end; by the same
+         # metric the learning rate falls
   grpo "$1" --max_steps 40 --eval_strategy steps --eval_steps 5 --eval_on_start true \
     --eval_dataset_name held.jsonl --num_generations_eval 3 --metric_for_best_model reward \
-    --load_best_model_at_end true --dynamic_sampling true --curriculum pass_rate
+    --load_best_model_at_end true --dynamic_sampling true --curriculum pass_rate \
+    --lr_scheduler_type reduce_lr_on_plateau --lr_scheduler_kwargs '{"patience": 0, "factor": 0.7, "cooldown": 1}'
 }
 half() {
   grpo "$1" --max_steps 30 --weights_dtype bfloat16 --sync_ref_model true --ref_model_sync_steps 4
@@ -117,6 +119,8 @@ best_step=$(sed -n 's/.*"best_global_step": *\([0-9]*\).*/\1/p' whole-best/train
 [ -d "whole-best/checkpoint-$best_step" ] || fail "best: no checkpoint of step $best_step"
 cmp "whole-best/checkpoint-$best_step/model.safetensors" whole-best/model/model.safetensors ||
   fail "best: the model is not that of step $best_step"
+[ "$(grep -o '"learning_rate":[^,]*' whole-best/metrics.jsonl | sort -u | wc -l)" -gt 2 ] ||
+  fail "best: the learning rate has not fallen twice"
 torture sft
 torture grpo
 torture lora

@@ -144,6 +144,9 @@ static void what_cannot_be_evaluated_is_refused(void **state)
     tiny_refused("sft", RUN "eval_strategy steps", "eval_dataset_name");
     tiny_refused("sft", RUN "load_best_model_at_end true", "eval_strategy");
     tiny_refused("sft", RUN "save_strategy best", "eval_strategy");
+    tiny_refused("sft",
+                 RUN "lr_scheduler_type reduce_lr_on_plateau do_eval true eval_dataset_name @held.jsonl",
+                 "lr_scheduler_type reduce_lr_on_plateau needs evaluations to compare: give eval_strategy");
     tiny_refused(
         "sft", RUN "max_steps 2 eval_steps 2 load_best_model_at_end true metric_for_best_model reward " EVAL,
         "eval_mean_token_accuracy");
@@ -199,19 +202,25 @@ static int toy_evaluate(void *self, struct trainer *t, struct evaluation_out *ou
 static const struct learner toy_learner = {
     .name = "toy", .options = sft_options, .step = toy_step, .evaluate = toy_evaluate};
 
-static int toy_run(int interrupt_at, const char *dir, struct err *e)
+/* more: options and values, as many as there are up to a NULL. */
+static int toy_run(int interrupt_at, const char *dir, const char *const *more, struct err *e)
 {
     char *base = tiny_path("base"), *out_dir = tiny_path(dir), *held = tiny_path("held.jsonl");
-    char *args[] = {"--model_name_or_path", base,   "--from_scratch",  "true",  "--output_dir", out_dir,
-                    "--max_steps",          "6",    "--eval_strategy", "steps", "--eval_steps", "2",
-                    "--eval_on_start",      "true", "--dataset_name",  held,    "--save_steps", "4"};
+    const char *const all[] = {"--model_name_or_path", base,    "--from_scratch", "true", "--output_dir",
+                               out_dir,                "--max_steps", "6", "--eval_strategy", "steps",
+                               "--save_steps",         "4",     "--eval_on_start", "true", "--dataset_name",
+                               held,                   NULL};
+    char *args[TINY_ARGS];
+    int n = 0;
+    for (int i = 0; all[i]; i++) args[n++] = (char *)all[i];
+    for (int i = 0; more[i]; i++) args[n++] = (char *)more[i];
     const struct opt *const tables[] = {sft_options, train_options, model_options};
     struct toy toy = {interrupt_at};
     struct rows rows = {0};
     struct trainer t = {.learner = &toy_learner, .self = &toy};
     struct str out;
     str_init(&out, 0);
-    struct conf *c = conf_new(tables, 3, (int)(sizeof args / sizeof *args), args, e);
+    struct conf *c = conf_new(tables, 3, n, args, e);
     if (!c) fail_msg("%s", e->msg);
     int failed = trainer_open(&t, c, NULL, e);
     t.micro_per_epoch = t.steps_per_epoch = 3;
@@ -225,26 +234,59 @@ static int toy_run(int interrupt_at, const char *dir, struct err *e)
     return failed;
 }
 
+static const char *const every_two[] = {"--eval_steps", "2", NULL};
+/* No score is good enough but the first: the rate falls at the evaluations 2, 4 and 6, with one to wait for
+ * in between. */
+static const char *const plateau[] = {
+    "--eval_steps",        "1", "--metric_for_best_model", "score", "--lr_scheduler_type",
+    "reduce_lr_on_plateau", "--lr_scheduler_kwargs",
+    "{\"patience\":0,\"factor\":0.5,\"cooldown\":1,\"threshold\":1e9,\"threshold_mode\":\"abs\"}",
+    NULL};
+
 static void an_interrupted_evaluation_is_taken_up_again(void **state)
 {
     (void)state;
     struct err e = {0};
-    if (toy_run(-1, "whole", &e)) fail_msg("%s", e.msg);
-    json_t *whole = tiny_metrics("whole");
-    assert_int_equal(json_array_size(whole), 7);
-    static const int at[] = {0, 2, 4, 6};
-    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+    const char *const *const kinds[] = {every_two, plateau};
+    for (int kind = 0; kind < 2; kind++) {
         char dir[16];
-        snprintf(dir, sizeof dir, "cut%zu", i);
-        assert_int_equal(toy_run(at[i], dir, &e), -1);
-        assert_int_equal(e.kind, ERR_STOPPED);
-        e = (struct err){0};
-        if (toy_run(-1, dir, &e)) fail_msg("%s", e.msg);
-        json_t *again = tiny_metrics(dir);
-        if (!json_equal(whole, again)) fail_msg("cut at step %d, the log is another", at[i]);
-        json_decref(again);
+        snprintf(dir, sizeof dir, "whole%d", kind);
+        if (toy_run(-1, dir, kinds[kind], &e)) fail_msg("%s", e.msg);
+        json_t *whole = tiny_metrics(dir);
+        assert_int_equal(json_array_size(whole), 7);
+        for (int at = 0; at <= 6; at += kind ? 1 : 2) {
+            snprintf(dir, sizeof dir, "cut%d-%d", kind, at);
+            assert_int_equal(toy_run(at, dir, kinds[kind], &e), -1);
+            assert_int_equal(e.kind, ERR_STOPPED);
+            e = (struct err){0};
+            if (toy_run(-1, dir, kinds[kind], &e)) fail_msg("%s", e.msg);
+            json_t *again = tiny_metrics(dir);
+            if (!json_equal(whole, again)) fail_msg("cut at step %d, the log is another", at);
+            json_decref(again);
+        }
+        json_decref(whole);
     }
-    json_decref(whole);
+}
+
+static void the_rate_goes_by_evaluations_but_the_first_step_s(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    if (toy_run(-1, "rates", plateau, &e)) fail_msg("%s", e.msg);
+    json_t *metrics = tiny_metrics("rates");
+    static const double parts[] = {1, 1, 0.5, 0.5, 0.25, 0.25}; /* had record 0 counted, it fell at step 1 */
+    double lr = value(metrics, 1, "learning_rate");
+    for (long step = 1; step <= 6; step++)
+        assert_true(value(metrics, step, "learning_rate") == lr * parts[step - 1]);
+    json_decref(metrics);
+    static const int steps[] = {2, 4, 6}; /* 4 and the last are saved, a best one was not asked for */
+    for (int i = 0; i < 3; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "rates/checkpoint-%d", steps[i]);
+        char *path = tiny_path(name);
+        assert_int_equal(file_is_dir(path), steps[i] != 2);
+        free(path);
+    }
 }
 
 int main(void)
@@ -257,6 +299,7 @@ int main(void)
         cmocka_unit_test(the_best_checkpoint_stays_and_becomes_the_model),
         cmocka_unit_test(what_cannot_be_evaluated_is_refused),
         cmocka_unit_test(a_mixture_holds_rows_out),
+        cmocka_unit_test(the_rate_goes_by_evaluations_but_the_first_step_s),
         cmocka_unit_test(an_interrupted_evaluation_is_taken_up_again),
     };
     return cmocka_run_group_tests(tests, setup, tiny_teardown);

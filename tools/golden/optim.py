@@ -4,6 +4,7 @@
 Made with torch 2.13.0, transformers 5.23.0 and bitsandbytes 0.50.2 (CPU). Run from the source folder:
 python -P tools/golden/optim.py
   tests/golden/optim/schedules.json   learning-rate multipliers of transformers at every interesting step
+  tests/golden/optim/plateau.json     where torch's ReduceLROnPlateau lets the rate fall, and to what
   tests/golden/optim/optim.json       14 steps of an optimiser with clip_grad_norm_ over a tiny Qwen2's weights, whose
                                       gradients come from a formula that the test repeats: torch.optim.AdamW,
                                       transformers' Adafactor, bitsandbytes' AdamW8bit, and Muon in double precision
@@ -12,6 +13,7 @@ python -P tools/golden/optim.py
 import json
 import math
 import pathlib
+import random
 
 import bitsandbytes
 import torch
@@ -56,6 +58,34 @@ def schedules():
             cases.append({"type": name, "kwargs": kwargs, "lr": lr, "warmup": warmup, "total": total,
                           "steps": steps, "multipliers": [float(at(s)) for s in steps]})
     return cases
+
+
+def plateaus():
+    """Metrics that fall, stay, rise and wander, each under settings of every kind."""
+    draw = random.Random(11)
+    wander, x = [], 1.0
+    for _ in range(40):
+        x += draw.gauss(-0.01, 0.05)
+        wander.append(round(x, 4))
+    courses = [[2 / (1 + i) for i in range(8)] + [0.25] * 32, [1 + i // 3 / 128 for i in range(40)], wander,
+               [-v for v in wander], [1.0] * 3 + [1.0 - i / 20000 for i in range(37)]]
+    settings = [{}, {"patience": 2}, {"patience": 0, "factor": 0.5}, {"patience": 1, "factor": 0.3, "cooldown": 4},
+                {"patience": 1, "factor": 0.5, "min_lr": 2e-5}, {"patience": 0, "factor": 0.7, "eps": 1e-5},
+                {"patience": 1, "mode": "max"}, {"patience": 1, "mode": "max", "threshold": 0.05, "cooldown": 1},
+                {"patience": 2, "threshold": 0.02, "threshold_mode": "abs"},
+                {"patience": 2, "threshold": 0.02, "threshold_mode": "abs", "mode": "max"},
+                {"patience": 3, "threshold": 1.0, "factor": 0}]
+    cases = []
+    for kwargs in settings:
+        for course, metrics in enumerate(courses):
+            optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1e-4)
+            scheduler, rates = get_scheduler("reduce_lr_on_plateau", optimiser, scheduler_specific_kwargs=kwargs), [1e-4]
+            for value in metrics:
+                scheduler.step(value)
+                rates.append(optimiser.param_groups[0]["lr"])
+            falls = [[i, rates[i + 1]] for i in range(len(metrics)) if rates[i + 1] != rates[i]]
+            cases.append({"lr": 1e-4, "kwargs": kwargs, "course": course, "falls": falls})
+    return {"courses": courses, "cases": cases}
 
 
 def shapes(width):
@@ -173,4 +203,5 @@ RUNS = [
 
 OUT.mkdir(parents=True, exist_ok=True)
 (OUT / "schedules.json").write_text(json.dumps(schedules(), indent=0) + "\n")
+(OUT / "plateau.json").write_text(json.dumps(plateaus()) + "\n")
 (OUT / "optim.json").write_text(json.dumps([{**run, "steps": steps(run)} for run in RUNS]) + "\n")
