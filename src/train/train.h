@@ -22,7 +22,8 @@ struct train_hooks {
     /* Called with each step's record when it is written; false ends the run there, without a final model. */
     bool (*recorded)(void *ctx, long step, const json_t *metrics, const json_t *hashes);
     void *ctx;
-    /* Called when the run in `dir` is finished, for what is made of it then; a failure is only warned of. */
+    /* Called when all else in the finished run's `dir` is there, for what is made of it; a failure is only
+     * warned of. */
     int (*finished)(const char *dir, struct err *e);
 };
 struct algo {

@@ -522,10 +522,10 @@ static int finish(struct trainer *t, const struct rows *data, struct str *out, s
     if (runlog_note(t->log, "steps", json_integer((json_int_t)t->step), e)) return -1;
     if (runlog_note(t->log, "weights", json_string(t->last_hash), e)) return -1;
     if (runlog_note(t->log, "log_head", json_string(done.log_head), e)) return -1;
-    if (run_state_write(t->dir, &done, t->config_hash, e)) return -1;
     struct err later = {0};
     if (t->hooks && t->hooks->finished && t->hooks->finished(t->dir, &later))
         log_warn("the run is finished, but: %s", later.msg);
+    if (run_state_write(t->dir, &done, t->config_hash, e)) return -1; /* last: a kill before it goes on */
     double seconds = clock_s() - t->started_s, steps = (double)(t->steps_here > 0 ? t->steps_here : 1);
     log_info("{'train_runtime': %.1f, 'train_steps_per_second': %.3f, 'train_loss': %.4g}", seconds,
              (double)t->steps_here / (seconds > 0 ? seconds : 1), t->loss_sum / steps);

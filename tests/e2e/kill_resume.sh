@@ -88,7 +88,7 @@ torture() { # KIND: kill after a random while, twelve times at most, and let the
     if [ "$i" != 13 ] && kill -9 "$pid" 2>/dev/null; then
       wait "$pid" 2>/dev/null || true
       kills=$((kills + 1))
-      ! ls -d "killed-$1"/checkpoint-* >/dev/null 2>&1 || saved=$1
+      ! ls -d "killed-$1"/checkpoint-* >/dev/null 2>&1 || grep -q finished "killed-$1/run_state.json" || saved=$1
     else
       wait "$pid" || fail "$1: a resumed run failed"
       break
