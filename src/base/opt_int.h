@@ -23,6 +23,7 @@ struct opt_entry {
     json_t *value;
     enum opt_origin origin;
     int file_line; /* of the key in the YAML file, 0 if it is not there */
+    bool by_alias; /* there */
     bool read;
     const char **items; /* borrowed strings of a list, made when asked for */
 };

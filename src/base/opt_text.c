@@ -189,6 +189,7 @@ static void row_put(struct str *out, const struct opt *o)
     str_init(&right, 0);
     str_addf(&left, "  --%s%s", o->key, words[o->type]);
     str_puts(&right, o->help);
+    if (o->alias) str_addf(&right, " (also --%s)", o->alias);
     if (o->choices) {
         str_puts(&right, " (one of ");
         for (const char *p = o->choices; *p; p++)
@@ -229,7 +230,8 @@ void opt_help(const struct opt *const *tables, int n_tables, struct str *out)
         for (const struct opt *o = tables[t]; o->key; o++) {
             if (in_earlier(tables, t, o->key)) continue;
             if (o->flags & OPT_NOTED)
-                str_addf(&noted, "%s%s", noted.len ? ", " : "", o->key);
+                str_addf(&noted, "%s%s%s%s", noted.len ? ", " : "", o->key, o->alias ? ", " : "",
+                         o->alias ? o->alias : "");
             else
                 row_put(out, o);
         }

@@ -187,6 +187,30 @@ static int value_read(struct reader *r, const struct opt *o, const char *where, 
     return err_usage(r->e, "%s: %s was given, which this option does not take", where, kind);
 }
 
+static bool is_key(const struct opt *o, const char *text)
+{
+    for (size_t i = 0;; i++) {
+        if ((text[i] == '-' ? '_' : text[i]) != o->key[i]) return false;
+        if (!text[i]) return true;
+    }
+}
+
+/* Key and alias may both stand in a file, as in one that transformers wrote, if they say the same. */
+static int whole_put(struct opt_entry *entry, json_t *value_stolen, const char *key, int line,
+                     const char *where, struct err *e)
+{
+    bool by_alias = !is_key(entry->opt, key);
+    bool same = entry->value == value_stolen || json_equal(entry->value, value_stolen);
+    if (entry->file_line && !(same && entry->by_alias != by_alias)) {
+        json_decref(value_stolen);
+        return err_usage(e, "%s: was set on line %d already", where, entry->file_line);
+    }
+    opt_put(entry, value_stolen, FROM_FILE);
+    entry->file_line = line;
+    entry->by_alias = by_alias;
+    return 0;
+}
+
 /* One "key: value"; the current event is the key. */
 static int pair_read(struct reader *r)
 {
@@ -206,10 +230,6 @@ static int pair_read(struct reader *r)
         goto out;
     }
     snprintf(where, sizeof where, "%s:%d: %s", r->path, line, key);
-    if (whole && entry->file_line) {
-        err_usage(r->e, "%s: was set on line %d already", where, entry->file_line);
-        goto out;
-    }
     json_t *v;
     if (next_event(r)) goto out;
     if (!whole) {
@@ -222,9 +242,7 @@ static int pair_read(struct reader *r)
         json_decref(v);
         goto out;
     }
-    opt_put(entry, v, FROM_FILE);
-    entry->file_line = line;
-    rc = 0;
+    rc = whole_put(entry, v, key, line, where, r->e);
 out:
     free(key);
     return rc;

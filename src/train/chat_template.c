@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "net/hub.h"
 
 enum { TEMPLATE_MAX = 1 << 22 }; /* bytes of chat_template_path */
 
@@ -58,20 +59,33 @@ static int template_of_file(struct tokenizer *tok, const char *path, struct err 
     return 0;
 }
 
+int chat_template_place(struct conf *c, char **path, struct err *e)
+{
+    const char *given = conf_knows(c, "chat_template_path") ? conf_str(c, "chat_template_path") : NULL;
+    *path = NULL;
+    if (!given || !*given) return 0;
+    *path = hub_resolve(HUB_MODEL, given, e);
+    return *path ? 0 : err_wrap(e, "chat_template_path");
+}
+
 int chat_set_template(struct trainer *t, struct err *e)
 {
     const char *jinja = conf_str(t->conf, "chat_template");
-    const char *path =
-        conf_knows(t->conf, "chat_template_path") ? conf_str(t->conf, "chat_template_path") : NULL;
+    char *path;
     struct tokenizer *tok = model_tokenizer(t->model);
     if (!tok)
         return err_set(e, "%s: has no tokenizer (tokenizer.json), which training needs",
                        conf_str(t->conf, "model_name_or_path"));
-    if (jinja && *jinja && path && *path)
-        return err_usage(e, "chat_template and chat_template_path are both set: give one");
-    if (jinja && *jinja) tokenizer_set_template(tok, jinja);
-    if (!path || !*path) return 0;
-    return file_is_dir(path) ? template_of_folder(tok, path, e) : template_of_file(tok, path, e);
+    if (chat_template_place(t->conf, &path, e)) return -1;
+    int failed = 0;
+    if (jinja && *jinja && path)
+        failed = err_usage(e, "chat_template and chat_template_path are both set: give one");
+    else if (jinja && *jinja)
+        tokenizer_set_template(tok, jinja);
+    else if (path)
+        failed = file_is_dir(path) ? template_of_folder(tok, path, e) : template_of_file(tok, path, e);
+    free(path);
+    return failed;
 }
 
 /* ---- the day on which a template thinks it is -------------------------------------------------------- */

@@ -1,4 +1,5 @@
-/* inputs.c: what a run is made from: its model, its datasets, and rewards that are files of the user's.
+/* inputs.c: what a run is made from: its model, its datasets, a chat template beside them, and rewards that
+ * are files of the user's.
  *
  * Their hashes go into the manifest when the run begins. When it is given again they are looked at again: a
  * dataset that has changed since makes another run, though no key says so. What a run writes may lie inside
@@ -19,7 +20,7 @@ struct input {
     char name[32];
     char *given, *path; /* as the configuration has it, a hub's name perhaps; where it lies */
 };
-enum { INPUTS_MAX = PARTS_MAX + 3 + 64 };
+enum { INPUTS_MAX = PARTS_MAX + 4 + 64 };
 struct inputs {
     struct input list[INPUTS_MAX];
     int n;
@@ -56,12 +57,19 @@ static int add_model(struct inputs *x, struct trainer *t, struct err *e)
     return strcmp(base, model) == 0 ? 0 : add(x, "base_model", base, model_resolve(base, e));
 }
 
+static int add_template(struct inputs *x, struct trainer *t, struct err *e)
+{
+    char *path;
+    if (chat_template_place(t->conf, &path, e)) return -1;
+    return path ? add(x, "chat_template", conf_str(t->conf, "chat_template_path"), path) : 0;
+}
+
 static int read_inputs(struct inputs *x, struct trainer *t, const struct rows *data, struct err *e)
 {
     const char *const *funcs;
     char name[32];
     *x = (struct inputs){0};
-    int failed = add_model(x, t, e);
+    int failed = add_model(x, t, e) || add_template(x, t, e);
     for (int i = 0; data && i < data->n_paths && !failed; i++) {
         snprintf(name, sizeof name, i ? "dataset_%d" : "dataset", i + 1);
         failed = add(x, name, data->paths[i], hub_resolve(HUB_DATASET, data->paths[i], e));

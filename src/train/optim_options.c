@@ -59,6 +59,7 @@ static int read_args(struct optim_opts *o, const char *args, struct err *e)
 int optim_from_conf(struct optim_opts *o, struct conf *c, struct err *e)
 {
     optim_defaults(o);
+    if (conf_bool(c, "adafactor") && conf_set(c, "optim", "adafactor", e)) return -1;
     o->name = conf_str(c, "optim");
     o->b1 = conf_real(c, "adam_beta1");
     o->b2 = conf_real(c, "adam_beta2");

@@ -58,7 +58,8 @@ const struct opt sft_options[] = {
      .type = OPT_STR,
      .fallback = "nll",
      .choices = "nll|chunked_nll|dft",
-     .help = "nll (chunked_nll is the same value), or dft"},
+     .flags = OPT_NULLABLE,
+     .help = "nll (chunked_nll is the same value, and null), or dft"},
     {.key = "label_smoothing_factor",
      .type = OPT_REAL,
      .fallback = "0",
@@ -75,11 +76,14 @@ const struct opt sft_options[] = {
      .type = OPT_MAP,
      .help = "{skip_prepare_dataset: true}: rows are tokens (input_ids), neither cut nor packed"},
     NOTED("padding_free", "rows are never padded"),
+    NOTED("num_of_sequences", "packing sees all rows"),
+    NOTED("chars_per_token", "packing sees all rows"),
     {.key = "eval_packing", .type = OPT_BOOL, .help = "pack the rows to evaluate on; unset: as packing"},
     NOTED("activation_offloading", "memory is one here"),
     {.key = "chat_template_path",
      .type = OPT_STR,
-     .help = "a Jinja file, or a folder with a tokenizer, whose template replaces the model's"},
+     .help = "a Jinja file, or a tokenizer (its folder, or a name that was pulled) whose template replaces "
+             "the model's"},
     {.key = NULL},
 };
 

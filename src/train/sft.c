@@ -379,7 +379,8 @@ static int read_loss(struct sft *s, struct trainer *t, struct err *e)
 {
     struct conf *c = t->conf;
     double alpha = conf_is_set(c, "neftune_noise_alpha") ? conf_real(c, "neftune_noise_alpha") : 0;
-    s->dft = strcmp(conf_str(c, "loss_type"), "dft") == 0;
+    const char *loss = conf_str(c, "loss_type");
+    s->dft = loss && strcmp(loss, "dft") == 0;
     s->smoothing = conf_real(c, "label_smoothing_factor");
     if (s->dft && s->smoothing > 0)
         return err_usage(e, "label_smoothing_factor goes with loss_type nll, not with dft");

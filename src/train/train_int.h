@@ -319,6 +319,8 @@ int trainer_go(struct trainer *t, const struct rows *data, struct str *out, stru
 
 /* chat_template.c. chat_template or chat_template_path, if set, into the model's tokenizer. */
 int chat_set_template(struct trainer *t, struct err *e);
+/* Where chat_template_path leads (free() it); NULL: it is not set. */
+int chat_template_place(struct conf *c, char **path, struct err *e);
 /* t->start_time and now from the key; when that is not set, from the manifest of the run that is going on in
  * output_dir; else the present. */
 int chat_pin_time(struct trainer *t, struct err *e);

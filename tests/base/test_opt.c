@@ -202,6 +202,15 @@ static void wrong_lines_are_told(void **state)
     bad(LINE("--config", "a", "--config=b"), "given twice");
 }
 
+static void a_key_and_its_other_name_may_say_the_same(void **state)
+{
+    (void)state;
+    char *path = yaml_file("lr: 0.1\nlearning-rate: 1e-1\n");
+    struct conf *c = good(LINE("--config", path));
+    assert_true(conf_real(c, "learning_rate") == 0.1);
+    conf_free(c);
+}
+
 static void wrong_files_are_told_with_the_line(void **state)
 {
     (void)state;
@@ -209,6 +218,7 @@ static void wrong_files_are_told_with_the_line(void **state)
              "recipe.yaml:2: unknown option lerning_rate: did you mean learning_rate?");
     bad_yaml("beta: 1\nlearning_rate: fast\n", "recipe.yaml:2: learning_rate: \"fast\" was given");
     bad_yaml("lr: 0.1\nlearning-rate: 0.2\n", "recipe.yaml:2: learning-rate: was set on line 1 already");
+    bad_yaml("lr: 0.1\nlr: 0.1\n", "recipe.yaml:2: lr: was set on line 1 already");
     bad_yaml("lr_scheduler_kwargs:\n  a: 1\n  a: 2\n", "recipe.yaml:3: key \"a\" is there twice");
     bad_yaml("beta: [1]\n", "recipe.yaml:1: beta: a list was given");
     bad_yaml("beta: {a: 1}\n", "a map was given");
@@ -354,7 +364,7 @@ static void help_shows_each_option_once_with_what_it_takes(void **state)
     struct str s;
     str_init(&s, 0);
     opt_help(tables, 2, &s);
-    assert_non_null(strstr(s.p, "  --learning_rate X         step size (0 to 1) [2.0e-05]\n"));
+    assert_non_null(strstr(s.p, "  --learning_rate X         step size (also --lr) (0 to 1) [2.0e-05]\n"));
     assert_non_null(strstr(s.p, "(one of no, steps, epoch) [steps]\n"));
     assert_non_null(strstr(s.p, "Accepted without effect here:\n  bf16, vllm_server_port\n"));
     assert_null(strstr(s.p, "must not win"));
@@ -389,6 +399,7 @@ int main(void)
         cmocka_unit_test(every_form_of_the_line_is_read),
         cmocka_unit_test(maps_come_from_file_json_and_dotted_keys),
         cmocka_unit_test(wrong_lines_are_told),
+        cmocka_unit_test(a_key_and_its_other_name_may_say_the_same),
         cmocka_unit_test(wrong_files_are_told_with_the_line),
         cmocka_unit_test(noted_and_unread_keys_are_listed),
         cmocka_unit_test(noted_keys_take_what_words_there_are),

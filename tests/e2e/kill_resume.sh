@@ -47,7 +47,8 @@ best() { # evaluated, the best checkpoint kept beside the newest, and its model 
   grpo "$1" --max_steps 40 --eval_strategy steps --eval_steps 5 --eval_on_start true \
     --eval_dataset_name held.jsonl --num_generations_eval 3 --metric_for_best_model reward \
     --load_best_model_at_end true --dynamic_sampling true --curriculum pass_rate \
-    --lr_scheduler_type reduce_lr_on_plateau --lr_scheduler_kwargs '{"patience": 0, "factor": 0.7, "cooldown": 1}'
+    --lr_scheduler_type reduce_lr_on_plateau \
+    --lr_scheduler_kwargs '{"patience": 0, "factor": 0.7, "cooldown": 1}'
 }
 half() {
   grpo "$1" --max_steps 30 --weights_dtype bfloat16 --sync_ref_model true --ref_model_sync_steps 4
@@ -88,7 +89,8 @@ torture() { # KIND: kill after a random while, twelve times at most, and let the
     if [ "$i" != 13 ] && kill -9 "$pid" 2>/dev/null; then
       wait "$pid" 2>/dev/null || true
       kills=$((kills + 1))
-      ! ls -d "killed-$1"/checkpoint-* >/dev/null 2>&1 || grep -q finished "killed-$1/run_state.json" || saved=$1
+      ! ls -d "killed-$1"/checkpoint-* >/dev/null 2>&1 ||
+        grep -q finished "killed-$1/run_state.json" || saved=$1
     else
       wait "$pid" || fail "$1: a resumed run failed"
       break

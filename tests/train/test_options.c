@@ -85,7 +85,7 @@ static void every_key_of_trl_is_known_with_its_default(void **state)
 #define PAGE "docs/options.md"
 
 static const char preface[] =
-    "# The keys of `sft` and `grpo`\n\n"
+    "# The keys of `sft`, `grpo` and `data rate`\n\n"
     "Their names are those of TRL's SFTConfig, GRPOConfig, ModelConfig and ScriptArguments, of "
     "transformers'\n"
     "TrainingArguments, and of Open-R1, whose recipe files run unchanged. A key stands in a YAML file\n"
@@ -102,6 +102,8 @@ static const struct page_part {
     {"The model", "", model_options},
     {"`sft` alone", "Where a key stands above too, this row holds for `sft`.\n\n", sft_options},
     {"`grpo` alone", "Where a key stands above too, this row holds for `grpo`.\n\n", grpo_options},
+    {"`data rate` alone", "It has the keys of `grpo` too, for what samples and judges.\n\n",
+     pass_rate_options},
 };
 
 /* A cell of a table: no bar may split it. */
@@ -150,6 +152,7 @@ static void put_noted(struct str *out)
         bool same = i && strcmp(noted[i]->help, noted[i - 1]->help) == 0;
         if (!same) str_addf(out, "%s| %s | ", i ? " |\n" : "", noted[i]->help);
         str_addf(out, "%s`%s`", same ? ", " : "", noted[i]->key);
+        if (noted[i]->alias) str_addf(out, " (`%s`)", noted[i]->alias);
     }
     str_puts(out, " |\n");
 }

@@ -404,7 +404,11 @@ static void a_template_sees_the_day_on_which_the_run_began(void **state)
     char *dir = tiny_path("dated"), *path = path_join(dir, "manifest.json");
     json_t *manifest = json_read_file(path, &e);
     assert_string_equal(json_str_or(manifest, "start_time", ""), "2024-05-06");
+    assert_non_null(json_object_get(json_object_get(manifest, "inputs"), "chat_template"));
     json_decref(manifest);
+    tiny_write("dated.jinja", "{{ messages[0].content }}+1=2");
+    tiny_refused("sft", DATED "max_steps 2 save_strategy steps save_steps 1",
+                 "other inputs (changed: the content of ");
     free(path);
     free(dir);
 }
