@@ -113,9 +113,16 @@ bool blocks_reuse(struct blocks *b, struct table *t, const int *tokens)
     return true;
 }
 
+/* From the last one on, so that those that were never used, whose memory nothing has touched, stay behind. */
 void blocks_forget(struct blocks *b)
 {
-    for (int i = 0; i < b->n; i++) block_forget(b, i);
+    for (int i = b->n - 1; i >= 0; i--) {
+        bool waits = b->block[i].known && !b->block[i].refs;
+        block_forget(b, i);
+        if (!waits) continue;
+        free_unlink(b, i);
+        free_link(b, i, b->first_free);
+    }
 }
 
 /* ---- blocks -------------------------------------------------------------------------------------------- */
@@ -169,6 +176,8 @@ static int block_take(struct blocks *b, struct table *t)
     free_unlink(b, block);
     block_forget(b, block);
     b->block[block].refs = 1;
+    b->n_used += !b->block[block].used;
+    b->block[block].used = true;
     return block;
 }
 

@@ -112,6 +112,27 @@ static void test_a_block_that_depends_on_tokens_ahead_is_found_by_those_too(void
     blocks_release(&t.b);
 }
 
+static void test_blocks_that_were_used_are_used_again_before_others(void **state)
+{
+    (void)state;
+    struct three t;
+    int tokens[KERN_KEYS] = {0};
+    three_init(&t, 6);
+    for (int turn = 0; turn < 5; turn++) {
+        assert_true(blocks_promise(&t.b, &t.a, 2));
+        for (int i = 0; i < 2; i++) {
+            tokens[0] = i;
+            blocks_write(&t.b, &t.a, i * KERN_KEYS);
+            blocks_know(&t.b, &t.a, i, tokens);
+        }
+        blocks_drop(&t.b, &t.a);
+        blocks_forget(&t.b);
+        assert_int_equal(t.b.n_free, 6);
+        assert_int_equal(t.b.n_used, 2);
+    }
+    blocks_release(&t.b);
+}
+
 static void test_blocks_for_counts_begun_blocks(void **state)
 {
     (void)state;
@@ -128,6 +149,7 @@ int main(void)
         cmocka_unit_test(test_shared_block_is_copied_by_whoever_writes_while_others_hold_it),
         cmocka_unit_test(test_copy_carries_keys_and_values_of_all_layers),
         cmocka_unit_test(test_a_block_that_depends_on_tokens_ahead_is_found_by_those_too),
+        cmocka_unit_test(test_blocks_that_were_used_are_used_again_before_others),
         cmocka_unit_test(test_blocks_for_counts_begun_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
