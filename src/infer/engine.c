@@ -39,7 +39,7 @@ static size_t block_bytes(const struct model *m, const struct engine_limits *l)
     return bytes + kv_cache_bytes(c.n_layers, c.n_kv, c.width, 1);
 }
 
-static int tokens_ahead(const struct engine_limits *l)
+int tokens_ahead(const struct engine_limits *l)
 {
     return l->draft.by && l->draft.by->modules ? l->draft.n : 0;
 }
@@ -51,7 +51,7 @@ static int blocks_copied(const struct engine_limits *l)
     return blocks_for(KERN_KEYS - 1 + tokens_ahead(l));
 }
 
-static struct engine_limits limits_resolve(const struct model *m, const struct engine_limits *given)
+struct engine_limits limits_resolve(const struct model *m, const struct engine_limits *given)
 {
     struct engine_limits l = *given;
     if (!l.draft.by)
@@ -130,18 +130,27 @@ struct batch *plan_batch(int rows, int len, struct kv_cache *shape)
     return b;
 }
 
-/* Step memory of a pass with max_rows rows in spans of `len`. */
-static size_t step_bytes(struct model *m, const struct engine_limits *l, int len)
+/* As they are in every pass. */
+static void suppose_packed(struct model *m, const struct engine_limits *l, bool packed)
+{
+    model_suppose_packed(m, packed);
+    if (l->draft.by && l->draft.by->model) model_suppose_packed(l->draft.model, packed);
+}
+
+/* Step memory of a pass with so many rows in spans of `len`. */
+static size_t step_bytes(struct model *m, const struct engine_limits *l, int rows, int len)
 {
     struct kv_cache cache = cache_shape(m, l);
-    struct batch *b = plan_batch(l->max_rows, len, &cache);
+    struct batch *b = plan_batch(rows, len, &cache);
     struct arena arena;
     arena_init_plan(&arena);
     struct tape *t = tape_new(&arena);
     tape_start(t, false);
+    suppose_packed(m, l, true);
     struct tensor *x = model_forward(m, t, b, true);
-    op_logits_run(t, x, model_head(m), b->tokens, min_int(l->max_rows, logits_rows(m, l)), NULL);
+    op_logits_run(t, x, model_head(m), b->tokens, min_int(rows, logits_rows(m, l)), NULL);
     if (l->draft.by && l->draft.by->plan) l->draft.by->plan(t, m, l, len);
+    suppose_packed(m, l, false);
     size_t bytes = arena.peak;
     tape_free(t);
     arena_release(&arena);
@@ -149,9 +158,9 @@ static size_t step_bytes(struct model *m, const struct engine_limits *l, int len
     return bytes;
 }
 
-static size_t step_bytes_max(struct model *m, const struct engine_limits *l)
+static size_t step_bytes_max(struct model *m, const struct engine_limits *l, int rows)
 {
-    size_t whole = step_bytes(m, l, l->max_rows), single = step_bytes(m, l, 1);
+    size_t whole = step_bytes(m, l, rows, rows), single = step_bytes(m, l, rows, 1);
     return whole > single ? whole : single;
 }
 
@@ -170,7 +179,7 @@ size_t engine_bytes(const struct model *model, const struct engine_limits *limit
     if (limits_check(m, limits, NULL)) return 0;
     struct engine_limits l = limits_resolve(m, limits);
     size_t running = (size_t)l.max_running, rows = (size_t)l.max_rows, vocab = (size_t)c->vocab;
-    size_t bytes = block_bytes(m, &l) * (size_t)l.n_blocks + step_bytes_max(m, &l);
+    size_t bytes = block_bytes(m, &l) * (size_t)l.n_blocks + step_bytes_max(m, &l, l.max_rows);
     bytes += sampler_bytes(c->vocab, pool_threads()) + (weights_packed(m) ? 0 : model_pack_bytes(m));
     bytes += ((size_t)logits_rows(m, &l) * (size_t)vocab_max(m, &l) + vocab) * sizeof(float);
     bytes += rows * (sizeof(int) + sizeof(struct span)) + blocks_bytes(l.n_blocks);
@@ -183,8 +192,20 @@ size_t engine_bytes(const struct model *model, const struct engine_limits *limit
     return bytes + running * (sizeof(struct sequence) + sizeof(struct prompt));
 }
 
-static void engine_slots(struct engine *e)
+size_t engine_untouched(const struct model *model, const struct engine_limits *limits,
+                        const struct engine_use *use)
 {
+    struct model *m = (struct model *)model;
+    struct engine_limits l = limits_resolve(m, limits);
+    CHECK(use->rows <= l.max_rows && use->n_blocks <= l.n_blocks, "%d of %d rows, %d of %d blocks", use->rows,
+          l.max_rows, use->n_blocks, l.n_blocks);
+    size_t bytes = block_bytes(m, &l) * (size_t)(l.n_blocks - use->n_blocks);
+    return bytes + step_bytes_max(m, &l, l.max_rows) - step_bytes_max(m, &l, use->rows);
+}
+
+void engine_lists(struct engine *e)
+{
+    size_t rows = (size_t)e->limits.max_rows, n = places(&e->limits);
     size_t running = (size_t)e->limits.max_running, prompts = running + 1;
     size_t cap = (size_t)blocks_for(e->limits.max_tokens);
     e->tables = alloc_zero((running + prompts) * cap, sizeof *e->tables);
@@ -201,18 +222,17 @@ static void engine_slots(struct engine *e)
         e->prompts[i] = &e->prompt_memory[i];
         e->prompts[i]->table.block = e->tables + (running + i) * cap;
     }
-}
-
-static void engine_pass_memory(struct engine *e)
-{
-    size_t rows = (size_t)e->limits.max_rows, n = places(&e->limits);
-    size_t vocab = (size_t)model_config(e->model)->vocab;
     e->tokens = alloc_zero(rows, sizeof *e->tokens);
     e->spans = alloc_zero(rows, sizeof *e->spans);
     e->heads = alloc_zero(n, sizeof *e->heads);
     e->entries = alloc_zero(n, sizeof *e->entries);
     e->draws = alloc_zero(n, sizeof *e->draws);
-    if (e->limits.keep_sets) e->sets = alloc_zero(n, SET_MAX * sizeof *e->sets);
+}
+
+static void engine_results(struct engine *e)
+{
+    size_t vocab = (size_t)model_config(e->model)->vocab;
+    if (e->limits.keep_sets) e->sets = alloc_zero(places(&e->limits), SET_MAX * sizeof *e->sets);
     e->logits_rows = logits_rows(e->model, &e->limits);
     e->logits = alloc_floats((size_t)e->logits_rows * (size_t)vocab_max(e->model, &e->limits));
     e->kept_logits = alloc_floats(vocab);
@@ -261,10 +281,10 @@ struct engine *engine_new(struct model *m, const struct engine_limits *limits, s
     }
     pack_all(e);
     sampler_init(&e->sampler, model_config(m)->vocab, pool_threads());
-    engine_slots(e);
-    engine_pass_memory(e);
+    engine_lists(e);
+    engine_results(e);
     if (e->limits.draft.by && e->limits.draft.by->start) e->limits.draft.by->start(e);
-    size_t bytes = step_bytes_max(m, &e->limits);
+    size_t bytes = step_bytes_max(m, &e->limits, e->limits.max_rows);
     arena_init(&e->arena, bytes);
     arena_alloc(&e->arena, bytes); /* one chunk for all steps; each begins with a reset */
     e->tape = tape_new(&e->arena);
@@ -287,6 +307,11 @@ void engine_free(struct engine *e)
     kv_cache_free(e->cache);
     kv_cache_free(e->beside);
     free(e);
+}
+
+struct engine_use engine_used(const struct engine *e)
+{
+    return (struct engine_use){e->most_rows, e->blocks.n_used};
 }
 
 void engine_reset(struct engine *e)

@@ -120,6 +120,15 @@ struct engine;
 struct engine *engine_new(struct model *m, const struct engine_limits *limits, struct err *e);
 void engine_free(struct engine *e);
 size_t engine_bytes(const struct model *m, const struct engine_limits *limits); /* for the memory plan */
+struct engine_use {
+    int rows;     /* of one pass, at most */
+    int n_blocks; /* of the KV cache, that were ever taken */
+};
+struct engine_use engine_used(const struct engine *e); /* by all runs so far */
+/* Of engine_bytes, what is taken but never touched, so that no page stands behind it, where runs use no more
+ * than this. */
+size_t engine_untouched(const struct model *m, const struct engine_limits *limits,
+                        const struct engine_use *use);
 /* Weights changed: forget all cached prompts. */
 void engine_reset(struct engine *e);
 
@@ -148,5 +157,10 @@ struct engine_hooks {
  * one, naming request, completion and position. */
 int engine_run(struct engine *e, const struct request *requests, int n, struct group *groups,
                const struct engine_hooks *hooks, struct err *err);
+/* What an engine with these limits, which engine_bytes accepts, would use for these requests if their
+ * completions were so many tokens long (one behind the other, request by request): who is let in when, and
+ * takes which blocks, without a model and without memory for its work. Drafts are left out. */
+struct engine_use engine_rehearse(const struct model *m, const struct engine_limits *limits,
+                                  const struct request *requests, int n, const int *lengths);
 
 #endif

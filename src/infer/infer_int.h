@@ -6,6 +6,7 @@
  *   lane.c      prompts and sequences: admission, start, end
  *   pass.c      one forward pass: who is in it, draws, what becomes of them
  *   engine.c    memory, and runs of passes
+ *   rehearse.c  what a run would use, from the lengths of its completions
  *   draft_*.c   drafters, one each: guesses at the next tokens     draft_list.h, draft_table.c  their rows
  *   speculation.c  the options that choose one
  */
@@ -31,11 +32,13 @@ struct block {
     /* A name stands for the tokens of this block, all before it and `ahead` behind it; 0: none. */
     uint64_t name, name_before;
     bool known; /* can be found by name_before and tokens */
+    bool used;  /* has been taken once: its memory is touched */
     int tokens[KERN_KEYS + AHEAD_MAX];
     int in_bucket; /* the next one */
 };
 struct blocks {
     int n, n_free, n_promised;
+    int n_used;                /* taken once or more */
     struct block *block;       /* [n] */
     int first_free, last_free; /* taken from the front */
     int *buckets;              /* [n] */
@@ -68,6 +71,7 @@ void blocks_know(struct blocks *b, const struct table *t, int i, const int *toke
 /* If a block is known that continues t with these KERN_KEYS + ahead tokens, add it in place of a promised
  * one. */
 bool blocks_reuse(struct blocks *b, struct table *t, const int *tokens);
+/* No block is known any more. */
 void blocks_forget(struct blocks *b);
 
 /* ---- sampler.c, select.c ------------------------------------------------------------------------------- */
@@ -197,6 +201,7 @@ struct engine {
     int *tokens;        /* [max_rows] */
     struct span *spans; /* [max_rows] */
     int n_rows, n_spans;
+    int most_rows; /* of all passes so far */
     /* Draws of one pass, [max_running * (1 + draft.n)]: each sequence's, and one more for each draft. */
     int *heads; /* rows whose logits are wanted */
     int n_heads, head_to_keep;
@@ -246,6 +251,15 @@ void sequence_take(struct run *r, struct sequence *s, const struct draw *d);
 void run_drop_ended(struct run *r);
 /* After a failure: everything is given back, groups are released. */
 void run_abandon(struct run *r);
+
+/* ---- engine.c ------------------------------------------------------------------------------------------ */
+
+/* Limits with all that they leave open. */
+struct engine_limits limits_resolve(const struct model *m, const struct engine_limits *given);
+/* On which what the cache holds of a position depends. */
+int tokens_ahead(const struct engine_limits *l);
+/* Memory for who runs and for the passes' lists, of the limits that e has. */
+void engine_lists(struct engine *e);
 
 /* ---- pass.c -------------------------------------------------------------------------------------------- */
 

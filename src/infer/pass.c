@@ -128,6 +128,7 @@ void pass_build(struct run *r)
     pass_add_decoding(r);
     for (int i = 0; i < e->n_prompts; i++) pass_add_prompt(r, e->prompts[i]);
     CHECK(e->n_entries || e->n_rows, "a pass without work; %d sequences run", e->n_running);
+    if (e->n_rows > e->most_rows) e->most_rows = e->n_rows;
 }
 
 /* ---- forward and draws --------------------------------------------------------------------------------- */

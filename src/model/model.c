@@ -298,6 +298,14 @@ void model_pack(struct model *m)
     }
 }
 
+void model_suppose_packed(struct model *m, bool packed)
+{
+    for (int i = 0; i < model_n_weights(m); i++) {
+        struct weight *w = model_weight(m, i);
+        w->panels_supposed = packed && model_multiplies(m, i) && weight_packs(w);
+    }
+}
+
 size_t model_pack_bytes(const struct model *m)
 {
     size_t bytes = 0;

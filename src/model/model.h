@@ -118,6 +118,8 @@ void model_zero_grad(struct model *m);
 /* Renew the packed panels of all weights after an update (or drop them). */
 void model_pack(struct model *m);
 size_t model_pack_bytes(const struct model *m); /* that these take, apart from those there are */
+/* For a plan: products as after model_pack; and back. */
+void model_suppose_packed(struct model *m, bool packed);
 void model_unpack(struct model *m);
 /* A frozen copy with its own weights, for the KL reference. */
 struct model *model_copy(const struct model *m);

@@ -32,10 +32,13 @@ static struct factor factor_make(struct tape *t, const struct weight *w, int row
     if (!by_cols && w->panels_fresh && row % KERN_PANEL == 0) {
         f.panels = kern_panels_at(w->form, w->panels, row, w->cols);
         f.form = w->form;
-    } else if (w->stored)
+    } else if (!by_cols && w->panels_supposed && row % KERN_PANEL == 0) {
+        CHECK(tape_planning(t), "%s has no panels", w->name);
+    } else if (w->stored) {
         f.scratch = tape_floats(t, (size_t)pool_threads() * 2 * TILE);
-    else
+    } else {
         f.scratch = tape_floats(t, by_cols ? kern_panels_floats(w->cols, n) : kern_panels_floats(n, w->cols));
+    }
     return f;
 }
 

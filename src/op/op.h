@@ -79,6 +79,7 @@ struct weight {
     void *panels;        /* packed for y = x W^T, or NULL: then matmul packs into step memory */
     enum kern_form form; /* of panels */
     bool panels_fresh;
+    bool panels_supposed;    /* a plan counts as if there were fresh ones */
     bool panels_lent;        /* they lie in a block of the owner's, who set them */
     uint32_t changes;        /* counts weight_changed, from 1 on */
     struct adapter *adapter; /* of a matrix that does not learn itself, or NULL */

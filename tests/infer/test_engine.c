@@ -505,6 +505,10 @@ static void test_engine_bytes_covers_the_cache_and_grows_with_the_limits(void **
     assert_true(small > kv_cache_bytes(2, 2, 16, 8 * 7));
     limits.max_running = 16;
     assert_true(engine_bytes(model, &limits) > small + kv_cache_bytes(2, 2, 16, 7 * 7));
+    struct engine_use all = {20, 16 * 7 + 1}, few = {20, 1}, short_pass = {3, 1};
+    assert_int_equal(engine_untouched(model, &limits, &all), 0);
+    assert_int_equal(engine_untouched(model, &limits, &few), kv_cache_bytes(2, 2, 16, 16 * 7));
+    assert_true(engine_untouched(model, &limits, &short_pass) > kv_cache_bytes(2, 2, 16, 16 * 7));
     limits.max_rows = 0;
     assert_int_equal(engine_bytes(model, &limits), 0); /* limits that no engine can have */
 }

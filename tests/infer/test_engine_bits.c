@@ -51,6 +51,37 @@ static void test_limits_and_threads_change_no_bit(void **state)
     }
 }
 
+/* With the lengths of a run, a rehearsal lets in, cuts and stores as it did. */
+static void test_a_rehearsal_uses_what_the_run_used(void **state)
+{
+    (void)state;
+    static struct work w;
+    struct model *m = tiny_model(&shapes[0], 3);
+    for (uint32_t trial = 0; trial < 24; trial++) {
+        struct engine_limits limits = random_limits(trial);
+        struct group groups[REQUESTS];
+        struct err e = {0};
+        int lengths[64], n = 0;
+        limits.keep_prompts = false;
+        work_make(&w, shapes[0].vocab, trial);
+        struct engine *engine = engine_new(m, &limits, &e);
+        assert_non_null(engine);
+        for (int turn = 0; turn < 2; turn++) { /* what is given back is taken again: as much once as twice */
+            assert_int_equal(engine_run(engine, w.requests, REQUESTS, groups, NULL, &e), 0);
+            if (!turn) release(groups);
+        }
+        for (int i = 0; i < REQUESTS; i++)
+            for (int k = 0; k < groups[i].n; k++) lengths[n++] = groups[i].c[k].n;
+        struct engine_use used = engine_used(engine);
+        struct engine_use rehearsed = engine_rehearse(m, &limits, w.requests, REQUESTS, lengths);
+        assert_int_equal(rehearsed.rows, used.rows);
+        assert_int_equal(rehearsed.n_blocks, used.n_blocks);
+        release(groups);
+        engine_free(engine);
+    }
+    model_free(m);
+}
+
 static void test_neighbours_change_no_bit(void **state)
 {
     (void)state;
@@ -318,6 +349,7 @@ int main(void)
     pool_start(2);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_limits_and_threads_change_no_bit),
+        cmocka_unit_test(test_a_rehearsal_uses_what_the_run_used),
         cmocka_unit_test(test_neighbours_change_no_bit),
         cmocka_unit_test(test_common_beginnings_are_worked_out_once),
         cmocka_unit_test(test_next_turn_of_a_conversation_continues_from_the_cache),
