@@ -24,6 +24,7 @@ enum rng_purpose {
     RNG_PREFLIGHT,       /* seed of the samples before the first step, and which prompts they are of */
     RNG_ROUND_WEIGHT,    /* weights: step, weight, element / 8 */
     RNG_ROUND_REFERENCE, /* the reference model's when it is mixed: the same */
+    RNG_PLAN,            /* lengths that a plan expects: step = window, sequence = group */
 };
 
 struct rng_at {

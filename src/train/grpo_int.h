@@ -226,9 +226,11 @@ struct grpo {
 };
 
 /* grpo_pass.c: the forward and backward passes of one optimiser step. */
-/* A microbatch of one group: the prompt once, and completions that share it. */
+/* One group more into the microbatch: the prompt is one span, each completion one that shares it. */
 void grpo_lay_group(struct grpo *g, const struct prompt *p, const struct completion *c, int n);
 int grpo_pass(struct grpo *g, int first_group, bool fresh, struct err *e); /* fills g->sums */
+/* Is the group's part of the gradient exactly 0? Then no pass is made of it. */
+bool grpo_is_idle(const struct grpo *g, const struct rollouts *r, int group);
 /* Log-probs of the window under the reference model. */
 int grpo_reference(struct grpo *g, struct err *e);
 
@@ -240,8 +242,14 @@ int grpo_evaluate(void *self, struct trainer *t, struct evaluation_out *out, str
 
 /* grpo_setup.c: options, data, engine, buffers and the plan, once the model is there. */
 int grpo_set_up(struct grpo *g, struct err *e);
-void grpo_plan(void *self, struct trainer *t);
 void grpo_release(struct grpo *g);
+
+/* grpo_plan.c: memory, every completion at its full length (learner.plan); and, lengths and rewards being as
+ * in `seen`, into t->expected. t->total_steps is known. */
+extern const char plan_sampling[]; /* a row */
+struct engine_limits grpo_engine_limits(const struct grpo *g);
+void grpo_plan(void *self, struct trainer *t);
+void grpo_expect(struct grpo *g, const struct rollouts *seen);
 
 /* grpo_show.c */
 void grpo_warn(struct grpo *g);       /* after a window was made */

@@ -19,15 +19,14 @@ static int completion_of(const struct grpo *g, int group)
     return group * g->layout.group;
 }
 
-static bool is_masked(const struct grpo *g, int i)
+static bool is_masked(const struct grpo *g, const struct rollouts *r, int i)
 {
-    return g->mask_truncated && rollouts_at(&g->now, i)->finish == FINISH_LENGTH;
+    return g->mask_truncated && rollouts_at(r, i)->finish == FINISH_LENGTH;
 }
 
 /* ---- a microbatch ---------------------------------------------------------------------------------- */
 
-/* The prompt is one span, each completion one that shares it. */
-static void lay(struct grpo *g, const struct prompt *p, const struct completion *c, int n)
+void grpo_lay_group(struct grpo *g, const struct prompt *p, const struct completion *c, int n)
 {
     int last = g->micro.n_rows + p->n - 1;
     int parent = micro_span(&g->micro, g->prompts.ids + p->at, p->n, -1);
@@ -47,16 +46,10 @@ static void lay(struct grpo *g, const struct prompt *p, const struct completion 
 static void add_group(struct grpo *g, int group)
 {
     int first = g->micro.n_spans, sequence = group * (g->layout.group + 1) - first;
-    lay(g, &g->prompts.list[g->now.prompts[group]], g->now.out[group].c, g->layout.group);
+    grpo_lay_group(g, &g->prompts.list[g->now.prompts[group]], g->now.out[group].c, g->layout.group);
     for (int i = first; i < g->micro.n_spans; i++)
         micro_span_sequence(&g->micro, i, (uint32_t)(sequence + i));
     g->active[g->n_active++] = group;
-}
-
-void grpo_lay_group(struct grpo *g, const struct prompt *p, const struct completion *c, int n)
-{
-    micro_clear(&g->micro);
-    lay(g, p, c, n);
 }
 
 static int group_tokens(const struct grpo *g, int group)
@@ -67,13 +60,17 @@ static int group_tokens(const struct grpo *g, int group)
     return n;
 }
 
-/* Is its part of the gradient exactly 0? */
-static bool is_idle(const struct grpo *g, int group)
+bool grpo_is_idle(const struct grpo *g, const struct rollouts *r, int group)
 {
     if (g->policy.beta != 0 || entropy_control_on(&g->control) || moe_record(&g->t->moe)) return false;
-    for (int i = completion_of(g, group); i < completion_of(g, group + 1); i++)
-        if (g->now.advantages[i] != 0 && !is_masked(g, i) && rollouts_at(&g->now, i)->n > 0) return false;
+    for (int i = group * r->group; i < (group + 1) * r->group; i++)
+        if (r->advantages[i] != 0 && !is_masked(g, r, i) && rollouts_at(r, i)->n > 0) return false;
     return true;
+}
+
+static bool is_idle(const struct grpo *g, int group)
+{
+    return grpo_is_idle(g, &g->now, group);
 }
 
 static int check_logits(const struct grpo *g, const struct forward *f, struct err *e)
@@ -149,7 +146,7 @@ static void lay_out(struct grpo *g, int first)
     double tokens = 0;
     size_t at = 0;
     for (int i = 0; i < n; i++) {
-        bool masked = is_masked(g, first + i);
+        bool masked = is_masked(g, &g->now, first + i);
         g->starts[i] = at;
         g->lengths[i] = rollouts_at(&g->now, first + i)->n;
         for (int t = 0; t < g->lengths[i]; t++) g->step_mask[at++] = masked ? 0 : 1;

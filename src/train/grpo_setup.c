@@ -1,5 +1,5 @@
 /* grpo_setup.c: what a GRPO run has before its first step: rewards, prompts, layout, sampling, reference,
- * engine, buffers for the largest group there can be, and its rows in the memory plan.
+ * engine, and buffers for the largest group there can be.
  */
 #include "train/preflight.h"
 
@@ -158,25 +158,6 @@ static int read_sampling(struct grpo *g, struct conf *c, struct err *e)
     return 0;
 }
 
-/* As many sequences at once as a quarter of the memory lets the engine have. */
-static struct engine_limits choose_limits(struct grpo *g, struct conf *c)
-{
-    int total = g->layout.groups * g->layout.group;
-    struct engine_limits l = {
-        .max_running = total < 256 ? total : 256, .max_rows = 512, .keep_sets = g->keeps_sets};
-    int longest = g->prompts.longest > g->held_out.longest ? g->prompts.longest : g->held_out.longest;
-    l.max_tokens = longest + g->preflight.longest + g->sampling.max_new_tokens;
-    bool guesses = strcmp(conf_str(c, "speculate"), "lookup") == 0;
-    if (guesses) l.draft.by = drafter_find("lookup", NULL);
-    if (conf_is_set(c, "num_draft_tokens")) l.draft.n = guesses ? (int)conf_int(c, "num_draft_tokens") : 0;
-    if (conf_is_set(c, "max_running"))
-        l.max_running = (int)conf_int(c, "max_running");
-    else
-        while (l.max_running > 1 && engine_bytes(g->t->model, &l) > plan_limit(c) / 4) l.max_running /= 2;
-    if (l.max_rows < l.max_running) l.max_rows = l.max_running;
-    return l;
-}
-
 /* How many groups a microbatch holds: small models are better off with some thousand rows at a time. It
  * depends on the data and the configuration alone, never on the machine, since it decides the order of sums.
  */
@@ -197,25 +178,6 @@ static int size_micro(struct grpo *g, long *rows, long *tokens, struct err *e)
     *tokens = l->micro_groups * group_tokens;
     g->t->max_micro = (l->step_groups + l->micro_groups - 1) / l->micro_groups;
     return 0;
-}
-
-/* The largest microbatch there can be: the longest prompt, every completion at full length. */
-static void fill_largest(struct grpo *g)
-{
-    const struct prompt *p = &g->prompts.list[0];
-    for (int i = 1; i < g->prompts.n; i++)
-        if (g->prompts.list[i].n > p->n) p = &g->prompts.list[i];
-    int length = g->sampling.max_new_tokens, *ids = alloc_zero((size_t)length, sizeof *ids);
-    for (int k = 0; k < g->layout.micro_groups; k++) {
-        int last = g->micro.n_rows + p->n - 1,
-            parent = micro_span(&g->micro, g->prompts.ids + p->at, p->n, -1);
-        for (int i = 0; i < g->layout.group; i++) {
-            int row = g->micro.n_rows;
-            if (length > 1) micro_span(&g->micro, ids, length - 1, parent);
-            for (int t = 0; t < length; t++) micro_head(&g->micro, t == 0 ? last : row + t - 1, 0);
-        }
-    }
-    free(ids);
 }
 
 static int take_buffers(struct grpo *g, struct err *e)
@@ -243,30 +205,6 @@ static int take_buffers(struct grpo *g, struct err *e)
     g->grad_entropy = alloc_zero(most, sizeof *g->grad_entropy);
     rollouts_init(&g->now, g->layout.groups, g->layout.group, g->scorer.n);
     return 0;
-}
-
-/* Of a window's completions. */
-static size_t sets_bytes(const struct grpo *g)
-{
-    int most = model_config(g->t->model)->vocab < SET_MAX ? model_config(g->t->model)->vocab : SET_MAX;
-    if (g->sampling.top_k > 0 && g->sampling.top_k < most) most = g->sampling.top_k;
-    size_t tokens = (size_t)g->layout.groups * (size_t)g->layout.group * (size_t)g->sampling.max_new_tokens;
-    return g->keeps_sets ? tokens * (size_t)most * sizeof(int) : 0;
-}
-
-void grpo_plan(void *self, struct trainer *t)
-{
-    struct grpo *g = self;
-    g->limits = choose_limits(g, t->conf);
-    plan_add(&t->plan, "sampling: KV cache, packed weights", engine_bytes(t->model, &g->limits));
-    plan_add(&t->plan, "tokens drawn from, at most", sets_bytes(g));
-    if (g->policy.beta != 0)
-        plan_add(&t->plan, "reference model",
-                 model_is_adapted(t->model) ? model_reference_bytes(t->model)
-                                            : model_bytes(t->model, t->settings.model));
-    fill_largest(g);
-    trainer_plan_micro(t, &g->micro);
-    micro_clear(&g->micro);
 }
 
 static int check_positions(struct grpo *g)
@@ -298,9 +236,9 @@ static int set_up_sampling(struct grpo *g, struct err *e)
 {
     struct trainer *t = g->t;
     struct conf *c = t->conf;
-    struct engine_limits limits = choose_limits(g, c);
+    struct engine_limits limits = grpo_engine_limits(g);
     t->plan.n = 1; /* the weights, the first row */
-    plan_add(&t->plan, "sampling: KV cache, packed weights", engine_bytes(t->model, &limits));
+    plan_add(&t->plan, plan_sampling, engine_bytes(t->model, &limits));
     if (plan_total(&t->plan) > plan_limit(c))
         return err_usage(e, "this takes %.3g GB and %.3g GB may be used (max_memory_gb); lower max_running",
                          (double)plan_total(&t->plan) / 1e9, (double)plan_limit(c) / 1e9);

@@ -18,6 +18,20 @@ void plan_add(struct plan *p, const char *what, size_t bytes)
     p->rows[p->n++].bytes = bytes;
 }
 
+void plan_change(struct plan *p, const char *what, size_t bytes)
+{
+    for (int i = 0; i < p->n; i++)
+        if (p->rows[i].what == what) p->rows[i].bytes = bytes;
+}
+
+size_t plan_row(const struct plan *p, const char *what)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < p->n; i++)
+        if (p->rows[i].what == what) bytes += p->rows[i].bytes;
+    return bytes;
+}
+
 size_t plan_total(const struct plan *p)
 {
     size_t total = 0;
@@ -38,7 +52,7 @@ static void add_row(struct str *out, const char *what, size_t bytes)
 
 void plan_text(const struct plan *p, size_t limit, struct str *out)
 {
-    str_puts(out, "memory plan\n");
+    str_addf(out, "memory plan%s%s\n", p->at ? ", " : "", p->at ? p->at : "");
     for (int i = 0; i < p->n; i++)
         if (p->rows[i].bytes) add_row(out, p->rows[i].what, p->rows[i].bytes);
     add_row(out, "total", plan_total(p));

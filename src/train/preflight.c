@@ -161,6 +161,7 @@ static double time_rows(struct grpo *g, const struct rollouts *r, struct err *e)
 {
     struct forward f = {.rows = {.temperature = g->sampling.temperature}};
     double from = clock_s();
+    micro_clear(&g->micro);
     grpo_lay_group(g, &g->prompts.list[r->prompts[0]], r->out[0].c, r->group);
     model_zero_grad(g->t->model);
     tape_start(g->t->tape, true);
@@ -198,6 +199,7 @@ static void predict(const struct grpo *g, double row_s, struct preflight_result 
     out->end_s = out->step_s * (double)out->steps;
     out->generation = sampling / (sampling + scoring + training);
     out->planned_bytes = (double)plan_total(&g->t->plan);
+    out->expected_bytes = (double)plan_total(&g->t->expected);
     out->peak_bytes = getrusage(RUSAGE_SELF, &used) == 0 ? (double)used.ru_maxrss * 1024 : NAN;
     out->max_tokens = g->sampling.max_new_tokens;
     out->mask_cut = g->mask_truncated;
@@ -223,7 +225,10 @@ static int measure(struct grpo *g, struct preflight_result *out, struct err *e)
         failed = row_s < 0;
     }
     if (!failed && g->preflight.thinks) failed = look_at_thinking(g, chosen, out, e);
-    if (!failed) predict(g, row_s, out);
+    if (!failed) {
+        grpo_expect(g, &plain);
+        predict(g, row_s, out);
+    }
     rollouts_release(&plain);
     free(order);
     free(chosen);

@@ -26,7 +26,9 @@ struct preflight_result {
         gain_error;       /* pass@1 with the thought forced minus forbidden, over prompts; NaN: not known */
     double step_s, end_s; /* predicted: an optimiser step with its share of sampling; the whole run */
     double generation;    /* share of that which is sampling */
-    double planned_bytes, peak_bytes;
+    double planned_bytes;  /* every completion at its full length */
+    double expected_bytes; /* lengths and rewards as they are here */
+    double peak_bytes;     /* so far */
     long steps;
     int max_tokens; /* max_completion_length */
     bool mask_cut;  /* mask_truncated_completions */

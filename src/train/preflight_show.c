@@ -153,8 +153,9 @@ void preflight_table(const struct preflight_result *p, struct str *out)
     str_addf(out,
              "  %ld steps of about %s (%.0f %% of it sampling): %s to the end, as long as lengths stay\n",
              p->steps, step, 100 * p->generation, end);
-    str_addf(out, "  memory: %.3g GB planned, %.3g GB used so far\n", p->planned_bytes / 1e9,
-             p->peak_bytes / 1e9);
+    str_addf(out,
+             "  memory: %.3g GB expected, as long as lengths stay; %.3g GB at most; %.3g GB used so far\n",
+             p->expected_bytes / 1e9, p->planned_bytes / 1e9, p->peak_bytes / 1e9);
 }
 
 /* ---- the record -------------------------------------------------------------------------------- */
@@ -195,6 +196,7 @@ json_t *preflight_json(const struct preflight_result *p)
     json_object_set_new(o, "total_seconds", number_json(p->end_s));
     json_object_set_new(o, "generation_share", number_json(p->generation));
     json_object_set_new(o, "planned_bytes", number_json(p->planned_bytes));
+    json_object_set_new(o, "expected_bytes", number_json(p->expected_bytes));
     json_object_set_new(o, "peak_bytes", number_json(p->peak_bytes));
     json_object_set_new(o, "can_teach", json_boolean(can));
     json_object_set_new(o, "verdict", json_string(verdict.p));

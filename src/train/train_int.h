@@ -149,6 +149,7 @@ double peft_dropout(const struct trainer *t);
 
 enum { PLAN_ROWS = 12, PLAN_OTHERS = 15 };
 struct plan {
+    const char *at; /* the lengths it is made at; NULL: those of the data */
     struct {
         const char *what;
         size_t bytes;
@@ -163,6 +164,8 @@ struct plan {
     int n_others;
 };
 void plan_add(struct plan *p, const char *what, size_t bytes);
+void plan_change(struct plan *p, const char *what, size_t bytes); /* of the row with this very name */
+size_t plan_row(const struct plan *p, const char *what);
 size_t plan_total(const struct plan *p);
 void plan_text(const struct plan *p, size_t limit, struct str *out);
 /* A line for each of the others that need less than this; nothing if there is none. */
@@ -265,6 +268,7 @@ struct trainer {
     struct schedule schedule;
     struct runlog *log;
     struct plan plan;
+    struct plan expected; /* what of it will be touched; n 0: nobody knows */
     const char *dir; /* output_dir */
     int lock;        /* descriptor of dir/.lock; 0: none */
     uint64_t seed, data_seed;
@@ -310,6 +314,9 @@ void trainer_plan(struct trainer *t);
 void trainer_plan_others(struct trainer *t);
 /* Decide on gradient checkpointing for the largest microbatch and put its memory into the plan. */
 void trainer_plan_micro(struct trainer *t, const struct micro *largest);
+/* Put this microbatch, the largest that is expected, into t->expected in the place of the largest there can
+ * be; or what steps have taken so far, if that is more. */
+void trainer_expect_micro(struct trainer *t, const struct micro *largest);
 /* An evaluation takes this much step memory at most; after trainer_plan_micro. */
 void trainer_plan_evaluation(struct trainer *t, size_t bytes);
 /* Steps from a number of steps, or a share of all when below 1. */

@@ -362,6 +362,7 @@ static int take_memory(struct trainer *t, struct err *e)
     arena_init(&t->arena, plan_limit(t->conf));
     arena_alloc(&t->arena, t->step_bytes + t->step_bytes / 8);
     arena_reset(&t->arena);
+    t->arena.peak = 0; /* from here on that of steps */
     t->tape = tape_new(&t->arena);
     return 0;
 }
@@ -502,13 +503,17 @@ static void add_summary(const struct trainer *t, const struct run_state *s, stru
     json_decref(summary);
 }
 
-static void say_memory(const struct plan *p)
+static void say_memory(const struct trainer *t)
 {
-    char mapped[64] = "";
+    const struct plan *p = &t->plan;
+    char mapped[64] = "", expected[64] = "";
     if (p->mapped)
         snprintf(mapped, sizeof mapped, " and %.3g GB mapped from a file", (double)p->mapped / 1e9);
-    log_info("memory: %.3g GB at most, the program itself among them; %.3g GB%s were planned",
-             (double)memory_peak() / 1e9, (double)plan_total(p) / 1e9, mapped);
+    if (t->expected.n)
+        snprintf(expected, sizeof expected, "%.3g GB at the lengths sampled, at most ",
+                 (double)plan_total(&t->expected) / 1e9);
+    log_info("memory: a peak of %.3g GB, the program itself among them; planned %s%.3g GB%s",
+             (double)memory_peak() / 1e9, expected, (double)plan_total(p) / 1e9, mapped);
 }
 
 static int finish(struct trainer *t, const struct rows *data, struct str *out, struct err *e)
@@ -529,7 +534,7 @@ static int finish(struct trainer *t, const struct rows *data, struct str *out, s
     double seconds = clock_s() - t->started_s, steps = (double)(t->steps_here > 0 ? t->steps_here : 1);
     log_info("{'train_runtime': %.1f, 'train_steps_per_second': %.3f, 'train_loss': %.4g}", seconds,
              (double)t->steps_here / (seconds > 0 ? seconds : 1), t->loss_sum / steps);
-    say_memory(&t->plan);
+    say_memory(t);
     add_summary(t, &done, out);
     return 0;
 }

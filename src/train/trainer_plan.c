@@ -21,6 +21,12 @@ void trainer_plan(struct trainer *t)
     t->learner->plan(t->self, t);
 }
 
+static const char *activations_row(const struct trainer *t)
+{
+    static const char *const names[] = {"activations and head", "activations (checkpointed) and head"};
+    return names[t->checkpointing];
+}
+
 void trainer_plan_micro(struct trainer *t, const struct micro *largest)
 {
     struct plan *p = &t->plan;
@@ -30,8 +36,13 @@ void trainer_plan_micro(struct trainer *t, const struct micro *largest)
     size_t plain = t->settings.checkpoints == ALWAYS ? 0 : plan_micro(largest, t->model, false, true);
     t->checkpointing = decided ? t->settings.checkpoints == ALWAYS : rest + plain > limit / 2;
     t->step_bytes = t->checkpointing ? plan_micro(largest, t->model, true, true) : plain;
-    plan_add(p, t->checkpointing ? "activations (checkpointed) and head" : "activations and head",
-             t->step_bytes);
+    plan_add(p, activations_row(t), t->step_bytes);
+}
+
+void trainer_expect_micro(struct trainer *t, const struct micro *largest)
+{
+    size_t bytes = plan_micro(largest, t->model, t->checkpointing, true);
+    plan_change(&t->expected, activations_row(t), bytes > t->arena.peak ? bytes : t->arena.peak);
 }
 
 void trainer_plan_evaluation(struct trainer *t, size_t bytes)

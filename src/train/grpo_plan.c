@@ -1,0 +1,241 @@
+/* grpo_plan.c: the memory of a GRPO run, twice.
+ *
+ * At most: every prompt as long as the longest, every completion at its full length. Buffers are taken for
+ * that, and what it needs must be there, or the run does not begin.
+ *
+ * As expected: with the lengths that completions have had so far, most of what was taken is never touched,
+ * and the system gives memory only for what is. So from the groups that were looked at before the first step
+ * the windows of the run are drawn: each group takes a prompt of the dataset at random, one of the groups
+ * seen, and from that one's completions its own (a bootstrap in two stages). Over what was drawn the same
+ * functions are asked as before: a forward and backward pass over the largest microbatch, the scheduler of
+ * the engine over some windows.
+ */
+#include "train/grpo_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/rng.h"
+
+const char plan_sampling[] = "sampling: KV cache, packed weights";
+static const char plan_sets[] = "tokens drawn from, at most";
+
+/* ---- at most --------------------------------------------------------------------------------------- */
+
+/* As many sequences at once as a quarter of the memory lets the engine have. */
+struct engine_limits grpo_engine_limits(const struct grpo *g)
+{
+    struct conf *c = g->t->conf;
+    int total = g->layout.groups * g->layout.group;
+    struct engine_limits l = {
+        .max_running = total < 256 ? total : 256, .max_rows = 512, .keep_sets = g->keeps_sets};
+    int longest = g->prompts.longest > g->held_out.longest ? g->prompts.longest : g->held_out.longest;
+    l.max_tokens = longest + g->preflight.longest + g->sampling.max_new_tokens;
+    bool guesses = strcmp(conf_str(c, "speculate"), "lookup") == 0;
+    if (guesses) l.draft.by = drafter_find("lookup", NULL);
+    if (conf_is_set(c, "num_draft_tokens")) l.draft.n = guesses ? (int)conf_int(c, "num_draft_tokens") : 0;
+    if (conf_is_set(c, "max_running"))
+        l.max_running = (int)conf_int(c, "max_running");
+    else
+        while (l.max_running > 1 && engine_bytes(g->t->model, &l) > plan_limit(c) / 4) l.max_running /= 2;
+    if (l.max_rows < l.max_running) l.max_rows = l.max_running;
+    return l;
+}
+
+static void lay_largest(struct grpo *g)
+{
+    const struct prompt *p = &g->prompts.list[0];
+    for (int i = 1; i < g->prompts.n; i++)
+        if (g->prompts.list[i].n > p->n) p = &g->prompts.list[i];
+    int length = g->sampling.max_new_tokens, *ids = alloc_zero((size_t)length, sizeof *ids);
+    struct completion *c = alloc_zero((size_t)g->layout.group, sizeof *c);
+    for (int i = 0; i < g->layout.group; i++) c[i] = (struct completion){.ids = ids, .n = length};
+    for (int k = 0; k < g->layout.micro_groups; k++) grpo_lay_group(g, p, c, g->layout.group);
+    free(c);
+    free(ids);
+}
+
+/* Of a window's completions. */
+static size_t sets_bytes(const struct grpo *g)
+{
+    int most = model_config(g->t->model)->vocab < SET_MAX ? model_config(g->t->model)->vocab : SET_MAX;
+    if (g->sampling.top_k > 0 && g->sampling.top_k < most) most = g->sampling.top_k;
+    size_t tokens = (size_t)g->layout.groups * (size_t)g->layout.group * (size_t)g->sampling.max_new_tokens;
+    return g->keeps_sets ? tokens * (size_t)most * sizeof(int) : 0;
+}
+
+void grpo_plan(void *self, struct trainer *t)
+{
+    struct grpo *g = self;
+    g->limits = grpo_engine_limits(g);
+    t->plan.at = "every completion at max_completion_length";
+    plan_add(&t->plan, plan_sampling, engine_bytes(t->model, &g->limits));
+    plan_add(&t->plan, plan_sets, sets_bytes(g));
+    if (g->policy.beta != 0)
+        plan_add(&t->plan, "reference model",
+                 model_is_adapted(t->model) ? model_reference_bytes(t->model)
+                                            : model_bytes(t->model, t->settings.model));
+    lay_largest(g);
+    trainer_plan_micro(t, &g->micro);
+    micro_clear(&g->micro);
+}
+
+/* ---- as expected ----------------------------------------------------------------------------------- */
+
+enum {
+    GROUPS_DRAWN = 1 << 16, /* at most, in search of the largest microbatch */
+    WINDOWS_REHEARSED = 4
+};
+
+struct drawing {
+    const struct grpo *g;
+    const struct rollouts *seen;
+    bool *trains; /* [seen->groups] would a pass be made of it? */
+};
+
+/* Group `group` of window w: how its draws are keyed, its prompt, and the group seen that it takes after. */
+struct drawn {
+    struct rng_at at;
+    const struct prompt *prompt;
+    int slot;
+};
+
+static struct drawn draw_group(const struct drawing *d, const struct prompts *prompts, long w, int group)
+{
+    struct drawn x = {.at = {.seed = d->g->t->seed,
+                             .purpose = RNG_PLAN,
+                             .step = (uint32_t)w,
+                             .sequence = (uint32_t)group}};
+    x.slot = (int)rng_below(&x.at, (uint32_t)d->seen->groups);
+    x.at.position++;
+    x.prompt = &prompts->list[rng_below(&x.at, (uint32_t)prompts->n)];
+    return x;
+}
+
+static const struct completion *draw_completion(const struct drawing *d, const struct drawn *x, int i)
+{
+    struct rng_at at = x->at;
+    at.position += 1 + (uint32_t)i;
+    return &d->seen->out[x->slot].c[rng_below(&at, (uint32_t)d->seen->group)];
+}
+
+static void find_trained(struct drawing *d)
+{
+    bool any = false;
+    for (int i = 0; i < d->seen->groups; i++) {
+        d->trains[i] = !grpo_is_idle(d->g, d->seen, i);
+        any = any || d->trains[i];
+    }
+    /* Nothing is known then of what will: any may. */
+    for (int i = 0; i < d->seen->groups && !any; i++) d->trains[i] = true;
+}
+
+/* The groups from..to-1 of window w as a microbatch: its rows; with `lay`, laid out too. */
+static long micro_rows(const struct drawing *d, long w, int from, int to, struct grpo *lay)
+{
+    int group = d->g->layout.group;
+    struct completion *c = alloc_zero((size_t)group, sizeof *c);
+    long rows = 0;
+    for (int k = from; k < to; k++) {
+        struct drawn x = draw_group(d, &d->g->prompts, w, k);
+        if (!d->trains[x.slot]) continue;
+        rows += x.prompt->n;
+        for (int i = 0; i < group; i++) {
+            c[i] = *draw_completion(d, &x, i);
+            rows += c[i].n - 1;
+        }
+        if (lay) grpo_lay_group(lay, x.prompt, c, group);
+    }
+    free(c);
+    return rows;
+}
+
+/* The largest microbatch of the windows that are drawn, into g->micro. */
+static void lay_expected(struct grpo *g, const struct drawing *d)
+{
+    const struct grpo_layout *l = &g->layout;
+    long windows = (g->t->total_steps + l->window_steps - 1) / l->window_steps, best = -1, best_window = 0;
+    int best_from = 0, best_to = 0;
+    if (windows > GROUPS_DRAWN / l->groups) windows = GROUPS_DRAWN / l->groups + 1;
+    for (long w = 0; w < windows; w++)
+        for (int from = 0; from < l->groups;) {
+            int end = (from / l->step_groups + 1) * l->step_groups;
+            int to = from + l->micro_groups < end ? from + l->micro_groups : end;
+            long rows = micro_rows(d, w, from, to, NULL);
+            if (rows > best) best = rows, best_window = w, best_from = from, best_to = to;
+            from = to;
+        }
+    micro_clear(&g->micro);
+    micro_rows(d, best_window, best_from, best_to, g);
+}
+
+/* Completions of prompts, n groups of `group`: all that the engine is asked for at a time. */
+struct asked {
+    const struct prompts *prompts;
+    int n, group;
+    bool each; /* prompt i for group i, not one at random */
+};
+
+/* What the engine uses for these, drawn as window w; *sets: the bytes of the sets they were drawn from. */
+static struct engine_use rehearse(const struct drawing *d, const struct asked *a, long w, size_t *sets)
+{
+    const struct grpo *g = d->g;
+    struct request *requests = alloc_zero((size_t)a->n, sizeof *requests);
+    int *lengths = alloc_zero((size_t)a->n * (size_t)a->group, sizeof *lengths), at = 0;
+    *sets = 0;
+    for (int k = 0; k < a->n; k++) {
+        struct drawn x = draw_group(d, a->prompts, w, k);
+        const struct prompt *p = a->each ? &a->prompts->list[k] : x.prompt;
+        requests[k] = (struct request){
+            .prompt = a->prompts->ids + p->at, .n_prompt = p->n, .n = a->group, .sampling = g->sampling};
+        for (int i = 0; i < a->group; i++) {
+            const struct completion *c = draw_completion(d, &x, i);
+            lengths[at++] = c->n;
+            if (c->set_ends && c->n) *sets += c->set_ends[c->n - 1] * sizeof *c->set_ids;
+        }
+    }
+    struct engine_use use = engine_rehearse(g->t->model, &g->limits, requests, a->n, lengths);
+    free(requests);
+    free(lengths);
+    return use;
+}
+
+static void use_more(struct engine_use *use, struct engine_use other)
+{
+    if (other.rows > use->rows) use->rows = other.rows;
+    if (other.n_blocks > use->n_blocks) use->n_blocks = other.n_blocks;
+}
+
+static void expect_sampling(const struct drawing *d)
+{
+    const struct grpo *g = d->g;
+    struct plan *p = &g->t->expected;
+    struct engine_use use = engine_used(g->engine);
+    size_t sets, most_sets = 0;
+    for (long w = 0; w < WINDOWS_REHEARSED; w++) {
+        const struct asked window = {&g->prompts, g->layout.groups, g->layout.group, false};
+        use_more(&use, rehearse(d, &window, w, &sets));
+        if (sets > most_sets) most_sets = sets;
+    }
+    if (g->held_out.n) {
+        const struct asked evaluation = {&g->held_out, g->held_out.n, g->eval_group, true};
+        use_more(&use, rehearse(d, &evaluation, 0, &sets));
+    }
+    plan_change(p, plan_sampling,
+                plan_row(p, plan_sampling) - engine_untouched(g->t->model, &g->limits, &use));
+    plan_change(p, plan_sets, most_sets);
+}
+
+void grpo_expect(struct grpo *g, const struct rollouts *seen)
+{
+    struct drawing d = {g, seen, alloc_zero((size_t)seen->groups, sizeof *d.trains)};
+    g->t->expected = g->t->plan;
+    g->t->expected.at = "lengths as in the look before the first step";
+    find_trained(&d);
+    expect_sampling(&d);
+    lay_expected(g, &d);
+    trainer_expect_micro(g->t, &g->micro);
+    micro_clear(&g->micro);
+    free(d.trains);
+}
