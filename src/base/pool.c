@@ -26,9 +26,8 @@
 #include "base/check.h"
 #include "base/log.h"
 
-#define THREADS_MAX 1024
-#define SPIN_S      40e-6
-#define SPIN_ROUND  64
+#define SPIN_S     40e-6
+#define SPIN_ROUND 64
 
 static struct {
     /* Lines of their own for what every thread writes. */
@@ -111,7 +110,7 @@ static int cpus_available(void)
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
     long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n > 0 && n < THREADS_MAX ? (int)n : 1;
+    return n > 0 && n < POOL_THREADS_MAX ? (int)n : 1;
 }
 
 static int threads_wanted(int threads, int cpus)
@@ -120,13 +119,13 @@ static int threads_wanted(int threads, int cpus)
         const char *text = getenv("OPENR1_THREADS");
         char *end = NULL;
         long n = text ? strtol(text, &end, 10) : 0;
-        if (text && *text && (*end || n < 1 || n > THREADS_MAX)) {
-            log_warn("OPENR1_THREADS=%s is not a number from 1 to %d: ignored", text, THREADS_MAX);
+        if (text && *text && (*end || n < 1 || n > POOL_THREADS_MAX)) {
+            log_warn("OPENR1_THREADS=%s is not a number from 1 to %d: ignored", text, POOL_THREADS_MAX);
             n = 0;
         }
         threads = n > 0 ? (int)n : cpus;
     }
-    return threads > THREADS_MAX ? THREADS_MAX : threads;
+    return threads > POOL_THREADS_MAX ? POOL_THREADS_MAX : threads;
 }
 
 void pool_start(int threads)

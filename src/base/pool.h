@@ -9,6 +9,8 @@
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
 
+enum { POOL_THREADS_MAX = 1024 };
+
 typedef void (*pool_fn)(void *ctx, int item);
 
 void pool_start(int threads); /* 0: one per available CPU, or OPENR1_THREADS; call once, before pool_for */

@@ -352,7 +352,7 @@ static void attention_queries(const struct attention_run *a, const struct attent
                               .acc = acc + (size_t)from * vd,
                               .first = a->a.window ? s.first + from : NULL,
                               .cap = a->a.cap};
-        kern()->attn(&c);
+        counted_attn(&c);
     }
     for (size_t i = 0; i < n; i++) kern()->scale(a->o + (at + i * step) * vd, 1 / l[i], acc + i * vd, vd);
     if (!a->lse) return;
@@ -471,7 +471,7 @@ static void attention_backward_tile(const struct attention_run *a, int span, int
                                    .dv = dk + hd * KERN_KEYS,
                                    .first = a->a.window ? sight.first + from : NULL,
                                    .cap = a->a.cap};
-        kern()->attn_back(&c);
+        counted_attn_back(&c);
     }
 }
 

@@ -96,7 +96,7 @@ static void strip_run(void *ctx, int item)
         g.k = s->g->k - k < stretch ? s->g->k - k : stretch;
         g.panels = strip_panels(s->f, &g, col, k);
         g.a = s->g->a + k * g.a_col;
-        kern()->gemm(&g);
+        counted_gemm(&g);
     }
     if (s->after) s->after(s->ctx, &g, 0, col);
 }

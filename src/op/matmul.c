@@ -43,7 +43,7 @@ static void matmul_item(void *ctx, int item)
     g.c += row * g.c_row + col;
     g.m = g.m - row < p->tile_rows ? g.m - row : p->tile_rows;
     g.n = g.n - col < p->tile_cols ? g.n - col : p->tile_cols;
-    kern()->gemm(&g);
+    counted_gemm(&g);
     if (p->after) p->after(p->ctx, &g, row, col);
 }
 

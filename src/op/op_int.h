@@ -78,6 +78,12 @@ void work_add(float *y, const float *a, const float *b, size_t n);
 void work_zero(float *y, size_t n);
 void work_copy(float *y, const float *x, size_t n);
 
+/* ---- flops.c: slots of kern() that are counted, and are called so alone -------------------------------- */
+
+void counted_gemm(const struct kern_gemm *g);
+void counted_attn(const struct kern_attn *a);
+void counted_attn_back(const struct kern_attn_back *a);
+
 /* ---- factor.c: products with a weight, in whatever form it is ------------------------------------------ */
 
 /* B of C = A B, from rows row..row+n-1 of a weight. A rank or an expert may take a part of the rows. */
