@@ -20,6 +20,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "op/op.h"
 
 /* The table's order; steps.h declares them. */
 static const struct steps *const kinds[] = {
@@ -65,6 +66,12 @@ const char *steps_models(void)
 int steps_threads(void)
 {
     return run.cpu ? 1 : 0;
+}
+
+double steps_gflop(void)
+{
+    struct flops f = flops_done();
+    return (double)(f.products + f.attention + f.attention_back) / 1e9;
 }
 
 double steps_peak_mb(void)

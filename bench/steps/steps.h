@@ -33,6 +33,8 @@ void steps_tell(const struct steps_row *r);
 /* Seconds: of the clock; with --cpu of this process, which then has one thread. */
 double steps_clock(void);
 int steps_threads(void); /* for pool_start */
+/* Operations of products and attention so far, in thousand millions (op/op.h, flops_done). */
+double steps_gflop(void);
 /* Largest resident memory of this process so far, in MB. */
 double steps_peak_mb(void);
 const char *steps_models(void); /* the folder of model files */

@@ -51,18 +51,23 @@ static const struct work {
 
 struct clocks {
     double start, first; /* first: when the first tokens of all sequences were there */
+    double gflop_first;  /* done until then */
     long wanted;
 };
 
 static bool watch(void *ctx, const struct engine_progress *p)
 {
     struct clocks *c = ctx;
-    if (c->first == 0 && p->tokens >= c->wanted) c->first = steps_clock();
+    if (c->first == 0 && p->tokens >= c->wanted) {
+        c->first = steps_clock();
+        c->gflop_first = steps_gflop();
+    }
     return false;
 }
 
 struct sums {
     double prompt_s, decode_s;
+    double prompt_gflop, decode_gflop; /* the same in every repeat */
 };
 
 static int measure(struct engine *engine, const struct work *w, int vocab, struct sums *best, struct err *e)
@@ -80,6 +85,7 @@ static int measure(struct engine *engine, const struct work *w, int vocab, struc
         list[i].sampling.temperature = 0;
         list[i].sampling.max_new_tokens = w->new_tokens;
     }
+    double gflop = steps_gflop();
     struct clocks c = {.start = steps_clock(), .wanted = w->sequences};
     int failed =
         engine_run(engine, list, w->sequences, groups, &(struct engine_hooks){.watch = watch, .ctx = &c}, e);
@@ -89,7 +95,8 @@ static int measure(struct engine *engine, const struct work *w, int vocab, struc
     free(groups);
     free(ids);
     if (failed) return -1;
-    if (c.first == 0) c.first = end;
+    best->prompt_gflop = c.gflop_first - gflop;
+    best->decode_gflop = steps_gflop() - c.gflop_first;
     if (best->prompt_s == 0 || c.first - c.start < best->prompt_s) best->prompt_s = c.first - c.start;
     if (best->decode_s == 0 || end - c.first < best->decode_s) best->decode_s = end - c.first;
     return 0;
@@ -108,17 +115,15 @@ static double pass_bytes(struct model *m)
 
 static void tell(const struct work *w, struct model *m, const struct sums *best)
 {
-    double params = (double)model_n_params(m);
     if (w->new_tokens > 1) {
         double passes = (w->new_tokens - 1) / best->decode_s, rate = passes * w->sequences;
         steps_tell(&(struct steps_row){"decoding", rate, "tokens/s",
-                                       w->sequences > 1 ? 2 * params * rate / 1e9 : 0,
+                                       w->sequences > 1 ? best->decode_gflop / best->decode_s : 0,
                                        pass_bytes(m) * passes / 1e9});
         steps_tell(&(struct steps_row){"step", 1 / passes, "s", 0, 0});
     } else {
-        /* Only the last row goes through the head, which is the embedding here. */
-        double head = (double)model_head(m)->rows * model_head(m)->cols, rate = w->prompt / best->prompt_s;
-        steps_tell(&(struct steps_row){"prompt", rate, "tokens/s", 2 * (params - head) * rate / 1e9, 0});
+        steps_tell(&(struct steps_row){"prompt", w->prompt / best->prompt_s, "tokens/s",
+                                       best->prompt_gflop / best->prompt_s, 0});
     }
     steps_tell(&(struct steps_row){"peak memory", steps_peak_mb(), "MB", 0, 0});
 }

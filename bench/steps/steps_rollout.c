@@ -2,9 +2,8 @@
  * them: a prompt is read once for its group.
  *
  * Decoding counts from the pass in which the first tokens were drawn to the last; prefill is the passes up to
- * that one. Arithmetic: 2 operations a matrix weight and token, 4 L H hd a position attended to. Traffic: a
- * decoding pass reads all matrices once, whatever the number of sequences; so one sequence meets the limit of
- * memory, many that of arithmetic.
+ * that one. Arithmetic is what was done. Traffic: a decoding pass reads all matrices once, whatever the number
+ * of sequences; so one sequence meets the limit of memory, many that of arithmetic.
  */
 #include "steps.h"
 
@@ -37,6 +36,7 @@ enum { ROLLOUT_TOKENS_MAX = 1 << 14 };
 
 struct run_times {
     double t_start_s, t_first_s, t_end_s;
+    double gflop_start, gflop_first, gflop_end; /* done until then */
     long passes, passes_first;
     struct engine_progress last;
 };
@@ -57,6 +57,7 @@ static bool rollout_watch(void *ctx, const struct engine_progress *p)
     /* All prompts are through when every sequence has a token. */
     if (t->t_first_s == 0 && p->tokens >= p->total_sequences) {
         t->t_first_s = clock_s();
+        t->gflop_first = steps_gflop();
         t->passes_first = t->passes;
     }
     t->last = *p;
@@ -84,25 +85,26 @@ static void rollout_prepare(struct rollout *b)
     }
 }
 
-/* Matrix weights that every row goes through: all but an embedding that is only looked up. */
-static double rollout_weights(const struct rollout *b)
+/* Bytes of the matrices that every row goes through: all but an embedding that is only looked up. */
+static double rollout_weight_bytes(const struct rollout *b)
 {
     double n = 0;
     for (int i = 0; i < model_n_weights(b->model); i++) {
         const struct weight *w = model_weight(b->model, i);
         if (w->rows > 1 &&
             (w == model_head(b->model) || w != model_find(b->model, "model.embed_tokens.weight")))
-            n += (double)w->rows * w->cols;
+            n += (double)w->rows * w->cols * sizeof(float);
     }
     return n;
 }
 
 static int rollout_once(struct rollout *b, struct run_times *t, struct err *e)
 {
-    *t = (struct run_times){.t_start_s = clock_s()};
+    *t = (struct run_times){.t_start_s = clock_s(), .gflop_start = steps_gflop()};
     struct engine_hooks hooks = {.watch = rollout_watch, .ctx = t};
     if (engine_run(b->engine, b->requests, b->work->prompts, b->groups, &hooks, e)) return -1;
     t->t_end_s = clock_s();
+    t->gflop_end = steps_gflop();
     for (int i = 0; i < b->work->prompts; i++) group_release(&b->groups[i]);
     return 0;
 }
@@ -110,15 +112,16 @@ static int rollout_once(struct rollout *b, struct run_times *t, struct err *e)
 static int rollout_measure(struct rollout *b, int repeats, struct err *e)
 {
     const struct work *w = b->work;
-    const struct model_config *c = model_config(b->model);
     struct run_times t;
-    double decode = 0, prefill = 0, whole = 0, passes = 0;
+    double decode = 0, prefill = 0, whole = 0, passes = 0, decode_gflop = 0, prefill_gflop = 0;
     for (int r = 0; r <= repeats; r++) { /* the first warms the memory */
         if (rollout_once(b, &t, e)) return -1;
         double tokens = (double)(t.last.tokens - w->prompts * w->group);
         double rate = tokens / (t.t_end_s - t.t_first_s);
         double filled = (double)t.last.prompt_tokens / (t.t_first_s - t.t_start_s);
         double all = (double)t.last.tokens / (t.t_end_s - t.t_start_s);
+        decode_gflop = (t.gflop_end - t.gflop_first) / tokens; /* the same in every repeat */
+        prefill_gflop = (t.gflop_first - t.gflop_start) / (double)t.last.prompt_tokens;
         if (r && rate > decode) {
             decode = rate;
             passes = (double)(t.passes - t.passes_first) / (t.t_end_s - t.t_first_s);
@@ -126,13 +129,9 @@ static int rollout_measure(struct rollout *b, int repeats, struct err *e)
         if (r && filled > prefill) prefill = filled;
         if (r && all > whole) whole = all;
     }
-    double each = 2 * rollout_weights(b), attended = 4.0 * c->layers * c->heads * c->head_dim;
-    double head = 2.0 * c->vocab * c->hidden;     /* of a prompt only the last row goes through it */
-    double behind = w->n_prompt + w->n_new / 2.0; /* positions attended to, on average */
-    steps_tell(&(struct steps_row){"decode", decode, "tokens/s", decode * (each + attended * behind) / 1e9,
-                                   passes * 2 * each / 1e9});
-    steps_tell(&(struct steps_row){"prefill", prefill, "tokens/s",
-                                   prefill * (each - head + attended * w->n_prompt / 2) / 1e9, 0});
+    steps_tell(&(struct steps_row){"decode", decode, "tokens/s", decode * decode_gflop,
+                                   passes * rollout_weight_bytes(b) / 1e9});
+    steps_tell(&(struct steps_row){"prefill", prefill, "tokens/s", prefill * prefill_gflop, 0});
     steps_tell(&(struct steps_row){"whole run", whole, "tokens/s", 0, 0});
     steps_tell(&(struct steps_row){"peak memory", steps_peak_mb(), "MB", 0, 0});
     return 0;

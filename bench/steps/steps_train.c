@@ -1,8 +1,7 @@
 /* steps_train.c: one step of supervised fine-tuning: forward, backward, AdamW on all weights.
  *
  * The step of train/sft.c without its data and its records: every token but the last of each sequence has
- * loss. Arithmetic is counted as is usual: 6 operations a weight and token for the matrices, 12 L T H hd / 2
- * a token for causal attention; recomputation (checkpointing) is extra work, and not counted.
+ * loss. Arithmetic is what was done: what backward and checkpointing work out again counts too.
  */
 #include "steps.h"
 
@@ -93,25 +92,12 @@ static int step(struct steps_train *b, struct phases *p, struct err *e)
     return 0;
 }
 
-/* Operations of a step, in thousand millions. */
-static double step_gflop(struct steps_train *b)
-{
-    const struct model_config *c = model_config(b->model);
-    double tokens = (double)b->micro.n_rows, length = (double)b->work->length;
-    double matrices = 0;
-    for (int i = 0; i < model_n_weights(b->model); i++) {
-        const struct weight *w = model_weight(b->model, i);
-        if (w->rows > 1 && (w != model_find(b->model, "model.embed_tokens.weight") || c->tied))
-            matrices += (double)w->rows * w->cols;
-    }
-    double attention = 12.0 * c->layers * length * c->heads * c->head_dim / 2;
-    return tokens * (6 * matrices + attention) / 1e9;
-}
-
 static int measure(struct steps_train *b, int repeats, struct err *e)
 {
     struct phases best = {.total = 0}, warm = {.total = 0};
+    double gflop = steps_gflop();
     if (step(b, &warm, e)) return -1;
+    gflop = steps_gflop() - gflop;
     for (int r = 0; r < repeats; r++) {
         struct phases p = {.total = 0};
         for (int s = 0; s < b->work->steps; s++)
@@ -120,7 +106,7 @@ static int measure(struct steps_train *b, int repeats, struct err *e)
     }
     double n = b->work->steps;
     steps_tell(&(struct steps_row){"training", (double)b->micro.n_rows * n / best.total, "tokens/s",
-                                   step_gflop(b) * n / best.total, 0});
+                                   gflop * n / best.total, 0});
     steps_tell(&(struct steps_row){"step", best.total / n, "s", 0, 0});
     steps_tell(&(struct steps_row){"forward", best.forward / n, "s", 0, 0});
     steps_tell(&(struct steps_row){"backward", best.backward / n, "s", 0, 0});
