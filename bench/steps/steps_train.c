@@ -1,7 +1,9 @@
 /* steps_train.c: one step of supervised fine-tuning: forward, backward, AdamW on all weights.
  *
  * The step of train/sft.c without its data and its records: every token but the last of each sequence has
- * loss. Arithmetic is what was done: what backward and checkpointing work out again counts too.
+ * loss. Arithmetic is counted as is usual, by what a step needs: 6 operations a weight and token for the
+ * matrices, 12 L T H hd / 2 a token for causal attention. What was done is told beside it: backward and
+ * checkpointing work some of it out again.
  */
 #include "steps.h"
 
@@ -92,10 +94,25 @@ static int step(struct steps_train *b, struct phases *p, struct err *e)
     return 0;
 }
 
+/* Operations that a step needs, in thousand millions. */
+static double step_gflop(struct steps_train *b)
+{
+    const struct model_config *c = model_config(b->model);
+    double tokens = (double)b->micro.n_rows, length = (double)b->work->length;
+    double matrices = 0;
+    for (int i = 0; i < model_n_weights(b->model); i++) {
+        const struct weight *w = model_weight(b->model, i);
+        if (w->rows > 1 && (w != model_find(b->model, "model.embed_tokens.weight") || c->tied))
+            matrices += (double)w->rows * w->cols;
+    }
+    double attention = 12.0 * c->layers * length * c->heads * c->head_dim / 2;
+    return tokens * (6 * matrices + attention) / 1e9;
+}
+
 static int measure(struct steps_train *b, int repeats, struct err *e)
 {
     struct phases best = {.total = 0}, warm = {.total = 0};
-    double gflop = steps_gflop();
+    double gflop = steps_gflop(), needed = step_gflop(b);
     if (step(b, &warm, e)) return -1;
     gflop = steps_gflop() - gflop;
     for (int r = 0; r < repeats; r++) {
@@ -106,7 +123,8 @@ static int measure(struct steps_train *b, int repeats, struct err *e)
     }
     double n = b->work->steps;
     steps_tell(&(struct steps_row){"training", (double)b->micro.n_rows * n / best.total, "tokens/s",
-                                   gflop * n / best.total, 0});
+                                   needed * n / best.total, 0});
+    steps_tell(&(struct steps_row){"arithmetic done", gflop / needed, "x needed", 0, 0});
     steps_tell(&(struct steps_row){"step", best.total / n, "s", 0, 0});
     steps_tell(&(struct steps_row){"forward", best.forward / n, "s", 0, 0});
     steps_tell(&(struct steps_row){"backward", best.backward / n, "s", 0, 0});
