@@ -126,7 +126,7 @@ static void the_head_is_counted_for_its_rows_alone(void **state)
 
 /* ---- attention ---------------------------------------------------------------------------------------- */
 
-/* Per pair of a head and a query, by position: blocks of 32 keys from the first that it sees to its own, whose
+/* Per pair of a head and a query, by position: blocks of 32 keys from the first it sees to its own, whose
  * scores are worked out whole; and of these the keys up to itself, which are summed over. */
 struct seen {
     uint64_t scores, sums;

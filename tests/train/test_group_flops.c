@@ -2,9 +2,9 @@
  * floating-point operations that a GRPO run does (op/flops.c) stand against those that one prompt and its
  * eight completions need, worked out here from the architecture.
  *
- * The shape is SmolLM2-135M's with one of its 30 layers and as small a part of its vocabulary, so layers, head
- * and attention have the shares of each other that they have there; weights are random. The run is one that
- * samples once and trains twice on it, stopped after its first step and after its second: the difference is a
+ * The shape is SmolLM2-135M's with one of its 30 layers and as small a part of its vocabulary, so layers,
+ * head and attention have the shares of each other that they have there; weights are random. The run samples once
+ * and trains twice on it, and is stopped after its first step and after its second: the difference is a
  * training pass, and what the first run did beside one is sampling.
  */
 #include "tiny.h"
@@ -180,7 +180,7 @@ static void a_group_costs_one_prompt_and_its_completions(void **state)
     }
 }
 
-/* ---- the other way: every completion with a prompt of its own ------------------------------------------- */
+/* ---- the other way: every completion with a prompt of its own ------------------------------------------ */
 
 enum { ALONE = 64 }; /* tokens of a completion */
 
