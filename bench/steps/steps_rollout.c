@@ -2,7 +2,7 @@
  * them: a prompt is read once for its group.
  *
  * Decoding counts from the pass in which the first tokens were drawn to the last; prefill is the passes up to
- * that one. Arithmetic is what was done. Traffic: a decoding pass reads all matrices once, whatever the number
+ * that one. Arithmetic is what was done. A decoding pass reads all matrices once, whatever the number
  * of sequences; so one sequence meets the limit of memory, many that of arithmetic.
  */
 #include "steps.h"

@@ -360,7 +360,7 @@ void matmul_run(const struct kern_gemm *g, matmul_after after, void *ctx);
 void matmul_pack_rows(float *panels, const float *b, ptrdiff_t ld, int n, int k);
 void matmul_pack_cols(float *panels, const float *b, ptrdiff_t ld, int n, int k);
 
-/* ---- flops.c: how much arithmetic was done -------------------------------------------------------------- */
+/* ---- flops.c: how much arithmetic was done ------------------------------------------------------------- */
 
 /* Floating-point operations, two a multiply-add, of all matrix products and of attention since the program
  * began (modulo 2^64: differences count), on all threads: what was worked out, so the columns that fill a

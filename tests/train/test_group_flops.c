@@ -3,8 +3,8 @@
  * eight completions need, worked out here from the architecture.
  *
  * The shape is SmolLM2-135M's with one of its 30 layers and as small a part of its vocabulary, so layers,
- * head and attention have the shares of each other that they have there; weights are random. The run samples once
- * and trains twice on it, and is stopped after its first step and after its second: the difference is a
+ * head and attention have the shares of each other that they have there; weights are random. The run samples
+ * once and trains twice on it, and is stopped after its first step and after its second: the difference is a
  * training pass, and what the first run did beside one is sampling.
  */
 #include "tiny.h"
