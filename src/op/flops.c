@@ -2,7 +2,7 @@
  *
  * The ops reach the slots gemm, attn and attn_back by the functions of this file and by nothing else. A call
  * is counted on the thread that makes it, as what its vectors work out: whole panels of columns, scores with
- * all keys of a block (also where an instruction set could leave half of them out), sums over the keys that a
+ * all keys of a block (also where an instruction set leaves some of them out), sums over the keys that a
  * query has. That is a sum over elements of results, however they are cut into calls; so the count depends
  * neither on threads nor on the instruction set.
  */
