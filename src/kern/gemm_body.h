@@ -22,8 +22,8 @@ enum {
     GEMM_COPY_PAD = 16,    /* keeps copied rows apart in the cache */
     GEMM_BAD_STRIDE = 512, /* floats: rows at multiples of it meet in the same lines */
     GEMM_CACHE_LINE = 64,
-    GEMM_FAR = 1536, /* bytes that panels side by side ask for before they come to them */
-    GEMM_AHEAD = 64  /* lines that a lone tile asks for before it comes to them */
+    GEMM_AHEAD_BYTES = 1536, /* bytes that panels side by side ask for before they come to them */
+    GEMM_AHEAD = 64          /* lines that a lone tile asks for before it comes to them */
 };
 _Static_assert(GEMM_COPY_ROWS *(GEMM_COPY_K + GEMM_COPY_PAD) <= KERN_SCRATCH, "scratch for a block of A");
 _Static_assert(GEMM_COPY_ROWS % GEMM_ROWS == 0 && KERN_PANEL % LANES == 0, "whole tiles");
@@ -172,7 +172,7 @@ INLINE void gemm_ask(struct gemm_run *r, const struct gemm_tile *t, const struct
     } else if (kind.rows > GEMM_FAST_ROWS || kind.form != KERN_F32) {
         const int bytes = lines * FORM_LINE(kind.form);
         const int each = (bytes + GEMM_CACHE_LINE - 1) / GEMM_CACHE_LINE, asks = each * kind.panels;
-        const char *b = r->b + GEMM_FAR;
+        const char *b = r->b + GEMM_AHEAD_BYTES;
         if (b >= t->b_end) b += (kind.panels - 1) * t->b_panel; /* what comes behind the last of them */
         UNROLL for (int i = 0; i < asks; i++)
             __builtin_prefetch(b + i / each * t->b_panel + i % each * GEMM_CACHE_LINE, 0, 2);
