@@ -68,6 +68,8 @@ static void fill(struct steps_train *b)
         micro_span(&b->micro, ids, n, -1);
         for (int i = 0; i + 1 < n; i++) micro_head(&b->micro, s * n + i, ids[i + 1]);
     }
+    micro_known(&b->micro, false);
+    for (int i = 0; i < b->micro.n_heads; i++) b->micro.dlogp[i] = -1.0f / (float)b->micro.n_heads;
     free(ids);
 }
 
@@ -80,8 +82,6 @@ static int step(struct steps_train *b, struct phases *p, struct err *e)
     tape_start(b->tape, true);
     micro_forward(&b->micro, b->model, b->tape, b->work->checkpoint, &f);
     double t1 = steps_clock();
-    float *grad = tape_seed(b->tape, f.out.logp);
-    for (int i = 0; i < f.rows.n; i++) grad[i] = -1.0f / (float)f.rows.n;
     tape_backward(b->tape);
     double t2 = steps_clock();
     optimiser_step(b->opt, 1e-4, &bad);

@@ -10,12 +10,17 @@
  *
  * With the matrix's cap c, z is c tanh(z/c) wherever it is used, and dz gets the factor 1 - (z/c)^2.
  *
- * Forward goes by pieces of rows, since the sums over a row need all of it. Backward goes by pieces of the
- * vocabulary: given lse and H each dz_v stands alone, so W is read once for all rows. Nothing depends on the
- * size of the pieces: those of the vocabulary end at multiples of KERN_K_BLOCK, so dx adds the same blocks;
- * dW adds blocks of KERN_K_BLOCK rows, numbered over the selected rows whose dlogp or dH is not zero (the
- * others add nothing and are left out before anything is worked out).
+ * Forward goes by pieces of rows, since the sums over a row need all of it. Where dlogp, dH and dm are known
+ * before, z becomes dz where it lies and is used at once: three products. Else the loss must be known first,
+ * and backward works z out again: a fourth. It goes by pieces of the vocabulary: given lse and H each dz_v
+ * stands alone, so W is read once for all rows.
+ *
+ * Nothing depends on the size of the pieces, nor on which of the two ways is gone: pieces of the vocabulary
+ * end at multiples of KERN_K_BLOCK, so dx adds the same blocks; dW adds blocks of KERN_K_BLOCK rows, numbered
+ * over the selected rows whose dlogp, dH or dm is not zero (the others add nothing and are left out before
+ * anything is worked out).
  */
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -27,6 +32,8 @@ enum {
     HEAD_ROWS_MAX = 256,
     HEAD_ROWS_MIN = 32,
     HEAD_FORWARD_FLOATS = 1 << 24, /* logits at a time, about */
+    HEAD_KNOWN_FLOATS = 1 << 22,
+    HEAD_KNOWN_COLUMNS = 1024, /* of them that dx and dW take at a time */
     HEAD_BACKWARD_FLOATS = 1 << 22,
     HEAD_COLUMNS_MAX = 4096,
     HEAD_ROW_COST = 24, /* steps for one logit of a row */
@@ -39,9 +46,10 @@ struct head_run {
     struct head_rows rows;
     float inv_t;
     struct tensor *logp, *entropy, *mean; /* mean: NULL if it is not wanted */
+    struct head_known d;                  /* derivatives of the loss by these, once they are known */
     float *lse;                           /* [n] */
     int *argmax, *bad;
-    /* the piece at hand */
+    /* the piece at hand: active[n_active] of the selected rows, columns of the logits from `first` on */
     int first, n_active;
     const int *active;
     float *z;
@@ -102,13 +110,13 @@ static void head_cap_tile(void *ctx, const struct kern_gemm *tile, int row, int 
     }
 }
 
-/* z [n, V] = xs [n, D] W^T, capped if W says so. */
+/* z [n, V], rows z_row apart, = xs [n, D] W^T, capped if W says so. */
 // NOLINTNEXTLINE(readability-non-const-parameter): written through the struct
-static void head_logits(const struct factor *f, const float *xs, int n, float *z)
+static void head_logits(const struct factor *f, const float *xs, int n, float *z, int z_row)
 {
     const struct weight *w = f->w;
     struct kern_gemm g = {
-        .m = n, .n = w->rows, .k = w->cols, .a = xs, .a_row = w->cols, .a_col = 1, .c = z, .c_row = w->rows};
+        .m = n, .n = w->rows, .k = w->cols, .a = xs, .a_row = w->cols, .a_col = 1, .c = z, .c_row = z_row};
     factor_product(f, &g, w->cap > 0 ? head_cap_tile : NULL, (void *)w);
 }
 
@@ -147,57 +155,51 @@ static const struct head_set *head_set_of(const struct head_run *h, int at)
     return h->rows.sets && h->rows.sets[at].n ? &h->rows.sets[at] : NULL;
 }
 
+/* What is wanted of all logits z of selected row `at`. */
+static void head_forward_row(const struct head_run *h, int at, float *z)
+{
+    int vocab = h->w->rows, target = h->rows.targets[at];
+    CHECK(target >= 0 && target < vocab, "target %d of %d", target, vocab);
+    const struct head_set *set = head_set_of(h, at);
+    if (set) op_head_keep(set, z, 0, vocab, -INFINITY);
+    CHECK(!set || z[target] > -INFINITY, "target %d is not in its set of %d", target, set->n);
+    struct kern_logits l = {.z = z, .n = vocab, .inv_t = h->inv_t};
+    kern()->logits(&l);
+    h->logp->data[at] = l.z[target] * h->inv_t - l.lse;
+    h->entropy->data[at] = l.entropy;
+    if (h->mean) h->mean->data[at] = (float)(head_sum(l.z, vocab) * (double)h->inv_t / vocab - (double)l.lse);
+    h->lse[at] = l.lse;
+    h->argmax[at] = l.argmax;
+    h->bad[at] = l.bad;
+}
+
 static void head_forward_rows(void *ctx, struct range r)
 {
     const struct head_run *h = ctx;
-    int vocab = h->w->rows;
-    for (size_t i = r.from; i < r.to; i++) {
-        size_t at = (size_t)h->first + i;
-        int target = h->rows.targets[at];
-        CHECK(target >= 0 && target < vocab, "target %d of %d", target, vocab);
-        float *z = h->z + i * (size_t)vocab;
-        const struct head_set *set = head_set_of(h, (int)at);
-        if (set) op_head_keep(set, z, 0, vocab, -INFINITY);
-        CHECK(!set || z[target] > -INFINITY, "target %d is not in its set of %d", target, set->n);
-        struct kern_logits l = {.z = z, .n = vocab, .inv_t = h->inv_t};
-        kern()->logits(&l);
-        h->logp->data[at] = l.z[target] * h->inv_t - l.lse;
-        h->entropy->data[at] = l.entropy;
-        if (h->mean)
-            h->mean->data[at] = (float)(head_sum(l.z, vocab) * (double)h->inv_t / vocab - (double)l.lse);
-        h->lse[at] = l.lse;
-        h->argmax[at] = l.argmax;
-        h->bad[at] = l.bad;
-    }
+    for (size_t i = r.from; i < r.to; i++) head_forward_row(h, h->active[i], h->z + i * (size_t)h->z_row);
 }
 
-static void head_forward(struct tape *t, struct head_run *h)
+/* ---- gradients of logits ------------------------------------------------------------------------------ */
+
+static float head_derivative(const float *d, int at)
 {
-    int n = h->rows.n, vocab = h->w->rows;
-    int piece = clamp_int(HEAD_FORWARD_FLOATS / vocab, HEAD_ROWS_MIN, HEAD_ROWS_MAX);
-    if (piece > n) piece = n;
-    struct factor w = factor_rows(t, h->w, 0, vocab);
-    h->xs = tape_floats(t, (size_t)piece * (size_t)h->w->cols);
-    h->z = tape_floats(t, (size_t)piece * (size_t)vocab);
-    if (tape_planning(t)) return;
-    for (h->first = 0; h->first < n; h->first += piece) {
-        int m = n - h->first < piece ? n - h->first : piece;
-        head_gather(&(struct head_gather){h->x, h->rows.rows + h->first, NULL, h->xs}, m);
-        head_logits(&w, h->xs, m, h->z);
-        work_over((size_t)m, 1, (double)vocab * HEAD_ROW_COST, head_forward_rows, h);
-    }
+    return d ? d[at] : 0;
 }
 
-/* ---- backward ----------------------------------------------------------------------------------------- */
+static bool head_moves(const struct head_run *h, int at)
+{
+    return head_derivative(h->d.logp, at) != 0 || head_derivative(h->d.entropy, at) != 0 ||
+           head_derivative(h->d.mean, at) != 0;
+}
 
-/* n raw logits of selected row `at` into their gradients; target < n, or n if it is not among them. */
-static void head_backward_row(const struct head_run *h, int at, float *z, int n, int target)
+/* n logits of selected row `at` into their gradients; target < n, or n if it is not among them. */
+static void head_row_back(const struct head_run *h, int at, float *z, int n, int target)
 {
     struct kern_logits l = {
         .z = z, .n = n, .inv_t = h->inv_t, .lse = h->lse[at], .entropy = h->entropy->data[at]};
-    float g_logp = h->logp->grad ? h->logp->grad[at] : 0;
-    float g_mean = h->mean && h->mean->grad ? h->mean->grad[at] : 0;
-    kern()->logits_back(z, &l, target, g_logp + g_mean, h->entropy->grad ? h->entropy->grad[at] : 0);
+    float g_mean = head_derivative(h->d.mean, at);
+    kern()->logits_back(z, &l, target, head_derivative(h->d.logp, at) + g_mean,
+                        head_derivative(h->d.entropy, at));
     if (g_mean == 0) return;
     float share = g_mean * h->inv_t / (float)h->w->rows;
     if (target < n) z[target] -= g_mean * h->inv_t;
@@ -205,73 +207,31 @@ static void head_backward_row(const struct head_run *h, int at, float *z, int n,
 }
 
 /* The same with a cap, in pieces. */
-static void head_backward_capped(const struct head_run *h, int at, float *z, int n, int target)
+static void head_row_back_capped(const struct head_run *h, int at, float *z, int n, int target)
 {
     float capped[HEAD_CAP_PIECE];
     for (int i = 0, count; i < n; i += count, z += count) {
         count = n - i < HEAD_CAP_PIECE ? n - i : HEAD_CAP_PIECE;
-        kern()->softcap(capped, z, h->w->cap, (size_t)count);
-        memcpy(z, capped, (size_t)count * sizeof *z);
-        head_backward_row(h, at, z, count, target >= i && target < i + count ? target - i : count);
+        memcpy(capped, z, (size_t)count * sizeof *z);
+        head_row_back(h, at, z, count, target >= i && target < i + count ? target - i : count);
         kern()->softcap_back(z, z, capped, h->w->cap, (size_t)count);
     }
 }
 
-/* Turn a tile of logits into their gradients. */
-static void head_backward_tile(void *ctx, const struct kern_gemm *tile, int row, int col)
+/* n logits of selected row `at`, from column col on, capped if W says so, into their gradients. */
+static void head_gradients(const struct head_run *h, int at, float *z, int n, int col)
 {
-    const struct head_run *h = ctx;
-    col += h->first;
-    for (int i = 0; i < tile->m; i++) {
-        /* A target outside the tile is one that no column meets; -1 would mean that there is none at all. */
-        int at = h->active[row + i], target = h->rows.targets[at] - col;
-        if (target < 0 || target >= tile->n) target = tile->n;
-        float *z = tile->c + i * tile->c_row;
-        const struct head_set *set = head_set_of(h, at);
-        (h->w->cap > 0 ? head_backward_capped : head_backward_row)(h, at, z, tile->n, target);
-        if (set) op_head_keep(set, z, col, tile->n, 0);
-    }
+    /* A target that is not among them is one that no column meets; -1 would mean that there is none. */
+    int target = h->rows.targets[at] - col;
+    if (target < 0 || target >= n) target = n;
+    const struct head_set *set = head_set_of(h, at);
+    (h->w->cap > 0 ? head_row_back_capped : head_row_back)(h, at, z, n, target);
+    if (set) op_head_keep(set, z, col, n, 0);
 }
 
-/* Add the gathered gradient to x's, in order (a row of x may be selected twice), for columns c. */
-static void head_backward_scatter(void *ctx, struct range c)
-{
-    const struct head_run *h = ctx;
-    size_t cols = (size_t)h->x->cols;
-    for (int i = 0; i < h->n_active; i++) {
-        float *to = h->x->grad + (size_t)h->rows.rows[h->active[i]] * cols + c.from;
-        kern()->add(to, to, h->dxs + (size_t)i * cols + c.from, c.to - c.from);
-    }
-}
+/* ---- what they add to other gradients ------------------------------------------------------------------ */
 
-static bool head_has_grad(const struct tensor *y, int i)
-{
-    return y && y->grad && y->grad[i] != 0;
-}
-
-/* Selected rows with a gradient; when planning, all may have one. */
-static void head_backward_active(struct tape *t, struct head_run *h)
-{
-    int *active = arena_alloc(tape_arena(t), (size_t)h->rows.n * sizeof *active);
-    h->active = active;
-    h->n_active = 0;
-    for (int i = 0; !tape_planning(t) && i < h->rows.n; i++)
-        if (head_has_grad(h->logp, i) || head_has_grad(h->entropy, i) || head_has_grad(h->mean, i))
-            active[h->n_active++] = i;
-}
-
-/* Columns h->first..h->first+n-1 of the logits, turned into their gradients. */
-static void head_backward_z(struct tape *t, struct head_run *h, int n)
-{
-    struct arena_mark mark = arena_here(tape_arena(t));
-    struct factor w = factor_rows(t, h->w, h->first, n);
-    struct kern_gemm g = {.m = h->n_active, .n = n, .k = h->w->cols, .a = h->xs, .a_row = h->w->cols};
-    g.a_col = 1, g.c = h->z, g.c_row = h->z_row;
-    if (!tape_planning(t)) factor_product(&w, &g, head_backward_tile, h);
-    arena_back(tape_arena(t), mark);
-}
-
-/* What they add to the gradients of the gathered rows of x and of W. */
+/* Columns h->first..h->first+n-1 of the gradients at h->z, to the gathered rows' of x. */
 static void head_backward_x(struct tape *t, struct head_run *h, int n)
 {
     struct arena_mark mark = arena_here(tape_arena(t));
@@ -283,12 +243,156 @@ static void head_backward_x(struct tape *t, struct head_run *h, int n)
     arena_back(tape_arena(t), mark);
 }
 
+/* And to W's; x_panels: the gathered rows of x, packed. */
 static void head_backward_w(const struct head_run *h, const float *x_panels, int n)
 {
     int d = h->w->cols;
     struct kern_gemm g = {.m = n, .n = d, .k = h->n_active, .a = h->z, .a_row = 1, .a_col = h->z_row};
     g.panels = x_panels, g.c = h->w->grad + (size_t)h->first * (size_t)d, g.c_row = d, g.accumulate = true;
     matmul_run(&g, NULL, NULL);
+}
+
+static void head_scatter_columns(void *ctx, struct range c)
+{
+    const struct head_run *h = ctx;
+    size_t cols = (size_t)h->x->cols;
+    for (int i = 0; i < h->n_active; i++) {
+        float *to = h->x->grad + (size_t)h->rows.rows[h->active[i]] * cols + c.from;
+        kern()->add(to, to, h->dxs + (size_t)i * cols + c.from, c.to - c.from);
+    }
+}
+
+/* Add the gathered gradient to x's, in order: a row of x may be selected twice. */
+static void head_scatter(struct head_run *h)
+{
+    work_over((size_t)h->x->cols, KERN_PANEL, (double)h->n_active * 8, head_scatter_columns, h);
+}
+
+/* ---- forward, and with it backward --------------------------------------------------------------------- */
+
+struct head_pass {
+    struct head_run h;
+    struct factor w;
+    int piece;     /* rows of x at a time */
+    float *z;      /* [piece, V], rows h.z_row apart */
+    float *panels; /* rows of x, packed; NULL: W wants no gradient */
+};
+
+static void head_gradient_rows(void *ctx, struct range r)
+{
+    const struct head_run *h = ctx;
+    for (size_t i = r.from; i < r.to; i++)
+        head_gradients(h, h->active[i], h->z + i * (size_t)h->z_row, h->w->rows, 0);
+}
+
+/* Backward of the rows at hand, whose logits lie at p->z. In a plan: what it takes. */
+static void head_known_backward(struct tape *t, struct head_pass *p)
+{
+    struct head_run *h = &p->h;
+    bool planning = tape_planning(t);
+    int vocab = h->w->rows, d = h->w->cols;
+    if (!planning) work_over((size_t)h->n_active, 1, (double)vocab * HEAD_ROW_COST, head_gradient_rows, h);
+    if (!planning && p->panels) matmul_pack_cols(p->panels, h->xs, d, d, h->n_active);
+    for (h->first = 0; h->first < (planning ? 1 : vocab); h->first += HEAD_KNOWN_COLUMNS) {
+        int columns = vocab - h->first < HEAD_KNOWN_COLUMNS ? vocab - h->first : HEAD_KNOWN_COLUMNS;
+        h->z = p->z + h->first;
+        if (h->dxs) head_backward_x(t, h, columns);
+        if (p->panels && !planning) head_backward_w(h, p->panels, columns);
+    }
+    if (h->dxs && !planning) head_scatter(h);
+}
+
+static void head_forward_piece(struct head_pass *p, const int *active, int n)
+{
+    struct head_run *h = &p->h;
+    h->active = active;
+    h->n_active = n;
+    h->z = p->z;
+    head_gather(&(struct head_gather){h->x, h->rows.rows, active, h->xs}, n);
+    head_logits(&p->w, h->xs, n, h->z, h->z_row);
+    work_over((size_t)n, 1, (double)h->w->rows * HEAD_ROW_COST, head_forward_rows, h);
+}
+
+/* The selected rows that have a derivative, in order, and then the others. Returns how many have. */
+static int head_order(const struct head_run *h, int *order)
+{
+    int n = 0, moved = 0;
+    for (int i = 0; i < h->rows.n; i++)
+        if (head_moves(h, i)) order[n++] = i;
+    moved = n;
+    for (int i = 0; i < h->rows.n; i++)
+        if (!head_moves(h, i)) order[n++] = i;
+    return moved;
+}
+
+/* Memory for rows at a time: with backward whole blocks of dW's sums, without as many as forward likes. */
+static void head_pass_open(struct tape *t, struct head_pass *p, bool backward)
+{
+    struct head_run *h = &p->h;
+    int vocab = h->w->rows, d = h->w->cols;
+    if (backward) {
+        p->piece = clamp_int(round_down(HEAD_KNOWN_FLOATS / vocab, KERN_K_BLOCK), KERN_K_BLOCK, INT_MAX);
+        h->z_row = vocab + KERN_PANEL; /* apart, so that no two rows' columns share a set of a cache */
+    } else {
+        p->piece = clamp_int(HEAD_FORWARD_FLOATS / vocab, HEAD_ROWS_MIN, HEAD_ROWS_MAX);
+        h->z_row = vocab;
+    }
+    if (p->piece > h->rows.n) p->piece = h->rows.n;
+    p->w = factor_rows(t, h->w, 0, vocab);
+    h->xs = tape_floats(t, (size_t)p->piece * (size_t)d);
+    h->dxs = backward && h->x->wants_grad ? tape_floats(t, (size_t)p->piece * (size_t)d) : NULL;
+    p->panels = backward && h->w->grad ? tape_floats(t, kern_panels_floats(d, p->piece)) : NULL;
+    p->z = tape_floats(t, (size_t)p->piece * (size_t)h->z_row);
+}
+
+static void head_forward(struct tape *t, const struct head_run *run)
+{
+    struct head_pass p = {.h = *run};
+    bool backward = run->rows.known && (run->x->wants_grad || run->w->grad);
+    int n = run->rows.n, moved = 0, *order = arena_alloc(tape_arena(t), (size_t)n * sizeof *order);
+    if (backward) p.h.d = *run->rows.known;
+    head_pass_open(t, &p, backward);
+    if (tape_planning(t)) {
+        if (backward) head_known_backward(t, &p);
+        return;
+    }
+    moved = head_order(&p.h, order);
+    for (int from = 0, m; from < n; from += m) {
+        int end = from < moved ? moved : n;
+        m = end - from < p.piece ? end - from : p.piece;
+        head_forward_piece(&p, order + from, m);
+        if (from < moved) head_known_backward(t, &p);
+    }
+}
+
+/* ---- backward ----------------------------------------------------------------------------------------- */
+
+/* Turn a tile of logits into their gradients. */
+static void head_backward_tile(void *ctx, const struct kern_gemm *tile, int row, int col)
+{
+    const struct head_run *h = ctx;
+    if (h->w->cap > 0) head_cap_tile((void *)h->w, tile, row, col);
+    for (int i = 0; i < tile->m; i++)
+        head_gradients(h, h->active[row + i], tile->c + i * tile->c_row, tile->n, h->first + col);
+}
+
+/* Selected rows with a derivative; when planning, all may have one. */
+static void head_backward_active(struct tape *t, struct head_run *h)
+{
+    int *active = arena_alloc(tape_arena(t), (size_t)h->rows.n * sizeof *active);
+    h->active = active;
+    h->n_active = tape_planning(t) ? 0 : head_order(h, active);
+}
+
+/* Columns h->first..h->first+n-1 of the logits, turned into their gradients. */
+static void head_backward_z(struct tape *t, struct head_run *h, int n)
+{
+    struct arena_mark mark = arena_here(tape_arena(t));
+    struct factor w = factor_rows(t, h->w, h->first, n);
+    struct kern_gemm g = {.m = h->n_active, .n = n, .k = h->w->cols, .a = h->xs, .a_row = h->w->cols};
+    g.a_col = 1, g.c = h->z, g.c_row = h->z_row;
+    if (!tape_planning(t)) factor_product(&w, &g, head_backward_tile, h);
+    arena_back(tape_arena(t), mark);
 }
 
 static void head_backward_run(struct tape *t, struct head_run *h)
@@ -312,14 +416,14 @@ static void head_backward_run(struct tape *t, struct head_run *h)
         if (h->dxs) head_backward_x(t, h, columns);
         if (x_panels && !planning) head_backward_w(h, x_panels, columns);
     }
-    if (h->dxs && !planning)
-        work_over((size_t)d, KERN_PANEL, (double)h->n_active * 8, head_backward_scatter, h);
+    if (h->dxs && !planning) head_scatter(h);
 }
 
 static void head_backward(struct tape *t, struct node *node)
 {
     struct head_run *h = &((struct head_node *)node)->run;
-    if (h->logp->grad || h->entropy->grad || (h->mean && h->mean->grad)) {
+    h->d = (struct head_known){h->logp->grad, h->entropy->grad, h->mean ? h->mean->grad : NULL};
+    if (h->d.logp || h->d.entropy || h->d.mean) {
         tape_grad_zeroed(t, h->x);
         struct arena_mark mark = arena_here(tape_arena(t));
         head_backward_active(t, h);
@@ -340,13 +444,14 @@ struct head_out op_head_run(struct tape *t, struct tensor *x, struct weight *w, 
     CHECK(rows->n >= 1 && rows->temperature > 0, "%d rows at temperature %g", rows->n,
           (double)rows->temperature);
     struct head_run h = {.x = x, .w = w, .rows = *rows, .inv_t = 1 / rows->temperature};
-    bool wants = x->wants_grad || w->grad;
+    bool wants = !rows->known && (x->wants_grad || w->grad);
     h.logp = tape_result(t, rows->n, 1, wants);
     h.entropy = tape_result(t, rows->n, 1, wants);
     h.mean = rows->mean ? tape_result(t, rows->n, 1, wants) : NULL;
     h.lse = tape_floats(t, (size_t)rows->n);
     h.argmax = arena_alloc(tape_arena(t), (size_t)rows->n * sizeof(int));
     struct head_out out = {h.logp, h.entropy, h.mean, h.argmax, -1};
+    if (rows->known && x->wants_grad) tape_grad_zeroed(t, x);
     struct arena_mark mark = arena_here(tape_arena(t));
     h.bad = arena_alloc(tape_arena(t), (size_t)rows->n * sizeof(int));
     head_forward(t, &h);
@@ -367,7 +472,7 @@ void op_logits_run(struct tape *t, struct tensor *x, struct weight *w, const int
     float *xs = tape_floats(t, (size_t)n * (size_t)w->cols);
     if (!tape_planning(t)) {
         head_gather(&(struct head_gather){x, rows, NULL, xs}, n);
-        head_logits(&f, xs, n, out);
+        head_logits(&f, xs, n, out, w->rows);
     }
     arena_back(tape_arena(t), mark);
 }
@@ -380,15 +485,17 @@ static struct tensor *head_case(struct tape *t, int c)
     static const int select[] = {4, 0, 2, 4}, targets[] = {1, 6, 0, 3};
     static const int one[] = {1, 5, 6, 200, 269}, two[] = {6}, three[] = {2, 3, 4, 131, 132};
     static const struct head_set sets[] = {{one, 5}, {two, 1}, {NULL, 0}, {three, 5}};
-    static const struct head_rows rows[] = {
-        {4, select, targets, 1, false, NULL},    {4, select, targets, 0.7F, false, NULL},
-        {4, select, targets, 1.5F, false, NULL}, {4, select, targets, 1, false, NULL},
-        {4, select, targets, 0.7F, true, NULL},  {4, select, targets, 0.8F, false, sets},
-        {4, select, targets, 1, false, sets}};
+    static const float temperature[] = {1, 0.7F, 1.5F, 1, 0.7F, 0.8F, 1};
+    const struct head_rows rows = {.n = 4,
+                                   .rows = select,
+                                   .targets = targets,
+                                   .temperature = temperature[c],
+                                   .mean = c == 4,
+                                   .sets = c >= 5 ? sets : NULL};
     struct tensor *x = op_case_input(t, 5, width[c], 1);
     struct weight *w = op_case_weight(t, vocab[c], width[c], 1);
     w->cap = c == 3 || c == 4 || c == 6 ? 3 : 0;
-    struct head_out out = op_head_run(t, x, w, &rows[c]);
+    struct head_out out = op_head_run(t, x, w, &rows);
     if (c == 4) return op_add_run(t, out.mean_logp, out.logp);
     return c == 0 ? out.logp : c == 1 ? out.entropy : op_add_run(t, out.entropy, out.logp);
 }

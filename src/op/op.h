@@ -296,6 +296,9 @@ struct head_set {
     const int *ids; /* ascending; the target is among them */
     int n;          /* 0: all V tokens */
 };
+struct head_known { /* [n] each, by logp, entropy and mean_logp; NULL: 0 */
+    const float *logp, *entropy, *mean;
+};
 struct head_rows {
     int n;
     const int *rows;    /* [n] rows of x */
@@ -303,6 +306,10 @@ struct head_rows {
     float temperature;
     bool mean;                   /* want mean_logp; not with sets */
     const struct head_set *sets; /* [n], or NULL */
+    /* The loss's derivatives, where they are known before: gradients of x and W are there when the op
+     * returns, the bits that tape_seed and tape_backward would give, for a fourth less work. The results
+     * must not be seeded then. NULL: they are not known. */
+    const struct head_known *known;
 };
 /* Give z[v], v = first .. first + n - 1, this value where it is not in the set. */
 void op_head_keep(const struct head_set *s, float *z, int first, int n, float other);

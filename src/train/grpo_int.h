@@ -229,6 +229,8 @@ struct grpo {
 /* One group more into the microbatch: the prompt is one span, each completion one that shares it. */
 void grpo_lay_group(struct grpo *g, const struct prompt *p, const struct completion *c, int n);
 int grpo_pass(struct grpo *g, int first_group, bool fresh, struct err *e); /* fills g->sums */
+/* Are the loss's derivatives known before every pass of this run? Once the layout and the adapter are. */
+bool grpo_known(const struct grpo *g);
 /* Is the group's part of the gradient exactly 0? Then no pass is made of it. */
 bool grpo_is_idle(const struct grpo *g, const struct rollouts *r, int group);
 /* Log-probs of the window under the reference model. */

@@ -9,6 +9,10 @@
  * the metrics, like all others. What those need, log-probs and entropies under the weights as they are, is in
  * the first step after sampling what the sampler recorded, and else comes from a pass without gradient. The
  * same holds for all groups where only tokens of high entropy count: which those are must be known before.
+ *
+ * In a run whose every step is the first after sampling, the loss and its derivatives are worked out from
+ * what the sampler recorded, before the pass, which then needs a product of the output head less. What the
+ * pass finds must be equal to what was recorded, to the last bit, in any case.
  */
 #include "train/grpo_int.h"
 
@@ -279,23 +283,40 @@ static int count_idle(struct grpo *g, bool fresh, struct err *e)
     return 0;
 }
 
+bool grpo_known(const struct grpo *g)
+{
+    return g->layout.window_steps == 1 && !g->micro.drops;
+}
+
+/* Loss of the microbatch and its derivatives. */
+static void micro_loss(struct grpo *g, float *dlogp, float *dentropy)
+{
+    for (int k = 0, at = 0; k < g->n_active; k++) {
+        int n = group_loss(g, g->active[k]);
+        for (int i = 0; i < n; i++) dlogp[at + i] = (float)g->grad[i];
+        for (int i = 0; dentropy && i < n; i++) dentropy[at + i] = (float)g->grad_entropy[i];
+        at += n;
+    }
+}
+
 static int run_micro(struct grpo *g, bool fresh, struct err *e)
 {
     struct trainer *t = g->t;
     struct forward f = {.rows = {.temperature = g->sampling.temperature}};
+    bool known = g->micro.dlogp;
     model_zero_grad(t->model);
+    if (known) micro_loss(g, g->micro.dlogp, g->micro.dentropy);
     tape_start(t->tape, true);
     micro_forward(&g->micro, t->model, t->tape, t->checkpointing, &f);
     if (check_logits(g, &f, e)) return -1;
-    float *seed = tape_seed(t->tape, f.out.logp);
-    float *entropy_seed = g->policy.entropy_coef != 0 ? tape_seed(t->tape, f.out.entropy) : NULL;
     for (int k = 0, at = 0; k < g->n_active; k++) {
         take_step(g, g->active[k], &f, at);
         if (compare(g, g->active[k], fresh && !g->micro.drops, &g->sums, e)) return -1;
-        int n = group_loss(g, g->active[k]);
-        for (int i = 0; i < n; i++) seed[at + i] = (float)g->grad[i];
-        for (int i = 0; entropy_seed && i < n; i++) entropy_seed[at + i] = (float)g->grad_entropy[i];
-        at += n;
+        at += group_tokens(g, g->active[k]);
+    }
+    if (!known) {
+        float *dlogp = tape_seed(t->tape, f.out.logp);
+        micro_loss(g, dlogp, g->policy.entropy_coef != 0 ? tape_seed(t->tape, f.out.entropy) : NULL);
     }
     moe_end_micro(&t->moe);
     tape_backward(t->tape);

@@ -189,6 +189,7 @@ static int take_buffers(struct grpo *g, struct err *e)
     micro_init(&g->micro, (int)rows, (g->layout.group + 1) * g->layout.micro_groups, (int)tokens);
     if (g->keeps_sets) micro_sets(&g->micro);
     if (peft_dropout(g->t) > 0) micro_dropout(&g->micro, g->t->seed);
+    if (grpo_known(g)) micro_known(&g->micro, entropy_control_on(&g->control));
     g->micro.moe = moe_record(&g->t->moe);
     g->active = alloc_zero((size_t)g->layout.micro_groups, sizeof *g->active);
     g->lengths = alloc_zero(step, sizeof *g->lengths);

@@ -24,6 +24,9 @@ void micro_release(struct micro *b)
     free(b->rows);
     free(b->targets);
     free(b->sets);
+    free(b->dlogp);
+    free(b->dentropy);
+    free(b->dmean);
     free(b->sequences);
     free(b->widths);
     free(b->next);
@@ -68,6 +71,14 @@ void micro_head_set(struct micro *b, const int *ids, int n)
 {
     CHECK(b->sets && b->n_heads > 0, "a set for prediction %d", b->n_heads - 1);
     b->sets[b->n_heads - 1] = (struct head_set){ids, n};
+}
+
+void micro_known(struct micro *b, bool entropy)
+{
+    size_t n = (size_t)b->max_heads;
+    b->dlogp = alloc_zero(n, sizeof *b->dlogp);
+    if (entropy) b->dentropy = alloc_zero(n, sizeof *b->dentropy);
+    if (b->mean_logp) b->dmean = alloc_zero(n, sizeof *b->dmean);
 }
 
 void micro_noise(struct micro *b, uint64_t seed)
@@ -132,7 +143,8 @@ static void forward_further(const struct micro *b, struct model *m, struct tape 
         int *targets = b->further_targets + (size_t)k * (size_t)b->max_heads;
         int n = shift(b, k, next, rows, targets);
         f->further[k].module = (struct further){&f->batch, x, next, k};
-        f->further[k].rows = (struct head_rows){n, rows, targets, f->rows.temperature, false, NULL};
+        f->further[k].rows = (struct head_rows){
+            .n = n, .rows = rows, .targets = targets, .temperature = f->rows.temperature};
         x = model_forward_further(m, t, &f->further[k].module, checkpoint);
         if (n) f->further[k].out = op_head_run(t, x, model_head(m), &f->further[k].rows);
     }
@@ -152,6 +164,8 @@ void micro_forward(const struct micro *b, struct model *m, struct tape *t, bool 
     f->rows.targets = b->targets;
     f->rows.sets = b->sets;
     f->rows.mean = b->mean_logp;
+    f->known = (struct head_known){b->dlogp, b->dentropy, b->dmean};
+    f->rows.known = b->dlogp && tape_recording(t) ? &f->known : NULL;
     struct tensor *x = model_forward(m, t, &f->batch, checkpoint);
     f->out = op_head_run(t, x, model_head(m), &f->rows);
     forward_further(b, m, t, checkpoint, f, x);

@@ -164,6 +164,8 @@ static double time_rows(struct grpo *g, const struct rollouts *r, struct err *e)
     micro_clear(&g->micro);
     grpo_lay_group(g, &g->prompts.list[r->prompts[0]], r->out[0].c, r->group);
     model_zero_grad(g->t->model);
+    float *dlogp = g->micro.dlogp;
+    for (int i = 0; dlogp && i < g->micro.n_heads; i++) dlogp[i] = 1 / (float)g->micro.n_heads;
     tape_start(g->t->tape, true);
     micro_forward(&g->micro, g->t->model, g->t->tape, g->t->checkpointing, &f);
     if (f.out.bad_row >= 0) {
@@ -171,8 +173,8 @@ static double time_rows(struct grpo *g, const struct rollouts *r, struct err *e)
         row_wrap(&g->rows.places[g->prompts.list[r->prompts[0]].row], e);
         return -1;
     }
-    float *seed = tape_seed(g->t->tape, f.out.logp);
-    for (int i = 0; i < f.rows.n; i++) seed[i] = 1 / (float)f.rows.n;
+    if (!dlogp) dlogp = tape_seed(g->t->tape, f.out.logp);
+    for (int i = 0; i < f.rows.n; i++) dlogp[i] = 1 / (float)f.rows.n;
     tape_backward(g->t->tape);
     model_zero_grad(g->t->model);
     double rows = g->micro.n_rows;

@@ -114,16 +114,21 @@ static void add_loss(const struct sft *s, const struct forward *f, double n, str
     sums->targets += f->rows.n;
 }
 
-/* Its gradient with respect to the log-probs. */
-static void seed_loss(const struct sft *s, struct tape *t, const struct forward *f, double n)
+/* Its derivatives for nll, which are known before. */
+static void derive_nll(const struct sft *s, double n)
 {
-    float *grad = tape_seed(t, f->out.logp);
-    float *mean = s->smoothing > 0 ? tape_seed(t, f->out.mean_logp) : NULL;
-    for (int i = 0; i < f->rows.n; i++) {
-        double weight = s->dft ? fm_exp((double)f->out.logp->data[i]) / n : 1 / n;
-        grad[i] = (float)(-weight * (1 - s->smoothing));
-        if (mean) mean[i] = (float)(-weight * s->smoothing);
+    const struct micro *b = &s->micro;
+    for (int i = 0; i < b->n_heads; i++) {
+        b->dlogp[i] = (float)(-1 / n * (1 - s->smoothing));
+        if (b->dmean) b->dmean[i] = (float)(-1 / n * s->smoothing);
     }
+}
+
+/* For dft, which weighs with what forward found. */
+static void seed_dft(struct tape *t, const struct forward *f, double n)
+{
+    float *dlogp = tape_seed(t, f->out.logp);
+    for (int i = 0; i < f->rows.n; i++) dlogp[i] = (float)(-fm_exp((double)f->out.logp->data[i]) / n);
 }
 
 /* + mtp_loss_weight / D * sum over the D modules of - (1/N) sum log p */
@@ -146,11 +151,12 @@ static int run_micro(struct sft *s, struct trainer *t, long j, double n, struct 
     struct forward f = {.rows = {.temperature = 1}};
     if (stop_signal()) return err_kind_set(e, ERR_STOPPED, "stopped");
     model_zero_grad(t->model);
+    if (!s->dft) derive_nll(s, n);
     tape_start(t->tape, true);
     micro_forward(&s->micro, t->model, t->tape, t->checkpointing, &f);
     if (f.out.bad_row >= 0) return bad_logits(s, j, f.out.bad_row, e);
     add_loss(s, &f, n, sums);
-    seed_loss(s, t->tape, &f, n);
+    if (s->dft) seed_dft(t->tape, &f, n);
     seed_further(s, t->tape, &f, n, sums);
     moe_end_micro(&t->moe);
     tape_backward(t->tape);
@@ -347,6 +353,7 @@ static void size_up(struct sft *s, struct trainer *t)
     micro_init(&s->micro, rows, docs * batch, rows);
     s->micro.moe = moe_record(&t->moe);
     s->micro.mean_logp = s->smoothing > 0;
+    if (!s->dft) micro_known(&s->micro, false);
     if (x->noise > 0) micro_noise(&s->micro, t->seed);
     if (peft_dropout(t) > 0) micro_dropout(&s->micro, t->seed);
     if (s->further > 0) micro_further(&s->micro, model_config(t->model)->mtp);

@@ -40,6 +40,9 @@ struct micro {
     bool mean_logp;      /* the mean of all log-probs is wanted too */
     /* [max_heads] Tokens that each prediction is among; NULL: all, everywhere. */
     struct head_set *sets;
+    /* [max_heads] The loss's derivatives by logp, entropy and mean_logp of each prediction, where they are
+     * known before a pass that is recorded; dlogp NULL: they are not. */
+    float *dlogp, *dentropy, *dmean;
     /* Noise on the embeddings: widths NULL: none. Dropout of adapters, in passes that are recorded. */
     struct noise noise;
     struct dropout dropout;
@@ -60,6 +63,9 @@ void micro_head(struct micro *b, int row, int target);
 /* Predictions may be among few tokens; after micro_init. The newest one is among these. */
 void micro_sets(struct micro *b);
 void micro_head_set(struct micro *b, const int *ids, int n);
+/* The loss's derivatives will be known before: the caller writes them to dlogp, to dentropy if `entropy`, to
+ * dmean if mean_logp is set, once the microbatch is laid out. After micro_init. */
+void micro_known(struct micro *b, bool entropy);
 /* There will be noise on embeddings, keyed by seed (and noise.at.step, which the caller keeps up to date);
  * after micro_init. Each span is then given the noise's width. The same for dropout (dropout.at.step). */
 void micro_noise(struct micro *b, uint64_t seed);
@@ -75,6 +81,7 @@ enum { FURTHER_MAX = 16 };
 struct forward {
     struct batch batch;
     struct head_rows rows;
+    struct head_known known;
     struct head_out out;
     struct {
         struct further module;

@@ -273,7 +273,8 @@ static void check_logps(struct model *m, const struct packed *p, float temperatu
     tape_start(t, true);
     struct batch b = {.n_rows = p->n_tokens, .tokens = p->tokens, .n_spans = p->n_spans, .spans = p->spans};
     struct tensor *x = model_forward(m, t, &b, checkpoint);
-    struct head_rows rows = {p->n, p->rows, p->targets, temperature, false, NULL};
+    struct head_rows rows = {
+        .n = p->n, .rows = p->rows, .targets = p->targets, .temperature = temperature};
     struct head_out out = op_head_run(t, x, model_head(m), &rows);
     assert_int_equal(out.bad_row, -1);
     for (int i = 0; i < p->n; i++)

@@ -46,7 +46,7 @@ static struct head_rows pairs(const struct lists *l, int ahead, int *rows, int *
             rows[n] = l->spans[s].row + i;
             targets[n++] = l->tokens[l->spans[s].row + i + ahead];
         }
-    return (struct head_rows){n, rows, targets, 1, false, NULL};
+    return (struct head_rows){.n = n, .rows = rows, .targets = targets, .temperature = 1};
 }
 
 static double seed_mean(struct tape *t, struct tensor *logp, double share)

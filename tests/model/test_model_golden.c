@@ -126,7 +126,7 @@ static double loss_and_gradient(struct golden *g, bool checkpoint)
     model_train(g->model, true);
     run_start(&r, true);
     struct tensor *h = model_forward(g->model, r.tape, &p.batch, checkpoint);
-    struct head_rows head = {n, rows, targets, 1, false, NULL};
+    struct head_rows head = {.n = n, .rows = rows, .targets = targets, .temperature = 1};
     struct head_out out = op_head_run(r.tape, h, model_head(g->model), &head);
     double loss = 0;
     float *seed = tape_seed(r.tape, out.logp);

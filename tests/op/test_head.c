@@ -195,6 +195,69 @@ static void rows_without_gradient_are_as_if_not_selected(void **state)
     free(w);
 }
 
+/* Of the selection under x's order; a cap, sets and the mean are asked for by case. */
+static void run_case(struct world *w, int c, const struct head_known *known)
+{
+    static const int all[] = {0, 17, 1023, 1024, 4999};
+    static struct head_set sets[N];
+    static int own[N][6];
+    w->w.cap = c == 1 || c == 3 ? 2 : 0;
+    tape_start(w->t, true);
+    w->x = tape_tensor(w->t, N, D);
+    w->x->wants_grad = c != 4;
+    draws(w->x->data, 4, (size_t)N * D, 1);
+    memset(w->w.grad, 0, (size_t)V * D * sizeof(float));
+    for (int i = 0; i < N; i++) {
+        int n = 0, target = w->targets[i];
+        for (int k = 0; k < 5; k++) {
+            if (target < all[k] && (k == 0 || target > all[k - 1])) own[i][n++] = target;
+            own[i][n++] = all[k];
+        }
+        sets[i] = (struct head_set){own[i], i % 5 ? n : 0};
+    }
+    struct head_rows r = {
+        .n = N, .rows = w->rows, .targets = w->targets, .temperature = 0.8F, .known = known};
+    r.mean = c == 2;
+    r.sets = c == 3 ? sets : NULL;
+    struct head_out out = op_head_run(w->t, w->x, &w->w, &r);
+    assert_int_equal(out.bad_row, -1);
+    if (!known) {
+        memcpy(tape_seed(w->t, out.logp), w->dlogp, sizeof w->dlogp);
+        memcpy(tape_seed(w->t, out.entropy), w->dentropy, sizeof w->dentropy);
+        if (out.mean_logp) memcpy(tape_seed(w->t, out.mean_logp), w->dentropy, sizeof w->dentropy);
+        tape_backward(w->t);
+    }
+}
+
+static void known_derivatives_give_the_same_bits_in_one_pass(void **state)
+{
+    (void)state;
+    struct world *w = alloc_zero(1, sizeof *w);
+    world_make(w);
+    float *dx = alloc_floats((size_t)N * D), *dw = alloc_floats((size_t)V * D);
+    w->rows[9] = w->rows[4];
+    w->targets[5] = 0;
+    w->targets[6] = V - 1;
+    for (int i = 0; i < N; i++)
+        if (i % 11 == 0) w->dlogp[i] = w->dentropy[i] = 0;
+    for (int c = 0; c < 5; c++) {
+        const struct head_known known = {w->dlogp, w->dentropy, c == 2 ? w->dentropy : NULL};
+        run_case(w, c, NULL);
+        bool has_dx = w->x->wants_grad;
+        if (has_dx) memcpy(dx, w->x->grad, (size_t)N * D * sizeof(float));
+        memcpy(dw, w->w.grad, (size_t)V * D * sizeof(float));
+        pool_start(2);
+        run_case(w, c, &known);
+        pool_stop();
+        if (has_dx) assert_memory_equal(dx, w->x->grad, (size_t)N * D * sizeof(float));
+        assert_memory_equal(dw, w->w.grad, (size_t)V * D * sizeof(float));
+    }
+    free(dx);
+    free(dw);
+    world_release(w);
+    free(w);
+}
+
 static void bits_do_not_depend_on_threads_or_kernels(void **state)
 {
     (void)state;
@@ -349,6 +412,7 @@ int main(void)
         cmocka_unit_test(values_and_gradients_are_those_of_double_precision),
         cmocka_unit_test(a_row_does_not_depend_on_the_others),
         cmocka_unit_test(rows_without_gradient_are_as_if_not_selected),
+        cmocka_unit_test(known_derivatives_give_the_same_bits_in_one_pass),
         cmocka_unit_test(bits_do_not_depend_on_threads_or_kernels),
         cmocka_unit_test(gradients_are_the_sums_in_blocks_that_kern_defines),
         cmocka_unit_test(tied_weight_collects_both_gradients),
