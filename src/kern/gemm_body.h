@@ -36,8 +36,8 @@ struct gemm_tile {
     const char *b_end;      /* of the first panel */
     float *c;
     ptrdiff_t c_row;
-    const char *ahead; /* what to ask memory for, and how far to go at each k */
-    ptrdiff_t ahead_step;
+    const char *ahead; /* what to ask memory for, how far to go at each k, and to the next panel */
+    ptrdiff_t ahead_step, ahead_panel;
     int k, n;   /* steps; columns of C from here on */
     bool add;   /* to what C holds */
     bool tiles; /* a points to tiles [k][rows of the tile] */
@@ -120,6 +120,7 @@ struct gemm_run {
 struct gemm_kind {
     enum kern_form form;
     int rows, panels;
+    bool lone;       /* no other tile meets these panels */
     bool tiles, far; /* as in struct gemm_tile */
 };
 #define GEMM_BASES(kind) ((kind).tiles ? 1 : ((kind).rows + 2) / 3)
@@ -158,16 +159,17 @@ INLINE void gemm_line(struct gemm_run *r, const struct gemm_tile *t, const struc
 INLINE void gemm_ask(struct gemm_run *r, const struct gemm_tile *t, const struct gemm_kind kind,
                      const int lines)
 {
-    if (kind.panels == 1) {
+    if (!kind.lone || kind.panels == 1) {
         /* Tiles that share the asking take a part of a line each. */
         const int asks = kind.far || lines == 1 ? lines : 2;
-        UNROLL for (int i = 0; i < asks; i++)
+        UNROLL for (int i = 0; i < asks * kind.panels; i++)
         {
+            const char *ahead = r->ahead + i % kind.panels * t->ahead_panel;
             if (kind.far)
-                __builtin_prefetch(r->ahead, 0, 2);
+                __builtin_prefetch(ahead, 0, 2);
             else
-                __builtin_prefetch(r->ahead, 0, 3);
-            r->ahead += lines / asks * t->ahead_step;
+                __builtin_prefetch(ahead, 0, 3);
+            if (i % kind.panels == kind.panels - 1) r->ahead += lines / asks * t->ahead_step;
         }
     } else if (kind.rows > GEMM_FAST_ROWS || kind.form != KERN_F32) {
         const int bytes = lines * FORM_LINE(kind.form);
@@ -259,22 +261,32 @@ INLINE void gemm_tile(const struct gemm_tile *t, const struct gemm_kind kind)
         GEMM_CASE(12, call)                                                                                  \
     }
 
-/* One panel, or a few at once. Only float32 panels meet several tiles or a transposed A. */
-INLINE void gemm_tile_of(const enum kern_form form, const struct gemm_tile *t, int rows, bool wide)
+/* What is met by one tile alone: a few panels at once, or the last one. */
+INLINE void gemm_tile_lone(const enum kern_form form, const struct gemm_tile *t, int rows, int panels)
 {
-#define WIDE(r)  gemm_tile(t, (struct gemm_kind){form, r, GEMM_PANELS(form, r), false, false})
-#define FAR(r)   gemm_tile(t, (struct gemm_kind){form, r, 1, false, true})
-#define NEAR(r)  gemm_tile(t, (struct gemm_kind){form, r, 1, false, false})
-#define TILES(r) gemm_tile(t, (struct gemm_kind){form, r, 1, true, false})
-    if (wide)
+#define WIDE(r) gemm_tile(t, (struct gemm_kind){form, r, GEMM_PANELS(form, r), true, false, false})
+#define LAST(r) gemm_tile(t, (struct gemm_kind){form, r, 1, true, false, true})
+    if (panels > 1)
         GEMM_CASES(rows, WIDE)
-    else if (form == KERN_F32 && t->tiles)
-        GEMM_CASES(rows, TILES)
-    else if (form == KERN_F32 && !t->far)
-        GEMM_CASES(rows, NEAR)
     else
-        GEMM_CASES(rows, FAR)
+        GEMM_CASES(rows, LAST)
 #undef WIDE
+#undef LAST
+}
+
+/* Panels that several tiles meet, or a transposed A: always float32. */
+INLINE void gemm_tile_of_many(const struct gemm_tile *t, int rows, const int panels)
+{
+    const enum kern_form form = KERN_F32;
+#define FAR(r)   gemm_tile(t, (struct gemm_kind){form, r, panels, false, false, true})
+#define NEAR(r)  gemm_tile(t, (struct gemm_kind){form, r, panels, false, false, false})
+#define TILES(r) gemm_tile(t, (struct gemm_kind){form, r, panels, false, true, false})
+    if (t->tiles)
+        GEMM_CASES(rows, TILES)
+    else if (t->far)
+        GEMM_CASES(rows, FAR)
+    else
+        GEMM_CASES(rows, NEAR)
 #undef FAR
 #undef NEAR
 #undef TILES
@@ -287,10 +299,18 @@ INLINE void gemm_tile_of(const enum kern_form form, const struct gemm_tile *t, i
 #define GEMM_REGISTERS
 #endif
 
+GEMM_REGISTERS static void gemm_tile_many(const struct gemm_tile *t, int rows, int panels)
+{
+    if (panels == 1)
+        gemm_tile_of_many(t, rows, 1);
+    else
+        gemm_tile_of_many(t, rows, GEMM_SIDE);
+}
+
 #define GEMM_FORM(form, registers)                                                                           \
-    registers static void gemm_tile_##form(const struct gemm_tile *t, int rows, bool wide)                   \
+    registers static void gemm_tile_##form(const struct gemm_tile *t, int rows, int panels)                  \
     {                                                                                                        \
-        gemm_tile_of(form, t, rows, wide);                                                                   \
+        gemm_tile_lone(form, t, rows, panels);                                                               \
     }                                                                                                        \
     static void gemm_widen_##form(float *y, const char *p, int k)                                            \
     {                                                                                                        \
@@ -305,7 +325,7 @@ GEMM_FORM(KERN_Q4, )
 GEMM_FORM(KERN_Q4_LEAST, )
 
 static const struct gemm_form {
-    void (*tile)(const struct gemm_tile *t, int rows, bool wide);
+    void (*tile)(const struct gemm_tile *t, int rows, int panels); /* a lone one */
     void (*widen)(float *y, const char *p, int k);
 } gemm_forms[KERN_FORMS] = {GEMM_ROW(KERN_F32), GEMM_ROW(KERN_BF16), GEMM_ROW(KERN_F16),
                             GEMM_ROW(KERN_Q8),  GEMM_ROW(KERN_Q4),   GEMM_ROW(KERN_Q4_LEAST)};
@@ -334,7 +354,7 @@ static void gemm_copy_tiles(float *to, const struct gemm_tile *t, int m, int k)
     }
 }
 
-/* The tiles of m rows of C, one panel or a few, one block of K. */
+/* The tiles of m rows of C, one panel or a few, one block of K; form: of a lone tile, else NULL. */
 static void gemm_column(struct gemm_tile t, const struct gemm_form *form, int m, int panels)
 {
     int n_tiles = (m + GEMM_ROWS - 1) / GEMM_ROWS;
@@ -342,10 +362,11 @@ static void gemm_column(struct gemm_tile t, const struct gemm_form *form, int m,
      * a block is soon done, and what is asked for would drive it out of the first-level cache. */
     t.far = n_tiles <= 2;
     t.ahead += n_tiles > 1 ? t.k * t.ahead_step : GEMM_AHEAD * t.ahead_step;
+    if (t.ahead >= t.b_end) t.ahead += (panels - 1) * t.ahead_panel; /* what comes behind them all */
     t.ahead_step = t.ahead_step < 4 * n_tiles ? 4 : t.ahead_step / n_tiles;
     for (int i = 0, rows; i < m; i += rows) {
         rows = gemm_rows(m - i);
-        form->tile(&t, rows, panels > 1);
+        (form ? form->tile : gemm_tile_many)(&t, rows, panels);
         t.a += t.tiles ? rows * t.k : rows * t.a_row;
         t.c += rows * t.c_row;
         t.ahead += t.ahead_step * t.k;
@@ -355,11 +376,12 @@ static void gemm_column(struct gemm_tile t, const struct gemm_form *form, int m,
 /* m rows of C, all columns, k steps of K. */
 static void gemm_block(const struct kern_gemm *g, const struct gemm_tile *t, int m, int k)
 {
-    _Alignas(64) float widened[KERN_K_BLOCK * KERN_PANEL];
+    _Alignas(64) float widened[GEMM_SIDE][KERN_K_BLOCK * KERN_PANEL];
     const struct gemm_form *form = &gemm_forms[g->form];
     const bool alone = m <= (FORM_NIBBLES(g->form) ? GEMM_ROWS_NIBBLES : GEMM_ROWS) && !t->tiles;
     bool widens = g->form != KERN_F32 && !alone;
-    for (int n = 0, panels = alone ? GEMM_PANELS(g->form, m) : 1; n < g->n; n += panels * KERN_PANEL) {
+    int panels = alone ? GEMM_PANELS(g->form, m) : GEMM_SIDE;
+    for (int n = 0; n < g->n; n += panels * KERN_PANEL) {
         if (g->n - n < panels * KERN_PANEL) panels = 1;
         struct gemm_tile u = *t;
         const char *b = t->b + n / KERN_PANEL * t->b_panel;
@@ -369,11 +391,12 @@ static void gemm_block(const struct kern_gemm *g, const struct gemm_tile *t, int
         for (int left = k; left > 0; left -= u.k) {
             u.k = left < KERN_K_BLOCK ? left : KERN_K_BLOCK;
             u.b = u.ahead = b;
+            for (int i = 0; widens && i < panels; i++) form->widen(widened[i], b + i * t->b_panel, u.k);
             if (widens) {
-                form->widen(widened, b, u.k);
                 u.b = (const char *)widened;
+                u.b_panel = sizeof *widened;
             }
-            gemm_column(u, widens ? &gemm_forms[KERN_F32] : form, m, panels);
+            gemm_column(u, alone ? form : NULL, m, panels);
             u.a += t->tiles ? m * u.k : u.k;
             b += kern_lines_bytes(g->form, u.k);
             u.add = true;
@@ -411,6 +434,7 @@ static void body_gemm(const struct kern_gemm *g)
                                   .a_col = g->a_col,
                                   .b = (const char *)g->panels + kern_lines_bytes(g->form, k0),
                                   .b_panel = (ptrdiff_t)kern_lines_bytes(g->form, g->k),
+                                  .ahead_panel = (ptrdiff_t)kern_lines_bytes(g->form, g->k),
                                   .c = g->c + m0 * g->c_row,
                                   .c_row = g->c_row,
                                   .ahead_step = kern_forms[g->form].bytes / kern_forms[g->form].lines,

@@ -15,6 +15,7 @@ enum {
     LANES = 8,
     LINES = 8, /* of a product in code one after another: a core shared by two threads decodes half as fast */
     GEMM_ROWS = 6, /* x 2 vectors of a panel, beside 2 vectors of B and one of A */
+    GEMM_SIDE = 1, /* panels that several tiles meet at once */
     GEMM_TILE_VECS = 12,
     GEMM_WIDE_NARROW = 2,  /* panels at once, at most, in forms that are widened */
     GEMM_ROWS_NIBBLES = 4, /* more are multiplied with widened lines */

@@ -9,8 +9,9 @@
 
 enum {
     LANES = 16,
-    LINES = 1,
-    GEMM_ROWS = 12, /* x 1 vector of a panel, whose block stays in the first-level cache */
+    LINES = 2,
+    GEMM_ROWS = 12,
+    GEMM_SIDE = 2, /* each number of A is loaded for two multiply-adds: a core may load no faster */
     GEMM_TILE_VECS = 24,
     GEMM_WIDE_NARROW = 4,
     GEMM_ROWS_NIBBLES = 12,

@@ -14,6 +14,7 @@ enum {
     LANES = 4,
     LINES = 1,
     GEMM_ROWS = 6, /* x 4 vectors of a panel, beside 4 vectors of B and one of A */
+    GEMM_SIDE = 1,
     GEMM_TILE_VECS = 24,
     GEMM_WIDE_NARROW = 2,
     GEMM_ROWS_NIBBLES = 6,
