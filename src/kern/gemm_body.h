@@ -17,8 +17,8 @@ enum {
     GEMM_WIDE = 4,               /* panels at once, at most, of float32 */
     GEMM_A_FLOATS = 1 << 17,     /* a block of A where it lies: half a second-level cache */
     GEMM_A_K = 8 * KERN_K_BLOCK, /* and its length */
-    GEMM_COPY_K = 2 * KERN_K_BLOCK,
-    GEMM_COPY_ROWS = 96,
+    GEMM_COPY_K = KERN_K_BLOCK,
+    GEMM_COPY_ROWS = 192,
     GEMM_COPY_PAD = 16,    /* keeps copied rows apart in the cache */
     GEMM_BAD_STRIDE = 512, /* floats: rows at multiples of it meet in the same lines */
     GEMM_CACHE_LINE = 64,
@@ -410,9 +410,7 @@ static void gemm_copy(struct gemm_tile *t, int m, int k)
     float *to = kern_scratch();
     t->tiles = t->a_col != 1;
     if (t->tiles) {
-        struct gemm_tile part = *t;
-        for (int i = 0; i < k; i += KERN_K_BLOCK, part.a += KERN_K_BLOCK * t->a_col)
-            gemm_copy_tiles(to + i * m, &part, m, k - i < KERN_K_BLOCK ? k - i : KERN_K_BLOCK);
+        gemm_copy_tiles(to, t, m, k);
     } else {
         for (int i = 0; i < m; i++)
             memcpy(to + i * (GEMM_COPY_K + GEMM_COPY_PAD), t->a + i * t->a_row, (size_t)k * sizeof(float));

@@ -39,7 +39,7 @@ bool kern_avx512_usable(void);
 bool kern_neon_usable(void);
 
 /* Working memory of the calling thread for the length of one slot, 64-byte aligned. */
-enum { KERN_SCRATCH = 51200 };
+enum { KERN_SCRATCH = 52224 };
 float *kern_scratch(void);
 
 static inline float bits_to_float(uint32_t u)

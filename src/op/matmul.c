@@ -14,7 +14,7 @@ enum {
     TILE_FLOATS = 1 << 17, /* 512 KiB of A in a tile */
     TILE_ROWS_MIN = 48,
     TILE_ROWS_MAX = 240,
-    TILE_ROWS_TRANSPOSED = 96,
+    TILE_ROWS_TRANSPOSED = 192,
     TILE_COLS = 512,
     TILE_COLS_TRANSPOSED = 1536, /* a tile copies its A */
     TILE_ROW_UNIT = 12, /* the kernels' register tiles have 12 or 6 rows */
