@@ -6,6 +6,8 @@
  */
 #include "steps.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -27,59 +29,35 @@ static const struct work {
 
 enum { X, DY, Y, DX, W, DW, BUFFERS }; /* what a weight's products read and write: `of` below */
 
-static void forward(int rows, const struct shape *s, float *const *of, float *panels)
-{
-    matmul_pack_rows(panels, of[W], s->in, s->out, s->in);
-    matmul_run(&(struct kern_gemm){.m = rows,
-                                   .n = s->out,
-                                   .k = s->in,
-                                   .a = of[X],
-                                   .a_row = s->in,
-                                   .a_col = 1,
-                                   .panels = panels,
-                                   .c = of[Y],
-                                   .c_row = s->out},
-               NULL, NULL);
-}
+enum { ROWS, IN, OUT, SIZES };
 
-static void gradient_of_inputs(int rows, const struct shape *s, float *const *of, float *panels)
-{
-    matmul_pack_cols(panels, of[W], s->in, s->in, s->out);
-    matmul_run(&(struct kern_gemm){.m = rows,
-                                   .n = s->in,
-                                   .k = s->out,
-                                   .a = of[DY],
-                                   .a_row = s->out,
-                                   .a_col = 1,
-                                   .panels = panels,
-                                   .c = of[DX],
-                                   .c_row = s->in},
-               NULL, NULL);
-}
-
-static void gradient_of_weights(int rows, const struct shape *s, float *const *of, float *panels)
-{
-    matmul_pack_cols(panels, of[X], s->in, s->in, rows);
-    matmul_run(&(struct kern_gemm){.m = s->out,
-                                   .n = s->in,
-                                   .k = rows,
-                                   .a = of[DY],
-                                   .a_row = 1,
-                                   .a_col = s->out,
-                                   .panels = panels,
-                                   .c = of[DW],
-                                   .c_row = s->in,
-                                   .accumulate = true},
-               NULL, NULL);
-}
-
+/* C [m, n] = A [m, k] B [k, n]: B is packed from `second`, whose rows are IN long; A is `first` or its
+ * transpose. */
 static const struct product {
     const char *name;
-    void (*run)(int rows, const struct shape *s, float *const *of, float *panels);
-} products[] = {{"forward", forward},
-                {"gradient of inputs", gradient_of_inputs},
-                {"gradient of weights", gradient_of_weights}};
+    int c, first, second; /* buffers */
+    int m, n, k;          /* sizes */
+    void (*pack)(float *panels, const float *b, ptrdiff_t ld, int n, int k);
+    bool transposed, accumulate;
+} products[] = {{"forward", Y, X, W, ROWS, OUT, IN, matmul_pack_rows, false, false},
+                {"gradient of inputs", DX, DY, W, ROWS, IN, OUT, matmul_pack_cols, false, false},
+                {"gradient of weights", DW, DY, X, OUT, IN, ROWS, matmul_pack_cols, true, true}};
 enum { N_PRODUCTS = sizeof products / sizeof *products };
+
+static void run_product(const struct product *p, int rows, const struct shape *s, float *const *of,
+                        float *panels)
+{
+    const int size[SIZES] = {rows, s->in, s->out};
+    struct kern_gemm g = {.m = size[p->m], .n = size[p->n], .k = size[p->k], .accumulate = p->accumulate};
+    g.a = of[p->first];
+    g.a_row = p->transposed ? 1 : g.k;
+    g.a_col = p->transposed ? g.m : 1;
+    g.panels = panels;
+    g.c = of[p->c];
+    g.c_row = g.n;
+    p->pack(panels, of[p->second], s->in, g.n, g.k);
+    matmul_run(&g, NULL, NULL);
+}
 
 static float *filled(size_t n)
 {
@@ -113,7 +91,8 @@ static int products_run(int i, int repeats, struct err *e)
         for (int r = 0; r <= 3 * repeats; r++) {
             double start = steps_clock();
             for (int k = 0; k < LAYERS * N_SHAPES; k++)
-                products[p].run(rows, &shapes[k % N_SHAPES], buffer[k / N_SHAPES][k % N_SHAPES], panels);
+                run_product(&products[p], rows, &shapes[k % N_SHAPES], buffer[k / N_SHAPES][k % N_SHAPES],
+                            panels);
             double took = steps_clock() - start;
             if (r == 1 || (r > 1 && took < best)) best = took; /* the first warms the memory */
         }
