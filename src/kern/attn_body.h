@@ -132,8 +132,11 @@ struct mix_run {
     size_t count;       /* of a vector's numbers; a constant */
 };
 
-/* The next keys, so many of them, which all queries have. */
-INLINE void mix_step(struct mix_run *r, const struct mix *t, const int rows, const int vecs, const int lines)
+enum { ALL_HAVE = -1 };
+
+/* The next keys, so many of them, which all queries have; or this one key, which some have. */
+INLINE void mix_step(struct mix_run *r, const struct mix *t, const int rows, const int vecs, const int lines,
+                     const int key)
 {
     UNROLL for (int line = 0; line < lines; line++, r->x += t->hd)
     {
@@ -141,26 +144,12 @@ INLINE void mix_step(struct mix_run *r, const struct mix *t, const int rows, con
         UNROLL for (int v = 0; v < vecs; v++) xv[v] = get(r->x + v * LANES, r->count);
         UNROLL for (int i = 0; i < rows; i++)
         {
+            if (key != ALL_HAVE && key >= t->valid[i]) continue;
             vf pv = vf_set(r->p[i * KERN_KEYS + line]);
             UNROLL for (int v = 0; v < vecs; v++) vf_fma_to(r->acc[i * vecs + v], pv, xv[v]);
         }
     }
     r->p += lines;
-}
-
-/* A key that some of them have. */
-INLINE void mix_some(struct mix_run *r, const struct mix *t, const int rows, const int vecs, int key)
-{
-    vf xv[MIX_VECS];
-    UNROLL for (int v = 0; v < vecs; v++) xv[v] = get(r->x + v * LANES, r->count);
-    UNROLL for (int i = 0; i < rows; i++)
-    {
-        if (key >= t->valid[i]) continue;
-        vf pv = vf_set(r->p[i * KERN_KEYS]);
-        UNROLL for (int v = 0; v < vecs; v++) vf_fma_to(r->acc[i * vecs + v], pv, xv[v]);
-    }
-    r->p++;
-    r->x += t->hd;
 }
 
 INLINE void mix_tile(const struct mix *t, int d, const int rows, const int vecs, const bool whole)
@@ -173,9 +162,9 @@ INLINE void mix_tile(const struct mix *t, int d, const int rows, const int vecs,
         UNROLL for (int i = 0; i < rows * vecs; i++) r.acc[i] = vf_mul(r.acc[i], vf_set(t->c[i / vecs]));
     }
     int j = 0;
-    ROLL for (; j + LINES <= t->all; j += LINES) mix_step(&r, t, rows, vecs, LINES);
-    ROLL for (; j < t->all; j++) mix_step(&r, t, rows, vecs, 1);
-    for (; j < t->most; j++) mix_some(&r, t, rows, vecs, j);
+    ROLL for (; j + LINES <= t->all; j += LINES) mix_step(&r, t, rows, vecs, LINES, ALL_HAVE);
+    ROLL for (; j < t->all; j++) mix_step(&r, t, rows, vecs, 1, ALL_HAVE);
+    for (; j < t->most; j++) mix_step(&r, t, rows, vecs, 1, j);
     UNROLL for (int i = 0; i < rows * vecs; i++)
         put(y + i / vecs * t->y_row + i % vecs * LANES, r.acc[i], r.count);
 }
