@@ -36,7 +36,7 @@ void check_failed(const char *file, int line, const char *cond, const char *fmt,
 }
 
 /* Bytes of this process that are in memory now; 0 where /proc does not say. */
-static size_t resident_bytes(void)
+size_t machine_resident(void)
 {
     char text[128];
     char *second;
@@ -61,7 +61,7 @@ void memory_is_out(size_t bytes_wanted)
                      "\nopenr1: out of memory: %zu bytes more were wanted; this process holds %zu MB, the "
                      "machine has %zu MB.\nWhat helps: close other programs, a higher limit (ulimit -v, "
                      "control group), smaller batches or shorter sequences. What was saved is whole.\n",
-                     bytes_wanted, resident_bytes() >> 20, machine_memory() >> 20);
+                     bytes_wanted, machine_resident() >> 20, machine_memory() >> 20);
     ssize_t done = write(STDERR_FILENO, text, n > 0 ? (size_t)n : 0);
     (void)done;
     abort();

@@ -17,7 +17,8 @@
 _Noreturn void check_failed(const char *file, int line, const char *cond, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-size_t machine_memory(void); /* bytes of this machine */
+size_t machine_memory(void);   /* bytes of this machine */
+size_t machine_resident(void); /* of it, what this process holds now; 0: the system does not say */
 
 /* Memory is out: say what was wanted and what this process holds, then abort. */
 _Noreturn void memory_is_out(size_t bytes_wanted);

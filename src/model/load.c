@@ -188,6 +188,7 @@ static int fill_rows(struct weight *w, struct tensor_file *f, const struct weigh
     stored_init(&from, f, &rows);
     struct fill fill = {&from.face, w, alloc_zero((size_t)chunks, sizeof(int))};
     pool_for(chunks, fill_chunk, &fill);
+    if (!f->borrowed) stored_forget(&from); /* a file of float32 beside its numbers would be all of it twice */
     for (int c = chunks - 1; c >= 0; c--)
         if (fill.bad[c] >= 0) bad = fill.bad[c];
     free(fill.bad);
@@ -281,6 +282,7 @@ int model_fill(struct model *m, struct tensor_file *f, int flags, struct err *e)
             result = pack_weight(m, i, f, &places[i], e);
         else if (holds)
             result = hold_weight(m, i, flags, e);
+    tensor_file_forget(f);
     free(places);
     return result;
 }

@@ -342,13 +342,6 @@ static void hash_floats(const void *ctx, size_t at, size_t n, void *out)
     free(row);
 }
 
-/* A sweep over all weights must not leave all of their file in memory. */
-static void forget_stored(const struct model *m)
-{
-    for (int i = 0; i < m->n_weights && m->file; i++)
-        if (m->weights[i].stored == &m->stored[i].face) stored_forget(&m->stored[i]);
-}
-
 static void hash_weights(const struct weight *list, int count, char hex[65])
 {
     struct hash *h = hash_new();
@@ -371,12 +364,12 @@ void model_hash(const struct model *m, char hex[65])
     CHECK(m->data, "%s has no weights", m->path);
     if (!l) {
         hash_weights(m->weights, m->n_weights, hex);
-        forget_stored(m);
+        tensor_file_forget(m->file);
         return;
     }
     if (!l->base_hash[0]) {
         hash_weights(m->weights, m->n_weights, l->base_hash);
-        forget_stored(m);
+        tensor_file_forget(m->file);
     }
     char own[HASH_HEX];
     hash_weights(l->weights, l->n, own);

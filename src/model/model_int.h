@@ -484,6 +484,9 @@ struct tensor_file {
     int users;               /* models whose weights lie here, besides the one that opened it */
 };
 
+/* After a sweep over many tensors: the pages of the files leave this process's memory until they are read
+ * again. Nothing happens to bytes in memory, or without a file. */
+void tensor_file_forget(const struct tensor_file *f);
 /* From bytes in memory, which must outlive the reader: safetensors or GGUF by their first bytes. */
 struct tensor_file *tensor_file_from_bytes(const uint8_t *p, size_t n, const char *what, struct err *e);
 /* Append a tensor (the name is copied). shape, dtype and file are set; bytes is worked out and checked. The

@@ -68,6 +68,18 @@ static void count_tokens(struct grpo *g)
     g->t->num_tokens += g->now.extra_tokens;
 }
 
+/* There was no look before the first step, or none that this run knows of. */
+static void expect_from_window(struct grpo *g)
+{
+    struct str text;
+    grpo_expect(g, &g->now);
+    str_init(&text, 1 << 10);
+    preflight_memory((double)g->t->expected, (double)g->expected_trained,
+                     (double)plan_resident(&g->t->plan), &text);
+    log_info("%s", text.p);
+    str_release(&text);
+}
+
 static int grpo_step(void *self, struct trainer *t, struct step_out *out, struct err *e)
 {
     struct grpo *g = self;
@@ -76,7 +88,9 @@ static int grpo_step(void *self, struct trainer *t, struct step_out *out, struct
     int first_group = (int)(at % l->slices) * l->step_groups;
     bool fresh = at == 0;
     if (g->now.window != window && grpo_window(g, window, e)) return -1;
+    if (!t->expected) expect_from_window(g);
     if (grpo_pass(g, first_group, fresh, e)) return -1;
+    grpo_expect_trained(g);
     hash_step(g, first_group, out->hashes);
     put_metrics(g, &g->sums, fresh, out);
     if (fresh) {
@@ -146,6 +160,7 @@ static int grpo_load(void *self, const char *dir, struct err *e)
 {
     struct grpo *g = self;
     rollouts_clear(&g->now);
+    preflight_recall(g);
     if (state_load(g, dir, e) || reference_load(&g->reference, g->ref, dir, g->t->step, e)) return -1;
     if (g->t->step % g->layout.window_steps == 0) return 0;
     char *path = path_join(dir, "rollouts.jsonl");

@@ -223,6 +223,7 @@ struct grpo {
     int *active, n_active; /* groups of the microbatch at hand [micro_groups] */
     struct grpo_sums sums;
     struct grpo_watch watch;
+    size_t expected_trained; /* t->expected once a group has been trained */
 };
 
 /* grpo_pass.c: the forward and backward passes of one optimiser step. */
@@ -247,11 +248,13 @@ int grpo_set_up(struct grpo *g, struct err *e);
 void grpo_release(struct grpo *g);
 
 /* grpo_plan.c: memory, every completion at its full length (learner.plan); and, lengths and rewards being as
- * in `seen`, into t->expected. t->total_steps is known. */
+ * in `seen`, into t->expected, and into g->expected_trained should a group be trained where none was in
+ * `seen`. t->total_steps is known. */
 extern const char plan_sampling[]; /* a row */
 struct engine_limits grpo_engine_limits(const struct grpo *g);
 void grpo_plan(void *self, struct trainer *t);
 void grpo_expect(struct grpo *g, const struct rollouts *seen);
+void grpo_expect_trained(struct grpo *g); /* after a step's passes: has one been? */
 
 /* grpo_show.c */
 void grpo_warn(struct grpo *g);       /* after a window was made */

@@ -8,7 +8,8 @@
  * the windows of the run are drawn: each group takes a prompt of the dataset at random, one of the groups
  * seen, and from that one's completions its own (a bootstrap in two stages). Over what was drawn the same
  * functions are asked as before: a forward and backward pass over the largest microbatch, the scheduler of
- * the engine over some windows.
+ * the engine over some windows. Where no group seen had variance in its rewards, no pass is made of any: then
+ * it is expected without one, until a group is trained after all.
  */
 #include "train/grpo_int.h"
 
@@ -120,15 +121,14 @@ static const struct completion *draw_completion(const struct drawing *d, const s
     return &d->seen->out[x->slot].c[rng_below(&at, (uint32_t)d->seen->group)];
 }
 
-static void find_trained(struct drawing *d)
+static bool find_trained(struct drawing *d)
 {
     bool any = false;
     for (int i = 0; i < d->seen->groups; i++) {
         d->trains[i] = !grpo_is_idle(d->g, d->seen, i);
         any = any || d->trains[i];
     }
-    /* Nothing is known then of what will: any may. */
-    for (int i = 0; i < d->seen->groups && !any; i++) d->trains[i] = true;
+    return any;
 }
 
 /* The groups from..to-1 of window w as a microbatch: its rows; with `lay`, laid out too. */
@@ -207,10 +207,9 @@ static void use_more(struct engine_use *use, struct engine_use other)
     if (other.n_blocks > use->n_blocks) use->n_blocks = other.n_blocks;
 }
 
-static void expect_sampling(const struct drawing *d)
+static void expect_sampling(const struct drawing *d, struct plan *p)
 {
     const struct grpo *g = d->g;
-    struct plan *p = &g->t->expected;
     struct engine_use use = engine_used(g->engine);
     size_t sets, most_sets = 0;
     for (long w = 0; w < WINDOWS_REHEARSED; w++) {
@@ -227,15 +226,30 @@ static void expect_sampling(const struct drawing *d)
     plan_change(p, plan_sets, most_sets);
 }
 
+/* Resident, with a pass over the largest microbatch that is drawn. */
+static size_t with_pass(struct grpo *g, const struct drawing *d, struct plan *p)
+{
+    lay_expected(g, d);
+    trainer_expect_micro(g->t, &g->micro, p);
+    micro_clear(&g->micro);
+    return plan_resident(p);
+}
+
 void grpo_expect(struct grpo *g, const struct rollouts *seen)
 {
     struct drawing d = {g, seen, alloc_zero((size_t)seen->groups, sizeof *d.trains)};
-    g->t->expected = g->t->plan;
-    g->t->expected.at = "lengths as in the look before the first step";
-    find_trained(&d);
-    expect_sampling(&d);
-    lay_expected(g, &d);
-    trainer_expect_micro(g->t, &g->micro);
-    micro_clear(&g->micro);
+    struct plan p = g->t->plan;
+    bool any = find_trained(&d);
+    expect_sampling(&d, &p);
+    trainer_expect_micro(g->t, NULL, &p);
+    g->t->expected = plan_resident(&p);
+    for (int i = 0; i < seen->groups && !any; i++) d.trains[i] = true; /* who will is not known: any may */
+    g->expected_trained = with_pass(g, &d, &p);
+    if (any) g->t->expected = g->expected_trained;
     free(d.trains);
+}
+
+void grpo_expect_trained(struct grpo *g)
+{
+    if (g->sums.trained && g->t->expected < g->expected_trained) g->t->expected = g->expected_trained;
 }

@@ -39,6 +39,16 @@ size_t plan_total(const struct plan *p)
     return total;
 }
 
+size_t plan_files(const struct plan *p)
+{
+    return p->mapped + p->disk;
+}
+
+size_t plan_resident(const struct plan *p)
+{
+    return plan_total(p) + plan_files(p);
+}
+
 static void add_row(struct str *out, const char *what, size_t bytes)
 {
     const char *unit = "MB";
@@ -59,6 +69,7 @@ void plan_text(const struct plan *p, size_t limit, struct str *out)
     add_row(out, "may be used", limit);
     if (p->mapped) add_row(out, "weights read from their file", p->mapped);
     if (p->disk) add_row(out, "optimiser state, on disk", p->disk);
+    if (plan_files(p)) add_row(out, "total, resident with these files", plan_resident(p));
 }
 
 void plan_others_text(const struct plan *p, size_t most, struct str *out)
@@ -82,9 +93,10 @@ json_t *plan_json(const struct plan *p, size_t limit)
         json_array_append_new(others, json_pack("{s:s, s:I, s:I}", "settings", p->others[i].settings, "total",
                                                 (json_int_t)p->others[i].bytes, "disk",
                                                 (json_int_t)p->others[i].disk));
-    return json_pack("{s:o, s:I, s:I, s:I, s:I, s:b, s:o}", "memory", memory, "total",
+    return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "memory", memory, "total",
                      (json_int_t)plan_total(p), "limit", (json_int_t)limit, "mapped", (json_int_t)p->mapped,
-                     "disk", (json_int_t)p->disk, "fits", plan_total(p) <= limit, "others", others);
+                     "disk", (json_int_t)p->disk, "resident", (json_int_t)plan_resident(p), "fits",
+                     plan_total(p) <= limit, "others", others);
 }
 
 size_t plan_micro(const struct micro *b, struct model *m, bool checkpoint, bool learn)

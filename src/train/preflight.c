@@ -200,8 +200,9 @@ static void predict(const struct grpo *g, double row_s, struct preflight_result 
     out->step_s = (sampling + scoring + training) / (double)l->window_steps;
     out->end_s = out->step_s * (double)out->steps;
     out->generation = sampling / (sampling + scoring + training);
-    out->planned_bytes = (double)plan_total(&g->t->plan);
-    out->expected_bytes = (double)plan_total(&g->t->expected);
+    out->planned_bytes = (double)plan_resident(&g->t->plan);
+    out->expected_bytes = (double)g->t->expected;
+    out->trained_bytes = (double)g->expected_trained;
     out->peak_bytes = getrusage(RUSAGE_SELF, &used) == 0 ? (double)used.ru_maxrss * 1024 : NAN;
     out->max_tokens = g->sampling.max_new_tokens;
     out->mask_cut = g->mask_truncated;
@@ -260,6 +261,24 @@ static int keep(const struct trainer *t, const json_t *record, struct err *e)
     int failed = json_write_file(record, path, e);
     free(path);
     return failed;
+}
+
+/* Of another configuration it would be another figure. */
+void preflight_recall(struct grpo *g)
+{
+    struct err ignored = {0};
+    double expected = 0, trained = 0;
+    if (g->t->before.status == RUN_OTHER) return;
+    char *path = path_join(g->t->dir, "preflight.json");
+    json_t *o = file_exists(path) ? json_read_file(path, &ignored) : NULL;
+    if (json_get_real_or(o, "expected_bytes", 0, &expected, &ignored) == 0 &&
+        json_get_real_or(o, "expected_trained_bytes", 0, &trained, &ignored) == 0 && expected > 0 &&
+        trained >= expected && trained < 0x1p62) {
+        g->t->expected = (size_t)expected;
+        g->expected_trained = (size_t)trained;
+    }
+    json_decref(o);
+    free(path);
 }
 
 int preflight_run(void *self, struct trainer *t, struct str *out, struct err *e)

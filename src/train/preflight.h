@@ -26,9 +26,10 @@ struct preflight_result {
         gain_error;       /* pass@1 with the thought forced minus forbidden, over prompts; NaN: not known */
     double step_s, end_s; /* predicted: an optimiser step with its share of sampling; the whole run */
     double generation;    /* share of that which is sampling */
-    double planned_bytes;  /* every completion at its full length */
-    double expected_bytes; /* lengths and rewards as they are here */
-    double peak_bytes;     /* so far */
+    double planned_bytes;    /* every completion at its full length */
+    double expected_bytes;   /* lengths and rewards as they are here */
+    double trained_bytes;    /* the same once a group is trained; above it where none here would be */
+    double peak_bytes;       /* so far */
     long steps;
     int max_tokens; /* max_completion_length */
     bool mask_cut;  /* mask_truncated_completions */
@@ -39,10 +40,14 @@ struct preflight_result {
 void preflight_read(struct grpo *g);
 /* learner.begin */
 int preflight_run(void *self, struct trainer *t, struct str *out, struct err *e);
+/* Of a run that goes on: the memory that the look in its folder, if there is one, expected. */
+void preflight_recall(struct grpo *g);
 
 /* preflight_show.c. The sentence: whether reinforcement learning can teach here, and what to change if not.
  * Returns true when it can. */
 bool preflight_verdict(const struct preflight_result *p, struct str *out);
+/* Of bytes: as things stand, once a group is trained, and at most. */
+void preflight_memory(double expected, double trained, double most, struct str *out);
 void preflight_table(const struct preflight_result *p, struct str *out);
 json_t *preflight_json(const struct preflight_result *p);
 

@@ -137,6 +137,14 @@ static void add_looks(const struct preflight_result *p, struct str *out)
     for (int i = 0; i < 6; i++) add_line(p, &lines[i], out);
 }
 
+void preflight_memory(double expected, double trained, double most, struct str *out)
+{
+    str_addf(out, "  memory: %.3g GB expected, as long as lengths stay", expected / 1e9);
+    if (trained > expected)
+        str_addf(out, " and, as here, no group has variance (%.3g GB once one has)", trained / 1e9);
+    str_addf(out, "; %.3g GB at most", most / 1e9);
+}
+
 void preflight_table(const struct preflight_result *p, struct str *out)
 {
     const struct look *plain = &p->looks[LOOK_PLAIN];
@@ -153,9 +161,8 @@ void preflight_table(const struct preflight_result *p, struct str *out)
     str_addf(out,
              "  %ld steps of about %s (%.0f %% of it sampling): %s to the end, as long as lengths stay\n",
              p->steps, step, 100 * p->generation, end);
-    str_addf(out,
-             "  memory: %.3g GB expected, as long as lengths stay; %.3g GB at most; %.3g GB used so far\n",
-             p->expected_bytes / 1e9, p->planned_bytes / 1e9, p->peak_bytes / 1e9);
+    preflight_memory(p->expected_bytes, p->trained_bytes, p->planned_bytes, out);
+    str_addf(out, "; %.3g GB used so far\n", p->peak_bytes / 1e9);
 }
 
 /* ---- the record -------------------------------------------------------------------------------- */
@@ -197,6 +204,7 @@ json_t *preflight_json(const struct preflight_result *p)
     json_object_set_new(o, "generation_share", number_json(p->generation));
     json_object_set_new(o, "planned_bytes", number_json(p->planned_bytes));
     json_object_set_new(o, "expected_bytes", number_json(p->expected_bytes));
+    json_object_set_new(o, "expected_trained_bytes", number_json(p->trained_bytes));
     json_object_set_new(o, "peak_bytes", number_json(p->peak_bytes));
     json_object_set_new(o, "can_teach", json_boolean(can));
     json_object_set_new(o, "verdict", json_string(verdict.p));

@@ -174,6 +174,10 @@ void plan_add(struct plan *p, const char *what, size_t bytes);
 void plan_change(struct plan *p, const char *what, size_t bytes); /* of the row with this very name */
 size_t plan_row(const struct plan *p, const char *what);
 size_t plan_total(const struct plan *p);
+/* Of pages of files: they are in memory where there is room, and count as this process's, but a run that has
+ * only the total needs no more. */
+size_t plan_files(const struct plan *p);
+size_t plan_resident(const struct plan *p); /* the total and they: what is measured where there is room */
 void plan_text(const struct plan *p, size_t limit, struct str *out);
 /* A line for each of the others that need less than this; nothing if there is none. */
 void plan_others_text(const struct plan *p, size_t most, struct str *out);
@@ -275,7 +279,7 @@ struct trainer {
     struct schedule schedule;
     struct runlog *log;
     struct plan plan;
-    struct plan expected; /* what of it will be touched; n 0: nobody knows */
+    size_t expected; /* what of it will be resident, as lengths and rewards are; 0: nobody knows */
     const char *dir; /* output_dir */
     int lock;        /* descriptor of dir/.lock; 0: none */
     uint64_t seed, data_seed;
@@ -291,6 +295,7 @@ struct trainer {
     long log_every, save_every, hash_every;
     int save_limit;    /* 0: all */
     size_t step_bytes; /* of the largest microbatch, planned */
+    size_t beside;     /* what the process holds beside what is counted, when the plan was made first */
     char config_hash[HASH_HEX];
     char last_hash[HASH_HEX];    /* of the weights, when known */
     char start_hash[HASH_HEX];   /* of the weights before the first step */
@@ -321,9 +326,9 @@ void trainer_plan(struct trainer *t);
 void trainer_plan_others(struct trainer *t);
 /* Decide on gradient checkpointing for the largest microbatch and put its memory into the plan. */
 void trainer_plan_micro(struct trainer *t, const struct micro *largest);
-/* Put this microbatch, the largest that is expected, into t->expected in the place of the largest there can
- * be; or what steps have taken so far, if that is more. */
-void trainer_expect_micro(struct trainer *t, const struct micro *largest);
+/* Put this microbatch, the largest that is expected (NULL: none), into p, a copy of the plan, in the place of
+ * the largest there can be; or what steps have taken so far, if that is more. */
+void trainer_expect_micro(const struct trainer *t, const struct micro *largest, struct plan *p);
 /* An evaluation takes this much step memory at most; after trainer_plan_micro. */
 void trainer_plan_evaluation(struct trainer *t, size_t bytes);
 /* Steps from a number of steps, or a share of all when below 1. */

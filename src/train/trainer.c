@@ -506,14 +506,15 @@ static void add_summary(const struct trainer *t, const struct run_state *s, stru
 static void say_memory(const struct trainer *t)
 {
     const struct plan *p = &t->plan;
-    char mapped[64] = "", expected[64] = "";
-    if (p->mapped)
-        snprintf(mapped, sizeof mapped, " and %.3g GB mapped from a file", (double)p->mapped / 1e9);
-    if (t->expected.n)
-        snprintf(expected, sizeof expected, "%.3g GB at the lengths sampled, at most ",
-                 (double)plan_total(&t->expected) / 1e9);
-    log_info("memory: a peak of %.3g GB, the program itself among them; planned %s%.3g GB%s",
-             (double)memory_peak() / 1e9, expected, (double)plan_total(p) / 1e9, mapped);
+    char files[80] = "", expected[64] = "";
+    if (plan_files(p))
+        snprintf(files, sizeof files, ", %.3g GB of it pages of files, which the system may drop",
+                 (double)plan_files(p) / 1e9);
+    if (t->expected)
+        snprintf(expected, sizeof expected, "%.3g GB expected at the lengths sampled, ",
+                 (double)t->expected / 1e9);
+    log_info("memory: a peak of %.3g GB; %s%.3g GB planned%s%s", (double)memory_peak() / 1e9, expected,
+             (double)plan_resident(p) / 1e9, t->expected ? " at most" : "", files);
 }
 
 static int finish(struct trainer *t, const struct rows *data, struct str *out, struct err *e)

@@ -10,6 +10,18 @@
 
 #include "base/check.h"
 
+/* What no other row counts and is there already: the program, its tokenizer, the rows of the dataset, what the
+ * allocator keeps. Of the plan's own rows, weights and gradients are there; where nothing will be run, only
+ * those of adapters. */
+static size_t held_beside(const struct trainer *t)
+{
+    size_t grads = model_grad_bytes(t->model), all = machine_resident();
+    size_t own = !t->dry                      ? model_bytes(t->model, t->settings.model) + grads
+                 : model_is_adapted(t->model) ? 2 * grads
+                                              : 0;
+    return all > own ? all - own : 0;
+}
+
 void trainer_plan(struct trainer *t)
 {
     struct plan *p = &t->plan;
@@ -19,6 +31,8 @@ void trainer_plan(struct trainer *t)
     plan_add(p, "gradients", model_grad_bytes(t->model));
     plan_add(p, "optimiser state", state.memory);
     t->learner->plan(t->self, t);
+    if (!t->beside) t->beside = held_beside(t); /* once: with other settings it is the same */
+    plan_add(p, "program, tokenizer, data", t->beside);
 }
 
 static const char *activations_row(const struct trainer *t)
@@ -39,10 +53,10 @@ void trainer_plan_micro(struct trainer *t, const struct micro *largest)
     plan_add(p, activations_row(t), t->step_bytes);
 }
 
-void trainer_expect_micro(struct trainer *t, const struct micro *largest)
+void trainer_expect_micro(const struct trainer *t, const struct micro *largest, struct plan *p)
 {
-    size_t bytes = plan_micro(largest, t->model, t->checkpointing, true);
-    plan_change(&t->expected, activations_row(t), bytes > t->arena.peak ? bytes : t->arena.peak);
+    size_t bytes = largest ? plan_micro(largest, t->model, t->checkpointing, true) : 0;
+    plan_change(p, activations_row(t), bytes > t->arena.peak ? bytes : t->arena.peak);
 }
 
 void trainer_plan_evaluation(struct trainer *t, size_t bytes)
