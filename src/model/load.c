@@ -188,7 +188,8 @@ static int fill_rows(struct weight *w, struct tensor_file *f, const struct weigh
     stored_init(&from, f, &rows);
     struct fill fill = {&from.face, w, alloc_zero((size_t)chunks, sizeof(int))};
     pool_for(chunks, fill_chunk, &fill);
-    if (!f->borrowed) stored_forget(&from); /* a file of float32 beside its numbers would be all of it twice */
+    /* Or all of the file would be in memory beside its numbers: more than a short run takes after it. */
+    if (!f->borrowed) stored_forget(&from);
     for (int c = chunks - 1; c >= 0; c--)
         if (fill.bad[c] >= 0) bad = fill.bad[c];
     free(fill.bad);

@@ -163,8 +163,7 @@ void tensor_file_close(struct tensor_file *f)
 
 void tensor_file_forget(const struct tensor_file *f)
 {
-    for (int i = 0; f && !f->borrowed && i < f->n_maps; i++)
-        file_map_forget(&f->maps[i], 0, f->maps[i].n);
+    for (int i = 0; f && !f->borrowed && i < f->n_maps; i++) file_map_forget(&f->maps[i], 0, f->maps[i].n);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------- */

@@ -74,8 +74,8 @@ static void expect_from_window(struct grpo *g)
     struct str text;
     grpo_expect(g, &g->now);
     str_init(&text, 1 << 10);
-    preflight_memory((double)g->t->expected, (double)g->expected_trained,
-                     (double)plan_resident(&g->t->plan), &text);
+    preflight_memory((double)g->t->expected, (double)g->expected_trained, (double)plan_resident(&g->t->plan),
+                     &text);
     log_info("%s", text.p);
     str_release(&text);
 }

@@ -23,16 +23,16 @@ struct look { /* at one mode; n 0: there was none */
 struct preflight_result {
     struct look looks[LOOK_MODES];
     double gain,
-        gain_error;       /* pass@1 with the thought forced minus forbidden, over prompts; NaN: not known */
-    double step_s, end_s; /* predicted: an optimiser step with its share of sampling; the whole run */
-    double generation;    /* share of that which is sampling */
-    double planned_bytes;    /* every completion at its full length */
-    double expected_bytes;   /* lengths and rewards as they are here */
-    double trained_bytes;    /* the same once a group is trained; above it where none here would be */
-    double peak_bytes;       /* so far */
+        gain_error;        /* pass@1 with the thought forced minus forbidden, over prompts; NaN: not known */
+    double step_s, end_s;  /* predicted: an optimiser step with its share of sampling; the whole run */
+    double generation;     /* share of that which is sampling */
+    double planned_bytes;  /* every completion at its full length */
+    double expected_bytes; /* lengths and rewards as they are here */
+    double trained_bytes;  /* the same once a group is trained; above it where none here would be */
+    double peak_bytes;     /* so far */
     long steps;
-    int max_tokens; /* max_completion_length */
-    bool mask_cut;  /* mask_truncated_completions */
+    int max_tokens;            /* max_completion_length */
+    bool mask_cut;             /* mask_truncated_completions */
     char why_none[REASON_MAX]; /* what the first reward says of the first completion */
 };
 

@@ -10,9 +10,9 @@
 
 #include "base/check.h"
 
-/* What no other row counts and is there already: the program, its tokenizer, the rows of the dataset, what the
- * allocator keeps. Of the plan's own rows, weights and gradients are there; where nothing will be run, only
- * those of adapters. */
+/* What no other row counts and is there already: the program, its tokenizer, the rows of the dataset, what
+ * the allocator keeps. Of the plan's own rows, weights and gradients are there; where nothing will be run,
+ * only those of adapters. */
 static size_t held_beside(const struct trainer *t)
 {
     size_t grads = model_grad_bytes(t->model), all = machine_resident();
