@@ -85,7 +85,8 @@ void grpo_plan(void *self, struct trainer *t)
 /* ---- as expected ----------------------------------------------------------------------------------- */
 
 enum {
-    GROUPS_DRAWN = 1 << 16, /* at most, in search of the largest microbatch */
+    GROUPS_DRAWN = 1 << 16, /* about at most, in search of the largest microbatch */
+    RUNS_DRAWN = 15,
     WINDOWS_REHEARSED = 4
 };
 
@@ -151,23 +152,48 @@ static long micro_rows(const struct drawing *d, long w, int from, int to, struct
     return rows;
 }
 
-/* The largest microbatch of the windows that are drawn, into g->micro. */
-static void lay_expected(struct grpo *g, const struct drawing *d)
+struct largest { /* microbatch of a run: the groups from..to-1 of a window */
+    long rows, window;
+    int from, to;
+};
+
+/* Of the windows first .. first + n - 1. */
+static struct largest find_largest(const struct drawing *d, long first, long n)
 {
-    const struct grpo_layout *l = &g->layout;
-    long windows = (g->t->total_steps + l->window_steps - 1) / l->window_steps, best = -1, best_window = 0;
-    int best_from = 0, best_to = 0;
-    if (windows > GROUPS_DRAWN / l->groups) windows = GROUPS_DRAWN / l->groups + 1;
-    for (long w = 0; w < windows; w++)
+    const struct grpo_layout *l = &d->g->layout;
+    struct largest best = {.rows = -1};
+    for (long w = first; w < first + n; w++)
         for (int from = 0; from < l->groups;) {
             int end = (from / l->step_groups + 1) * l->step_groups;
             int to = from + l->micro_groups < end ? from + l->micro_groups : end;
             long rows = micro_rows(d, w, from, to, NULL);
-            if (rows > best) best = rows, best_window = w, best_from = from, best_to = to;
+            if (rows > best.rows) best = (struct largest){rows, w, from, to};
             from = to;
         }
+    return best;
+}
+
+static int by_rows(const void *a, const void *b)
+{
+    const struct largest *x = a, *y = b;
+    return (x->rows > y->rows) - (x->rows < y->rows);
+}
+
+/* The largest microbatch of a run, into g->micro: of some runs that are drawn the middle one, since few
+ * windows differ much by chance. */
+static void lay_expected(struct grpo *g, const struct drawing *d)
+{
+    const struct grpo_layout *l = &g->layout;
+    struct largest list[RUNS_DRAWN];
+    long windows = (g->t->total_steps + l->window_steps - 1) / l->window_steps;
+    if (windows > GROUPS_DRAWN / l->groups) windows = GROUPS_DRAWN / l->groups + 1;
+    long runs = GROUPS_DRAWN / (windows * l->groups);
+    runs = runs < 1 ? 1 : runs > RUNS_DRAWN ? RUNS_DRAWN : runs;
+    for (long i = 0; i < runs; i++) list[i] = find_largest(d, i * windows, windows);
+    qsort(list, (size_t)runs, sizeof *list, by_rows);
+    const struct largest *x = &list[runs / 2];
     micro_clear(&g->micro);
-    micro_rows(d, best_window, best_from, best_to, g);
+    micro_rows(d, x->window, x->from, x->to, g);
 }
 
 /* Completions of prompts, n groups of `group`: all that the engine is asked for at a time. */
