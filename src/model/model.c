@@ -342,7 +342,15 @@ static void hash_floats(const void *ctx, size_t at, size_t n, void *out)
     free(row);
 }
 
-static void hash_weights(const struct weight *list, int count, char hex[65])
+/* A sweep over all weights must not have all of their file in memory. */
+static void forget_stored(const struct model *m, const struct weight *w)
+{
+    if (!m->file || m->file->borrowed || !w->stored) return;
+    const struct stored_tensor *s = &m->stored[w - m->weights];
+    if (w->stored == &s->face) stored_forget(s);
+}
+
+static void hash_weights(const struct model *m, const struct weight *list, int count, char hex[65])
 {
     struct hash *h = hash_new();
     for (const struct weight *w = list; w < list + count; w++) {
@@ -352,6 +360,7 @@ static void hash_weights(const struct weight *list, int count, char hex[65])
             hash_array_by(hash_floats, w, n, bytes);
         else
             hash_array(w->data, n, bytes);
+        forget_stored(m, w);
         int length = snprintf(head, sizeof head, "%s %d %d %s\n", w->name, w->rows, w->cols, bytes);
         hash_add(h, head, (size_t)length);
     }
@@ -363,16 +372,12 @@ void model_hash(const struct model *m, char hex[65])
     struct lora *l = m->lora;
     CHECK(m->data, "%s has no weights", m->path);
     if (!l) {
-        hash_weights(m->weights, m->n_weights, hex);
-        tensor_file_forget(m->file);
+        hash_weights(m, m->weights, m->n_weights, hex);
         return;
     }
-    if (!l->base_hash[0]) {
-        hash_weights(m->weights, m->n_weights, l->base_hash);
-        tensor_file_forget(m->file);
-    }
+    if (!l->base_hash[0]) hash_weights(m, m->weights, m->n_weights, l->base_hash);
     char own[HASH_HEX];
-    hash_weights(l->weights, l->n, own);
+    hash_weights(m, l->weights, l->n, own);
     struct hash *h = hash_new();
     hash_add(h, l->base_hash, HASH_HEX - 1);
     hash_add(h, own, HASH_HEX - 1);
