@@ -8,7 +8,7 @@
  * the windows of the run are drawn: each group takes a prompt of the dataset at random, one of the groups
  * seen, and from that one's completions its own (a bootstrap in two stages). Over what was drawn the same
  * functions are asked as before: a forward and backward pass over the largest microbatch, the scheduler of
- * the engine over some windows. Where no group seen had variance in its rewards, no pass is made of any: then
+ * the engine over some windows. Where none that is drawn has variance in its rewards, no pass is made: then
  * it is expected without one, until a group is trained after all.
  */
 #include "train/grpo_int.h"
@@ -122,14 +122,9 @@ static const struct completion *draw_completion(const struct drawing *d, const s
     return &d->seen->out[x->slot].c[rng_below(&at, (uint32_t)d->seen->group)];
 }
 
-static bool find_trained(struct drawing *d)
+static void find_trained(struct drawing *d)
 {
-    bool any = false;
-    for (int i = 0; i < d->seen->groups; i++) {
-        d->trains[i] = !grpo_is_idle(d->g, d->seen, i);
-        any = any || d->trains[i];
-    }
-    return any;
+    for (int i = 0; i < d->seen->groups; i++) d->trains[i] = !grpo_is_idle(d->g, d->seen, i);
 }
 
 /* The groups from..to-1 of window w as a microbatch: its rows; with `lay`, laid out too. */
@@ -180,8 +175,8 @@ static int by_rows(const void *a, const void *b)
 }
 
 /* The largest microbatch of a run, into g->micro: of some runs that are drawn the middle one, since few
- * windows differ much by chance. */
-static void lay_expected(struct grpo *g, const struct drawing *d)
+ * windows differ much by chance. Returns false when no pass is made in that. */
+static bool lay_expected(struct grpo *g, const struct drawing *d)
 {
     const struct grpo_layout *l = &g->layout;
     struct largest list[RUNS_DRAWN];
@@ -194,6 +189,7 @@ static void lay_expected(struct grpo *g, const struct drawing *d)
     const struct largest *x = &list[runs / 2];
     micro_clear(&g->micro);
     micro_rows(d, x->window, x->from, x->to, g);
+    return g->micro.n_rows > 0;
 }
 
 /* Completions of prompts, n groups of `group`: all that the engine is asked for at a time. */
@@ -252,26 +248,21 @@ static void expect_sampling(const struct drawing *d, struct plan *p)
     plan_change(p, plan_sets, most_sets);
 }
 
-/* Resident, with a pass over the largest microbatch that is drawn. */
-static size_t with_pass(struct grpo *g, const struct drawing *d, struct plan *p)
-{
-    lay_expected(g, d);
-    trainer_expect_micro(g->t, &g->micro, p);
-    micro_clear(&g->micro);
-    return plan_resident(p);
-}
-
 void grpo_expect(struct grpo *g, const struct rollouts *seen)
 {
     struct drawing d = {g, seen, alloc_zero((size_t)seen->groups, sizeof *d.trains)};
     struct plan p = g->t->plan;
-    bool any = find_trained(&d);
+    find_trained(&d);
     expect_sampling(&d, &p);
     trainer_expect_micro(g->t, NULL, &p);
     g->t->expected = plan_resident(&p);
-    for (int i = 0; i < seen->groups && !any; i++) d.trains[i] = true; /* who will is not known: any may */
-    g->expected_trained = with_pass(g, &d, &p);
-    if (any) g->t->expected = g->expected_trained;
+    bool trains = lay_expected(g, &d);
+    for (int i = 0; i < seen->groups && !trains; i++) d.trains[i] = true; /* who will is not known: any may */
+    if (!trains) lay_expected(g, &d);
+    trainer_expect_micro(g->t, &g->micro, &p);
+    micro_clear(&g->micro);
+    g->expected_trained = plan_resident(&p);
+    if (trains) g->t->expected = g->expected_trained;
     free(d.trains);
 }
 
