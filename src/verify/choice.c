@@ -35,11 +35,11 @@ bool choice_letters(const char *s, unsigned *set)
 
 /* ---- letters ------------------------------------------------------------------------------------------- */
 
-/* The bytes of the one of `all`, up to NULL, that s begins with; 0. */
+/* The bytes of the one of `all`, up to NULL, that s begins with; 0. n > 0. */
 static size_t prefix_of(const char *s, size_t n, const char *const *all)
 {
     for (; *all; all++)
-        if (n >= strlen(*all) && strncmp(s, *all, strlen(*all)) == 0) return strlen(*all);
+        if (*s == **all && n >= strlen(*all) && strncmp(s, *all, strlen(*all)) == 0) return strlen(*all);
     return 0;
 }
 

@@ -56,6 +56,7 @@ static size_t currency_at(const char *s, size_t n, bool start, const char **sign
                  {"USD", "\\$"},     {"EUR", "\\euro "},  {"GBP", "\\pounds "}, {"JPY", "\\yen "},
                  {"INR", "\\rupee "}, {"Rs.", "\\rupee "}, {"Rs", "\\rupee "}};
     for (size_t i = 0; start && i < sizeof marks / sizeof *marks; i++) {
+        if (*s != *marks[i].mark) continue;
         size_t k = strlen(marks[i].mark), gap = k;
         if (n <= k || strncmp(s, marks[i].mark, k) != 0) continue;
         while (gap < n && s[gap] == ' ') gap++;
@@ -156,6 +157,7 @@ bool is_among(const char *s, size_t n, const char *const *all)
 
 bool ascii_word_at(const char *s, size_t n, const char *word)
 {
+    if (n == 0 || tolower((unsigned char)*s) != tolower((unsigned char)*word)) return false;
     size_t k = strlen(word);
     return n >= k && strncasecmp(s, word, k) == 0 && (n == k || !isalnum((unsigned char)s[k]));
 }

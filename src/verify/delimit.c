@@ -20,12 +20,13 @@ char *reasoning_cut(const char *text, size_t n)
 {
     static const char *const turns[] = {"<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "</s>"};
     char *out = alloc_or_die(n + 1);
-    const char *p = text, *end = text + n;
+    const char *p = text, *end = text + n, *mark = memchr(text, '<', n);
+    if (!mark) mark = end;
     for (size_t i = 0; i < sizeof turns / sizeof *turns; i++) {
-        const char *t = find_text(text, end, turns[i]);
+        const char *t = find_text(mark, end, turns[i]);
         if (t && t > text) end = t;
     }
-    const char *open = find_text(p, end, "<think>"), *close = find_text(p, end, "</think>");
+    const char *open = find_text(mark, end, "<think>"), *close = find_text(mark, end, "</think>");
     size_t used = 0;
     for (;;) {
         /* Only a mark that was passed is searched for again. */

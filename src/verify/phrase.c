@@ -182,6 +182,7 @@ static const struct phrase {
 static int phrase_at(const struct phrase *ph, const struct word *w, int count)
 {
     const char *p = ph->words;
+    if (count > 0 && tolower((unsigned char)*w->p) != *p) return 0;
     for (int k = 0; k < count; k++) {
         if (strncasecmp(w[k].p, p, w[k].n) != 0) return 0;
         p += w[k].n;
