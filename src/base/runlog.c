@@ -159,9 +159,9 @@ static int lines_cut(const char *path, long last_step, char *head, struct err *e
 
 static int completions_cut(const struct runlog *r, long last_step, struct err *e)
 {
-    char *dir = inside(r, "completions"), **names;
-    size_t n;
-    int rc = dir_list(dir, &names, &n, e);
+    char *dir = inside(r, "completions"), **names = NULL;
+    size_t n = 0;
+    int rc = file_is_dir(dir) ? dir_list(dir, &names, &n, e) : 0;
     for (size_t i = 0; i < n; i++) {
         const char *digits = names[i] + strlen("completions_");
         bool ours = str_starts(names[i], "completions_") &&
@@ -178,15 +178,11 @@ static int completions_cut(const struct runlog *r, long last_step, struct err *e
     return rc;
 }
 
-static int folders_make(const struct runlog *r, struct err *e)
+static int folder_make(const struct runlog *r, const char *name, struct err *e)
 {
-    static const char *const names[] = {"tensorboard", "completions"};
-    int rc = 0;
-    for (size_t i = 0; !rc && i < 2; i++) {
-        char *path = inside(r, names[i]);
-        rc = file_mkdirs(path, e);
-        free(path);
-    }
+    char *path = inside(r, name);
+    int rc = file_mkdirs(path, e);
+    free(path);
     return rc;
 }
 
@@ -198,7 +194,7 @@ struct runlog *runlog_open(const char *dir, long resume_step, struct err *e)
     memcpy(r->head, RECORDS_BEGIN, HASH_HEX);
     char *metrics = inside(r, "metrics.jsonl"), *timings = inside(r, "timings.jsonl");
     char *events = inside(r, "tensorboard/" EVENTS_NAME);
-    int rc = folders_make(r, e);
+    int rc = folder_make(r, "tensorboard", e);
     if (!rc) rc = manifest_open(r, resume_step < 0, e);
     if (!rc) rc = lines_cut(metrics, resume_step, r->head, e);
     if (!rc) rc = lines_cut(timings, resume_step, NULL, e);
@@ -344,7 +340,8 @@ int runlog_completions(struct runlog *r, long step, const json_t *records, struc
         free(line);
     }
     int rc = text.full ? err_set(e, "%s: more than %zu bytes", name.p, text.max)
-                       : file_write(name.p, text.p, text.len, e);
+                       : folder_make(r, "completions", e);
+    if (!rc) rc = file_write(name.p, text.p, text.len, e);
     str_release(&name);
     str_release(&text);
     return rc;
@@ -355,7 +352,8 @@ int runlog_table(struct runlog *r, long step, const json_t *rows, struct err *e)
     struct str name;
     str_init(&name, 0);
     str_addf(&name, "%s/completions/completions_%05ld.parquet", r->dir, step);
-    int rc = parquet_write(rows, name.p, e);
+    int rc = folder_make(r, "completions", e);
+    if (!rc) rc = parquet_write(rows, name.p, e);
     str_release(&name);
     return rc;
 }

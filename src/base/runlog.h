@@ -6,7 +6,8 @@
  *   DIR/metrics.jsonl   one record a step: TRL's metric names, and the hash chain (see below)
  *   DIR/timings.jsonl   one record a step: the clock, step_time, rates
  *   DIR/tensorboard/    events.out.tfevents.*
- *   DIR/completions/    completions_00010.jsonl, one record a completion, and TRL's table as .parquet
+ *   DIR/completions/    completions_00010.jsonl, one record a completion, and TRL's table as .parquet; made
+ *                       with the first of them
  *
  * Chain: each record of metrics.jsonl ends with a "hashes" object for the step (batch, rollouts, rewards,
  * weights) and "prev" (hash of the previous record's line without newline; 64 zeros for the first).

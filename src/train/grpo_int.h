@@ -223,6 +223,10 @@ struct grpo {
     int *active, n_active; /* groups of the microbatch at hand [micro_groups] */
     struct grpo_sums sums;
     struct grpo_watch watch;
+    struct {
+        bool on, unique; /* log_completions, log_unique_prompts */
+        int most;        /* rows of the table */
+    } shown;
     size_t expected_trained; /* t->expected once a group has been trained */
 };
 
@@ -260,6 +264,7 @@ void grpo_expect_trained(struct grpo *g); /* after a step's passes: has one been
 void grpo_warn(struct grpo *g);       /* after a window was made */
 void grpo_warn_drift(struct grpo *g); /* after a step's passes */
 void grpo_explain_loss(struct grpo *g, double loss);
-void grpo_show(void *self, struct trainer *t);
+void grpo_show_read(struct grpo *g, struct conf *c);
+void grpo_show(void *self, struct trainer *t); /* g->now: a table, and files */
 
 #endif

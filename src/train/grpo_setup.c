@@ -252,6 +252,7 @@ int grpo_set_up(struct grpo *g, struct err *e)
     struct trainer *t = g->t;
     if (read_policy(g, t->conf, e) || read_sampling(g, t->conf, e)) return -1;
     if (check_adapted(g, e) || grpo_layout_read(&g->layout, t, e) || rows_open(&g->rows, t, e)) return -1;
+    grpo_show_read(g, t->conf);
     struct row_list rows = {g->rows.rows, g->rows.places}, held_out = {g->rows.held_out, g->rows.held_places};
     if (prompts_read(&g->prompts, &rows, t, e) || check_positions(g)) return -1;
     if (g->samples_only) return set_up_sampling(g, e);

@@ -7,6 +7,7 @@
  */
 #include "train/grpo_int.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -297,13 +298,12 @@ static void add_completion(struct str *out, const struct table *t, struct grpo *
     str_release(&prompt);
 }
 
-static void show_table(struct grpo *g, int most)
+static void show_table(struct grpo *g)
 {
     const struct rollouts *r = &g->now;
     const char *heads[FUNCS_MAX + 1];
     char short_heads[FUNCS_MAX + 1][NUMBER_WIDTH + 1];
-    bool unique = conf_bool(g->t->conf, "log_unique_prompts");
-    int n = r->groups * r->group, step = unique ? r->group : 1, width = log_width(), shown = 0;
+    int n = r->groups * r->group, step = g->shown.unique ? r->group : 1, width = log_width(), shown = 0;
     struct table t = {.n_numbers = r->n_funcs + 1};
     struct str out;
     int left = width - t.n_numbers * (NUMBER_WIDTH + 3) - 7;
@@ -319,7 +319,7 @@ static void show_table(struct grpo *g, int most)
     str_addf(&out, "step %ld\n", g->t->step);
     add_rule(&out, &t);
     add_row(&out, &t, "Prompt", "Completion", heads);
-    for (int i = 0; i < n && shown < most; i += step, shown++) add_completion(&out, &t, g, i);
+    for (int i = 0; i < n && shown < g->shown.most; i += step, shown++) add_completion(&out, &t, g, i);
     for (char *line = out.p, *end; *line; line = end + 1) {
         end = strchr(line, '\n');
         log_info("%.*s", (int)(end - line), line);
@@ -376,12 +376,21 @@ static json_t *table_rows(const json_t *records)
     return rows;
 }
 
+void grpo_show_read(struct grpo *g, struct conf *c)
+{
+    g->shown.on = conf_bool(c, "log_completions");
+    g->shown.unique = conf_bool(c, "log_unique_prompts");
+    g->shown.most =
+        conf_is_set(c, "num_completions_to_print") ? (int)conf_int(c, "num_completions_to_print") : INT_MAX;
+}
+
+/* Every logging_steps, and at the end of the run, as TRL does. */
 void grpo_show(void *self, struct trainer *t)
 {
     struct grpo *g = self;
     struct err e;
     int n = g->now.groups * g->now.group;
-    if (!conf_bool(t->conf, "log_completions") || g->now.window < 0) return;
+    if (!g->shown.on || g->now.window < 0) return;
     json_t *records = json_array();
     for (int i = 0; i < n; i++) json_array_append_new(records, completion_record(g, i));
     json_t *rows = table_rows(records);
@@ -389,8 +398,5 @@ void grpo_show(void *self, struct trainer *t)
         log_warn("%s", e.msg);
     json_decref(rows);
     json_decref(records);
-    int most = conf_is_set(t->conf, "num_completions_to_print")
-                   ? (int)conf_int(t->conf, "num_completions_to_print")
-                   : n;
-    if (most > 0) show_table(g, most);
+    if (g->shown.most > 0) show_table(g);
 }

@@ -114,10 +114,9 @@ static int settle(struct trainer *t, struct err *e)
     if (record(t, out, e)) return told(t, t->step, e);
     console_collect(t, out->metrics);
     console_collect(t, out->timings);
-    if (t->step > 0 && console_due(t, t->step)) {
-        console_line(t);
-        if (t->learner->show) t->learner->show(t->self, t);
-    }
+    bool line = t->step > 0 && console_due(t, t->step), last = t->step == t->total_steps;
+    if (line) console_line(t);
+    if ((line || last) && t->learner->show) t->learner->show(t->self, t);
     if (evaluate) console_evaluation(out->metrics, out->timings);
     json_decref(t->last_metrics);
     t->last_metrics = json_incref(out->metrics);

@@ -114,7 +114,7 @@ cp copy/$file copy/completions/completions_00006.jsonl
 expect 3 'completions_00006.jsonl:1: "step" is 5; the same step, run again, gives 6' copy
 changed
 rm copy/$file
-expect 0 'and 3 files of completions' copy
+expect 0 'and 5 files of completions' copy
 
 # Inputs that are not what they were.
 sed -i 's/0.5/0.25/' bonus

@@ -10,6 +10,7 @@ few="--dataset_name d.jsonl --per_device_train_batch_size 4 --save_steps 1 --max
 "$OPENR1" sft --model_name_or_path base --from_scratch $few --output_dir first >log 2>&1 ||
   { cat log; exit 1; }
 cp -r first/model m
+[ ! -e first/completions ] || say "a folder of completions where there are none"
 
 # The model's own folder, also by another name; where the result would come; a dataset's folder.
 ln -s m link
@@ -50,6 +51,7 @@ cp first/model/config.json m/config.json
 # What a kill left is swept when the run goes on, or another begins there; other people's files are not.
 left="config.yaml.tmp.12.3 metrics.jsonl.tmp.99999.0 completions/completions_00005.jsonl.tmp.7.1"
 for how in on anew; do
+  mkdir -p m/run/completions
   for file in $left notes.tmp.1.2 config.yaml.tmp completions/mine.tmp.4.5; do echo x >"m/run/$file"; done
   mkdir -p m/run/checkpoint-9.new m/run/checkpoint-8.old m/run/model.new.partial
   anew='--overwrite_output_dir true'
@@ -63,6 +65,19 @@ for how in on anew; do
     [ -e "m/run/$file" ] || say "$how: m/run/$file is gone"
   done
 done
+
+# Completions of the last step, though no logging step was reached; the same after a kill, and in a replay.
+set -- grpo --model_name_or_path m --dataset_name d.jsonl --reward_funcs accuracy --prompts_per_step 2 \
+  --num_generations 4 --max_completion_length 8 --max_steps 2 --save_steps 1 --log_completions true
+expect 0 'global_step":2' "$@" --output_dir few
+printf '%s\n' "$text" | grep -q 'not used' && say "few: $text"
+[ "$(cd few/completions && echo *)" = 'completions_00002.jsonl completions_00002.parquet' ] ||
+  say "completions of the last step: $(ls few/completions)"
+expect 0 '^identical, 2 steps$' replay few
+cp -r few/completions kept
+unfinished few
+expect 0 'resumed from few/checkpoint-1' "$@" --output_dir few
+for file in kept/*; do cmp "$file" "few/completions/${file##*/}" || say "resumed: other completions"; done
 
 # An adapter as the beginning: its base is an input too, whether it is named by the adapter or by the line.
 # shellcheck disable=SC2086
