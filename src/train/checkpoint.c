@@ -72,6 +72,22 @@ char *checkpoint_newest(const char *dir)
     return path;
 }
 
+bool checkpoint_is(const char *path)
+{
+    char *state = path_join(path, "resume.json");
+    bool is = file_exists(state);
+    free(state);
+    return is;
+}
+
+void checkpoint_names(const char *dir, struct str *out)
+{
+    size_t n;
+    long *steps = list_steps(dir, &n);
+    for (size_t i = 0; i < n; i++) str_addf(out, "%s" PREFIX "%ld", i ? ", " : "", steps[i]);
+    free(steps);
+}
+
 /* Renamed first, so that a kill never leaves half a folder under the name of a whole one. */
 static int remove_step(const char *dir, long step, struct err *e)
 {

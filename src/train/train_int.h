@@ -391,6 +391,10 @@ int checkpoint_save(struct trainer *t, struct err *e);
 int checkpoint_load(struct trainer *t, const char *path, struct err *e);
 /* The weights of a saved model of the same shape. */
 int checkpoint_read_weights(struct model *m, const char *path, struct err *e);
+/* Is there a checkpoint, by its resume.json? What it holds is looked at when it is loaded. */
+bool checkpoint_is(const char *path);
+/* "checkpoint-2, checkpoint-4": those in dir, nothing if there are none. */
+void checkpoint_names(const char *dir, struct str *out);
 /* Path of the newest whole checkpoint (free() it), or NULL. */
 char *checkpoint_newest(const char *dir);
 /* Remove all checkpoints (a fresh start), or all but the newest `keep`; the one of step `best` (-1: none)

@@ -229,10 +229,24 @@ static bool holds_nothing(const struct trainer *t)
     return nothing;
 }
 
+static int no_such_checkpoint(const char *dir, const char *asked, struct err *e)
+{
+    struct str names;
+    str_init(&names, 1024);
+    checkpoint_names(dir, &names);
+    err_usage(e, "resume_from_checkpoint: %s %s; in %s there %s%s", asked,
+              file_exists(asked) ? "is no checkpoint of a run (no resume.json)" : "does not exist", dir,
+              names.len ? "are: " : "is none", names.p);
+    str_release(&names);
+    return -1;
+}
+
 /* The user says where to go on: at a checkpoint, or (true) at the newest. */
 static int decide_asked(struct trainer *t, const char *asked, const char *changed, char **from, struct err *e)
 {
-    *from = strcmp(asked, "true") == 0 ? checkpoint_newest(t->dir) : alloc_str(asked);
+    bool newest = strcmp(asked, "true") == 0;
+    if (!newest && !checkpoint_is(asked)) return no_such_checkpoint(t->dir, asked, e);
+    *from = newest ? checkpoint_newest(t->dir) : alloc_str(asked);
     if (!*from) return err_usage(e, "resume_from_checkpoint: %s holds no checkpoint", t->dir);
     if (*changed) log_warn("resuming with another configuration or other inputs; changed: %s", changed);
     return 0;
