@@ -88,6 +88,7 @@ int grpo_sample(struct grpo *g, const struct sample_call *c, struct err *e)
     c->to->generate_s += clock_s() - start;
     start = clock_s();
     failed = scorer_run(&g->scorer, c, e);
+    g->t->reward_failed = failed != 0;
     c->to->score_s += clock_s() - start;
     return failed;
 }

@@ -53,11 +53,18 @@ static int stopped(struct trainer *t, struct err *e)
                         t->dir, t->step);
 }
 
-/* Put in front of the error which step it met, and where the same command will go on. */
+/* Put in front of the error which step it met, and where the same command will go on. A reward that was
+ * corrected is another input, which the command must be told to take. */
 static int told(struct trainer *t, long step, struct err *e)
 {
     char *newest = checkpoint_newest(t->dir);
-    if (newest)
+    if (newest && t->reward_failed)
+        err_wrap(
+            e,
+            "step %ld (correct the reward; the same command with --resume_from_checkpoint true then goes "
+            "on from %s, which is whole)",
+            step, newest);
+    else if (newest)
         err_wrap(e, "step %ld (the same command goes on from %s, which is whole)", step, newest);
     else
         err_wrap(e, "step %ld (no checkpoint yet: the same command begins anew)", step);

@@ -302,6 +302,7 @@ struct trainer {
     char resumed_head[HASH_HEX]; /* of the log, as the checkpoint has it */
     json_t *last_metrics;        /* of the newest step, for the model card */
     struct run_state before;     /* what output_dir said at the start */
+    bool reward_failed;          /* a program of the user's: what the step's error is about */
     bool ended;                  /* a hook has seen enough: no more steps, no final model */
     const struct train_hooks *hooks;
     struct average averages[AVERAGES_MAX];
