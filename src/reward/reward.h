@@ -100,5 +100,7 @@ struct reward_group {
  * (TRL's trainer_state) may be NULL. */
 int reward_groups(struct reward_use *u, const struct reward_group *groups, int n, const json_t *state,
                   struct err *e);
+/* For how many completions of the last call a Python function returned NaN, which counts as None. */
+int reward_nans(const struct reward_use *u);
 
 #endif

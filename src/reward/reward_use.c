@@ -21,6 +21,7 @@ struct reward_use {
     char *name, *metric;
     json_t *params;
     struct workers *workers;
+    int nans; /* of the last call */
 };
 
 /* ---- names ------------------------------------------------------------------------------------------- */
@@ -107,6 +108,11 @@ const struct reward *reward_of(const struct reward_use *u)
     return u->row;
 }
 
+int reward_nans(const struct reward_use *u)
+{
+    return u->nans;
+}
+
 /* ---- rows of the table ------------------------------------------------------------------------------- */
 
 struct scoring {
@@ -190,7 +196,21 @@ static char *request_text(const struct reward_group *g, const json_t *state)
     return text;
 }
 
-static int answer_read(const struct reward_use *u, const json_t *answer, const struct reward_group *g,
+/* Where a None of a Python function was a NaN. */
+static void nans_read(struct reward_use *u, const json_t *answer, const struct reward_group *g)
+{
+    const json_t *rewards = json_object_get(answer, "rewards"), *item;
+    size_t k;
+    json_array_foreach(json_object_get(answer, "nan"), k, item)
+    {
+        json_int_t i = json_is_integer(item) ? json_integer_value(item) : -1;
+        if (i < 0 || i >= g->n || !json_is_null(json_array_get(rewards, (size_t)i))) continue;
+        reward_unjudged(&g->out[i], "%s said NaN, which counts as None", u->metric);
+        u->nans++;
+    }
+}
+
+static int answer_read(struct reward_use *u, const json_t *answer, const struct reward_group *g,
                        struct err *e)
 {
     const json_t *error = json_object_get(answer, "error"), *rewards = json_object_get(answer, "rewards");
@@ -209,6 +229,7 @@ static int answer_read(const struct reward_use *u, const json_t *answer, const s
             reward_give(&g->out[i], json_number_value(v), "said by %.200s", u->name);
         reward_end(&g->in[i], &g->out[i]);
     }
+    nans_read(u, answer, g);
     return 0;
 }
 
@@ -233,6 +254,7 @@ static int program_score(struct reward_use *u, const struct reward_group *groups
 int reward_groups(struct reward_use *u, const struct reward_group *groups, int n, const json_t *state,
                   struct err *e)
 {
+    u->nans = 0;
     if (!u->row) return program_score(u, groups, n, state, e);
     rows_score(u, groups, n);
     return 0;

@@ -36,7 +36,15 @@ def number(value):
     value = float(value)
     if math.isinf(value):
         raise ValueError("a reward is infinite")
-    return None if math.isnan(value) else value
+    return value
+
+
+def answer_of(values):
+    """A NaN counts as None, as in TRL, but is told apart from it."""
+    values = [number(value) for value in values]
+    nans = [i for i, value in enumerate(values) if value is not None and math.isnan(value)]
+    rewards = [None if i in nans else value for i, value in enumerate(values)]
+    return {"rewards": rewards, "nan": nans} if nans else {"rewards": rewards}
 
 
 def log_extra(column, values):
@@ -57,7 +65,7 @@ def call(function, request):
     result = function(**request)
     if inspect.isawaitable(result):
         result = asyncio.run(wait(result))
-    return [number(value) for value in result]
+    return answer_of(result)
 
 
 async def wait(result):
@@ -72,7 +80,7 @@ def main():
     for line in sys.stdin:
         try:
             request = json.loads(line)
-            answer = {"rewards": [] if request is None else call(function, request)}
+            answer = {"rewards": []} if request is None else call(function, request)
         except Exception as error:
             import traceback
 

@@ -115,6 +115,7 @@ struct scorer {
     double pass; /* a completion passes when the first reward gives at least this */
     long step;   /* at which is scored, for programs that ask (trainer_state) */
     struct sight *sight;
+    bool said_nan[FUNCS_MAX];
 };
 int scorer_read(struct scorer *s, struct conf *c, struct err *e);
 void scorer_release(struct scorer *s);
@@ -122,6 +123,7 @@ void scorer_release(struct scorer *s);
 int scorer_run(struct scorer *s, const struct sample_call *c, struct err *e);
 int scorer_advantages(const struct scorer *s, struct rollouts *r, struct err *e);
 bool scorer_passes(const struct scorer *s, const struct rollouts *r, int i); /* completion i */
+bool scorer_is_program(const struct scorer *s, int k); /* of the user */
 const char *scorer_metric(const struct scorer *s, int k);
 const char *scorer_name(const struct scorer *s, int k);
 

@@ -29,10 +29,13 @@ static void number_text(char *out, size_t size, double x)
 
 static bool all_zero(const struct rollouts *r)
 {
-    size_t n = (size_t)r->groups * (size_t)r->group * (size_t)r->n_funcs;
-    for (size_t i = 0; i < n; i++)
-        if (!isnan(r->rewards[i]) && r->rewards[i] != 0) return false;
-    return true;
+    size_t n = (size_t)r->groups * (size_t)r->group * (size_t)r->n_funcs, judged = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (isnan(r->rewards[i])) continue;
+        if (r->rewards[i] != 0) return false;
+        judged++;
+    }
+    return judged > 0;
 }
 
 static double share_flat(const struct rollouts *r)
@@ -75,12 +78,12 @@ static void warn_none(struct grpo *g)
 {
     int n = g->now.groups * g->now.group;
     for (int k = 0; k < g->scorer.n && !g->watch.said_none; k++) {
-        if (nan_stats(g->now.rewards + k, n, g->scorer.n).n > 0) continue;
+        if (g->scorer.said_nan[k] || nan_stats(g->now.rewards + k, n, g->scorer.n).n > 0) continue;
         g->watch.said_none = true;
         log_warn(
-            "%s could judge none of the %d completions (None): %s. It adds nothing to the reward. Look at "
-            "the dataset's columns",
-            scorer_metric(&g->scorer, k), n, g->now.reasons + (size_t)k * REASON_MAX);
+            "%s could judge none of the %d completions (None): %s. It adds nothing to the reward. Look at %s",
+            scorer_metric(&g->scorer, k), n, g->now.reasons + (size_t)k * REASON_MAX,
+            scorer_is_program(&g->scorer, k) ? "what the function returns" : "the dataset's columns");
     }
 }
 

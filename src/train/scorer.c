@@ -163,13 +163,29 @@ const char *scorer_metric(const struct scorer *s, int k)
     return reward_metric(s->funcs[k]);
 }
 
+bool scorer_is_program(const struct scorer *s, int k)
+{
+    return !reward_of(s->funcs[k]);
+}
+
 const char *scorer_name(const struct scorer *s, int k)
 {
     const struct reward *w = reward_of(s->funcs[k]);
     return w ? w->name : reward_metric(s->funcs[k]);
 }
 
-static int score_one(const struct scorer *s, int k, const struct sample_call *c, struct err *e)
+/* TRL takes NaN for None without a word; hardly ever is it meant. */
+static void warn_nan(struct scorer *s, int k, int n)
+{
+    int nans = reward_nans(s->funcs[k]);
+    if (!nans || s->said_nan[k]) return;
+    s->said_nan[k] = true;
+    log_warn("%s returned NaN for %d of %d completions. It counts as None, as in TRL: it adds nothing to the "
+             "reward. Look at the function: a division by zero? None says that a completion cannot be judged",
+             reward_metric(s->funcs[k]), nans, n);
+}
+
+static int score_one(struct scorer *s, int k, const struct sample_call *c, struct err *e)
 {
     struct sight *v = s->sight;
     struct rollouts *r = c->to;
@@ -177,6 +193,7 @@ static int score_one(const struct scorer *s, int k, const struct sample_call *c,
     for (int i = 0; i < v->n; i++) v->in[i].params = s->params[k];
     int rc = reward_groups(s->funcs[k], v->groups, v->n_groups, state, e);
     json_decref(state);
+    if (!rc) warn_nan(s, k, v->n);
     for (int i = 0; i < v->n && !rc; i++) {
         size_t at = (size_t)c->slots[i / r->group] * (size_t)r->group + (size_t)(i % r->group);
         size_t cell = at * (size_t)s->n + (size_t)k;
