@@ -107,6 +107,7 @@ static void grpo_updated(void *self, struct trainer *t, json_t *metrics)
     struct grpo *g = self;
     entropy_control_end(&g->control, &g->sums.out, g->policy.entropy_coef, metrics);
     if (g->ref) reference_sync(&g->reference, g->ref, t->model, t->step);
+    grpo_warn_end(g);
 }
 
 /* ---- checkpoints ----------------------------------------------------------------------------------- */

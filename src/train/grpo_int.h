@@ -265,6 +265,7 @@ void grpo_expect_trained(struct grpo *g); /* after a step's passes: has one been
 /* grpo_show.c */
 void grpo_warn(struct grpo *g);       /* after a window was made */
 void grpo_warn_drift(struct grpo *g); /* after a step's passes */
+void grpo_warn_end(struct grpo *g);   /* after the last step's update */
 void grpo_explain_loss(struct grpo *g, double loss);
 void grpo_show_read(struct grpo *g, struct conf *c);
 void grpo_show(void *self, struct trainer *t); /* g->now: a table, and files */

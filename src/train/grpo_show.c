@@ -107,6 +107,10 @@ static void warn_unscored(struct grpo *g)
     log_warn("%s", first.msg);
 }
 
+static const char where_nothing_pays[] =
+    ". Is the answer in the form that the reward looks for? Start from a model that sometimes succeeds "
+    "(openr1 sft), use easier problems, more generations, or a reward for format";
+
 void grpo_warn(struct grpo *g)
 {
     struct grpo_watch *w = &g->watch;
@@ -122,11 +126,8 @@ void grpo_warn(struct grpo *g)
     warn_unscored(g);
     if (w->windows == ZERO_WINDOWS && w->zero_windows == ZERO_WINDOWS && !w->said_zero) {
         w->said_zero = true;
-        log_warn(
-            "all rewards of the first %d generations are zero: nothing is learned. Is the answer in the form "
-            "that the reward looks for? Start from a model that sometimes succeeds (openr1 sft), use easier "
-            "problems, more generations, or a reward for format",
-            ZERO_WINDOWS);
+        log_warn("all rewards of the first %d generations are zero: nothing is learned%s", ZERO_WINDOWS,
+                 where_nothing_pays);
         say_sample(g);
     }
     if (w->flat_windows == FLAT_WINDOWS && !w->said_flat) {
@@ -150,6 +151,16 @@ void grpo_warn(struct grpo *g)
                  "see whether the model knows its end-of-sequence token",
                  100 * cut, g->sampling.max_new_tokens);
     }
+}
+
+/* A run that is over before it could be told. */
+void grpo_warn_end(struct grpo *g)
+{
+    struct grpo_watch *w = &g->watch;
+    if (g->t->step < g->t->total_steps || w->said_zero || !w->windows || w->zero_windows < w->windows) return;
+    w->said_zero = true;
+    log_warn("all rewards of this run's %d generation%s are zero: nothing was learned%s", w->windows,
+             w->windows == 1 ? "" : "s", where_nothing_pays);
 }
 
 /* Sampling that no longer varies explores nothing; a policy far from its reference is another model. */

@@ -30,6 +30,15 @@ def telling(completions, log_extra, log_metric, **kwargs):  # what TRL hands ove
 def tokens(completions, completion_ids, **kwargs):
     return [len(ids) for ids in completion_ids]
 
+def nowhere(completions, **kwargs):
+    return [float("nan") for _ in completions]
+
+def nothing(completions, **kwargs):
+    return [None for _ in completions]
+
+def zero(completions, **kwargs):
+    return [0.0 for _ in completions]
+
 async def later(completions, **kwargs):
     return [0.25 for _ in completions]
 
@@ -72,6 +81,9 @@ expect length "$(run "$tmp/mine.py:length" --jsonl "$tmp/r.jsonl")" '{"id":1,"re
 partly=$(run "$tmp/mine.py:partly" --jsonl "$tmp/r.jsonl" --params '{"scale":0.5}' | head -1)
 expect parameters "$partly" \
   '{"id":1,"rewards":[0.5,null,null]}'
+run "$tmp/mine.py:partly" --jsonl "$tmp/one.jsonl" --reasons >"$tmp/out"
+grep -q '"said by [^"]*","partly said nothing","partly said NaN, which counts as None"' "$tmp/out" ||
+  fail "NaN and None: $(cat "$tmp/out")"
 expect completion_ids "$(run "$tmp/mine.py:tokens" --jsonl "$tmp/r.jsonl" | head -1)" \
   '{"id":1,"rewards":[2.0,0.0,1.0]}'
 expect async "$(run "$tmp/mine.py:later" --jsonl "$tmp/r.jsonl" | tail -1)" '{"id":2,"rewards":[0.25]}'
@@ -107,9 +119,9 @@ for wrong in "$tmp/none.py:f" "$tmp/mine.py" "$tmp/none"; do
   expect "$wrong" $status 2
 done
 status=0
-run "$tmp/mine.py:nothing" --jsonl "$tmp/one.jsonl" >"$tmp/out" || status=$?
+run "$tmp/mine.py:nobody" --jsonl "$tmp/one.jsonl" >"$tmp/out" || status=$?
 expect "no such function" $status 1
-grep -q "mine.py has no function nothing; it has length, roles, partly" "$tmp/err" || fail "$(cat "$tmp/err")"
+grep -q "mine.py has no function nobody; it has length, roles, partly" "$tmp/err" || fail "$(cat "$tmp/err")"
 
 # An executable in any language; a pool in training, the same rewards for any number of workers.
 cat >"$tmp/prog" <<'SHELL'
@@ -134,11 +146,13 @@ done >"$tmp/sums.jsonl"
 "$OPENR1" sft --model_name_or_path "$tmp/base" --from_scratch true --dataset_name "$tmp/sums.jsonl" \
   --output_dir "$tmp/sft" --max_steps 2 --save_strategy no 2>"$tmp/err" >"$tmp/out" ||
   fail "$(tail -5 "$tmp/err")"
-train() { # NAME REWARDS WORKERS: prints the hash of the weights
+train() { # NAME REWARDS WORKERS ARGUMENTS...: prints the hash of the weights
+  name=$1 rewards=$2 workers=$3
+  shift 3
   "$OPENR1" grpo --model_name_or_path "$tmp/sft/model" --dataset_name "$tmp/sums.jsonl" \
-    --output_dir "$tmp/$1" --reward_funcs "$2" --prompts_per_step 4 --num_generations 4 \
+    --output_dir "$tmp/$name" --reward_funcs "$rewards" --prompts_per_step 4 --num_generations 4 \
     --max_completion_length 6 --max_steps 2 --learning_rate 1e-2 --save_strategy no \
-    --reward_workers "$3" 2>"$tmp/err" >"$tmp/out" || {
+    --reward_workers "$workers" "$@" 2>"$tmp/err" >"$tmp/out" || {
     tail -5 "$tmp/err"
     return 1
   }
@@ -151,4 +165,27 @@ status=0
 train three "$tmp/mine.py:bad" 1 >"$tmp/told" || status=$?
 expect "a failing reward stops training" $status 1
 grep -q 'mine.py:bad: KeyError' "$tmp/told" || fail "the function is named: $(cat "$tmp/told")"
+
+# What it says is of use: correct the function, and the run goes on where it was.
+status=0
+train four "$tmp/mine.py:bad" 1 --preflight false >"$tmp/told" || status=$?
+expect "a failing reward stops a run" $status 1
+grep -q 'step 1 (correct the reward; the same command with --resume_from_checkpoint true.*/checkpoint-0' \
+  "$tmp/told" || fail "what to do about a failing reward: $(cat "$tmp/told")"
+sed -i 's/    raise KeyError.*/    return [1.0 for _ in completions]/' "$tmp/mine.py"
+train four "$tmp/mine.py:bad" 1 --preflight false --resume_from_checkpoint true >"$tmp/told" ||
+  fail "a corrected reward: $(cat "$tmp/told")"
+grep -q 'resumed from .*/checkpoint-0 at step 0 of 2' "$tmp/err" || fail "resumed: $(cat "$tmp/err")"
+
+# What a run of two steps says of rewards that teach nothing.
+train five "$tmp/mine.py:nowhere" 1 --preflight false >"$tmp/told"
+grep -q 'warning: nowhere returned NaN for 16 of 16 completions.*Look at the function' "$tmp/err" ||
+  fail "NaN: $(cat "$tmp/err")"
+if grep -q "dataset's columns\|are zero" "$tmp/err"; then fail "wrong advice about NaN: $(cat "$tmp/err")"; fi
+train six "exact,$tmp/mine.py:nothing" 1 --preflight false >"$tmp/told"
+grep -q 'nothing could judge none of the 16 .*Look at what the function returns' "$tmp/err" ||
+  fail "None: $(cat "$tmp/err")"
+train seven "$tmp/mine.py:zero" 1 --preflight false >"$tmp/told"
+[ "$(grep -c "warning: all rewards of this run's 2 generations are zero" "$tmp/err")" = 1 ] ||
+  fail "zeros: $(cat "$tmp/err")"
 echo "own rewards: good"
