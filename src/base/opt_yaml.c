@@ -40,9 +40,12 @@ static int next_event(struct reader *r)
     if (!yaml_parser_parse(&r->parser, &r->event)) {
         const yaml_parser_t *p = &r->parser;
         bool in_bytes = p->error == YAML_READER_ERROR;
-        return err_usage(r->e, "%s:%zu: %s%s%s", r->path, in_bytes ? 1 : p->problem_mark.line + 1,
+        size_t line = p->problem_mark.line + 1, from = p->context_mark.line + 1;
+        char begun[48] = "";
+        if (p->context && from < line) snprintf(begun, sizeof begun, " that begins on line %zu", from);
+        return err_usage(r->e, "%s:%zu: %s%s%s%s", r->path, in_bytes ? 1 : line,
                          p->problem ? p->problem : "not YAML", p->context ? " " : "",
-                         p->context ? p->context : "");
+                         p->context ? p->context : "", begun);
     }
     r->has_event = true;
     const yaml_event_t *ev = &r->event;
@@ -145,6 +148,16 @@ static json_t *map_text(struct reader *r)
     return out;
 }
 
+/* The node that the current event begins is of a kind that is not expected. Where what follows is no YAML
+ * (a bracket is not closed, say), that is the reason, and in e already. */
+static bool is_whole(struct reader *r)
+{
+    json_t *node = node_read(r, 1);
+    bool whole = node;
+    json_decref(node);
+    return whole;
+}
+
 /* A list of strings: each item as it is written. */
 static int strings_read(struct reader *r, const struct opt *o, const char *where, json_t **out)
 {
@@ -159,8 +172,9 @@ static int strings_read(struct reader *r, const struct opt *o, const char *where
             continue;
         }
         if (r->event.type != YAML_SCALAR_EVENT) {
-            err_usage(r->e, "%s: item %zu is a list or a map, text is expected", where,
-                      json_array_size(*out) + 1);
+            if (is_whole(r))
+                err_usage(r->e, "%s: item %zu is a list or a map, text is expected", where,
+                          json_array_size(*out) + 1);
             break;
         }
         json_array_append_new(*out, json_string(scalar_text(r)));
@@ -184,6 +198,7 @@ static int value_read(struct reader *r, const struct opt *o, const char *where, 
         return strings_read(r, o, where, out);
     if (o->type == OPT_MAP && r->event.type == YAML_MAPPING_START_EVENT)
         return (*out = map_read(r, 1)) ? 0 : -1;
+    if (!is_whole(r)) return -1;
     return err_usage(r->e, "%s: %s was given, which this option does not take", where, kind);
 }
 

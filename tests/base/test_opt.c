@@ -235,6 +235,10 @@ static void wrong_files_are_told_with_the_line(void **state)
     bad_yaml("beta: 1\n---\nbeta: 2\n", "second document");
     bad_yaml("- beta\n", "mapping of options");
     bad_yaml("beta: \"a\n", "recipe.yaml:");
+    bad_yaml("beta: [1\npacking: true\n",
+             "recipe.yaml:2: did not find expected ',' or ']' while parsing a flow "
+             "sequence that begins on line 1");
+    bad_yaml("reward_funcs: [a, {b: [c}]\n", "recipe.yaml:1: did not find expected ',' or ']'");
     bad_yaml("beta: 1\n\tpacking: true\n", "recipe.yaml:2");
     bad_yaml("system_prompt: \"a\\0b\"\n", "zero byte");
     bad_yaml("beta: \xFF\n", "recipe.yaml:1");
