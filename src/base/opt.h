@@ -2,8 +2,8 @@
  *
  * Precedence: table default < YAML file (--config) < command line. An unknown key is an error that names the
  * nearest known one. A key marked OPT_NOTED means nothing here (a CUDA choice, a vLLM port): it is accepted
- * and listed once in a note. Every value is read through conf_*; a key that the user set and nobody read is
- * reported by conf_unread: configuration cannot lie.
+ * and listed once in a note; a flag or a number must be one all the same. Every value is read through conf_*;
+ * a key that the user set and nobody read is reported by conf_unread: configuration cannot lie.
  */
 #ifndef BASE_OPT_H
 #define BASE_OPT_H

@@ -42,6 +42,8 @@ struct opt_entry *opt_find(struct conf *c, const char *key, size_t len);
 int opt_unknown(struct conf *c, const char *where, const char *dashes, const char *key, struct err *e);
 /* Replace the value (stolen, NULL: unset). */
 void opt_put(struct opt_entry *entry, json_t *value_stolen, enum opt_origin origin);
+/* Of a key without effect here only numbers and truths are checked; any other value is kept as it came. */
+bool opt_takes_any(const struct opt *o);
 bool opt_is_bool_word(const char *text, bool *value);
 
 /* A bound as people write it: 1000000, not 1e+06. */

@@ -5,9 +5,9 @@
  *
  * The word after an option is its value even if it begins with a dash (answers such as -5 are values), unless
  * it is itself "--" and a known option. A list takes words until the next one that begins with "--". Given
- * twice, the last one holds, as everywhere on command lines. An option that means nothing here takes what is
- * behind it, none, one or several words, up to the next one that begins with "--": whether it is a flag there
- * or a list is not known.
+ * twice, the last one holds, as everywhere on command lines. An option that means nothing here, and is no
+ * flag and no number where it does, takes what is behind it, none, one or several words, up to the next one
+ * that begins with "--": whether it is a list there is not known.
  */
 #include "base/opt_int.h"
 
@@ -151,7 +151,7 @@ static int option_take(struct line *l, struct err *e)
     l->on_line[n.entry - l->conf->entries] = true;
     const struct opt *o = n.entry->opt;
     bool truth;
-    if (o->flags & OPT_NOTED && !n.path) {
+    if (opt_takes_any(o) && !n.path) {
         rc = noted_take(l, &n, where, e);
         goto out;
     }

@@ -25,6 +25,11 @@ static bool is_null_word(const char *text)
     return !*text || strcmp(text, "~") == 0 || strcasecmp(text, "null") == 0;
 }
 
+bool opt_takes_any(const struct opt *o)
+{
+    return o->flags & OPT_NOTED && o->type != OPT_BOOL && o->type != OPT_INT && o->type != OPT_REAL;
+}
+
 bool opt_is_bool_word(const char *text, bool *value)
 {
     static const char *const words[] = {"false", "no", "off", "0", "true", "yes", "on", "1"};

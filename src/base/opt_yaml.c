@@ -188,7 +188,7 @@ static int value_read(struct reader *r, const struct opt *o, const char *where, 
 {
     const char *kind = r->event.type == YAML_SEQUENCE_START_EVENT ? "a list" : "a map";
     *out = NULL;
-    if (o->flags & OPT_NOTED) return (*out = node_read(r, 1)) ? 0 : -1;
+    if (opt_takes_any(o)) return (*out = node_read(r, 1)) ? 0 : -1;
     if (r->event.type == YAML_SCALAR_EVENT) {
         const char *text = scalar_text(r);
         bool null = scalar_plain(r) && (!*text || strcmp(text, "~") == 0 || strcasecmp(text, "null") == 0);

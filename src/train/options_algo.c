@@ -1,12 +1,7 @@
 /* options_algo.c: the keys that belong to one algorithm, with its own defaults for shared ones. A command
  * puts its algorithm's table first, and the first row of a key counts.
  */
-#include "train/train.h"
-
-#define NOTED(name, why)                                                                                     \
-    {                                                                                                        \
-        .key = name, .type = OPT_STR, .help = why, .flags = OPT_NOTED                                        \
-    }
+#include "train/train_int.h"
 
 const struct opt sft_options[] = {
     {.key = "learning_rate",
@@ -75,11 +70,11 @@ const struct opt sft_options[] = {
     {.key = "dataset_kwargs",
      .type = OPT_MAP,
      .help = "{skip_prepare_dataset: true}: rows are tokens (input_ids), neither cut nor packed"},
-    NOTED("padding_free", "rows are never padded"),
-    NOTED("num_of_sequences", "packing sees all rows"),
-    NOTED("chars_per_token", "packing sees all rows"),
+    NOTED_AS(OPT_BOOL, "padding_free", "rows are never padded"),
+    NOTED_AS(OPT_INT, "num_of_sequences", "packing sees all rows"),
+    NOTED_AS(OPT_REAL, "chars_per_token", "packing sees all rows"),
     {.key = "eval_packing", .type = OPT_BOOL, .help = "pack the rows to evaluate on; unset: as packing"},
-    NOTED("activation_offloading", "memory is one here"),
+    NOTED_AS(OPT_BOOL, "activation_offloading", "memory is one here"),
     {.key = "chat_template_path",
      .type = OPT_STR,
      .help = "a Jinja file, or a tokenizer (its folder, or a name that was pulled) whose template replaces "
@@ -420,7 +415,7 @@ const struct opt grpo_options[] = {
      .fallback = "false",
      .help = "one completion a prompt in the table"},
 
-    NOTED("max_tool_calling_iterations", "no tools are called while training"),
+    NOTED_AS(OPT_INT, "max_tool_calling_iterations", "no tools are called while training"),
     {.key = "generation_kwargs",
      .type = OPT_MAP,
      .help =
@@ -435,43 +430,47 @@ const struct opt grpo_options[] = {
      .lo = 1,
      .hi = 65536,
      .help = "completions a prompt in evaluations; unset: num_generations"},
-    NOTED("ds3_gather_for_generation", "one process owns the weights"),
+    NOTED_AS(OPT_BOOL, "ds3_gather_for_generation", "one process owns the weights"),
     NOTED("cache_implementation", "there is one cache"),
-    NOTED("use_transformers_paged", "the engine is built in"),
-    NOTED("use_transformers_continuous_batching", "the engine is built in"),
+    NOTED_AS(OPT_BOOL, "use_transformers_paged", "the engine is built in"),
+    NOTED_AS(OPT_BOOL, "use_transformers_continuous_batching", "the engine is built in"),
     NOTED("transformers_continuous_batching_config", "the engine is built in"),
-    NOTED("use_vllm", "the engine is built in"),
+    NOTED_AS(OPT_BOOL, "use_vllm", "the engine is built in"),
     NOTED("vllm_mode", "the engine is built in"),
     NOTED("vllm_device", "the engine is built in"),
     NOTED("vllm_dtype", "the engine is built in"),
     NOTED("vllm_model_impl", "the engine is built in"),
-    NOTED("vllm_enable_sleep_mode", "the engine is built in"),
-    NOTED("vllm_enable_prefix_caching", "the engine is built in"),
+    NOTED_AS(OPT_BOOL, "vllm_enable_sleep_mode", "the engine is built in"),
+    NOTED_AS(OPT_BOOL, "vllm_enable_prefix_caching", "the engine is built in"),
     NOTED("vllm_guided_decoding_regex", "the engine is built in"),
     NOTED("vllm_structured_outputs_regex", "the engine is built in"),
     NOTED("vllm_server_base_url", "the engine is built in"),
     NOTED("vllm_server_host", "the engine is built in"),
-    NOTED("vllm_server_port", "the engine is built in"),
-    NOTED("vllm_server_timeout", "the engine is built in"),
-    NOTED("vllm_group_port", "the engine is built in"),
-    NOTED("vllm_gpu_memory_utilization", "the engine is built in"),
-    NOTED("vllm_max_model_len", "the engine is built in"),
-    NOTED("vllm_max_model_length", "the engine is built in"),
-    NOTED("vllm_tensor_parallel_size", "the engine is built in"),
-    NOTED("vllm_importance_sampling_correction", "sampler and trainer give the same log-probs, bit for bit"),
+    NOTED_AS(OPT_INT, "vllm_server_port", "the engine is built in"),
+    NOTED_AS(OPT_REAL, "vllm_server_timeout", "the engine is built in"),
+    NOTED_AS(OPT_INT, "vllm_group_port", "the engine is built in"),
+    NOTED_AS(OPT_REAL, "vllm_gpu_memory_utilization", "the engine is built in"),
+    NOTED_AS(OPT_INT, "vllm_max_model_len", "the engine is built in"),
+    NOTED_AS(OPT_INT, "vllm_max_model_length", "the engine is built in"),
+    NOTED_AS(OPT_INT, "vllm_tensor_parallel_size", "the engine is built in"),
+    NOTED_AS(OPT_BOOL, "vllm_importance_sampling_correction",
+             "sampler and trainer give the same log-probs, bit for bit"),
     NOTED("vllm_importance_sampling_mode", "sampler and trainer give the same log-probs, bit for bit"),
-    NOTED("vllm_importance_sampling_cap", "sampler and trainer give the same log-probs, bit for bit"),
-    NOTED("vllm_importance_sampling_clip_max", "sampler and trainer give the same log-probs, bit for bit"),
-    NOTED("vllm_importance_sampling_clip_min", "sampler and trainer give the same log-probs, bit for bit"),
-    NOTED("log_multimodal", "text only"),
+    NOTED_AS(OPT_REAL, "vllm_importance_sampling_cap",
+             "sampler and trainer give the same log-probs, bit for bit"),
+    NOTED_AS(OPT_REAL, "vllm_importance_sampling_clip_max",
+             "sampler and trainer give the same log-probs, bit for bit"),
+    NOTED_AS(OPT_REAL, "vllm_importance_sampling_clip_min",
+             "sampler and trainer give the same log-probs, bit for bit"),
+    NOTED_AS(OPT_BOOL, "log_multimodal", "text only"),
     NOTED("log_completions_hub_repo", "nothing is uploaded"),
-    NOTED("wandb_log_unique_prompts", "no tracking service here"),
+    NOTED_AS(OPT_BOOL, "wandb_log_unique_prompts", "no tracking service here"),
     NOTED("code_provider", "code runs in the local sandbox"),
     NOTED("provider_type", "code runs in the local sandbox"),
     NOTED("ioi_provider", "code runs in the local sandbox"),
     NOTED("e2b_router_url", "code runs in the local sandbox"),
     NOTED("morph_router_url", "code runs in the local sandbox"),
-    NOTED("parallel_code_exec_per_proc", "code runs in the local sandbox"),
+    NOTED_AS(OPT_INT, "parallel_code_exec_per_proc", "code runs in the local sandbox"),
     {.key = NULL},
 };
 

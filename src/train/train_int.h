@@ -18,6 +18,13 @@
 
 /* ---- options.c ------------------------------------------------------------------------------------- */
 
+/* Rows of keys that are accepted without effect: their value is of a known type, or it may be any. */
+#define NOTED_AS(value_type, name, why)                                                                      \
+    {                                                                                                        \
+        .key = name, .type = value_type, .help = why, .flags = OPT_NOTED                                     \
+    }
+#define NOTED(name, why) NOTED_AS(OPT_STR, name, why)
+
 struct refusal { /* a key that must stay at its neutral value */
     const char *key;
     enum opt_type type;

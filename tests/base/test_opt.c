@@ -27,6 +27,7 @@ static const struct opt table[] = {
     {"reward_weights", OPT_LIST, NULL, "weights", 0, 0, NULL, 0, NULL},
     {"lr_scheduler_kwargs", OPT_MAP, NULL, "schedule parameters", 0, 0, NULL, 0, NULL},
     {"vllm_server_port", OPT_INT, NULL, "no server here", 0, 0, NULL, OPT_NOTED, NULL},
+    {"report_to", OPT_STR, NULL, "no tracking here", 0, 0, NULL, OPT_NOTED, NULL},
     {NULL, 0, NULL, NULL, 0, 0, NULL, 0, NULL}};
 static const struct opt second[] = {
     {"model", OPT_STR, NULL, "model folder", 0, 0, NULL, OPT_POSITIONAL, NULL},
@@ -258,12 +259,12 @@ static void noted_and_unread_keys_are_listed(void **state)
 {
     (void)state;
     struct conf *c =
-        good(LINE("--config", yaml_file("bf16: true\nvllm_server_port: {a: [1]}\npacking: true\nbeta: 1\n")));
+        good(LINE("--config", yaml_file("bf16: true\nreport_to: {a: [1]}\npacking: true\nbeta: 1\n")));
     conf_real(c, "beta");
     struct str s;
     str_init(&s, 0);
     conf_noted(c, &s);
-    assert_string_equal(s.p, "accepted without effect: bf16, vllm_server_port");
+    assert_string_equal(s.p, "accepted without effect: bf16, report_to");
     str_clear(&s);
     conf_unread(c, &s);
     assert_string_equal(s.p, "set but not used by this command: packing");
@@ -284,15 +285,27 @@ static void noted_and_unread_keys_are_listed(void **state)
 static void noted_keys_take_what_words_there_are(void **state)
 {
     (void)state;
-    struct conf *c = good(LINE("--bf16", "--vllm_server_port", "1", "two", "--no_bf16", "--beta", "2"));
+    struct conf *c = good(LINE("--bf16", "--report_to", "1", "two", "--no_bf16", "--beta", "2"));
     assert_true(conf_real(c, "beta") == 2);
     struct str s;
     str_init(&s, 0);
     conf_yaml(c, &s);
-    assert_non_null(strstr(s.p, "vllm_server_port:\n  - \"1\"\n  - two\n"));
+    assert_non_null(strstr(s.p, "report_to:\n  - \"1\"\n  - two\n"));
+    assert_non_null(strstr(s.p, "bf16: false\n"));
     str_release(&s);
     conf_free(c);
     bad(LINE("--bf16", "--packng", "true"), "unknown option --packng: did you mean --packing");
+}
+
+static void noted_flags_and_numbers_must_be_such(void **state)
+{
+    (void)state;
+    bad(LINE("--bf16=maybe"), "--bf16: \"maybe\" was given, true or false is expected");
+    bad(LINE("--vllm_server_port", "high"), "--vllm_server_port: \"high\" was given, an integer is expected");
+    bad_yaml("beta: 1\nbf16: maybe\n", "recipe.yaml:2: bf16: \"maybe\" was given, true or false is expected");
+    bad_yaml("vllm_server_port: [1]\n", "recipe.yaml:1: vllm_server_port: a list was given");
+    struct conf *c = good(LINE("--config", yaml_file("bf16: null\nvllm_server_port: 80\n")));
+    conf_free(c);
 }
 
 static void the_resolved_config_reads_back_to_itself(void **state)
@@ -370,7 +383,7 @@ static void help_shows_each_option_once_with_what_it_takes(void **state)
     opt_help(tables, 2, &s);
     assert_non_null(strstr(s.p, "  --learning_rate X         step size (also --lr) (0 to 1) [2.0e-05]\n"));
     assert_non_null(strstr(s.p, "(one of no, steps, epoch) [steps]\n"));
-    assert_non_null(strstr(s.p, "Accepted without effect here:\n  bf16, vllm_server_port\n"));
+    assert_non_null(strstr(s.p, "Accepted without effect here:\n  bf16, vllm_server_port, report_to\n"));
     assert_null(strstr(s.p, "must not win"));
     str_release(&s);
     struct conf *c = good(LINE("--zzz", "-h"));
@@ -407,6 +420,7 @@ int main(void)
         cmocka_unit_test(wrong_files_are_told_with_the_line),
         cmocka_unit_test(noted_and_unread_keys_are_listed),
         cmocka_unit_test(noted_keys_take_what_words_there_are),
+        cmocka_unit_test(noted_flags_and_numbers_must_be_such),
         cmocka_unit_test(the_resolved_config_reads_back_to_itself),
         cmocka_unit_test(help_shows_each_option_once_with_what_it_takes),
         cmocka_unit_test(a_needed_option_is_asked_for),

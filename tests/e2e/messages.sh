@@ -21,6 +21,10 @@ expect 2 'did you mean "accuracy"? There are: ' grpo --model_name_or_path run/mo
 printf 'seed: 1\nlerning_rate: 1\n' >recipe.yaml
 expect 2 'recipe.yaml:2: .*did you mean learning_rate?' sft --config recipe.yaml
 
+printf 'model_name_or_path: [run/model\nseed: 1\n' >recipe.yaml
+expect 2 "recipe.yaml:2: did not find expected ',' or ']'" sft --config recipe.yaml
+expect 2 'bf16: "maybe" was given, true or false is expected' sft --bf16=maybe
+
 # Settings that say two things: warned of where TRL takes them.
 warned() { # PATTERN ARGUMENTS...
   pattern=$1

@@ -52,6 +52,16 @@ static void check_default(const struct opt *o, const char *key, const json_t *wa
     if (!same) fail_msg("%s: default %s, TRL has another", key, o->fallback);
 }
 
+/* A key without effect takes what TRL takes, so far as a default tells that. */
+static void check_type(const struct opt *o, const char *key, const json_t *want)
+{
+    bool number = o->type == OPT_INT || o->type == OPT_REAL;
+    if (json_is_boolean(want) && o->type != OPT_BOOL) fail_msg("%s: a flag in TRL", key);
+    if (json_is_real(want) && o->type != OPT_REAL) fail_msg("%s: a real number in TRL", key);
+    if (json_is_integer(want) && !number) fail_msg("%s: a number in TRL", key);
+    if (json_is_string(want) && (number || o->type == OPT_BOOL)) fail_msg("%s: a text in TRL", key);
+}
+
 static void check_algo(const char *name)
 {
     struct err e = {0};
@@ -64,6 +74,7 @@ static void check_algo(const char *name)
     {
         const struct opt *o = find(tables, key);
         if (!o) fail_msg("%s: TRL's key %s is not known", name, key);
+        if (o->flags & OPT_NOTED) check_type(o, key, want);
         if ((o->flags & OPT_NOTED) || is_different(key) || o->type == OPT_LIST || (o->flags & OPT_REQUIRED))
             continue;
         check_default(o, key, want);
