@@ -471,6 +471,15 @@ static bool split_at(const char *path, char **adapter, char **base)
     return false;
 }
 
+static int no_base(const char *adapter, const char *base, struct err *e)
+{
+    return err_set(e,
+                   "%s: its base model %s (" ADAPTER_CONFIG ") is not there, neither from here nor from the "
+                   "adapter's folder; %s@BASE takes the base from where BASE says%s%s%s",
+                   adapter, base, adapter, *base == '/' ? "" : ", and if it is a hub's name, `openr1 pull ",
+                   *base == '/' ? "" : base, *base == '/' ? "" : "` fetches it");
+}
+
 /* The base model that an adapter names: a path from here, or from the adapter's folder, or a hub's name. */
 static char *base_of(const char *adapter, struct err *e)
 {
@@ -484,6 +493,13 @@ static char *base_of(const char *adapter, struct err *e)
         base =
             !file_exists(name) && *name != '/' && file_exists(beside) ? alloc_str(beside) : alloc_str(name);
         free(beside);
+        char *place = hub_resolve(HUB_MODEL, base, NULL);
+        if (!place) {
+            no_base(adapter, base, e);
+            free(base);
+            base = NULL;
+        }
+        free(place);
     }
     json_decref(o);
     free(config);

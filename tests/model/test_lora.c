@@ -427,7 +427,8 @@ static void what_is_wrong_with_an_adapter_is_said(void **state)
     copy_adapter(plain, "use_dora", json_true());
     fails_with(scratch("bad"), "has no lora_magnitude_vector");
     copy_adapter(plain, "base_model_name_or_path", json_string("tests/golden/models/nothing"));
-    fails_with(scratch("bad"), "base model of");
+    fails_with(scratch("bad"), "its base model tests/golden/models/nothing (" ADAPTER_CONFIG ") is not");
+    fails_with(scratch("bad"), "bad@BASE takes the base from where BASE says");
     copy_adapter(plain, "base_model_name_or_path", json_null());
     fails_with(scratch("bad"), "@BASE");
     copy_adapter(plain, NULL, NULL);
