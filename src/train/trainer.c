@@ -433,7 +433,11 @@ static char *card(struct trainer *t, const struct rows *data)
     conf_yaml(t->conf, &yaml);
     for (int i = 0; i < data->n_paths; i++) json_array_append_new(datasets, json_string(data->paths[i]));
     json_object_set_new(facts, "name", json_string(name ? name : path_base(t->dir)));
-    json_object_set_new(facts, "base_model", json_string(conf_str(t->conf, "model_name_or_path")));
+    bool adapter = model_is_adapted(t->model);
+    json_object_set_new(facts, "adapter", json_boolean(adapter));
+    json_object_set_new(
+        facts, "base_model",
+        json_string(adapter ? model_lora(t->model)->base : conf_str(t->conf, "model_name_or_path")));
     json_object_set_new(facts, "algorithm", json_string(t->learner->name));
     json_object_set_new(facts, "datasets", datasets);
     json_object_set_new(facts, "config", json_string(yaml.p));

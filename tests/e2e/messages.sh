@@ -91,6 +91,29 @@ moments=half/checkpoint-2/optimizer.safetensors
 printf 'x' | dd of=$moments bs=1 seek=$(($(wc -c <$moments) - 99)) conv=notrunc 2>/dev/null
 expect 3 'half/checkpoint-2: the hash of optimizer.safetensors' \
   sft --config half/config.yaml --output_dir half
+# A checkpoint that was asked for and is none.
+# shellcheck disable=SC2086
+{
+  expect 2 '/nope/checkpoint-3 does not exist; in run there are: checkpoint-1, checkpoint-2, checkpoint-3$' \
+    sft $run --resume_from_checkpoint /nope/checkpoint-3
+  expect 2 'run/model is no checkpoint of a run' sft $run --resume_from_checkpoint run/model
+  expect 2 'run/checkpoint-9 does not exist; in new there is none$' \
+    sft $run --output_dir new --resume_from_checkpoint run/checkpoint-9
+}
+[ ! -e new ] || say "a run that could not go on has left a folder"
+
+# An adapter whose base is named by a path from elsewhere.
+# shellcheck disable=SC2086
+expect 0 'global_step":3' sft --model_name_or_path run/model $few --use_peft true --output_dir lora
+grep -q 'PeftModel.from_pretrained(base' lora/model/README.md || say "the card of an adapter"
+mkdir -p elsewhere
+(
+  cd elsewhere || exit 2
+  expect 1 'its base model run/model (.*) is not there.*\.\./lora/model@BASE takes the base from where' \
+    generate --model ../lora/model --prompt 1
+  expect 0 . generate --model ../lora/model@../run/model --prompt 1 --max_new_tokens 2
+  exit $bad
+) || bad=1
 # A resolved configuration given back is no cause for a warning about keys that had no use.
 rm -rf half
 expect 0 'train_runtime' sft --config run/config.yaml --output_dir half

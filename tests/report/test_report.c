@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "report/report.h"
 #include "report/report_int.h"
 
 static char dir[64];
@@ -134,12 +135,42 @@ static void completions_of_some_steps_are_shown(void **state)
     str_release(&s);
 }
 
+static char *card_of(const char *facts)
+{
+    json_t *o = json_loads(facts, 0, NULL);
+    char *text = card_text(o);
+    json_decref(o);
+    return text;
+}
+
+/* What a card tells to do is what loads the files beside it. */
+static void an_adapters_card_tells_of_its_base(void **state)
+{
+    (void)state;
+    static const char whole[] = "AutoModelForCausalLM.from_pretrained(\".\")";
+    char *model = card_of("{\"base_model\":\"org/base\",\"adapter\":false}");
+    assert_non_null(strstr(model, "library_name: transformers\n"));
+    assert_non_null(strstr(model, whole));
+    char *adapter = card_of("{\"base_model\":\"org/base\",\"adapter\":true}");
+    assert_non_null(strstr(adapter, "library_name: peft\n"));
+    assert_non_null(strstr(adapter, "AutoModelForCausalLM.from_pretrained(\"org/base\")"));
+    assert_non_null(strstr(adapter, "PeftModel.from_pretrained(base, \".\")"));
+    assert_null(strstr(adapter, whole));
+    char *gguf = card_of("{\"base_model\":\"m/base.gguf\",\"adapter\":true}");
+    assert_non_null(strstr(gguf, "openr1 convert --model . --out merged"));
+    assert_null(strstr(gguf, "from_pretrained"));
+    free(model);
+    free(adapter);
+    free(gguf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_warn_of_what_never_moved),
         cmocka_unit_test(no_evaluation_is_thinned_away),
         cmocka_unit_test(completions_of_some_steps_are_shown),
+        cmocka_unit_test(an_adapters_card_tells_of_its_base),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
