@@ -146,11 +146,19 @@ static int state_load(struct grpo *g, const char *dir, struct err *e)
     return failed;
 }
 
+/* Are the last step's rollouts wanted again: by steps that follow, or by its record, if that is still to be
+ * written? */
+static bool is_window_open(const struct grpo *g)
+{
+    const struct trainer *t = g->t;
+    return t->step % g->layout.window_steps != 0 || (t->step > 0 && t->pending.metrics);
+}
+
 static int grpo_save(void *self, const char *dir, struct err *e)
 {
     struct grpo *g = self;
     if (state_save(g, dir, e) || reference_save(&g->reference, g->ref, dir, g->t->step, e)) return -1;
-    if (g->t->step % g->layout.window_steps == 0) return 0;
+    if (!is_window_open(g)) return 0;
     char *path = path_join(dir, "rollouts.jsonl");
     int failed = rollouts_save(&g->now, path, e);
     free(path);
@@ -163,10 +171,10 @@ static int grpo_load(void *self, const char *dir, struct err *e)
     rollouts_clear(&g->now);
     preflight_recall(g);
     if (state_load(g, dir, e) || reference_load(&g->reference, g->ref, dir, g->t->step, e)) return -1;
-    if (g->t->step % g->layout.window_steps == 0) return 0;
+    if (!is_window_open(g)) return 0;
     char *path = path_join(dir, "rollouts.jsonl");
     int failed = rollouts_load(&g->now, path, g->prompts.n, e);
-    long window = g->t->step / g->layout.window_steps;
+    long window = (g->t->step - (g->t->pending.metrics != NULL)) / g->layout.window_steps;
     if (!failed && g->now.window != window)
         failed =
             err_set(e, "%s: holds window %ld, step %ld needs %ld", path, g->now.window, g->t->step, window);

@@ -53,6 +53,10 @@ best() { # evaluated, the best checkpoint kept beside the newest, and its model 
 half() {
   grpo "$1" --max_steps 30 --weights_dtype bfloat16 --sync_ref_model true --ref_model_sync_steps 4
 }
+looked() { # a long evaluation where a window of rollouts ends
+  grpo "$1" --max_steps 8 --eval_strategy steps --eval_steps 4 --eval_dataset_name held.jsonl \
+    --num_generations_eval 20000
+}
 threads=2
 lora() { # the sft run's model, with adapters; what is cut short goes on where a finished run would be anew
   exec "$OPENR1" sft --model_name_or_path whole-sft/model --use_peft true --lora_target_modules all-linear \
@@ -139,6 +143,21 @@ threads=2
 stopped sft TERM 75
 stopped grpo USR1 75
 stopped grpo INT 130
+# In an evaluation: the step's record is still to be written, and its completions.
+(looked whole-looked >/dev/null) || fail "looked"
+for i in 1 2 3 4 5 6 7 8 9; do
+  rm -rf stopped-looked
+  looked stopped-looked >/dev/null &
+  pid=$!
+  while ! grep -q '"step":3' stopped-looked/metrics.jsonl && kill -0 "$pid"; do sleep 0.02; done
+  sleep "0.$((i % 3 * 2))"
+  kill -TERM "$pid" || true
+  wait "$pid" || true
+  grep -q '"pending"' stopped-looked/checkpoint-4/resume.json && break
+done
+grep -q '"pending"' stopped-looked/checkpoint-4/resume.json || fail "no signal came in an evaluation"
+(looked stopped-looked >/dev/null) || fail "looked: could not go on"
+same looked stopped-looked
 # A finished run given again prints its object again; without its model it makes that again; without anything
 # to make it from it says so.
 (grpo whole-grpo >again 2>log) || fail "a finished run: $(tail -3 log)"
