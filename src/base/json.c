@@ -262,10 +262,16 @@ char *json_text(const json_t *v)
     return text;
 }
 
-int json_write_file(const json_t *v, const char *path, struct err *e)
+char *json_lines(const json_t *v)
 {
     char *text = json_dumps(v, WRITE_FLAGS | JSON_INDENT(2));
     CHECK(text, "a value that is %s cannot be written as JSON", json_kind(v));
+    return text;
+}
+
+int json_write_file(const json_t *v, const char *path, struct err *e)
+{
+    char *text = json_lines(v);
     struct file_out o;
     int rc = file_out_open(&o, path, e);
     if (!rc) {

@@ -42,7 +42,9 @@ const char *json_str_or(const json_t *o, const char *key, const char *fallback);
 
 /* Compact text: keys in insertion order, reals with 17 significant digits, UTF-8 as it is. Caller frees. */
 char *json_text(const json_t *v);
-/* The same with indent 2 and a final newline, written atomically. */
+/* The same over several lines, with indent 2. */
+char *json_lines(const json_t *v);
+/* That and a final newline, written atomically. */
 int json_write_file(const json_t *v, const char *path, struct err *e);
 
 /* One record a line. Blank lines are skipped; a line that is not JSON is an error that names path:line. */

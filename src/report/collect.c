@@ -31,45 +31,44 @@ static json_t *numbers_only(const json_t *record)
     return out;
 }
 
-static json_t *thinned(const json_t *all)
+/* Of n records that pass one by one, those that are kept. */
+struct thinned {
+    size_t n, seen;
+    json_t *some;
+};
+
+static void thin(struct thinned *t, const json_t *record)
 {
-    size_t n = json_array_size(all), points = n < REPORT_POINTS ? n : REPORT_POINTS;
-    json_t *some = json_array();
-    for (size_t i = 0; i < points; i++)
-        json_array_append(some, json_array_get(all, points < n ? i * (n - 1) / (points - 1) : i));
-    return some;
+    size_t points = t->n < REPORT_POINTS ? t->n : REPORT_POINTS, kept = json_array_size(t->some);
+    size_t next = points < t->n ? kept * (t->n - 1) / (points - 1) : kept;
+    if (kept < points && t->seen++ == next) json_array_append(t->some, (json_t *)record);
 }
 
-/* Evaluations are few among many steps: apart, or thinning would lose them. */
-static json_t *evaluated(const json_t *all)
+/* Evaluations are few among many steps: apart, or thinning would lose them. NULL: the record has none. */
+static json_t *evaluated(const json_t *record)
 {
-    json_t *out = json_array(), *record, *value;
+    json_t *only = json_object(), *value;
     const char *key;
-    size_t i;
-    json_array_foreach(all, i, record)
+    json_object_foreach((json_t *)record, key, value)
     {
-        json_t *only = json_object();
-        json_object_foreach(record, key, value)
-        {
-            if (str_starts(key, "eval_")) json_object_set(only, key, value);
-        }
-        if (json_object_size(only) > 0) {
-            json_object_set(only, "step", json_object_get(record, "step"));
-            json_array_append(out, only);
-        }
-        json_decref(only);
+        if (str_starts(key, "eval_")) json_object_set(only, key, value);
     }
-    return out;
+    if (json_object_size(only) > 0) {
+        json_object_set(only, "step", json_object_get(record, "step"));
+        return only;
+    }
+    json_decref(only);
+    return NULL;
 }
 
-/* Records of a JSONL file; at most `limit` of them (0: all). NULL on error. */
+/* The first `limit` records of a JSONL file. NULL on error. */
 static json_t *read_records(const char *path, size_t limit, json_t *(*keep)(const json_t *), struct err *e)
 {
     struct jsonl in;
     if (jsonl_open(&in, path, e)) return NULL;
     json_t *all = json_array(), *record;
     int more = 1;
-    while ((limit == 0 || json_array_size(all) < limit) && (more = jsonl_next(&in, &record, e)) == 1) {
+    while (json_array_size(all) < limit && (more = jsonl_next(&in, &record, e)) == 1) {
         json_array_append_new(all, keep(record));
         json_decref(record);
     }
@@ -166,22 +165,56 @@ static int add_evals(json_t *out, const char *dir, struct err *e)
     return rc;
 }
 
+/* A run's records, read twice, so that no more of them than are shown are held: counted, then thinned. */
+struct curves {
+    struct thinned metrics, evaluations;
+    struct report_warnings warnings;
+};
+
+static void count_record(struct curves *c, const json_t *record, const json_t *evaluation)
+{
+    c->metrics.n++;
+    c->evaluations.n += evaluation != NULL;
+    report_warnings_see(&c->warnings, record);
+}
+
+static void thin_record(struct curves *c, const json_t *record, const json_t *evaluation)
+{
+    thin(&c->metrics, record);
+    if (evaluation) thin(&c->evaluations, evaluation);
+}
+
+static int each_record(struct curves *c, const char *path,
+                       void (*take)(struct curves *, const json_t *, const json_t *), struct err *e)
+{
+    struct jsonl in;
+    json_t *whole;
+    int more;
+    if (jsonl_open(&in, path, e)) return -1;
+    while ((more = jsonl_next(&in, &whole, e)) == 1) {
+        json_t *record = numbers_only(whole), *evaluation = evaluated(record);
+        take(c, record, evaluation);
+        json_decref(evaluation);
+        json_decref(record);
+        json_decref(whole);
+    }
+    jsonl_close(&in);
+    return more;
+}
+
 static int add_curves(json_t *out, const char *dir, struct err *e)
 {
+    struct curves c = {.metrics = {.some = json_array()}, .evaluations = {.some = json_array()}};
     char *path = path_join(dir, "metrics.jsonl");
-    int rc = 0;
-    if (file_exists(path)) {
-        json_t *all = read_records(path, 0, numbers_only, e);
-        rc = all ? 0 : -1;
-        if (all && json_array_size(all) > 0) {
-            json_t *evaluations = evaluated(all);
-            json_object_set_new(out, "metrics", thinned(all));
-            json_object_set_new(out, "evaluations", thinned(evaluations));
-            json_object_set_new(out, "warnings", report_warnings(all));
-            json_decref(evaluations);
-        }
-        json_decref(all);
+    int rc = file_exists(path) ? each_record(&c, path, count_record, e) : 0;
+    if (!rc && c.metrics.n > 0) {
+        rc = each_record(&c, path, thin_record, e);
+        json_object_set(out, "metrics", c.metrics.some);
+        json_object_set(out, "evaluations", c.evaluations.some);
+        json_object_set_new(out, "warnings", report_warnings_list(&c.warnings));
     }
+    json_decref(c.metrics.some);
+    json_decref(c.evaluations.some);
     free(path);
     return rc;
 }

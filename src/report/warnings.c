@@ -52,28 +52,28 @@ static bool cut(const json_t *record)
 static const struct {
     bool (*holds)(const json_t *record);
     const char *what;
-} looks[] = {
+} looks[REPORT_LOOKS] = {
     {nothing_judged, "no reward could judge any completion"},
     {all_zero, "every reward was zero"},
     {flat, "more than nine in ten groups had no variance in reward, so that hardly anything was learned"},
     {cut, "more than half of the completions were cut off at max_completion_length"},
 };
 
-json_t *report_warnings(const json_t *records)
+void report_warnings_see(struct report_warnings *w, const json_t *record)
 {
-    json_t *out = json_array(), *record;
-    size_t n_looks = sizeof looks / sizeof *looks, counts[sizeof looks / sizeof *looks] = {0}, n = 0, i;
-    json_array_foreach(records, i, record)
-    {
-        if (!is_generation(record)) continue;
-        n++;
-        for (size_t k = 0; k < n_looks; k++) counts[k] += looks[k].holds(record);
-    }
-    for (size_t k = 0; k < n_looks; k++) {
+    if (!is_generation(record)) return;
+    w->generations++;
+    for (size_t k = 0; k < REPORT_LOOKS; k++) w->counts[k] += looks[k].holds(record);
+}
+
+json_t *report_warnings_list(const struct report_warnings *w)
+{
+    json_t *out = json_array();
+    for (size_t k = 0; k < REPORT_LOOKS; k++) {
         struct str line;
-        if (counts[k] == 0 || (counts[k] < FEW && 2 * counts[k] <= n)) continue;
+        if (w->counts[k] == 0 || (w->counts[k] < FEW && 2 * w->counts[k] <= w->generations)) continue;
         str_init(&line, 0);
-        str_addf(&line, "in %zu of %zu generations %s", counts[k], n, looks[k].what);
+        str_addf(&line, "in %zu of %zu generations %s", w->counts[k], w->generations, looks[k].what);
         json_array_append_new(out, json_string(line.p));
         str_release(&line);
     }

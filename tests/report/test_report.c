@@ -14,9 +14,16 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/machine.h"
 #include "base/str.h"
 #include "report/report.h"
 #include "report/report_int.h"
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+enum { MEASURED = 1 };
+#else
+enum { MEASURED = 0 };
+#endif
 
 static char dir[64];
 
@@ -38,7 +45,11 @@ static void says(const char *records, const char *const *lines, size_t n)
     struct err e;
     json_t *list = json_read_bytes(records, strlen(records), "records", &e);
     if (!list) fail_msg("%s", e.msg);
-    json_t *got = report_warnings(list);
+    struct report_warnings seen = {0};
+    json_t *record;
+    size_t at;
+    json_array_foreach(list, at, record) report_warnings_see(&seen, record);
+    json_t *got = report_warnings_list(&seen);
     assert_int_equal(json_array_size(got), n);
     for (size_t i = 0; i < n; i++)
         if (!strstr(json_string_value(json_array_get(got, i)), lines[i]))
@@ -90,6 +101,34 @@ static void no_evaluation_is_thinned_away(void **state)
     json_decref(stage);
     json_decref(got);
     str_release(&s);
+    free(path);
+}
+
+/* Values of all 50000 records would take 60 MB. */
+static void a_long_run_is_shown_in_the_memory_of_a_short_one(void **state)
+{
+    (void)state;
+    enum { STEPS = 50000, MOST = 8 << 20 };
+    struct err e;
+    if (!MEASURED) skip();
+    char *path = path_join(dir, "metrics.jsonl");
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    for (int i = 1; i <= STEPS; i++)
+        fprintf(f, "{\"step\":%d,\"loss\":1,\"a\":2,\"b\":3,\"c\":4,\"d\":5,\"e\":6,\"f\":7}\n", i);
+    assert_int_equal(fclose(f), 0);
+    json_t *stage = json_pack("{s:s}", "dir", dir);
+    size_t before = memory_peak();
+    json_t *got = report_collect(stage, &e);
+    if (!got) fail_msg("%s", e.msg);
+    size_t more = memory_peak() - before;
+    const json_t *metrics = json_object_get(got, "metrics"), *first = json_array_get(metrics, 0),
+                 *last = json_array_get(metrics, json_array_size(metrics) - 1);
+    assert_int_equal(json_integer_value(json_object_get(first, "step")), 1);
+    assert_int_equal(json_integer_value(json_object_get(last, "step")), STEPS);
+    if (more > MOST) fail_msg("%zu bytes for %d steps", more, STEPS);
+    json_decref(stage);
+    json_decref(got);
     free(path);
 }
 
@@ -169,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_warn_of_what_never_moved),
         cmocka_unit_test(no_evaluation_is_thinned_away),
+        cmocka_unit_test(a_long_run_is_shown_in_the_memory_of_a_short_one),
         cmocka_unit_test(completions_of_some_steps_are_shown),
         cmocka_unit_test(an_adapters_card_tells_of_its_base),
     };
