@@ -49,15 +49,18 @@ size_t plan_resident(const struct plan *p)
     return plan_total(p) + plan_files(p);
 }
 
+/* In MB, or in GB where it is a thousand of them. */
+static void add_bytes(struct str *out, int width, size_t bytes)
+{
+    double x = (double)bytes / 1e6;
+    str_addf(out, "%*.2f %s", width, x < 1000 ? x : x / 1000, x < 1000 ? "MB" : "GB");
+}
+
 static void add_row(struct str *out, const char *what, size_t bytes)
 {
-    const char *unit = "MB";
-    double x = (double)bytes / 1e6;
-    if (x >= 1000) {
-        x /= 1000;
-        unit = "GB";
-    }
-    str_addf(out, "  %-34s %8.2f %s\n", what, x, unit);
+    str_addf(out, "  %-34s ", what);
+    add_bytes(out, 8, bytes);
+    str_puts(out, "\n");
 }
 
 void plan_text(const struct plan *p, size_t limit, struct str *out)
@@ -76,11 +79,26 @@ void plan_others_text(const struct plan *p, size_t most, struct str *out)
 {
     for (int i = 0; i < p->n_others; i++) {
         const struct plan_other *o = &p->others[i];
-        if (o->bytes >= most) continue;
-        str_addf(out, "  %-80s %8.2f GB", o->settings, (double)o->bytes / 1e9);
-        if (o->disk) str_addf(out, ", and %.2f GB on disk", (double)o->disk / 1e9);
+        if (o->bytes > most || o->bytes >= plan_total(p)) continue;
+        str_addf(out, "  %-80s ", o->settings);
+        add_bytes(out, 8, o->bytes);
+        if (o->disk) {
+            str_puts(out, ", and ");
+            add_bytes(out, 0, o->disk);
+            str_puts(out, " on disk");
+        }
         str_puts(out, "\n");
     }
+}
+
+const struct plan_other *plan_least(const struct plan *p)
+{
+    const struct plan_other *least = NULL;
+    for (int i = 0; i < p->n_others; i++) {
+        const struct plan_other *o = &p->others[i];
+        if (o->bytes < (least ? least->bytes : plan_total(p))) least = o;
+    }
+    return least;
 }
 
 json_t *plan_json(const struct plan *p, size_t limit)

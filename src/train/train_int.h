@@ -170,6 +170,7 @@ struct plan {
     } rows[PLAN_ROWS];
     int n;
     size_t disk;        /* of optimiser state that is kept there */
+    int fewer_running;  /* completions sampled at once, where memory decides; 0: it does not */
     size_t mapped;      /* of weights that are read from their file, whose pages the system may drop */
     struct plan_other { /* the total and the disk with other settings */
         char settings[128];
@@ -186,8 +187,11 @@ size_t plan_total(const struct plan *p);
 size_t plan_files(const struct plan *p);
 size_t plan_resident(const struct plan *p); /* the total and they: what is measured where there is room */
 void plan_text(const struct plan *p, size_t limit, struct str *out);
-/* A line for each of the others that need less than this; nothing if there is none. */
+/* A line for each of the others that need less than the run, and no more than this; nothing if there is none.
+ */
 void plan_others_text(const struct plan *p, size_t most, struct str *out);
+/* Of the others the one that needs the least, if that is less than the run needs; else NULL. */
+const struct plan_other *plan_least(const struct plan *p);
 json_t *plan_json(const struct plan *p, size_t limit);
 /* Bytes of activations and gradients of a forward (and backward when `learn`) over this microbatch. */
 size_t plan_micro(const struct micro *b, struct model *m, bool checkpoint, bool learn);
@@ -302,6 +306,7 @@ struct trainer {
     long log_every, save_every, hash_every;
     int save_limit;    /* 0: all */
     size_t step_bytes; /* of the largest microbatch, planned */
+    int suppose_running; /* as many completions are sampled at once, for a plan; 0: as many as have room */
     size_t beside;     /* what the process holds beside what is counted, when the plan was made first */
     char config_hash[HASH_HEX];
     char last_hash[HASH_HEX];    /* of the weights, when known */

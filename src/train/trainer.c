@@ -156,12 +156,15 @@ static int check_plan(struct trainer *t, struct err *e)
     str_init(&others, 4096);
     if (!t->plan.n_others) trainer_plan_others(t);
     plan_others_text(&t->plan, limit, &others);
-    if (!others.len) plan_others_text(&t->plan, total, &others);
+    const struct plan_other *least = others.len ? NULL : plan_least(&t->plan);
+    if (least)
+        str_addf(&others, "; other settings alone do not make it fit: the least is %.3g GB, with %s",
+                 (double)least->bytes / 1e9, least->settings);
     err_usage(e,
               "this run plans %.3g GB and %.3g GB may be used (max_memory_gb). What helps: a smaller "
-              "per_device_train_batch_size, shorter sequences (max_length, max_completion_length), a smaller "
-              "model, use_peft: true%s\n%s",
-              (double)total / 1e9, (double)limit / 1e9, others.len ? ", or" : "", others.p);
+              "per_device_train_batch_size, fewer prompts_per_step or num_generations, shorter sequences "
+              "(max_length, max_completion_length), a smaller model, use_peft: true%s%s",
+              (double)total / 1e9, (double)limit / 1e9, others.len && !least ? ", or\n" : "", others.p);
     str_release(&others);
     return -1;
 }
