@@ -17,10 +17,12 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/machine.h"
 #include "base/rng.h"
 
 const char plan_sampling[] = "sampling: KV cache, packed weights";
 static const char plan_sets[] = "tokens drawn from, at most";
+static const char plan_tokens[] = "completions, their losses";
 
 /* ---- at most --------------------------------------------------------------------------------------- */
 
@@ -38,6 +40,8 @@ struct engine_limits grpo_engine_limits(const struct grpo *g)
     if (conf_is_set(c, "num_draft_tokens")) l.draft.n = guesses ? (int)conf_int(c, "num_draft_tokens") : 0;
     if (conf_is_set(c, "max_running"))
         l.max_running = (int)conf_int(c, "max_running");
+    else if (g->t->suppose_running)
+        l.max_running = g->t->suppose_running;
     else
         while (l.max_running > 1 && engine_bytes(g->t->model, &l) > plan_limit(c) / 4) l.max_running /= 2;
     if (l.max_rows < l.max_running) l.max_rows = l.max_running;
@@ -66,13 +70,30 @@ static size_t sets_bytes(const struct grpo *g)
     return g->keeps_sets ? tokens * (size_t)most * sizeof(int) : 0;
 }
 
+/* Of a window with this many tokens in its completions: these (struct completion, rollouts_ref), and what is
+ * known of each token of a step (grpo_setup.c). */
+static size_t tokens_bytes(const struct grpo *g, size_t tokens)
+{
+    const struct grpo_layout *l = &g->layout;
+    size_t each = sizeof(int) + 2 * sizeof(float) + (g->policy.beta != 0 ? sizeof(double) : 0);
+    size_t of_step = 3 * sizeof(double) + (g->step_keep ? sizeof(double) : 0);
+    size_t of_micro = 4 * sizeof(double); /* old, refs, grad, grad_entropy, of one group at a time */
+    return tokens * each + tokens / (size_t)l->groups * ((size_t)l->step_groups * of_step + of_micro);
+}
+
 void grpo_plan(void *self, struct trainer *t)
 {
     struct grpo *g = self;
+    int completions = g->layout.groups * g->layout.group;
     g->limits = grpo_engine_limits(g);
+    if (!conf_is_set(t->conf, "max_running") &&
+        g->limits.max_running < (completions < 256 ? completions : 256))
+        t->plan.fewer_running = g->limits.max_running;
     t->plan.at = "every completion at max_completion_length";
     plan_add(&t->plan, plan_sampling, engine_bytes(t->model, &g->limits));
     plan_add(&t->plan, plan_sets, sets_bytes(g));
+    size_t longest = (size_t)g->sampling.max_new_tokens;
+    plan_add(&t->plan, plan_tokens, tokens_bytes(g, (size_t)completions * longest));
     if (g->policy.beta != 0)
         plan_add(&t->plan, "reference model",
                  model_is_adapted(t->model) ? model_reference_bytes(t->model)
@@ -105,10 +126,8 @@ struct drawn {
 
 static struct drawn draw_group(const struct drawing *d, const struct prompts *prompts, long w, int group)
 {
-    struct drawn x = {.at = {.seed = d->g->t->seed,
-                             .purpose = RNG_PLAN,
-                             .step = (uint32_t)w,
-                             .sequence = (uint32_t)group}};
+    struct drawn x = {
+        .at = {.seed = d->g->t->seed, .purpose = RNG_PLAN, .step = (uint32_t)w, .sequence = (uint32_t)group}};
     x.slot = (int)rng_below(&x.at, (uint32_t)d->seen->groups);
     x.at.position++;
     x.prompt = &prompts->list[rng_below(&x.at, (uint32_t)prompts->n)];
@@ -199,13 +218,17 @@ struct asked {
     bool each; /* prompt i for group i, not one at random */
 };
 
-/* What the engine uses for these, drawn as window w; *sets: the bytes of the sets they were drawn from. */
-static struct engine_use rehearse(const struct drawing *d, const struct asked *a, long w, size_t *sets)
+struct kept { /* of completions: tokens, and bytes of the sets that they were drawn from */
+    size_t tokens, sets;
+};
+
+/* What the engine uses for these, drawn as window w. */
+static struct engine_use rehearse(const struct drawing *d, const struct asked *a, long w, struct kept *kept)
 {
     const struct grpo *g = d->g;
     struct request *requests = alloc_zero((size_t)a->n, sizeof *requests);
     int *lengths = alloc_zero((size_t)a->n * (size_t)a->group, sizeof *lengths), at = 0;
-    *sets = 0;
+    *kept = (struct kept){0};
     for (int k = 0; k < a->n; k++) {
         struct drawn x = draw_group(d, a->prompts, w, k);
         const struct prompt *p = a->each ? &a->prompts->list[k] : x.prompt;
@@ -214,7 +237,8 @@ static struct engine_use rehearse(const struct drawing *d, const struct asked *a
         for (int i = 0; i < a->group; i++) {
             const struct completion *c = draw_completion(d, &x, i);
             lengths[at++] = c->n;
-            if (c->set_ends && c->n) *sets += c->set_ends[c->n - 1] * sizeof *c->set_ids;
+            kept->tokens += (size_t)c->n;
+            if (c->set_ends && c->n) kept->sets += c->set_ends[c->n - 1] * sizeof *c->set_ids;
         }
     }
     struct engine_use use = engine_rehearse(g->t->model, &g->limits, requests, a->n, lengths);
@@ -233,19 +257,28 @@ static void expect_sampling(const struct drawing *d, struct plan *p)
 {
     const struct grpo *g = d->g;
     struct engine_use use = engine_used(g->engine);
-    size_t sets, most_sets = 0;
+    struct kept kept, most = {0};
     for (long w = 0; w < WINDOWS_REHEARSED; w++) {
         const struct asked window = {&g->prompts, g->layout.groups, g->layout.group, false};
-        use_more(&use, rehearse(d, &window, w, &sets));
-        if (sets > most_sets) most_sets = sets;
+        use_more(&use, rehearse(d, &window, w, &kept));
+        if (kept.sets > most.sets) most.sets = kept.sets;
+        if (kept.tokens > most.tokens) most.tokens = kept.tokens;
     }
     if (g->held_out.n) {
         const struct asked evaluation = {&g->held_out, g->held_out.n, g->eval_group, true};
-        use_more(&use, rehearse(d, &evaluation, 0, &sets));
+        use_more(&use, rehearse(d, &evaluation, 0, &kept));
     }
     plan_change(p, plan_sampling,
                 plan_row(p, plan_sampling) - engine_untouched(g->t->model, &g->limits, &use));
-    plan_change(p, plan_sets, most_sets);
+    plan_change(p, plan_sets, most.sets);
+    plan_change(p, plan_tokens, tokens_bytes(g, most.tokens));
+}
+
+/* No less than there was already. */
+static size_t expected_bytes(const struct plan *p)
+{
+    size_t bytes = plan_resident(p), peak = memory_peak();
+    return bytes > peak ? bytes : peak;
 }
 
 void grpo_expect(struct grpo *g, const struct rollouts *seen)
@@ -255,13 +288,13 @@ void grpo_expect(struct grpo *g, const struct rollouts *seen)
     find_trained(&d);
     expect_sampling(&d, &p);
     trainer_expect_micro(g->t, NULL, &p);
-    g->t->expected = plan_resident(&p);
+    g->t->expected = expected_bytes(&p);
     bool trains = lay_expected(g, &d);
     for (int i = 0; i < seen->groups && !trains; i++) d.trains[i] = true; /* who will is not known: any may */
     if (!trains) lay_expected(g, &d);
     trainer_expect_micro(g->t, &g->micro, &p);
     micro_clear(&g->micro);
-    g->expected_trained = plan_resident(&p);
+    g->expected_trained = expected_bytes(&p);
     if (trains) g->t->expected = g->expected_trained;
     free(d.trains);
 }

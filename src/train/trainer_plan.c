@@ -77,7 +77,8 @@ static void plan_as(struct trainer *t, const struct settings *s)
     trainer_plan(t);
 }
 
-static void name_of(struct plan_other *o, bool bf16, bool checkpoints, const char *optim)
+/* running: 0, or how many completions are sampled at once; with less memory in use there would be more. */
+static void name_of(struct plan_other *o, bool bf16, bool checkpoints, const char *optim, int running)
 {
     const char *const parts[] = {checkpoints ? "gradient_checkpointing: true" : NULL,
                                  bf16 ? "weights_dtype: bfloat16" : NULL, optim ? "optim: " : NULL};
@@ -87,6 +88,8 @@ static void name_of(struct plan_other *o, bool bf16, bool checkpoints, const cha
         if (parts[i])
             n += (size_t)snprintf(o->settings + n, sizeof o->settings - n, "%s%s%s", n ? ", " : "", parts[i],
                                   i == 2 ? optim : "");
+    if (n && running)
+        n += (size_t)snprintf(o->settings + n, sizeof o->settings - n, ", max_running: %d", running);
     CHECK(n < sizeof o->settings, "settings %s", o->settings);
 }
 
@@ -111,18 +114,21 @@ void trainer_plan_others(struct trainer *t)
     const int narrow = MODEL_BF16 | MODEL_IN_PLACE | MODEL_NF4 | MODEL_FP4 | MODEL_INT8;
     struct plan_other list[2 * WAYS];
     size_t n = 0, without = 0;
+    int running = t->plan.fewer_running;
+    t->suppose_running = running;
     for (int i = 0; i < (own.model & narrow ? WAYS : 2 * WAYS); i++) {
         bool checkpoints = i % 2, bf16 = i / WAYS;
         const char *optim = optims[i % WAYS / 2];
         struct settings s = other(own, t->dir, bf16, checkpoints, optim);
         plan_as(t, &s);
         list[n] = (struct plan_other){.bytes = plan_total(&t->plan), .disk = t->plan.disk};
-        name_of(&list[n], bf16, checkpoints, optim);
+        name_of(&list[n], bf16, checkpoints, optim, running);
         bool new = checkpoints ? list[n].bytes != without : i > 0; /* else layers are checkpointed already */
         if (!checkpoints) without = list[n].bytes;
         n += new;
     }
     plan_as(t, &own);
+    t->suppose_running = 0;
     memcpy(t->plan.others, list, n * sizeof *list);
     t->plan.n_others = (int)n;
 }

@@ -101,18 +101,33 @@ plan --model_name_or_path "$tmp/bare"
 "$OPENR1" plan $common --use_peft true >"$tmp/out" 2>"$tmp/text" || say "use_peft: $(cat "$tmp/text")"
 "$OPENR1" plan $common --max_memory_gb 0.1 >"$tmp/out" 2>"$tmp/text"
 [ $? = 2 ] || say "a plan of more than there is exits $?"
-grep -q 'optim: adamw_8bit' "$tmp/text" || say "what helps is not said: $(cat "$tmp/text")"
+grep -q 'other settings alone do not make it fit: the least is .* with .*optim: ' "$tmp/text" &&
+  ! grep -q '^  [a-z]' "$tmp/text" || say "where nothing fits: $(cat "$tmp/text")"
 # Where some settings would fit, those are named and no others.
 "$OPENR1" plan $common --max_memory_gb 0.3 >"$tmp/out" 2>"$tmp/text"
 [ $? = 2 ] && grep -q "weights_dtype: bfloat16, optim: adamw_8bit" "$tmp/text" ||
   say "0.3 GB: $(cat "$tmp/text")"
-awk '/^  [a-z]/ { n++; sub(/ GB.*/, ""); if ($NF > 0.3) exit 1 } END { if (!n) exit 1 }' "$tmp/text" ||
+awk '/^  [a-z]/ { n++; if (!/ MB/) exit 1; sub(/ MB.*/, ""); if ($NF > 300) exit 1 }
+  END { if (!n) exit 1 }' "$tmp/text" ||
   say "what would not fit either is offered: $(cat "$tmp/text")"
 
 echo '{"prompt": "1+1=", "solution": "2"}' >"$tmp/prompts.jsonl"
 common="--model_name_or_path $tmp/model --dataset_name $tmp/prompts.jsonl --reward_funcs exact --beta 0.1
   --prompts_per_step 1 --num_generations 4 --max_completion_length 16 --max_steps 2 --max_memory_gb 4"
 kept
+# Where memory decides how many completions are sampled at once, the others sample as many as the run: none
+# seems to cost more because it would have room for more.
+i=0
+while [ $i -lt 16 ]; do
+  echo "{\"prompt\": \"1+$i=\", \"solution\": \"2\"}"
+  i=$((i + 1))
+done >"$tmp/more.jsonl"
+few="--dataset_name $tmp/more.jsonl --prompts_per_step 16 --max_completion_length 400 --max_memory_gb 1.25"
+kept $few
+plan $few
+grep -q 'max_running: [0-9]' "$tmp/json" || say "memory decides nothing: $(cat "$tmp/json")"
+awk -F'|' -v most="$(number total)" '$2 > most && !/checkpointing/ { exit 1 }' "$tmp/list" ||
+  say "others cost more: $(cat "$tmp/list" "$tmp/json")"
 # Options that sft has too have grpo's own defaults and choices: the plan is that of a dry run.
 plan --loss_type dr_grpo
 "$OPENR1" grpo $common --loss_type dr_grpo --output_dir "$tmp/dry" --dry_run true >"$tmp/out" 2>"$tmp/text" ||
