@@ -274,11 +274,16 @@ static void expect_sampling(const struct drawing *d, struct plan *p)
     plan_change(p, plan_tokens, tokens_bytes(g, most.tokens));
 }
 
-/* No less than there was already. */
-static size_t expected_bytes(const struct plan *p)
+/* By what is counted; no less than there was already, or than there is now and what was taken but is not
+ * touched yet: step memory, of which looks may have used a part, and before the first step the state on disk.
+ * pass: the largest that is expected. */
+static size_t expected_bytes(const struct trainer *t, const struct plan *p, size_t pass)
 {
-    size_t bytes = plan_resident(p), peak = memory_peak();
-    return bytes > peak ? bytes : peak;
+    size_t bytes = plan_resident(p), peak = memory_peak(), now = machine_resident();
+    if (pass > t->arena.peak) now += pass - t->arena.peak;
+    if (pass && t->step == 0) now += p->disk;
+    if (bytes < peak) bytes = peak;
+    return bytes < now ? now : bytes;
 }
 
 void grpo_expect(struct grpo *g, const struct rollouts *seen)
@@ -288,13 +293,13 @@ void grpo_expect(struct grpo *g, const struct rollouts *seen)
     find_trained(&d);
     expect_sampling(&d, &p);
     trainer_expect_micro(g->t, NULL, &p);
-    g->t->expected = expected_bytes(&p);
+    g->t->expected = expected_bytes(g->t, &p, 0);
     bool trains = lay_expected(g, &d);
     for (int i = 0; i < seen->groups && !trains; i++) d.trains[i] = true; /* who will is not known: any may */
     if (!trains) lay_expected(g, &d);
-    trainer_expect_micro(g->t, &g->micro, &p);
+    size_t pass = trainer_expect_micro(g->t, &g->micro, &p);
     micro_clear(&g->micro);
-    g->expected_trained = expected_bytes(&p);
+    g->expected_trained = expected_bytes(g->t, &p, pass);
     if (trains) g->t->expected = g->expected_trained;
     free(d.trains);
 }

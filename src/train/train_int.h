@@ -340,8 +340,8 @@ void trainer_plan_others(struct trainer *t);
 /* Decide on gradient checkpointing for the largest microbatch and put its memory into the plan. */
 void trainer_plan_micro(struct trainer *t, const struct micro *largest);
 /* Put this microbatch, the largest that is expected (NULL: none), into p, a copy of the plan, in the place of
- * the largest there can be; or what steps have taken so far, if that is more. */
-void trainer_expect_micro(const struct trainer *t, const struct micro *largest, struct plan *p);
+ * the largest there can be; or what steps have taken so far, if that is more. Returns its own bytes. */
+size_t trainer_expect_micro(const struct trainer *t, const struct micro *largest, struct plan *p);
 /* An evaluation takes this much step memory at most; after trainer_plan_micro. */
 void trainer_plan_evaluation(struct trainer *t, size_t bytes);
 /* Steps from a number of steps, or a share of all when below 1. */

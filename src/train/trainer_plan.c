@@ -53,10 +53,11 @@ void trainer_plan_micro(struct trainer *t, const struct micro *largest)
     plan_add(p, activations_row(t), t->step_bytes);
 }
 
-void trainer_expect_micro(const struct trainer *t, const struct micro *largest, struct plan *p)
+size_t trainer_expect_micro(const struct trainer *t, const struct micro *largest, struct plan *p)
 {
     size_t bytes = largest ? plan_micro(largest, t->model, t->checkpointing, true) : 0;
     plan_change(p, activations_row(t), bytes > t->arena.peak ? bytes : t->arena.peak);
+    return bytes;
 }
 
 void trainer_plan_evaluation(struct trainer *t, size_t bytes)

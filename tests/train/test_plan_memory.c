@@ -138,12 +138,24 @@ static void where_no_group_has_variance_no_pass_is_expected(void **state)
         fail_msg("a pass is as small as none");
 }
 
+/* Of a model so small that what is counted is less than what is there. */
+static void no_less_is_expected_than_there_is(void **state)
+{
+    (void)state;
+    if (!MEASURED) skip();
+    double measured = measure(RUN "max_steps 1 max_completion_length 16 model_name_or_path @base");
+    check("a tiny model", measured, in_record("expected_bytes"));
+    if (in_record("expected_bytes") < 0.995 * in_record("peak_bytes"))
+        fail_msg("%.0f bytes expected of %.0f", in_record("expected_bytes"), in_record("peak_bytes"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(where_completions_end_early_it_is_what_is_expected),
         cmocka_unit_test(where_completions_reach_their_length_it_is_what_is_planned_at_most),
         cmocka_unit_test(where_no_group_has_variance_no_pass_is_expected),
+        cmocka_unit_test(no_less_is_expected_than_there_is),
     };
     return cmocka_run_group_tests(tests, setup, tiny_teardown);
 }
