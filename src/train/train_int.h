@@ -262,8 +262,8 @@ enum { AVERAGES_MAX = 96 };
 struct evaluation { /* when, and which checkpoint is the best: evaluation.c */
     long every;     /* steps between two; 0: none in between */
     bool by_epoch, on_start, at_end;
-    double delay;     /* epochs (by_epoch) or steps before which there is none */
-    char metric[64];  /* that evaluations are compared by; "": nobody asks */
+    double delay;    /* epochs (by_epoch) or steps before which there is none */
+    char metric[64]; /* that evaluations are compared by; "": nobody asks */
     bool greater, keep_best, load_best;
     double best;    /* of best_step */
     long best_step; /* -1: none yet */
@@ -304,10 +304,10 @@ struct trainer {
     bool checkpointing;   /* gradient checkpointing */
     bool dry;             /* only the plan is wanted; the model has no weights */
     long log_every, save_every, hash_every;
-    int save_limit;    /* 0: all */
-    size_t step_bytes; /* of the largest microbatch, planned */
+    int save_limit;      /* 0: all */
+    size_t step_bytes;   /* of the largest microbatch, planned */
     int suppose_running; /* as many completions are sampled at once, for a plan; 0: as many as have room */
-    size_t beside;     /* what the process holds beside what is counted, when the plan was made first */
+    size_t beside;       /* what the process holds beside what is counted, when the plan was made first */
     char config_hash[HASH_HEX];
     char last_hash[HASH_HEX];    /* of the weights, when known */
     char start_hash[HASH_HEX];   /* of the weights before the first step */
