@@ -38,28 +38,29 @@ static const struct work {
     {"smollm2-135m prompt of 512", 1, PROMPT, 1, "F32"},
     {"smollm2-135m Q8_0 prompt of 512", 1, PROMPT, 1, "Q8_0"},
     {"smollm2-135m F16 prompt of 512", 1, PROMPT, 1, "F16"},
-    {"growth, sequences 1", 1, DECODE_PROMPT, 16, "F32"},
-    {"growth, sequences 2", 2, DECODE_PROMPT, 16, "F32"},
-    {"growth, sequences 4", 4, DECODE_PROMPT, 16, "F32"},
-    {"growth, sequences 8", 8, DECODE_PROMPT, 16, "F32"},
-    {"growth, sequences 16", 16, DECODE_PROMPT, 16, "F32"},
-    {"growth, sequences 32", 32, DECODE_PROMPT, 16, "F32"},
-    {"growth, sequences 64", 64, DECODE_PROMPT, 16, "F32"},
-    {"growth, sequences 128", 128, DECODE_PROMPT, 16, "F32"},
-    {"growth, sequences 256", 256, DECODE_PROMPT, 16, "F32"},
+    {"growth, sequences 1", 1, DECODE_PROMPT, 64, "F32"},
+    {"growth, sequences 2", 2, DECODE_PROMPT, 64, "F32"},
+    {"growth, sequences 4", 4, DECODE_PROMPT, 64, "F32"},
+    {"growth, sequences 8", 8, DECODE_PROMPT, 64, "F32"},
+    {"growth, sequences 16", 16, DECODE_PROMPT, 64, "F32"},
+    {"growth, sequences 32", 32, DECODE_PROMPT, 64, "F32"},
+    {"growth, sequences 64", 64, DECODE_PROMPT, 64, "F32"},
+    {"growth, sequences 128", 128, DECODE_PROMPT, 64, "F32"},
+    {"growth, sequences 256", 256, DECODE_PROMPT, 64, "F32"},
 };
 
 struct clocks {
-    double start, first; /* first: when the first tokens of all sequences were there */
-    double gflop_first;  /* done until then */
-    long wanted;
+    double start, first; /* first: when all prompts were done */
+    double gflop_first;  /* done until then, and tokens sampled */
+    long tokens_first, wanted;
 };
 
 static bool watch(void *ctx, const struct engine_progress *p)
 {
     struct clocks *c = ctx;
-    if (c->first == 0 && p->tokens >= c->wanted) {
+    if (c->first == 0 && p->prompt_tokens + p->prompt_reused >= c->wanted) {
         c->first = steps_clock();
+        c->tokens_first = p->tokens;
         c->gflop_first = steps_gflop();
     }
     return false;
@@ -67,7 +68,8 @@ static bool watch(void *ctx, const struct engine_progress *p)
 
 struct sums {
     double prompt_s, decode_s;
-    double prompt_gflop, decode_gflop; /* the same in every repeat */
+    double prompt_gflop, decode_gflop; /* the same in every repeat, and so is: */
+    long decode_tokens;
 };
 
 static int measure(struct engine *engine, const struct work *w, int vocab, struct sums *best, struct err *e)
@@ -86,7 +88,7 @@ static int measure(struct engine *engine, const struct work *w, int vocab, struc
         list[i].sampling.max_new_tokens = w->new_tokens;
     }
     double gflop = steps_gflop();
-    struct clocks c = {.start = steps_clock(), .wanted = w->sequences};
+    struct clocks c = {.start = steps_clock(), .wanted = (long)w->sequences * w->prompt};
     int failed =
         engine_run(engine, list, w->sequences, groups, &(struct engine_hooks){.watch = watch, .ctx = &c}, e);
     double end = steps_clock();
@@ -97,6 +99,7 @@ static int measure(struct engine *engine, const struct work *w, int vocab, struc
     if (failed) return -1;
     best->prompt_gflop = c.gflop_first - gflop;
     best->decode_gflop = steps_gflop() - c.gflop_first;
+    best->decode_tokens = (long)w->sequences * w->new_tokens - c.tokens_first;
     if (best->prompt_s == 0 || c.first - c.start < best->prompt_s) best->prompt_s = c.first - c.start;
     if (best->decode_s == 0 || end - c.first < best->decode_s) best->decode_s = end - c.first;
     return 0;
@@ -116,7 +119,7 @@ static double pass_bytes(struct model *m)
 static void tell(const struct work *w, struct model *m, const struct sums *best)
 {
     if (w->new_tokens > 1) {
-        double passes = (w->new_tokens - 1) / best->decode_s, rate = passes * w->sequences;
+        double rate = (double)best->decode_tokens / best->decode_s, passes = rate / w->sequences;
         steps_tell(&(struct steps_row){"decoding", rate, "tokens/s",
                                        w->sequences > 1 ? best->decode_gflop / best->decode_s : 0,
                                        pass_bytes(m) * passes / 1e9});
