@@ -301,7 +301,7 @@ INLINE void gemm_tile_of_many(const struct gemm_tile *t, int rows, const int pan
 
 GEMM_REGISTERS static void gemm_tile_many(const struct gemm_tile *t, int rows, int panels)
 {
-    if (panels == 1)
+    if (GEMM_SIDE == 1 || panels == 1)
         gemm_tile_of_many(t, rows, 1);
     else
         gemm_tile_of_many(t, rows, GEMM_SIDE);
