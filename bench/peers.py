@@ -7,7 +7,6 @@ Prints one JSON object: {"work", "value", "unit", "peak_mb"}; the value is the b
   torch-train ATTENTION CKPT SEQUENCES LENGTH   SmolLM2-135M, forward, backward, AdamW (fused), float32
   torch-demo SEQUENCES LENGTH  the demo's model (64 x 3)
   torch-decode N, torch-prompt transformers' generate, greedy, 32 + 64 tokens; one forward of 512
-  numpy-products ROWS          a layer's products in training by numpy's OpenBLAS, as openr1_steps products has them
   numpy-products ROWS          a layer's products in training, by numpy's OpenBLAS, as openr1_steps has them
   llama-decode TYPE N          llama.cpp through its C API: N sequences in one batch, greedy, 32 + 64 tokens
   llama-prompt TYPE            one llama_decode of 512 tokens

@@ -126,8 +126,10 @@ size_t plan_micro(const struct micro *b, struct model *m, bool checkpoint, bool 
     tape_start(t, learn);
     micro_forward(b, m, t, checkpoint, &f);
     if (learn) {
-        if (!b->dlogp) tape_seed(t, f.out.logp);
-        if (!b->dlogp && f.out.mean_logp) tape_seed(t, f.out.mean_logp);
+        if (!f.rows.known) {
+            tape_seed(t, f.out.logp);
+            if (f.out.mean_logp) tape_seed(t, f.out.mean_logp);
+        }
         for (int k = 0; k < b->n_further; k++)
             if (f.further[k].rows.n) tape_seed(t, f.further[k].out.logp);
         tape_backward(t);

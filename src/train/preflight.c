@@ -156,6 +156,11 @@ static int look_at_thinking(struct grpo *g, const int *chosen, struct preflight_
 
 /* ---- time -------------------------------------------------------------------------------------- */
 
+static void derive_evenly(float *dlogp, int n)
+{
+    for (int i = 0; i < n; i++) dlogp[i] = 1 / (float)n;
+}
+
 /* Seconds of a forward and backward pass over one group, for each of its rows. */
 static double time_rows(struct grpo *g, const struct rollouts *r, struct err *e)
 {
@@ -164,8 +169,7 @@ static double time_rows(struct grpo *g, const struct rollouts *r, struct err *e)
     micro_clear(&g->micro);
     grpo_lay_group(g, &g->prompts.list[r->prompts[0]], r->out[0].c, r->group);
     model_zero_grad(g->t->model);
-    float *dlogp = g->micro.dlogp;
-    for (int i = 0; dlogp && i < g->micro.n_heads; i++) dlogp[i] = 1 / (float)g->micro.n_heads;
+    if (g->micro.dlogp) derive_evenly(g->micro.dlogp, g->micro.n_heads);
     tape_start(g->t->tape, true);
     micro_forward(&g->micro, g->t->model, g->t->tape, g->t->checkpointing, &f);
     if (f.out.bad_row >= 0) {
@@ -173,8 +177,7 @@ static double time_rows(struct grpo *g, const struct rollouts *r, struct err *e)
         row_wrap(&g->rows.places[g->prompts.list[r->prompts[0]].row], e);
         return -1;
     }
-    if (!dlogp) dlogp = tape_seed(g->t->tape, f.out.logp);
-    for (int i = 0; i < f.rows.n; i++) dlogp[i] = 1 / (float)f.rows.n;
+    if (!f.rows.known) derive_evenly(tape_seed(g->t->tape, f.out.logp), f.rows.n);
     tape_backward(g->t->tape);
     model_zero_grad(g->t->model);
     double rows = g->micro.n_rows;
