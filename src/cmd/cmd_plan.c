@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cmd/cmd_int.h"
+#include "report/report.h"
 #include "train/train.h"
 
 static const struct opt plan_options[] = {
@@ -37,7 +38,8 @@ static const struct opt *const *plan_narrow(struct conf *c)
 
 static int plan_command(struct conf *c, struct err *e)
 {
-    const struct train_hooks hooks = {.plan_only = true, .plan_json = conf_bool(c, "json")};
+    const struct train_hooks hooks = {
+        .plan_only = true, .plan_json = conf_bool(c, "json"), .finished_bytes = report_bytes};
     return cmd_algo(algorithm_of(c), &hooks, c, e);
 }
 

@@ -7,7 +7,8 @@ static const struct opt *const sft_tables[] = {sft_options, train_options, model
 
 static int sft_command(struct conf *c, struct err *e)
 {
-    static const struct train_hooks hooks = {.card = card_text, .finished = cmd_report_run};
+    static const struct train_hooks hooks = {
+        .card = card_text, .finished = cmd_report_run, .finished_bytes = report_bytes};
     return cmd_algo("sft", &hooks, c, e);
 }
 

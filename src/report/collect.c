@@ -6,6 +6,7 @@
  * some completions of REPORT_SIGHTS steps, always keeping the first and the last,
  * so that the page stays small for runs of any length.
  */
+#include "report/report.h"
 #include "report/report_int.h"
 
 #include <stdlib.h>
@@ -15,7 +16,8 @@
 #include "base/file.h"
 #include "base/json.h"
 
-enum { REPORT_POINTS = 1000, REPORT_SAMPLES = 24, REPORT_DEPTH = 4, REPORT_TEXT_MAX = 4000 };
+enum { REPORT_POINTS = 1000, REPORT_POINT_BYTES = 2000 /* in memory */ };
+enum { REPORT_SAMPLES = 24, REPORT_DEPTH = 4, REPORT_TEXT_MAX = 4000 };
 enum { REPORT_SIGHTS = 8, REPORT_COMPLETIONS = 6, REPORT_CONFIG_MAX = 1 << 20 };
 
 /* Object copies keep only numbers: curves need no hashes. */
@@ -29,6 +31,11 @@ static json_t *numbers_only(const json_t *record)
         if (json_is_number(value)) json_object_set(out, key, value);
     }
     return out;
+}
+
+size_t report_bytes(long steps)
+{
+    return REPORT_POINT_BYTES * (size_t)(steps < REPORT_POINTS ? steps : REPORT_POINTS);
 }
 
 /* Of n records that pass one by one, those that are kept. */

@@ -275,7 +275,7 @@ int grpo_set_up(struct grpo *g, struct err *e)
     t->steps_per_epoch = g->prompts.n / g->layout.groups * g->layout.window_steps;
     t->micro_per_epoch = t->steps_per_epoch * t->accumulation;
     preflight_read(g);
-    if (take_buffers(g, e)) return -1;
+    if (take_buffers(g, e) || trainer_count_steps(t, e)) return -1;
     trainer_plan(t);
     if (plan_total(&t->plan) > plan_limit(t->conf)) return 0; /* trainer_go says so */
     if (t->dry) return 0;

@@ -418,6 +418,7 @@ static int set_up(struct sft *s, struct trainer *t, struct err *e)
     if (t->max_micro > s->n_micro) t->max_micro = s->n_micro;
     size_up(s, t);
     size_up_evaluation(s);
+    if (trainer_count_steps(t, e)) return -1;
     trainer_plan(t);
     return 0;
 }

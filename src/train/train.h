@@ -25,6 +25,7 @@ struct train_hooks {
     /* Called when all else in the finished run's `dir` is there, for what is made of it; a failure is only
      * warned of. */
     int (*finished)(const char *dir, struct err *e);
+    size_t (*finished_bytes)(long steps); /* what that will take, for the plan */
 };
 struct algo {
     const char *name, *help;

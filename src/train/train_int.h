@@ -161,7 +161,7 @@ double peft_dropout(const struct trainer *t);
 
 /* ---- plan.c: memory before the first step ---------------------------------------------------------- */
 
-enum { PLAN_ROWS = 12, PLAN_OTHERS = 15 };
+enum { PLAN_ROWS = 13, PLAN_OTHERS = 15 };
 struct plan {
     const char *at; /* the lengths it is made at; NULL: those of the data */
     struct {
@@ -327,12 +327,14 @@ struct trainer {
 };
 
 /* trainer.c. trainer_open: conf -> model, seeds, intervals; the caller has set learner and self. Then the
- * algorithm reads its data, sets steps_per_epoch and max_micro, and calls trainer_plan. Then trainer_go does
- * the rest: dry run, start or resume, all steps, the final model. */
+ * algorithm reads its data, sets steps_per_epoch and max_micro, calls trainer_count_steps and trainer_plan.
+ * Then trainer_go does the rest: dry run, start or resume, all steps, the final model. */
 int trainer_open(struct trainer *t, struct conf *c, const struct train_hooks *hooks, struct err *e);
 /* output_dir is this process's until it ends, or an error. */
 int trainer_lock(struct trainer *t, struct err *e);
 void trainer_release(struct trainer *t);
+/* total_steps, and how often is logged, saved and evaluated. */
+int trainer_count_steps(struct trainer *t, struct err *e);
 /* t->plan by t->settings. */
 void trainer_plan(struct trainer *t);
 /* Into t->plan what the run would need with other settings of what costs most. */

@@ -109,7 +109,7 @@ static int check_steps(struct conf *c, struct err *e)
     return 0;
 }
 
-static int plan_steps(struct trainer *t, struct err *e)
+int trainer_count_steps(struct trainer *t, struct err *e)
 {
     struct conf *c = t->conf;
     long max_steps = conf_int(c, "max_steps");
@@ -581,7 +581,7 @@ static int begin(struct trainer *t, struct str *out, struct err *e)
 int trainer_go(struct trainer *t, const struct rows *data, struct str *out, struct err *e)
 {
     struct str text;
-    if (check_eos(t, e) || plan_steps(t, e)) return -1;
+    if (check_eos(t, e)) return -1;
     if (t->dry) return dry_end(t, out, e);
     str_init(&text, 1 << 16);
     plan_text(&t->plan, plan_limit(t->conf), &text);

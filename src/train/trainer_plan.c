@@ -22,6 +22,13 @@ static size_t held_beside(const struct trainer *t)
     return all > own ? all - own : 0;
 }
 
+/* Buffers of the files that a run writes, and what is made of them at its end. */
+static size_t output_bytes(const struct trainer *t)
+{
+    bool report = t->hooks && t->hooks->finished_bytes;
+    return (1 << 20) + (report ? t->hooks->finished_bytes(t->total_steps) : 0);
+}
+
 void trainer_plan(struct trainer *t)
 {
     struct plan *p = &t->plan;
@@ -33,6 +40,7 @@ void trainer_plan(struct trainer *t)
     t->learner->plan(t->self, t);
     if (!t->beside) t->beside = held_beside(t); /* once: with other settings it is the same */
     plan_add(p, "program, tokenizer, data", t->beside);
+    plan_add(p, "files written, report", output_bytes(t));
 }
 
 static const char *activations_row(const struct trainer *t)
