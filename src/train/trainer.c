@@ -581,6 +581,7 @@ static int begin(struct trainer *t, struct str *out, struct err *e)
 int trainer_go(struct trainer *t, const struct rows *data, struct str *out, struct err *e)
 {
     struct str text;
+    CHECK(t->total_steps > 0, "steps were not counted");
     if (check_eos(t, e)) return -1;
     if (t->dry) return dry_end(t, out, e);
     str_init(&text, 1 << 16);

@@ -101,7 +101,8 @@ small=$(sed 's/512/32/; s/"num_hidden_layers": 6/"num_hidden_layers": 2/; s/: 8/
   --per_device_train_batch_size 4 --max_steps 1200 --save_strategy no --logging_steps 100 \
   --output_dir "$tmp/long" >"$tmp/out" 2>"$tmp/text" || say "next to no model: $(cat "$tmp/text")"
 planned=$(sed -n 's/.*memory: .* \([0-9.]*\) GB planned.*/\1/p' "$tmp/text")
-awk -v got="$(peak)" -v want="$planned" 'BEGIN { exit !(got < 0.03 && got > 0.9 * want && got < 1.1 * want) }' ||
+awk -v got="$(peak)" -v want="$planned" \
+  'BEGIN { exit !(got < 0.03 && got > 0.9 * want && got < 1.1 * want) }' ||
   say "next to no model: a peak of $(peak) GB, planned were $planned"
 
 # Only config.json and the tokenizer, and the plan is the same.

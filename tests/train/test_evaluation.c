@@ -224,6 +224,7 @@ static int toy_run(int interrupt_at, const char *dir, const char *const *more, s
     if (!c) fail_msg("%s", e->msg);
     int failed = trainer_open(&t, c, NULL, e);
     t.micro_per_epoch = t.steps_per_epoch = 3;
+    if (!failed) failed = trainer_count_steps(&t, e);
     if (!failed) failed = trainer_go(&t, &rows, &out, e);
     trainer_release(&t);
     conf_free(c);
