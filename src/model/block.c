@@ -16,10 +16,22 @@
 #include "base/fmath.h"
 #include "model/model_int.h"
 
-static struct tensor *linear(struct tape *t, struct tensor *x, const struct block_ctx *c, enum arch_slot slot)
+/* The linear layers of these slots. */
+static void linears(struct tape *t, struct tensor *x, const struct block_ctx *c, const enum arch_slot *slots,
+                    int n, struct tensor **y)
 {
     const struct layer *l = &c->model->layers[c->layer];
-    return op_linear_of_batch(t, x, l->w[slot], l->w[slot + 1], c->batch); /* its bias has the next slot */
+    struct linear_of of[MATMULS_MOST];
+    for (int i = 0; i < n; i++)
+        of[i] = (struct linear_of){l->w[slots[i]], l->w[slots[i] + 1]}; /* its bias has the next slot */
+    op_linears_run(t, x, of, n, c->batch, y);
+}
+
+static struct tensor *linear(struct tape *t, struct tensor *x, const struct block_ctx *c, enum arch_slot slot)
+{
+    struct tensor *y;
+    linears(t, x, c, &slot, 1, &y);
+    return y;
 }
 
 /* x where the description has no such norm. */
@@ -67,11 +79,9 @@ static struct tensor *attention(struct tape *t, struct tensor *x, const struct b
     const struct layer *l = &m->layers[c->layer];
     struct tensor *h = norm_in(t, x, m, l->w[SLOT_ATTN_NORM]);
     if (l->w[SLOT_KV_A]) return latent_attention(t, h, c);
-    struct tensor
-        *qkv[3]; /* one statement each: the order of the nodes is the order of the gradient's sums */
-    qkv[0] = linear(t, h, c, SLOT_Q);
-    qkv[1] = linear(t, h, c, SLOT_K);
-    qkv[2] = linear(t, h, c, SLOT_V);
+    static const enum arch_slot slots[] = {SLOT_Q, SLOT_K, SLOT_V};
+    struct tensor *qkv[3];
+    linears(t, h, c, slots, 3, qkv);
     qkv[0] = norm(t, qkv[0], m, l->w[SLOT_Q_NORM]);
     qkv[1] = norm(t, qkv[1], m, l->w[SLOT_K_NORM]);
     if (l->rope) {
@@ -85,8 +95,9 @@ static struct tensor *attention(struct tape *t, struct tensor *x, const struct b
 static struct tensor *gated(struct tape *t, struct tensor *h, const struct block_ctx *c, enum arch_slot gate,
                             enum arch_slot up, enum arch_slot down)
 {
-    struct tensor *g = linear(t, h, c, gate), *u = linear(t, h, c, up);
-    struct tensor *y = (c->model->config.arch->gelu ? op_geglu_run : op_swiglu_run)(t, g, u);
+    struct tensor *g[2];
+    linears(t, h, c, (const enum arch_slot[]){gate, up}, 2, g);
+    struct tensor *y = (c->model->config.arch->gelu ? op_geglu_run : op_swiglu_run)(t, g[0], g[1]);
     return linear(t, y, c, down);
 }
 

@@ -33,6 +33,7 @@ enum {
     HEAD_ROWS_MIN = 32,
     HEAD_FORWARD_FLOATS = 1 << 24, /* logits at a time, about */
     HEAD_KNOWN_FLOATS = 1 << 22,
+    HEAD_STRIP = 4096, /* rows of W that are packed at a time */
     HEAD_KNOWN_COLUMNS = 1024, /* of them that dx and dW take at a time */
     HEAD_BACKWARD_FLOATS = 1 << 22,
     HEAD_COLUMNS_MAX = 4096,
@@ -110,14 +111,22 @@ static void head_cap_tile(void *ctx, const struct kern_gemm *tile, int row, int 
     }
 }
 
-/* z [n, V], rows z_row apart, = xs [n, D] W^T, capped if W says so. */
+/* z [n, V], rows z_row apart, = xs [n, D] W^T, capped if W says so. A W that would be packed for it is packed
+ * in strips that are used while they lie in a cache. In a plan: what that takes. */
 // NOLINTNEXTLINE(readability-non-const-parameter): written through the struct
-static void head_logits(const struct factor *f, const float *xs, int n, float *z, int z_row)
+static void head_logits(struct tape *t, const struct weight *w, const float *xs, int n, float *z, int z_row)
 {
-    const struct weight *w = f->w;
-    struct kern_gemm g = {
-        .m = n, .n = w->rows, .k = w->cols, .a = xs, .a_row = w->cols, .a_col = 1, .c = z, .c_row = z_row};
-    factor_product(f, &g, w->cap > 0 ? head_cap_tile : NULL, (void *)w);
+    bool planning = tape_planning(t);
+    int strip = w->panels_fresh || w->panels_supposed || w->stored ? w->rows : HEAD_STRIP;
+    for (int first = 0, rows; first < (planning ? 1 : w->rows); first += rows) {
+        struct arena_mark mark = arena_here(tape_arena(t));
+        rows = w->rows - first < strip ? w->rows - first : strip;
+        struct factor f = factor_rows(t, w, first, rows);
+        struct kern_gemm g = {.m = n, .n = rows, .k = w->cols, .a = xs, .a_row = w->cols, .a_col = 1};
+        g.c = z + first, g.c_row = z_row;
+        if (!planning) factor_product(&f, &g, w->cap > 0 ? head_cap_tile : NULL, (void *)w);
+        arena_back(tape_arena(t), mark);
+    }
 }
 
 /* ---- forward ------------------------------------------------------------------------------------------ */
@@ -272,7 +281,6 @@ static void head_scatter(struct head_run *h)
 
 struct head_pass {
     struct head_run h;
-    struct factor w;
     int piece;     /* rows of x at a time */
     float *z;      /* [piece, V], rows h.z_row apart */
     float *panels; /* rows of x, packed; NULL: W wants no gradient */
@@ -302,14 +310,14 @@ static void head_known_backward(struct tape *t, struct head_pass *p)
     if (h->dxs && !planning) head_scatter(h);
 }
 
-static void head_forward_piece(struct head_pass *p, const int *active, int n)
+static void head_forward_piece(struct tape *t, struct head_pass *p, const int *active, int n)
 {
     struct head_run *h = &p->h;
     h->active = active;
     h->n_active = n;
     h->z = p->z;
     head_gather(&(struct head_gather){h->x, h->rows.rows, active, h->xs}, n);
-    head_logits(&p->w, h->xs, n, h->z, h->z_row);
+    head_logits(t, h->w, h->xs, n, h->z, h->z_row);
     work_over((size_t)n, 1, (double)h->w->rows * HEAD_ROW_COST, head_forward_rows, h);
 }
 
@@ -338,7 +346,6 @@ static void head_pass_open(struct tape *t, struct head_pass *p, bool backward)
         h->z_row = vocab;
     }
     if (p->piece > h->rows.n) p->piece = h->rows.n;
-    p->w = factor_rows(t, h->w, 0, vocab);
     h->xs = tape_floats(t, (size_t)p->piece * (size_t)d);
     h->dxs = backward && h->x->wants_grad ? tape_floats(t, (size_t)p->piece * (size_t)d) : NULL;
     p->panels = backward && h->w->grad ? tape_floats(t, kern_panels_floats(d, p->piece)) : NULL;
@@ -353,6 +360,7 @@ static void head_forward(struct tape *t, const struct head_run *run)
     if (backward) p.h.d = *run->rows.known;
     head_pass_open(t, &p, backward);
     if (tape_planning(t)) {
+        head_logits(t, run->w, NULL, p.piece, p.z, p.h.z_row);
         if (backward) head_known_backward(t, &p);
         return;
     }
@@ -360,7 +368,7 @@ static void head_forward(struct tape *t, const struct head_run *run)
     for (int from = 0, m; from < n; from += m) {
         int end = from < moved ? moved : n;
         m = end - from < p.piece ? end - from : p.piece;
-        head_forward_piece(&p, order + from, m);
+        head_forward_piece(t, &p, order + from, m);
         if (from < moved) head_known_backward(t, &p);
     }
 }
@@ -468,12 +476,9 @@ void op_logits_run(struct tape *t, struct tensor *x, struct weight *w, const int
 {
     CHECK(x->cols == w->cols, "%s [%d, %d] times x [%d, %d]", w->name, w->rows, w->cols, x->rows, x->cols);
     struct arena_mark mark = arena_here(tape_arena(t));
-    struct factor f = factor_rows(t, w, 0, w->rows);
     float *xs = tape_floats(t, (size_t)n * (size_t)w->cols);
-    if (!tape_planning(t)) {
-        head_gather(&(struct head_gather){x, rows, NULL, xs}, n);
-        head_logits(&f, xs, n, out, w->rows);
-    }
+    if (!tape_planning(t)) head_gather(&(struct head_gather){x, rows, NULL, xs}, n);
+    head_logits(t, w, xs, n, out, w->rows);
     arena_back(tape_arena(t), mark);
 }
 

@@ -78,30 +78,62 @@ static void linear_backward(struct tape *t, struct node *node)
     work_over((size_t)node->y->cols, BIAS_COLUMNS, (double)node->y->rows * 8, linear_backward_bias, n);
 }
 
-struct tensor *op_linear_run(struct tape *t, struct tensor *x, struct weight *w, struct weight *bias)
+static struct linear_node linear_begin(struct tape *t, struct tensor *x, const struct linear_of *of,
+                                       const struct batch *b)
 {
-    return op_linear_of_batch(t, x, w, bias, NULL);
-}
-
-struct tensor *op_linear_of_batch(struct tape *t, struct tensor *x, struct weight *w, struct weight *bias,
-                                  const struct batch *b)
-{
+    struct weight *w = of->w, *bias = of->bias;
     CHECK(x->cols == w->cols, "%s [%d, %d] times x [%d, %d]", w->name, w->rows, w->cols, x->rows, x->cols);
     CHECK(!bias || (bias->rows == 1 && bias->cols == w->rows), "bias %s [%d, %d] of %s [%d, %d]", bias->name,
           bias->rows, bias->cols, w->name, w->rows, w->cols);
     struct tensor *y =
         tape_result(t, x->rows, w->rows, x->wants_grad || weight_learns(w) || (bias && bias->grad));
     const struct adapter *a = weight_adapter(w);
-    struct linear_node saved = {{.y = y}, x, w, bias, a && a->dropout > 0 && b && b->drop ? b : NULL};
-    struct linear_part p = linear_whole(&saved);
-    linear_part_forward(t, &p, tape_data(t, x), y->data, bias ? linear_add_bias : NULL, bias);
-    if (!tape_records(t, y)) return y;
-    struct linear_node *n = tape_node(t, sizeof *n, y, linear_backward);
-    n->x = x;
-    n->w = w;
-    n->bias = bias;
-    n->drop = saved.drop;
+    return (struct linear_node){{.y = y}, x, w, bias, a && a->dropout > 0 && b && b->drop ? b : NULL};
+}
+
+static void linear_end(struct tape *t, const struct linear_node *made)
+{
+    if (!tape_records(t, made->node.y)) return;
+    struct linear_node *n = tape_node(t, sizeof *n, made->node.y, linear_backward);
+    n->x = made->x;
+    n->w = made->w;
+    n->bias = made->bias;
+    n->drop = made->drop;
+}
+
+void op_linears_run(struct tape *t, struct tensor *x, const struct linear_of *of, int n,
+                    const struct batch *b, struct tensor **y)
+{
+    struct matmul together[MATMULS_MOST];
+    int n_together = 0;
+    CHECK(n <= MATMULS_MOST, "%d linear layers at once", n);
+    for (int i = 0; i < n; i++) {
+        struct linear_node made = linear_begin(t, x, &of[i], b);
+        struct linear_part p = linear_whole(&made);
+        struct matmul *one = &together[n_together];
+        *one = (struct matmul){.after = made.bias ? linear_add_bias : NULL, .ctx = made.bias};
+        const float *data = tape_data(t, x);
+        y[i] = made.node.y;
+        if (tape_planning(t) || !linear_part_product(t, &p, data, y[i]->data, &one->g))
+            linear_part_forward(t, &p, data, y[i]->data, one->after, one->ctx);
+        else
+            n_together++;
+        linear_end(t, &made);
+    }
+    matmul_run_all(together, n_together);
+}
+
+struct tensor *op_linear_of_batch(struct tape *t, struct tensor *x, struct weight *w, struct weight *bias,
+                                  const struct batch *b)
+{
+    struct tensor *y;
+    op_linears_run(t, x, &(struct linear_of){w, bias}, 1, b, &y);
     return y;
+}
+
+struct tensor *op_linear_run(struct tape *t, struct tensor *x, struct weight *w, struct weight *bias)
+{
+    return op_linear_of_batch(t, x, w, bias, NULL);
 }
 
 static struct tensor *linear_case(struct tape *t, int c)

@@ -6,21 +6,27 @@
  */
 #include "op/op_int.h"
 
+/* y = x W^T without W's panels. */
 // NOLINTNEXTLINE(readability-non-const-parameter): written through the struct
+static struct kern_gemm forward_product(const struct linear_part *p, const float *x, float *y)
+{
+    return (struct kern_gemm){.m = p->n,
+                              .n = p->out,
+                              .k = p->w->cols,
+                              .a = x,
+                              .a_row = p->x_row,
+                              .a_col = 1,
+                              .c = y,
+                              .c_row = p->y_row,
+                              .accumulate = p->add};
+}
+
 void matrix_part_forward(struct tape *t, const struct linear_part *p, const float *x, float *y,
                          matmul_after after, void *ctx)
 {
     struct arena_mark mark = arena_here(tape_arena(t));
     struct factor w = factor_rows(t, p->w, p->first, p->out);
-    struct kern_gemm g = {.m = p->n,
-                          .n = p->out,
-                          .k = p->w->cols,
-                          .a = x,
-                          .a_row = p->x_row,
-                          .a_col = 1,
-                          .c = y,
-                          .c_row = p->y_row,
-                          .accumulate = p->add};
+    struct kern_gemm g = forward_product(p, x, y);
     if (!tape_planning(t)) factor_product(&w, &g, after, ctx);
     arena_back(tape_arena(t), mark);
 }
@@ -68,6 +74,17 @@ void linear_part_forward(struct tape *t, const struct linear_part *p, const floa
                          matmul_after after, void *ctx)
 {
     (weight_adapter(p->w) ? low_rank_forward : matrix_part_forward)(t, p, x, y, after, ctx);
+}
+
+bool linear_part_product(struct tape *t, const struct linear_part *p, const float *x, float *y,
+                         struct kern_gemm *g)
+{
+    if (!p->w->panels_fresh || weight_adapter(p->w)) return false;
+    struct factor w = factor_rows(t, p->w, p->first, p->out);
+    *g = forward_product(p, x, y);
+    g->panels = w.panels;
+    g->form = w.form;
+    return w.panels != NULL;
 }
 
 void linear_part_back_x(struct tape *t, const struct linear_part *p, const float *dy, float *dx)

@@ -1,4 +1,4 @@
-/* matmul.c: one matrix product shared out over the threads as tiles of its result.
+/* matmul.c: matrix products shared out over the threads as tiles of their results.
  *
  * kern.h promises that an element of the result does not depend on which other elements are worked out in the
  * same call, so the tiling is free: it only serves the caches and the threads. The kernels go by blocks of k
@@ -18,14 +18,17 @@ enum {
     TILE_COLS = 512,
     TILE_COLS_TRANSPOSED = 1536, /* a tile copies its A */
     TILE_ROW_UNIT = 12, /* the kernels' register tiles have 12 or 6 rows */
-    TILE_COL_UNIT = 2 * KERN_PANEL
+    TILE_COL_UNIT = 2 * KERN_PANEL,
+    READ_COST = 4 /* rows that cost as much as to read B from memory */
 };
 
-struct matmul {
-    const struct kern_gemm *g;
-    matmul_after after;
-    void *ctx;
-    int tile_rows, tile_cols, row_tiles;
+struct tiles {
+    const struct matmul *of;
+    int tile_rows, tile_cols, row_tiles, n_tiles;
+};
+struct job {
+    int n;
+    struct tiles list[MATMULS_MOST];
 };
 
 static int round_up(int x, int to)
@@ -35,8 +38,9 @@ static int round_up(int x, int to)
 
 static void matmul_item(void *ctx, int item)
 {
-    const struct matmul *p = ctx;
-    struct kern_gemm g = *p->g;
+    const struct tiles *p = ((const struct job *)ctx)->list;
+    for (; item >= p->n_tiles; p++) item -= p->n_tiles;
+    struct kern_gemm g = p->of->g;
     int row = item % p->row_tiles * p->tile_rows, col = item / p->row_tiles * p->tile_cols;
     g.a += row * g.a_row;
     g.panels = kern_panels_at(g.form, g.panels, col, g.k);
@@ -44,7 +48,7 @@ static void matmul_item(void *ctx, int item)
     g.m = g.m - row < p->tile_rows ? g.m - row : p->tile_rows;
     g.n = g.n - col < p->tile_cols ? g.n - col : p->tile_cols;
     counted_gemm(&g);
-    if (p->after) p->after(p->ctx, &g, row, col);
+    if (p->of->after) p->of->after(p->of->ctx, &g, row, col);
 }
 
 static int min_int(int a, int b)
@@ -58,8 +62,9 @@ static int tiles_of(int n, int tile)
 }
 
 /* Rows and columns of a tile: what suits the caches, then halved until there are enough for the threads. */
-static void matmul_tile(const struct kern_gemm *g, struct matmul *p)
+static struct tiles tiles_for(const struct matmul *of)
 {
+    const struct kern_gemm *g = &of->g;
     int rows = TILE_ROWS_TRANSPOSED, cols = TILE_COLS_TRANSPOSED;
     if (g->a_col == 1) {
         cols = TILE_COLS;
@@ -68,7 +73,7 @@ static void matmul_tile(const struct kern_gemm *g, struct matmul *p)
     }
     rows = round_up(tiles_of(g->m, tiles_of(g->m, rows)), TILE_ROW_UNIT);
     cols = round_up(tiles_of(g->n, tiles_of(g->n, cols)), TILE_COL_UNIT);
-    int wanted = work_items((double)g->m * g->n * g->k, 1 << 20);
+    int wanted = work_items((double)(g->m + READ_COST) * g->n * g->k, 1 << 20);
     while (tiles_of(g->m, rows) * tiles_of(g->n, cols) < wanted) {
         bool low = rows <= TILE_ROW_UNIT || g->m <= TILE_ROW_UNIT;
         if (low && cols <= TILE_COL_UNIT) break;
@@ -77,18 +82,28 @@ static void matmul_tile(const struct kern_gemm *g, struct matmul *p)
         else
             rows = round_up(rows / 2, TILE_ROW_UNIT);
     }
-    p->tile_rows = rows;
-    p->tile_cols = cols;
-    p->row_tiles = tiles_of(g->m, rows);
+    int row_tiles = tiles_of(g->m, rows);
+    return (struct tiles){of, rows, cols, row_tiles, row_tiles * tiles_of(g->n, cols)};
+}
+
+void matmul_run_all(const struct matmul *products, int n)
+{
+    struct job all = {0};
+    int tiles = 0;
+    CHECK(n <= MATMULS_MOST, "%d products at once", n);
+    for (int i = 0; i < n; i++) {
+        const struct kern_gemm *g = &products[i].g;
+        if (!g->m || !g->n) continue;
+        CHECK(g->k > 0, "product over %d", g->k);
+        all.list[all.n] = tiles_for(&products[i]);
+        tiles += all.list[all.n++].n_tiles;
+    }
+    pool_for(tiles, matmul_item, &all);
 }
 
 void matmul_run(const struct kern_gemm *g, matmul_after after, void *ctx)
 {
-    if (!g->m || !g->n) return;
-    CHECK(g->k > 0, "product over %d", g->k);
-    struct matmul p = {.g = g, .after = after, .ctx = ctx};
-    matmul_tile(g, &p);
-    pool_for(p.row_tiles * tiles_of(g->n, p.tile_cols), matmul_item, &p);
+    matmul_run_all(&(struct matmul){*g, after, ctx}, 1);
 }
 
 /* ---- packing ------------------------------------------------------------------------------------------ */

@@ -202,6 +202,12 @@ struct tensor *op_linear_run(struct tape *t, struct tensor *x, struct weight *w,
 /* The same of x whose rows are those of b, which says whether W's adapter has dropout. */
 struct tensor *op_linear_of_batch(struct tape *t, struct tensor *x, struct weight *w, struct weight *bias,
                                   const struct batch *b);
+/* Several of one x, y[i] = x W_i^T + bias_i: the same as one by one, but threads meet once. */
+struct linear_of {
+    struct weight *w, *bias;
+};
+void op_linears_run(struct tape *t, struct tensor *x, const struct linear_of *of, int n,
+                    const struct batch *b, struct tensor **y);
 /* w [1, D]. x may be [N, D], or [N, heads*D]: then each head is normalised for itself. */
 struct tensor *op_rmsnorm_run(struct tape *t, struct tensor *x, struct weight *w, float eps);
 /* The same; the result is fleeting. */
@@ -363,6 +369,14 @@ const struct op *const *op_all(void); /* NULL at the end */
  * made it: row and col say where in C it begins; it may change the tile's elements. */
 typedef void (*matmul_after)(void *ctx, const struct kern_gemm *tile, int row, int col);
 void matmul_run(const struct kern_gemm *g, matmul_after after, void *ctx);
+/* Several that do not read each other's results, so that threads meet once. */
+enum { MATMULS_MOST = 4 };
+struct matmul {
+    struct kern_gemm g;
+    matmul_after after;
+    void *ctx;
+};
+void matmul_run_all(const struct matmul *products, int n);
 /* Pack rows of a [n, k] matrix, or a [k, n] matrix as it is; ld is its row stride. */
 void matmul_pack_rows(float *panels, const float *b, ptrdiff_t ld, int n, int k);
 void matmul_pack_cols(float *panels, const float *b, ptrdiff_t ld, int n, int k);

@@ -120,6 +120,9 @@ static inline struct linear_part linear_part_of(const struct weight *w, int n)
 /* y = x W^T; `after` as for matmul_run. */
 void linear_part_forward(struct tape *t, const struct linear_part *p, const float *x, float *y,
                          matmul_after after, void *ctx);
+/* Where that is one product with panels that are there, *g becomes it; else false. */
+bool linear_part_product(struct tape *t, const struct linear_part *p, const float *x, float *y,
+                         struct kern_gemm *g);
 /* dx = dy W; W.grad += dy^T x, if it has one. */
 void linear_part_back_x(struct tape *t, const struct linear_part *p, const float *dy, float *dx);
 void linear_part_back_w(struct tape *t, const struct linear_part *p, const float *dy, const float *x);
