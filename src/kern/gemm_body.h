@@ -14,7 +14,6 @@
 enum {
     PANEL_VECS = KERN_PANEL / LANES,
     GEMM_FAST_ROWS = 4,          /* so few follow memory by themselves */
-    GEMM_WIDE = 4,               /* panels at once, at most, of float32 */
     GEMM_A_FLOATS = 1 << 17,     /* a block of A where it lies: half a second-level cache */
     GEMM_A_K = 8 * KERN_K_BLOCK, /* and its length */
     GEMM_COPY_K = KERN_K_BLOCK,
@@ -234,10 +233,12 @@ INLINE void gemm_tile(const struct gemm_tile *t, const struct gemm_kind kind)
 /* Panels that a lone tile of so many rows takes at once. One panel would not fill the pipeline with up to
  * three rows; beyond that it is memory that gains, which reads several streams faster than one. What widens a
  * line takes registers too. */
-#define GEMM_FIT(rows)  (GEMM_TILE_VECS / ((rows)*PANEL_VECS))
-#define GEMM_MOST(form) ((form) == KERN_F32 ? GEMM_WIDE : GEMM_WIDE_NARROW)
+#define GEMM_FIT(rows) (GEMM_TILE_VECS / ((rows)*PANEL_VECS))
+#define GEMM_MOST(form)                                                                                      \
+    (FORM_NIBBLES(form) ? GEMM_WIDE_NIBBLES : (form) == KERN_F32 ? GEMM_WIDE : GEMM_WIDE_NARROW)
+#define GEMM_DIVISOR(n) ((n) < 2 ? 1 : (n) < 3 ? 2 : (n) < 6 ? 3 : 6) /* of six: none of them is left over */
 #define GEMM_PANELS(form, rows)                                                                              \
-    (GEMM_FIT(rows) > GEMM_MOST(form) ? GEMM_MOST(form) : GEMM_FIT(rows) < 1 ? 1 : GEMM_FIT(rows))
+    GEMM_DIVISOR(GEMM_FIT(rows) < GEMM_MOST(form) ? GEMM_FIT(rows) : GEMM_MOST(form))
 
 /* Constant rows for a tile; what never comes (gemm_block) is not compiled. */
 #define GEMM_COMES(form, r) ((r) <= (FORM_NIBBLES(form) ? GEMM_ROWS_NIBBLES : GEMM_ROWS))

@@ -17,7 +17,9 @@ enum {
     GEMM_ROWS = 6, /* x 2 vectors of a panel, beside 2 vectors of B and one of A */
     GEMM_SIDE = 1, /* panels that several tiles meet at once */
     GEMM_TILE_VECS = 12,
-    GEMM_WIDE_NARROW = 2,  /* panels at once, at most, in forms that are widened */
+    GEMM_WIDE = 6,         /* panels at once, at most, of float32 */
+    GEMM_WIDE_NARROW = 3,  /* in forms that are widened */
+    GEMM_WIDE_NIBBLES = 2, /* and take more registers to widen */
     GEMM_ROWS_NIBBLES = 4, /* more are multiplied with widened lines */
     SCORE_ROWS = 6,        /* x 2 of 4 vectors of keys */
     SCORE_VECS = 2,

@@ -13,7 +13,9 @@ enum {
     GEMM_ROWS = 12,
     GEMM_SIDE = 2, /* each number of A is loaded for two multiply-adds: a core may load no faster */
     GEMM_TILE_VECS = 24,
-    GEMM_WIDE_NARROW = 4,
+    GEMM_WIDE = 6, /* as many sums as a multiply-add takes cycles, and more */
+    GEMM_WIDE_NARROW = 6,
+    GEMM_WIDE_NIBBLES = 6,
     GEMM_ROWS_NIBBLES = 12,
     SCORE_ROWS = 6, /* x 2 vectors of keys, which are all */
     SCORE_VECS = 2,

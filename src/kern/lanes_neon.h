@@ -16,7 +16,9 @@ enum {
     GEMM_ROWS = 6, /* x 4 vectors of a panel, beside 4 vectors of B and one of A */
     GEMM_SIDE = 1,
     GEMM_TILE_VECS = 24,
+    GEMM_WIDE = 3,
     GEMM_WIDE_NARROW = 2,
+    GEMM_WIDE_NIBBLES = 2,
     GEMM_ROWS_NIBBLES = 6,
     SCORE_ROWS = 2, /* x 8 vectors of keys, which are all */
     SCORE_VECS = 8,

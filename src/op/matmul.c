@@ -19,6 +19,7 @@ enum {
     TILE_COLS_TRANSPOSED = 1536, /* a tile copies its A */
     TILE_ROW_UNIT = 12, /* the kernels' register tiles have 12 or 6 rows */
     TILE_COL_UNIT = 2 * KERN_PANEL,
+    TILE_COL_UNIT_FEW = 6 * KERN_PANEL, /* few rows meet up to six panels at once */
     READ_COST = 4 /* rows that cost as much as to read B from memory */
 };
 
@@ -71,14 +72,16 @@ static struct tiles tiles_for(const struct matmul *of)
         rows = TILE_FLOATS / g->k / TILE_ROW_UNIT * TILE_ROW_UNIT;
         rows = rows < TILE_ROWS_MIN ? TILE_ROWS_MIN : min_int(rows, TILE_ROWS_MAX);
     }
+    bool few = g->m <= TILE_ROW_UNIT, wide = few && tiles_of(g->n, TILE_COL_UNIT_FEW) >= pool_threads();
+    int unit = wide ? TILE_COL_UNIT_FEW : TILE_COL_UNIT;
     rows = round_up(tiles_of(g->m, tiles_of(g->m, rows)), TILE_ROW_UNIT);
-    cols = round_up(tiles_of(g->n, tiles_of(g->n, cols)), TILE_COL_UNIT);
+    cols = round_up(tiles_of(g->n, tiles_of(g->n, cols)), unit);
     int wanted = work_items((double)(g->m + READ_COST) * g->n * g->k, 1 << 20);
     while (tiles_of(g->m, rows) * tiles_of(g->n, cols) < wanted) {
-        bool low = rows <= TILE_ROW_UNIT || g->m <= TILE_ROW_UNIT;
-        if (low && cols <= TILE_COL_UNIT) break;
-        if (low || (cols > TILE_COL_UNIT && cols >= 2 * rows))
-            cols = round_up(cols / 2, TILE_COL_UNIT);
+        bool low = few || rows <= TILE_ROW_UNIT;
+        if (low && cols <= unit) break;
+        if (low || (cols > unit && cols >= 2 * rows))
+            cols = round_up(cols / 2, unit);
         else
             rows = round_up(rows / 2, TILE_ROW_UNIT);
     }
