@@ -13,7 +13,6 @@
 
 enum {
     PANEL_VECS = KERN_PANEL / LANES,
-    GEMM_FAST_ROWS = 4,          /* so few follow memory by themselves */
     GEMM_A_FLOATS = 1 << 17,     /* a block of A where it lies: half a second-level cache */
     GEMM_A_K = 8 * KERN_K_BLOCK, /* and its length */
     GEMM_COPY_K = KERN_K_BLOCK,
@@ -170,7 +169,7 @@ INLINE void gemm_ask(struct gemm_run *r, const struct gemm_tile *t, const struct
                 __builtin_prefetch(ahead, 0, 3);
             if (i % kind.panels == kind.panels - 1) r->ahead += lines / asks * t->ahead_step;
         }
-    } else if (kind.rows > GEMM_FAST_ROWS || kind.form != KERN_F32) {
+    } else {
         const int bytes = lines * FORM_LINE(kind.form);
         const int each = (bytes + GEMM_CACHE_LINE - 1) / GEMM_CACHE_LINE, asks = each * kind.panels;
         const char *b = r->b + GEMM_AHEAD_BYTES;
