@@ -148,11 +148,46 @@ static void stale_panels_are_not_used(void **state)
     arena_release(&arena);
 }
 
+/* Of different widths, one with a bias, and of each kind: with panels that are there, and without. */
+static void several_of_one_x_are_the_same_as_one_by_one(void **state)
+{
+    (void)state;
+    enum { N = 3, IN = 300 };
+    static const int rows[] = {1, 7, 40}, out[N] = {576, 193, 31};
+    struct arena arena;
+    struct weight w[N], bias = weight_make(9, 1, out[1]);
+    struct linear_of of[N];
+    for (int i = 0; i < N; i++) {
+        w[i] = weight_make((uint32_t)i, out[i], IN);
+        if (i < 2) weight_pack(&w[i]);
+        of[i] = (struct linear_of){&w[i], i == 1 ? &bias : NULL};
+    }
+    arena_init(&arena, SIZE_MAX);
+    struct tape *t = tape_new(&arena);
+    pool_start(3);
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+        tape_start(t, true);
+        struct tensor *x = tape_tensor(t, rows[k], IN), *y[N];
+        draws(x->data, 3, (size_t)rows[k] * IN);
+        op_linears_run(t, x, of, N, NULL, y);
+        for (int i = 0; i < N; i++) {
+            const struct tensor *one = op_linear_run(t, x, of[i].w, of[i].bias);
+            assert_memory_equal(y[i]->data, one->data, (size_t)rows[k] * (size_t)out[i] * sizeof(float));
+        }
+    }
+    pool_stop();
+    for (int i = 0; i < N; i++) weight_drop(&w[i]);
+    weight_drop(&bias);
+    tape_free(t);
+    arena_release(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_element_is_the_sum_in_blocks_that_kern_defines),
         cmocka_unit_test(stale_panels_are_not_used),
+        cmocka_unit_test(several_of_one_x_are_the_same_as_one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
