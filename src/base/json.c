@@ -94,7 +94,8 @@ static char *surrogates_mended(const char *bytes, size_t n, long *count)
             i += 11;
         } else {
             if (!copy) copy = memcpy(alloc_or_die(n), bytes, n);
-            memcpy(copy + i + 2, "fffd", 4);
+            memset(copy + i + 2, 'f', 3);
+            copy[i + 5] = 'd';
             ++*count;
             i += 5;
         }

@@ -54,6 +54,7 @@ static bool element(struct block *b)
     }
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): written through the struct
 bool snappy_expand(const uint8_t *in, size_t n, uint8_t *out, size_t n_out)
 {
     struct block b = {.p = in, .end = in + n, .out = out, .n_out = n_out};

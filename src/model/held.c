@@ -93,7 +93,7 @@ static void bins_fill(struct bins *b, const float *table)
 
 static uint8_t nearest_of(const struct bins *b, const float *table, float x)
 {
-    int i = (int)((x + 1) * (BINS / 2));
+    int i = (int)((x + 1) * ((float)BINS / 2));
     uint8_t low = b->low[i], high = b->high[i];
     return fabsf(table[high] - x) < fabsf(table[low] - x) ? high : low;
 }

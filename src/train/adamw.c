@@ -6,6 +6,7 @@
 #include "base/fmath.h"
 #include "train/optim_int.h"
 
+// NOLINTNEXTLINE(readability-non-const-parameter): written through the struct
 void optim_adamw_chunk(const struct update *u, const struct chunk *c, float *m, float *v)
 {
     const struct optim_opts *o = u->opts;

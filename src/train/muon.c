@@ -81,6 +81,7 @@ struct orthogonal {
     float *panels;
 };
 
+// NOLINTNEXTLINE(readability-non-const-parameter): written through the struct
 static void product(const struct orthogonal *s, const float *left, int k, int n, float *out)
 {
     struct kern_gemm g = {.m = s->n,

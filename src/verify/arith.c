@@ -105,6 +105,7 @@ static bool factor_read(struct reader *r, struct fraction *out)
 {
     if (r->depth == DEPTH_MAX) return refuse(r, "nested too deeply");
     bool ok;
+    *out = (struct fraction){0, 1};
     r->depth++;
     if (take(r, '-')) {
         ok = factor_read(r, out);

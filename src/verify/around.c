@@ -70,7 +70,7 @@ static size_t marks_back(const char *s, size_t i)
 static bool denied_before(const char *s, size_t i)
 {
     static const char *const fillers[] = {"be", "equal", "to", "simply", "exactly", "just", NULL};
-    size_t end = marks_back(s, i), word = end, second;
+    size_t end = marks_back(s, i), word, second;
     for (;; end = marks_back(s, word)) {
         word = end;
         while (word > 0 && end - word < 20 && (isalpha((unsigned char)s[word - 1]) || s[word - 1] == '\''))
