@@ -94,8 +94,7 @@ static char *surrogates_mended(const char *bytes, size_t n, long *count)
             i += 11;
         } else {
             if (!copy) copy = memcpy(alloc_or_die(n), bytes, n);
-            memset(copy + i + 2, 'f', 3);
-            copy[i + 5] = 'd';
+            memcpy(copy + i + 2, "fffd", 4); // NOLINT(bugprone-not-null-terminated-result): it is no end
             ++*count;
             i += 5;
         }

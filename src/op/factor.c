@@ -24,13 +24,18 @@ _Static_assert(ROWS_STRIP *ROWS_STRETCH == TILE && COLS_STRIP * COLS_STRETCH == 
 _Static_assert(ROWS_STRETCH % KERN_K_BLOCK == 0 && ROWS_STRETCH % STORED_COLS == 0, "whole blocks");
 _Static_assert(ROWS_STRIP % KERN_PANEL == 0 && COLS_STRIP % KERN_PANEL == 0, "whole panels");
 
+const void *factor_panels(const struct weight *w, int row)
+{
+    return w->panels_fresh && row % KERN_PANEL == 0 ? kern_panels_at(w->form, w->panels, row, w->cols) : NULL;
+}
+
 static struct factor factor_make(struct tape *t, const struct weight *w, int row, int n, bool by_cols)
 {
     CHECK(row >= 0 && n > 0 && row <= w->rows - n, "rows %d+%d of %s, which has %d", row, n, w->name,
           w->rows);
     struct factor f = {.w = w, .row = row, .by_cols = by_cols};
-    if (!by_cols && w->panels_fresh && row % KERN_PANEL == 0) {
-        f.panels = kern_panels_at(w->form, w->panels, row, w->cols);
+    f.panels = by_cols ? NULL : factor_panels(w, row);
+    if (f.panels) {
         f.form = w->form;
     } else if (!by_cols && w->panels_supposed && row % KERN_PANEL == 0) {
         CHECK(tape_planning(t), "%s has no panels", w->name);

@@ -29,11 +29,11 @@
 
 enum {
     HEAD_CAP_PIECE = 512, /* logits whose capped values are kept while their gradients take their place */
+    HEAD_STRIP = 4096,    /* rows of W that are packed at a time */
     HEAD_ROWS_MAX = 256,
     HEAD_ROWS_MIN = 32,
     HEAD_FORWARD_FLOATS = 1 << 24, /* logits at a time, about */
     HEAD_KNOWN_FLOATS = 1 << 22,
-    HEAD_STRIP = 4096, /* rows of W that are packed at a time */
     HEAD_KNOWN_COLUMNS = 1024, /* of them that dx and dW take at a time */
     HEAD_BACKWARD_FLOATS = 1 << 22,
     HEAD_COLUMNS_MAX = 4096,

@@ -114,7 +114,7 @@ void op_linears_run(struct tape *t, struct tensor *x, const struct linear_of *of
         *one = (struct matmul){.after = made.bias ? linear_add_bias : NULL, .ctx = made.bias};
         const float *data = tape_data(t, x);
         y[i] = made.node.y;
-        if (tape_planning(t) || !linear_part_product(t, &p, data, y[i]->data, &one->g))
+        if (tape_planning(t) || !linear_part_product(&p, data, y[i]->data, &one->g))
             linear_part_forward(t, &p, data, y[i]->data, one->after, one->ctx);
         else
             n_together++;

@@ -76,15 +76,14 @@ void linear_part_forward(struct tape *t, const struct linear_part *p, const floa
     (weight_adapter(p->w) ? low_rank_forward : matrix_part_forward)(t, p, x, y, after, ctx);
 }
 
-bool linear_part_product(struct tape *t, const struct linear_part *p, const float *x, float *y,
-                         struct kern_gemm *g)
+bool linear_part_product(const struct linear_part *p, const float *x, float *y, struct kern_gemm *g)
 {
-    if (!p->w->panels_fresh || weight_adapter(p->w)) return false;
-    struct factor w = factor_rows(t, p->w, p->first, p->out);
+    const void *panels = weight_adapter(p->w) ? NULL : factor_panels(p->w, p->first);
+    if (!panels) return false;
     *g = forward_product(p, x, y);
-    g->panels = w.panels;
-    g->form = w.form;
-    return w.panels != NULL;
+    g->panels = panels;
+    g->form = p->w->form;
+    return true;
 }
 
 void linear_part_back_x(struct tape *t, const struct linear_part *p, const float *dy, float *dx)

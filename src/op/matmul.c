@@ -17,10 +17,10 @@ enum {
     TILE_ROWS_TRANSPOSED = 192,
     TILE_COLS = 512,
     TILE_COLS_TRANSPOSED = 1536, /* a tile copies its A */
-    TILE_ROW_UNIT = 12, /* the kernels' register tiles have 12 or 6 rows */
+    TILE_ROW_UNIT = 12,          /* the kernels' register tiles have 12 or 6 rows */
     TILE_COL_UNIT = 2 * KERN_PANEL,
     TILE_COL_UNIT_FEW = 6 * KERN_PANEL, /* few rows meet up to six panels at once */
-    READ_COST = 4 /* rows that cost as much as to read B from memory */
+    READ_COST = 4                       /* rows that cost as much as to read B from memory */
 };
 
 struct tiles {

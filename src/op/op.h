@@ -202,7 +202,7 @@ struct tensor *op_linear_run(struct tape *t, struct tensor *x, struct weight *w,
 /* The same of x whose rows are those of b, which says whether W's adapter has dropout. */
 struct tensor *op_linear_of_batch(struct tape *t, struct tensor *x, struct weight *w, struct weight *bias,
                                   const struct batch *b);
-/* Several of one x, y[i] = x W_i^T + bias_i: the same as one by one, but threads meet once. */
+/* Several of one x, y[i] = x W_i^T + bias_i: the same as one by one, in order, but threads meet once. */
 struct linear_of {
     struct weight *w, *bias;
 };

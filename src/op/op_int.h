@@ -95,6 +95,8 @@ struct factor {
     enum kern_form form;
     float *scratch; /* step memory */
 };
+/* The weight's own panels (of w->form) from this row on for y = x W^T, or NULL. */
+const void *factor_panels(const struct weight *w, int row);
 /* y = x W^T: C is [m, n], A is [m, w->cols]. */
 struct factor factor_rows(struct tape *t, const struct weight *w, int row, int n);
 /* dx = dy W: C is [m, w->cols], A is [m, n]. */
@@ -121,8 +123,7 @@ static inline struct linear_part linear_part_of(const struct weight *w, int n)
 void linear_part_forward(struct tape *t, const struct linear_part *p, const float *x, float *y,
                          matmul_after after, void *ctx);
 /* Where that is one product with panels that are there, *g becomes it; else false. */
-bool linear_part_product(struct tape *t, const struct linear_part *p, const float *x, float *y,
-                         struct kern_gemm *g);
+bool linear_part_product(const struct linear_part *p, const float *x, float *y, struct kern_gemm *g);
 /* dx = dy W; W.grad += dy^T x, if it has one. */
 void linear_part_back_x(struct tape *t, const struct linear_part *p, const float *dy, float *dx);
 void linear_part_back_w(struct tape *t, const struct linear_part *p, const float *dy, const float *x);
