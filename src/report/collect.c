@@ -16,7 +16,7 @@
 #include "base/file.h"
 #include "base/json.h"
 
-enum { REPORT_POINTS = 1000, REPORT_POINT_BYTES = 2000 /* in memory */ };
+enum { REPORT_POINTS = 1000, REPORT_NUMBER_BYTES = 220 /* in memory */ };
 enum { REPORT_SAMPLES = 24, REPORT_DEPTH = 4, REPORT_TEXT_MAX = 4000 };
 enum { REPORT_SIGHTS = 8, REPORT_COMPLETIONS = 6, REPORT_CONFIG_MAX = 1 << 20 };
 
@@ -33,9 +33,9 @@ static json_t *numbers_only(const json_t *record)
     return out;
 }
 
-size_t report_bytes(long steps)
+size_t report_bytes(long steps, int numbers)
 {
-    return REPORT_POINT_BYTES * (size_t)(steps < REPORT_POINTS ? steps : REPORT_POINTS);
+    return REPORT_NUMBER_BYTES * (size_t)numbers * (size_t)(steps < REPORT_POINTS ? steps : REPORT_POINTS);
 }
 
 /* Of n records that pass one by one, those that are kept. */

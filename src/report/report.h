@@ -17,8 +17,8 @@
  * found under dir. */
 int report_write(const char *dir, const char *title, const json_t *stages, const char *out_path,
                  struct err *e);
-/* What that takes, at most, for one run of so many steps. */
-size_t report_bytes(long steps);
+/* What that takes, about, for one run of so many steps with so many numbers in the record of each. */
+size_t report_bytes(long steps, int numbers);
 /* The same stages as text for a terminal: table, reward and length curves, and,
  * of the stages that have "transcript": true, the first problem's completion.
  */

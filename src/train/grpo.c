@@ -183,6 +183,7 @@ static int grpo_load(void *self, const char *dir, struct err *e)
 }
 
 static const struct learner grpo_learner = {.name = "grpo",
+                                            .numbers = 27,
                                             .options = grpo_options,
                                             .plan = grpo_plan,
                                             .begin = preflight_run,

@@ -247,6 +247,7 @@ static void sft_plan(void *self, struct trainer *t)
 }
 
 static const struct learner sft_learner = {.name = "sft",
+                                           .numbers = 8,
                                            .eval_loss = true,
                                            .options = sft_options,
                                            .plan = sft_plan,

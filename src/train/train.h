@@ -25,7 +25,7 @@ struct train_hooks {
     /* Called when all else in the finished run's `dir` is there, for what is made of it; a failure is only
      * warned of. */
     int (*finished)(const char *dir, struct err *e);
-    size_t (*finished_bytes)(long steps); /* what that will take, for the plan */
+    size_t (*finished_bytes)(long steps, int numbers); /* what that will take, for the plan (report.h) */
 };
 struct algo {
     const char *name, *help;

@@ -218,6 +218,7 @@ struct evaluation_out {    /* what an evaluation tells */
 struct learner {
     const char *name;          /* "sft" */
     bool eval_loss;            /* its evaluation gives an eval_loss */
+    int numbers;               /* in a step's record, as most runs have it */
     const struct opt *options; /* its own table */
     /* Add its rows to the plan: what it has beside the trainer, then trainer_plan_micro, perhaps
      * trainer_plan_evaluation. Asked again for the same run with other settings. */

@@ -26,7 +26,7 @@ static size_t held_beside(const struct trainer *t)
 static size_t output_bytes(const struct trainer *t)
 {
     bool report = t->hooks && t->hooks->finished_bytes;
-    return (1 << 20) + (report ? t->hooks->finished_bytes(t->total_steps) : 0);
+    return (1 << 20) + (report ? t->hooks->finished_bytes(t->total_steps, t->learner->numbers) : 0);
 }
 
 void trainer_plan(struct trainer *t)
