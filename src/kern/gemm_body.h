@@ -202,6 +202,12 @@ INLINE void gemm_tile(const struct gemm_tile *t, const struct gemm_kind kind)
     const int lines = FORM_GROUPED(kind.form) ? FORM_STEP(kind.form) : LINES;
     struct gemm_run r;
     gemm_begin(&r, t, kind);
+    if (!kind.lone && t->add) {
+        /* What is added to at the end may lie far away: a gradient of weights is met once in each block of K.
+         */
+        UNROLL for (int i = 0; i < rows * panels; i++)
+            __builtin_prefetch(t->c + i / panels * t->c_row + i % panels * KERN_PANEL, 1, 3);
+    }
     if (FORM_GROUPED(kind.form)) {
         for (int k = 0; k < t->k; k += KERN_GROUP) {
             UNROLL for (int j = 0; j < cols; j++)
