@@ -293,6 +293,7 @@ static void attn_lines(const struct kern *k, int nq, int hd, bool diagonal)
                                      valid,
                                      state + 128,
                                      state + 192,
+                                     1,
                                      x + 2 * q,
                                      p + 2 * block,
                                      p + 3 * block,

@@ -394,9 +394,9 @@ INLINE void softmax_back_row(const struct kern_attn_back *a, int i, float *s, fl
     int first = a->first ? a->first[i] : 0;
     UNROLL for (int v = 0; v < LANE_VECS; v++)
     {
-        vf x = vf_load(s + v * LANES), p = vf_exp(vf_sub(x, vf_set(a->lse[i])));
+        vf x = vf_load(s + v * LANES), p = vf_exp(vf_sub(x, vf_set(a->lse[i * a->stat_row])));
         if (first > 0) p = vf_first(first - v * LANES, vf_set(0), p);
-        vf g = vf_mul(p, vf_sub(vf_load(ds + v * LANES), vf_set(a->delta[i])));
+        vf g = vf_mul(p, vf_sub(vf_load(ds + v * LANES), vf_set(a->delta[i * a->stat_row])));
         if (a->cap > 0) g = vf_mul(g, vf_softcap_slope(x, a->cap));
         vf_store(s + v * LANES, p);
         vf_store(ds + v * LANES, vf_mul(g, vf_set(a->scale)));

@@ -89,7 +89,7 @@ struct kern_attn {
     float cap;
 };
 
-/* Backward of one block. lse[i] = m + log l of the forward; delta[i] = sum_d do_id * o_id.
+/* Backward of one block. Of query i, at i * stat_row: lse = m + log l of the forward; delta = sum_d do_id o_id.
  *   p_j = exp(s_j - lse); dv_j += p_j do; dp_j = do . v_j; ds_j = p_j (dp_j - delta) * scale;
  *   dq += ds_j k_j; dk_j += ds_j q.   dk is [KERN_KEYS, hd] row-major (not transposed), dv [KERN_KEYS, vd].
  * hd + vd is at most KERN_ATTN_MAX.
@@ -102,6 +102,7 @@ struct kern_attn_back {
     const float *kt, *v;
     const int *valid;
     const float *lse, *delta;
+    ptrdiff_t stat_row;
     float *dq; /* [nq, hd], row stride q_row */
     float *dk, *dv;
     const int *first;

@@ -215,10 +215,10 @@ static void ref_attn_back(const struct kern_attn_back *a)
         ref_scores(s, q, a->kt, a->hd, a->valid[i], a->scale);
         ref_cap_scores(s, a->valid[i], a->cap);
         for (int j = 0; j < a->valid[i]; j++) {
-            float p = a->first && j < a->first[i] ? 0.0F : kern_exp1(s[j] - a->lse[i]), dp = 0;
+            float p = a->first && j < a->first[i] ? 0.0F : kern_exp1(s[j] - a->lse[i * a->stat_row]), dp = 0;
             float *dk = a->dk + j * a->hd, *dv = a->dv + j * a->vd;
             for (int d = 0; d < a->vd; d++) dp = fmaf(dout[d], a->v[j * a->vd + d], dp);
-            float g = p * (dp - a->delta[i]);
+            float g = p * (dp - a->delta[i * a->stat_row]);
             if (a->cap > 0) g *= kern_softcap_slope1(s[j], a->cap);
             float ds = g * a->scale;
             for (int d = 0; d < a->vd; d++) dv[d] = fmaf(p, dout[d], dv[d]);

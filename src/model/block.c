@@ -161,12 +161,32 @@ static struct tensor *run_layer(struct model *m, struct tape *t, struct tensor *
 struct tensor *model_forward(struct model *m, struct tape *t, const struct batch *b, bool checkpoint)
 {
     CHECK(m->data || tape_planning(t), "%s has no weights", m->path);
+    if (b->aside) tape_aside_begin(t, b->aside);
     struct tensor *x = op_embed_run(t, m->outer[SLOT_EMBED], b->tokens, b->n_rows);
     if (m->config.arch->scaled_embedding) x = op_scale_run(t, x, (float)fm_sqrt(m->config.hidden));
     if (b->noise) x = op_noise_run(t, x, b);
     for (int i = 0; i < m->config.layers; i++)
         x = run_layer(m, t, x, (struct block_ctx){m, b, i}, checkpoint);
-    return norm(t, x, m, m->outer[SLOT_FINAL_NORM]);
+    x = norm(t, x, m, m->outer[SLOT_FINAL_NORM]);
+    if (b->aside) tape_aside_end(t);
+    return x;
+}
+
+struct activations *model_activations(struct model *m)
+{
+    if (m->config.experts) return NULL;
+    static const struct span span = {0, 1, 0, -1, NULL};
+    static const int token;
+    struct arena arena;
+    arena_init_plan(&arena);
+    struct tape *t = tape_new(&arena);
+    struct aside to = {.of = activations_new(), .n = 1};
+    tape_start(t, false);
+    model_forward(m, t, &(struct batch){.n_rows = 1, .tokens = &token, .n_spans = 1, .spans = &span, .aside = &to},
+                  true);
+    tape_free(t);
+    arena_release(&arena);
+    return to.of;
 }
 
 struct tensor *model_forward_further(struct model *m, struct tape *t, const struct further *f,

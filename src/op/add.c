@@ -20,7 +20,7 @@ struct tensor *op_add_run(struct tape *t, struct tensor *a, struct tensor *b)
     CHECK(a->rows == b->rows && a->cols == b->cols, "[%d, %d] + [%d, %d]", a->rows, a->cols, b->rows,
           b->cols);
     struct tensor *y = tape_result_over(t, b, a->wants_grad || b->wants_grad);
-    if (!tape_planning(t)) work_add(y->data, a->data, y->data, (size_t)a->rows * (size_t)a->cols);
+    if (!tape_idle(t)) work_add(y->data, a->data, y->data, (size_t)a->rows * (size_t)a->cols);
     if (!tape_records(t, y)) return y;
     struct add_node *n = tape_node(t, sizeof *n, y, add_backward);
     n->a = a;

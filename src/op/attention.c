@@ -64,7 +64,7 @@ struct attention_run {
     int group;              /* query heads of a kv head */
     int share, parts;       /* query heads that share gradient blocks; such sets of a kv head */
     const float *q, *k, *v; /* v NULL: latent */
-    float *o, *lse;         /* lse [H][N]; NULL when not recording */
+    float *o, *lse;         /* lse [N, H]; NULL: nobody wants it */
     /* Blocks: (block, kv head) at blocks + block * block_step + head * head_step: K^T; V if not latent. */
     float *blocks;
     size_t block_step, head_step;
@@ -72,7 +72,7 @@ struct attention_run {
     size_t scratch_step;
     /* backward */
     const float *dout;
-    float *delta;        /* [H][N] */
+    float *delta;        /* [N, H] */
     float *dq, *dk, *dv; /* dk, dv may be NULL */
     bool first_q, first_k, first_v;
     float *dblocks; /* [KV*parts][n_blocks]: dK [32][hd], dV [32][vd] */
@@ -357,8 +357,7 @@ static void attention_queries(const struct attention_run *a, const struct attent
     for (size_t i = 0; i < n; i++) kern()->scale(a->o + (at + i * step) * vd, 1 / l[i], acc + i * vd, vd);
     if (!a->lse) return;
     kern()->log(l, l, n);
-    size_t n_rows = (size_t)a->b->n_rows, lse_at = (size_t)u->head * n_rows + (size_t)u->row;
-    for (size_t i = 0; i < n; i++) a->lse[lse_at + i * (u->pos_step ? 1 : n_rows)] = m[i] + l[i];
+    for (size_t i = 0; i < n; i++) a->lse[at + i * step] = m[i] + l[i];
 }
 
 static void attention_forward_unit(const struct attention_run *a, const struct attention_unit *unit)
@@ -404,7 +403,7 @@ static void attention_forward(struct tape *t, struct attention_run *a)
     attention_blocks(t, a);
     a->scratch_step = block_values_scratch(a) + (size_t)ATTENTION_TILE * ((size_t)a->a.vd + 2);
     a->scratch = tape_floats(t, a->scratch_step * (size_t)pool_threads());
-    if (!tape_planning(t)) {
+    if (!tape_idle(t)) {
         attention_store_all(a);
         pool_for(a->plan->forward.n, attention_forward_item, a);
     }
@@ -420,7 +419,7 @@ static void attention_delta(void *ctx, struct range r)
     for (size_t row = r.from; row < r.to; row++)
         for (size_t h = 0; h < heads; h++) {
             size_t at = (row * heads + h) * vd;
-            a->delta[h * (size_t)a->b->n_rows + row] = kern()->dot(a->dout + at, a->o + at, vd);
+            a->delta[row * heads + h] = kern()->dot(a->dout + at, a->o + at, vd);
         }
 }
 
@@ -440,7 +439,6 @@ static void attention_backward_tile(const struct attention_run *a, int span, int
     const struct span *s = &a->b->spans[span];
     size_t hd = (size_t)a->a.hd, vd = (size_t)a->a.vd, heads = (size_t)a->a.n_heads;
     size_t row = (size_t)(s->row + pos - s->first_pos), at = row * heads + (size_t)head;
-    size_t stat = (size_t)head * (size_t)a->b->n_rows + row;
     int last = (pos + n - 1) / KERN_KEYS, kv = head / a->group;
     int part = kv * a->parts + head % a->group / a->share;
     for (size_t i = 0; a->first_q && i < (size_t)n; i++)
@@ -464,8 +462,9 @@ static void attention_backward_tile(const struct attention_run *a, int span, int
                                    .kt = kt,
                                    .v = block_values(a, kt),
                                    .valid = sight.valid + from,
-                                   .lse = a->lse + stat + from,
-                                   .delta = a->delta + stat + from,
+                                   .lse = a->lse + first,
+                                   .delta = a->delta + first,
+                                   .stat_row = (ptrdiff_t)heads,
                                    .dq = a->dq + first * hd,
                                    .dk = dk,
                                    .dv = dk + hd * KERN_KEYS,
@@ -621,6 +620,7 @@ struct tensor *op_attention_run(struct tape *t, struct tensor *qkv[3], const str
     attention_check(qkv, b, a);
     bool wants = qkv[0]->wants_grad || qkv[1]->wants_grad || (qkv[2] && qkv[2]->wants_grad);
     struct tensor *y = tape_result(t, qkv[0]->rows, a->n_heads * a->vd, wants);
+    struct tensor *lse = tape_result(t, qkv[0]->rows, a->n_heads, false);
     struct attention_run run = {.b = b, .a = *a, .group = a->n_heads / a->n_kv, .o = y->data};
     run.parts = attention_parts(a);
     run.share = (run.group + run.parts - 1) / run.parts;
@@ -628,7 +628,7 @@ struct tensor *op_attention_run(struct tape *t, struct tensor *qkv[3], const str
     run.q = qkv[0]->data, run.k = qkv[1]->data, run.v = qkv[2] ? qkv[2]->data : NULL;
     bool records = tape_records(t, y);
     CHECK(!records || !b->cache, "no gradient goes through a key-value cache");
-    if (records) run.lse = tape_floats(t, (size_t)a->n_heads * (size_t)b->n_rows);
+    if (records || b->aside) run.lse = lse->data;
     attention_forward(t, &run);
     if (!records) return y;
     struct attention_node *n = tape_node(t, sizeof *n, y, attention_backward);

@@ -45,7 +45,7 @@ struct tensor *op_embed_run(struct tape *t, struct weight *table, const int *ids
 {
     struct tensor *y = tape_result(t, n, table->cols, table->grad != NULL);
     struct embedding_node saved = {{.y = y}, table, ids};
-    if (!tape_planning(t)) work_over((size_t)n, 1, (double)table->cols * 8, embedding_forward, &saved);
+    if (!tape_idle(t)) work_over((size_t)n, 1, (double)table->cols * 8, embedding_forward, &saved);
     if (!tape_records(t, y)) return y;
     struct embedding_node *at = tape_node(t, sizeof *at, y, embedding_backward);
     at->table = table;

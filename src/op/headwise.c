@@ -73,7 +73,7 @@ struct tensor *op_headwise_run(struct tape *t, struct tensor *x, const struct he
     int out = how->across ? how->n : w->cols;
     struct tensor *y = tape_result(t, x->rows, how->heads * out, x->wants_grad || weight_learns(w));
     struct headwise_node saved = {{.y = y}, x, *how};
-    headwise_forward(t, &saved);
+    if (!tape_takes(t)) headwise_forward(t, &saved);
     if (!tape_records(t, y)) return y;
     struct headwise_node *n = tape_node(t, sizeof *n, y, headwise_backward);
     n->x = x;

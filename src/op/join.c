@@ -53,7 +53,7 @@ struct tensor *op_join_run(struct tape *t, struct tensor *a, struct tensor *b, i
           "[%d, %d] beside [%d, %d] in %d heads", a->rows, a->cols, b->rows, b->cols, heads);
     struct tensor *y = tape_result(t, a->rows, a->cols + b->cols, a->wants_grad || b->wants_grad);
     struct join_node saved = {{.y = y}, .a = a, .b = b, .heads = heads};
-    if (!tape_planning(t)) work_over((size_t)a->rows, 1, (double)y->cols * 2, join_rows, &saved);
+    if (!tape_idle(t)) work_over((size_t)a->rows, 1, (double)y->cols * 2, join_rows, &saved);
     if (!tape_records(t, y)) return y;
     struct join_node *n = tape_node(t, sizeof *n, y, join_backward);
     saved.node = n->node;

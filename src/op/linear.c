@@ -112,13 +112,14 @@ void op_linears_run(struct tape *t, struct tensor *x, const struct linear_of *of
         struct linear_part p = linear_whole(&made);
         struct matmul *one = &together[n_together];
         *one = (struct matmul){.after = made.bias ? linear_add_bias : NULL, .ctx = made.bias};
-        const float *data = tape_data(t, x);
         y[i] = made.node.y;
+        linear_end(t, &made);
+        if (tape_takes(t)) continue;
+        const float *data = tape_data(t, x);
         if (tape_planning(t) || !linear_part_product(&p, data, y[i]->data, &one->g))
             linear_part_forward(t, &p, data, y[i]->data, one->after, one->ctx);
         else
             n_together++;
-        linear_end(t, &made);
     }
     matmul_run_all(together, n_together);
 }

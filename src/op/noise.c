@@ -60,7 +60,7 @@ struct tensor *op_noise_run(struct tape *t, struct tensor *x, const struct batch
     struct tensor *y = tape_result(t, x->rows, x->cols, x->wants_grad);
     struct noise_work work = {x, y, b};
     double cost = (double)x->cols / NOISE_WORDS * NOISE_COST;
-    if (!tape_planning(t)) work_over((size_t)x->rows, 1, cost, noise_spans, &work);
+    if (!tape_idle(t)) work_over((size_t)x->rows, 1, cost, noise_spans, &work);
     if (!tape_records(t, y)) return y;
     struct noise_node *n = tape_node(t, sizeof *n, y, noise_backward);
     n->x = x;

@@ -124,6 +124,12 @@ struct span {
 };
 struct kv_cache;
 struct moe_record;
+struct activations;
+struct aside { /* where a batch's rows are put aside, or taken from: activations.c */
+    struct activations *of;
+    int n;
+    const int *rows; /* [n] their numbers; -1, in a pass that does not record: not put aside */
+};
 struct noise {                 /* on the embeddings of a batch: noise.c */
     struct rng_at at;          /* seed, purpose, step */
     const uint32_t *sequences; /* [n_spans] */
@@ -142,6 +148,7 @@ struct batch {
     struct moe_record *moe;     /* model.h; NULL: none */
     const struct noise *noise;  /* NULL: none */
     const struct dropout *drop; /* NULL: none */
+    const struct aside *aside;  /* NULL: nothing is put aside or taken */
 };
 /* Shape and index checks; aborts on a broken batch (a programming error). */
 void batch_check(const struct batch *b);
@@ -191,6 +198,25 @@ void tape_backward(struct tape *t);
  * (Chen et al. 2016, "Training deep nets with sublinear memory cost".) */
 typedef struct tensor *(*tape_block)(struct tape *t, struct tensor *x, void *ctx);
 struct tensor *tape_checkpoint(struct tape *t, tape_block f, struct tensor *x, void *ctx);
+
+/* ---- activations.c: a forward pass that need not be done again ------------------------------------------ */
+
+/* From here to the end, results of ops are put aside by their batch's rows (when the tape does not record),
+ * or taken from there and not worked out (when it does; not within a checkpoint). The rest of the pass must
+ * be the same: the same ops on the same tokens under the same weights. In a plan that does not record, the
+ * store learns which results there are. */
+void tape_aside_begin(struct tape *t, const struct aside *rows);
+void tape_aside_end(struct tape *t);
+
+struct activations *activations_new(void); /* then planned, then limited */
+void activations_free(struct activations *a);
+/* Memory for so many rows. It is taken as rows are, and kept. */
+size_t activations_bytes(const struct activations *a, size_t rows);
+void activations_limit(struct activations *a, size_t bytes);
+/* The number of a row that is nobody's; -1: all are taken, or there is no memory. */
+int activations_add_row(struct activations *a);
+void activations_give_back(struct activations *a, const int *rows, size_t n); /* -1: none */
+void activations_clear(struct activations *a);                                /* all are given back */
 
 /* ---- ops ----------------------------------------------------------------------------------------------- */
 

@@ -44,6 +44,9 @@ struct tensor *tape_result_fleeting(struct tape *t, int rows, int cols, bool wan
 void *tape_node_fleeting(struct tape *t, size_t size, struct tensor *y,
                          void (*back)(struct tape *, struct node *), tape_make make);
 bool tape_records(const struct tape *t, const struct tensor *y);
+/* Are results taken from what was put aside? Then ops leave their nodes and work out no result. */
+bool tape_takes(const struct tape *t);
+bool tape_idle(const struct tape *t); /* so, or in a plan */
 /* New last node, `size` bytes, zeroed behind the struct node. back is skipped if y has no gradient. */
 void *tape_node(struct tape *t, size_t size, struct tensor *y, void (*back)(struct tape *, struct node *));
 
@@ -59,6 +62,18 @@ void tape_grad_pass(struct tape *t, struct tensor *x, const struct tensor *y);
 bool tape_grad_take(struct tensor *x, const struct tensor *y);
 /* y's gradient has been passed on. The tape does it for a node's y. */
 void tape_grad_drop(struct tape *t, struct tensor *y);
+
+/* ---- activations.c ------------------------------------------------------------------------------------- */
+
+/* Results of a pass, numbered as they are made, the newest first. Those without data have been taken over. */
+struct result {
+    const struct tensor *y;
+    int number;
+    struct result *before;
+};
+void activations_plan(struct activations *a, const struct result *results);
+void activations_put(const struct aside *to, const struct result *results);
+void activations_take(const struct aside *from, int number, struct tensor *y);
 
 /* ---- work.c: splitting work --------------------------------------------------------------------------- */
 

@@ -154,7 +154,7 @@ struct tensor *op_rope_run(struct tape *t, struct tensor *x, const struct batch 
     struct rope_node saved = {{.y = y},      .x = x,      .batch = b, .from = y->data,
                               .to = y->data, .hd = r->hd, .sign = 1,  .interleaved = r->interleaved};
     saved.table = rope_table_for(t, b, r);
-    if (!tape_planning(t)) rope_turn(&saved);
+    if (!tape_idle(t)) rope_turn(&saved);
     if (!tape_records(t, y)) return y;
     struct rope_node *n = tape_node(t, sizeof *n, y, rope_backward);
     n->x = x;

@@ -42,7 +42,7 @@ struct tensor *op_scale_run(struct tape *t, struct tensor *x, float factor)
 {
     struct tensor *y = tape_result(t, x->rows, x->cols, x->wants_grad);
     struct scale_node saved = {{.y = y}, .x = x, .from = x->data, .to = y->data, .factor = factor};
-    if (!tape_planning(t)) scale_all(&saved);
+    if (!tape_idle(t)) scale_all(&saved);
     if (!tape_records(t, y)) return y;
     struct scale_node *n = tape_node(t, sizeof *n, y, scale_backward);
     n->x = x;

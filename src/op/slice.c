@@ -45,7 +45,7 @@ struct tensor *op_slice_run(struct tape *t, struct tensor *x, int heads, int fro
           "columns %d+%d of %d heads in %d", from, n, heads, x->cols);
     struct tensor *y = tape_result(t, x->rows, heads * n, x->wants_grad);
     struct slice_node saved = {{.y = y}, .x = x, .heads = heads, .from = from};
-    if (!tape_planning(t)) work_over((size_t)x->rows, 1, (double)y->cols * 2, slice_rows, &saved);
+    if (!tape_idle(t)) work_over((size_t)x->rows, 1, (double)y->cols * 2, slice_rows, &saved);
     if (!tape_records(t, y)) return y;
     struct slice_node *at = tape_node(t, sizeof *at, y, slice_backward);
     saved.node = at->node;

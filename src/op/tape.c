@@ -58,6 +58,9 @@ struct tape {
     struct perch *perches;
     struct memo *memos;
     struct op_probe *probe;
+    const struct aside *aside; /* NULL: results are not numbered */
+    int n_results;
+    struct result *results; /* that are to be put aside when the scope ends */
 };
 
 struct tape *tape_new(struct arena *arena)
@@ -88,6 +91,8 @@ void tape_start(struct tape *t, bool record)
     t->perches = NULL;
     t->memos = NULL;
     t->probe = NULL;
+    t->aside = NULL;
+    t->results = NULL;
 }
 
 bool tape_recording(const struct tape *t)
@@ -170,11 +175,26 @@ struct tensor *tape_tensor(struct tape *t, int rows, int cols)
     return x;
 }
 
+/* Where results have numbers: to be put aside, or there already. */
+static struct tensor *result_made(struct tape *t, struct tensor *y)
+{
+    if (!t->aside) return y;
+    int number = t->n_results++;
+    if (!t->record) {
+        struct result *r = tape_own(t, sizeof *r);
+        *r = (struct result){y, number, t->results};
+        t->results = r;
+    } else if (!tape_planning(t)) {
+        activations_take(t->aside, number, y);
+    }
+    return y;
+}
+
 struct tensor *tape_result(struct tape *t, int rows, int cols, bool wants)
 {
     struct tensor *y = tape_tensor(t, rows, cols);
     y->wants_grad = wants;
-    return y;
+    return result_made(t, y);
 }
 
 struct tensor *tape_result_over(struct tape *t, struct tensor *x, bool wants)
@@ -183,12 +203,22 @@ struct tensor *tape_result_over(struct tape *t, struct tensor *x, bool wants)
     struct tensor *y = tape_own(t, sizeof *y);
     *y = (struct tensor){.rows = x->rows, .cols = x->cols, .data = x->data, .wants_grad = wants};
     x->data = NULL;
-    return y;
+    return result_made(t, y);
 }
 
 bool tape_records(const struct tape *t, const struct tensor *y)
 {
     return t->record && y->wants_grad;
+}
+
+bool tape_takes(const struct tape *t)
+{
+    return t->aside && t->record;
+}
+
+bool tape_idle(const struct tape *t)
+{
+    return tape_planning(t) || tape_takes(t);
 }
 
 void *tape_node(struct tape *t, size_t size, struct tensor *y, void (*back)(struct tape *, struct node *))
@@ -244,6 +274,31 @@ const float *tape_data(struct tape *t, struct tensor *x)
     if (p->holds != x) x->fleeting->make(x->fleeting->node, p->p);
     p->holds = x;
     return p->p;
+}
+
+/* ---- results that are put aside ------------------------------------------------------------------------ */
+
+void tape_aside_begin(struct tape *t, const struct aside *rows)
+{
+    CHECK(!t->aside, "a pass within a pass");
+    t->aside = rows;
+    t->n_results = 0;
+    t->results = NULL;
+}
+
+static void put_aside(struct tape *t)
+{
+    if (t->results && tape_planning(t))
+        activations_plan(t->aside->of, t->results);
+    else if (t->results)
+        activations_put(t->aside, t->results);
+    t->results = NULL;
+}
+
+void tape_aside_end(struct tape *t)
+{
+    put_aside(t);
+    t->aside = NULL;
 }
 
 /* ---- gradients of tensors ----------------------------------------------------------------------------- */
@@ -375,26 +430,31 @@ struct scope {
     struct node *last;
     struct grad_buffer *unused;
     struct perch *perches;
+    struct result *results;
     bool record;
 };
 
 static struct scope scope_open(struct tape *t, bool record)
 {
-    struct scope s = {arena_here(t->data), arena_here(&t->own), t->last, t->unused, t->perches, t->record};
+    struct scope s = {arena_here(t->data), arena_here(&t->own), t->last, t->unused, t->perches,
+                      t->results, t->record};
     t->last = NULL;
     t->unused = NULL;
     t->perches = NULL;
+    t->results = NULL;
     t->record = record;
     return s;
 }
 
 static void scope_close(struct tape *t, const struct scope *s)
 {
+    put_aside(t);
     arena_back(t->data, s->data);
     arena_back(&t->own, s->own);
     t->last = s->last;
     t->unused = s->unused;
     t->perches = s->perches;
+    t->results = s->results;
     t->record = s->record;
 }
 
@@ -430,6 +490,7 @@ static void checkpoint_backward(struct tape *t, struct node *node)
 
 struct tensor *tape_checkpoint(struct tape *t, tape_block f, struct tensor *x, void *ctx)
 {
+    CHECK(!tape_takes(t), "results are taken within a checkpoint");
     struct tensor *y = tape_tensor(t, x->rows, x->cols);
     struct scope s = scope_open(t, false);
     struct tensor *inner = f(t, x, ctx);

@@ -289,12 +289,14 @@ static void attn_back_case(const struct kern *k, int c, struct widths w, float *
     size_t block = (size_t)w.hd * KERN_KEYS, v_block = (size_t)w.vd * KERN_KEYS;
     float *q = input(&in, (size_t)nq * (size_t)row, 2), *dout = input(&in, (size_t)nq * (size_t)dout_row, 1);
     float *kt = input(&in, block, 1), *v = input(&in, v_block, 1), *stats = input(&in, 2 * (size_t)nq, 1);
+    float lse[3 * 70], delta[3 * 70];
+    int stat_row = 1 + c % 3;
     float *dk = out + in.kind, *dv = dk + block + 1, *dq = dv + v_block + 1;
     case_fill(dk, block + v_block + 1, 1, 5);
     case_fill(dq, (size_t)nq * (size_t)row, 1, 6);
-    for (int i = 0; i < nq; i++) stats[i] = stats[i] + 3;
-    k->attn_back(&(struct kern_attn_back){nq, w.hd, w.vd, 0.3F, q, dout, row, dout_row, kt, v, valid, stats,
-                                          stats + nq, dq, dk, dv, seen, cap});
+    for (int i = 0; i < nq; i++) lse[i * stat_row] = stats[i] + 3, delta[i * stat_row] = stats[nq + i];
+    k->attn_back(&(struct kern_attn_back){nq, w.hd, w.vd, 0.3F, q, dout, row, dout_row, kt, v, valid, lse,
+                                          delta, stat_row, dq, dk, dv, seen, cap});
     inputs_end(&in);
 }
 
