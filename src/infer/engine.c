@@ -182,7 +182,7 @@ size_t engine_bytes(const struct model *model, const struct engine_limits *limit
     size_t bytes = block_bytes(m, &l) * (size_t)l.n_blocks + step_bytes_max(m, &l, l.max_rows);
     bytes += sampler_bytes(c->vocab, pool_threads()) + (weights_packed(m) ? 0 : model_pack_bytes(m));
     bytes += ((size_t)logits_rows(m, &l) * (size_t)vocab_max(m, &l) + vocab) * sizeof(float);
-    bytes += rows * (sizeof(int) + sizeof(struct span)) + blocks_bytes(l.n_blocks);
+    bytes += rows * (2 * sizeof(int) + sizeof(struct span)) + blocks_bytes(l.n_blocks);
     bytes += (2 * running + 1) * (size_t)blocks_for(l.max_tokens) * sizeof(int);
     bytes += places(&l) * (sizeof(struct entry) + sizeof(struct draw) + sizeof(int));
     if (l.keep_sets) bytes += places(&l) * SET_MAX * sizeof(int);
@@ -224,6 +224,7 @@ void engine_lists(struct engine *e)
     }
     e->tokens = alloc_zero(rows, sizeof *e->tokens);
     e->spans = alloc_zero(rows, sizeof *e->spans);
+    e->aside = alloc_zero(rows, sizeof *e->aside);
     e->heads = alloc_zero(n, sizeof *e->heads);
     e->entries = alloc_zero(n, sizeof *e->entries);
     e->draws = alloc_zero(n, sizeof *e->draws);
@@ -300,7 +301,7 @@ void engine_free(struct engine *e)
     for (int i = 0; i < e->limits.max_running; i++) text_stream_release(&e->sequence_memory[i].stream);
     void *const all[] = {e->tables,      e->sequence_memory, e->sequences, e->prompt_memory, e->prompts,
                          e->tokens,      e->spans,           e->heads,     e->entries,       e->draws,
-                         e->kept_logits, e->logits,          e->sets};
+                         e->kept_logits, e->logits,          e->sets,      e->aside};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     sampler_release(&e->sampler);
     blocks_release(&e->blocks);

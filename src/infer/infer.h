@@ -71,8 +71,14 @@ struct completion {
 struct group { /* completions of one prompt */
     struct completion *c;
     int n;
+    int *aside, n_prompt, n_new; /* aside.c */
 };
 void group_release(struct group *g);
+/* Numbers of rows that were put aside (op.h: activations): of the prompt (i -1), or of all tokens but the last
+ * of completion i. NULL: there was no room for the whole group, or nobody asked. */
+const int *group_aside(const struct group *g, int i);
+/* The group's rows are free for others. */
+void group_give_back(struct group *g, struct activations *from);
 
 struct request {
     const int *prompt;
@@ -81,6 +87,7 @@ struct request {
     struct sampling sampling;
     uint64_t seed;
     uint32_t step, first_sequence; /* completion i draws with sequence = first_sequence + i */
+    bool aside; /* put activations aside where the hooks say; its prompt is then worked out whole */
 };
 
 /* Speculative decoding: a drafter guesses tokens, and the next pass works out all of them at once and keeps
@@ -149,6 +156,7 @@ struct engine_hooks {
     engine_watch watch;
     engine_token token;
     void *ctx;
+    struct activations *aside; /* of this model; NULL: nothing is put aside */
 };
 /* Run all requests to the end; groups[i] belongs to requests[i]; release each. Requests enter in order: a
  * completion is let in when a place is free and the KV blocks of its worst case can be set aside, so that

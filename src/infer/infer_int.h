@@ -4,6 +4,7 @@
  *   sampler.c   one logits row to one token and its log-probability      select.c  the kept set
  *   stop.c      stop ids, stop strings, text that grows
  *   lane.c      prompts and sequences: admission, start, end
+ *   aside.c     rows whose activations are put aside
  *   pass.c      one forward pass: who is in it, draws, what becomes of them
  *   engine.c    memory, and runs of passes
  *   rehearse.c  what a run would use, from the lengths of its completions
@@ -201,6 +202,8 @@ struct engine {
     int *tokens;        /* [max_rows] */
     struct span *spans; /* [max_rows] */
     int n_rows, n_spans;
+    int *aside; /* [max_rows] numbers of rows that are put aside, or -1 */
+    bool some_aside;
     int most_rows; /* of all passes so far */
     /* Draws of one pass, [max_running * (1 + draft.n)]: each sequence's, and one more for each draft. */
     int *heads; /* rows whose logits are wanted */
@@ -251,6 +254,13 @@ void sequence_take(struct run *r, struct sequence *s, const struct draw *d);
 void run_drop_ended(struct run *r);
 /* After a failure: everything is given back, groups are released. */
 void run_abandon(struct run *r);
+
+/* ---- aside.c ------------------------------------------------------------------------------------------- */
+
+void aside_begin(struct run *r); /* once there are groups */
+void aside_make_room(struct run *r);
+/* The last n rows of the pass at hand are positions from.. of a completion, or (index -1) of its prompt. */
+void aside_span(struct run *r, int request, int index, int from, int n);
 
 /* ---- engine.c ------------------------------------------------------------------------------------------ */
 

@@ -67,6 +67,7 @@ void run_groups(struct run *r)
         if (n) r->groups[i].c = alloc_zero((size_t)n, sizeof *r->groups[i].c);
         r->progress.total_sequences += n;
     }
+    aside_begin(r);
 }
 
 void group_release(struct group *g)
@@ -80,6 +81,7 @@ void group_release(struct group *g)
         free(g->c[i].text);
     }
     free(g->c);
+    free(g->aside);
     *g = (struct group){0};
 }
 

@@ -68,6 +68,7 @@ static void pass_add_decoding(struct run *r)
         for (int j = 0; j <= s->n_drafts; j++) pass_add_entry(e, s, pass_add_head(e, s->row + j), j);
         int pos = sequence_positions(&r->requests[s->request], s);
         pass_add_span(e, &s->table, pos, &s->out->ids[s->out->n - 1], 1 + s->n_drafts);
+        aside_span(r, s->request, s->index, s->out->n - 1, 1 + s->n_drafts);
     }
 }
 
@@ -77,6 +78,7 @@ static void prompt_reuse(struct run *r, struct prompt *p)
 {
     const struct request *q = &r->requests[p->request];
     int needed = KERN_KEYS + (r->e->blocks.ahead ? r->e->blocks.ahead : 1);
+    if (q->aside) return;
     while (p->n_done % KERN_KEYS == 0 && p->n_done + needed <= q->n_prompt &&
            blocks_reuse(&r->e->blocks, &p->table, q->prompt + p->n_done)) {
         p->n_done += KERN_KEYS;
@@ -94,6 +96,7 @@ static void pass_add_prompt(struct run *r, struct prompt *p)
     if (n <= 0) return;
     p->span = e->n_spans;
     pass_add_span(e, &p->table, from, q->prompt + from, n);
+    aside_span(r, p->request, -1, from, n);
     p->n_done += n;
     r->progress.prompt_tokens += n;
     int settled = min_int(p->n_done, q->n_prompt - e->blocks.ahead);
@@ -123,6 +126,8 @@ void pass_build(struct run *r)
     for (int i = 0; i < e->n_running; i++) e->sequences[i]->began = NULL;
     for (int i = 0; i < e->n_prompts; i++) e->prompts[i]->span = -1;
     e->n_rows = e->n_spans = 0;
+    e->some_aside = false;
+    aside_make_room(r);
     pass_clear_draws(e);
     pass_add_late(r);
     pass_add_decoding(r);
@@ -195,11 +200,13 @@ void pass_draw(struct run *r, const struct drawing *from)
 void pass_forward(struct run *r)
 {
     struct engine *e = r->e;
+    struct aside aside = {.of = r->hooks ? r->hooks->aside : NULL, .n = e->n_rows, .rows = e->aside};
     struct batch b = {.n_rows = e->n_rows,
                       .tokens = e->tokens,
                       .n_spans = e->n_spans,
                       .spans = e->spans,
-                      .cache = e->cache};
+                      .cache = e->cache,
+                      .aside = e->some_aside ? &aside : NULL};
     tape_start(e->tape, false);
     e->hidden = e->n_rows ? model_forward(e->model, e->tape, &b, true) : NULL;
     pass_draw(r, &(struct drawing){e->hidden, model_head(e->model), &e->sampler});

@@ -182,7 +182,8 @@ struct activations *model_activations(struct model *m)
     struct tape *t = tape_new(&arena);
     struct aside to = {.of = activations_new(), .n = 1};
     tape_start(t, false);
-    model_forward(m, t, &(struct batch){.n_rows = 1, .tokens = &token, .n_spans = 1, .spans = &span, .aside = &to},
+    model_forward(m, t,
+                  &(struct batch){.n_rows = 1, .tokens = &token, .n_spans = 1, .spans = &span, .aside = &to},
                   true);
     tape_free(t);
     arena_release(&arena);

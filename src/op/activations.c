@@ -70,11 +70,17 @@ static bool chunk_add(struct activations *a)
     return chunk != NULL;
 }
 
+bool activations_have(struct activations *a, int n)
+{
+    while (a->n_unused + a->n_chunks * CHUNK_ROWS - a->n_used < n)
+        if (!chunk_add(a)) return false;
+    return true;
+}
+
 int activations_add_row(struct activations *a)
 {
-    if (a->n_unused) return a->unused[--a->n_unused];
-    if (a->n_used == a->n_chunks * CHUNK_ROWS && !chunk_add(a)) return -1;
-    return a->n_used++;
+    CHECK(activations_have(a, 1), "all of %d rows are taken", a->n_used);
+    return a->n_unused ? a->unused[--a->n_unused] : a->n_used++;
 }
 
 void activations_give_back(struct activations *a, const int *rows, size_t n)

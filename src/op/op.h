@@ -213,8 +213,9 @@ void activations_free(struct activations *a);
 /* Memory for so many rows. It is taken as rows are, and kept. */
 size_t activations_bytes(const struct activations *a, size_t rows);
 void activations_limit(struct activations *a, size_t bytes);
-/* The number of a row that is nobody's; -1: all are taken, or there is no memory. */
-int activations_add_row(struct activations *a);
+/* Are n more rows to be had? No: all are taken, or there is no memory. */
+bool activations_have(struct activations *a, int n);
+int activations_add_row(struct activations *a); /* the number of one that is nobody's */
 void activations_give_back(struct activations *a, const int *rows, size_t n); /* -1: none */
 void activations_clear(struct activations *a);                                /* all are given back */
 

@@ -436,8 +436,8 @@ struct scope {
 
 static struct scope scope_open(struct tape *t, bool record)
 {
-    struct scope s = {arena_here(t->data), arena_here(&t->own), t->last, t->unused, t->perches,
-                      t->results, t->record};
+    struct scope s = {arena_here(t->data), arena_here(&t->own), t->last,  t->unused,
+                      t->perches,          t->results,          t->record};
     t->last = NULL;
     t->unused = NULL;
     t->perches = NULL;

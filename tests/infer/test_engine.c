@@ -389,7 +389,7 @@ static void test_hooks_see_every_token_and_the_progress(void **state)
     (void)state;
     struct err e = {0};
     struct watcher w = {.passes = 0};
-    struct engine_hooks hooks = {watch, take, &w};
+    struct engine_hooks hooks = {.watch = watch, .token = take, .ctx = &w};
     struct request q = request_of(8, 70);
     struct group g;
     assert_int_equal(engine_run(engine, &q, 1, &g, &hooks, &e), 0);
@@ -410,7 +410,7 @@ static int passes_of(const struct engine_limits *limits, const struct request *q
 {
     struct err e = {0};
     struct watcher w = {.passes = 0};
-    struct engine_hooks hooks = {watch, NULL, &w};
+    struct engine_hooks hooks = {.watch = watch, .ctx = &w};
     struct group g[8];
     struct engine *own = engine_new(model, limits, &e);
     CHECK(own, "%s", e.msg);
@@ -466,7 +466,7 @@ static void test_watcher_can_stop_a_run_and_the_engine_runs_again(void **state)
     (void)state;
     struct err e = {0};
     struct watcher w = {.stop_after = 5};
-    struct engine_hooks hooks = {watch, NULL, &w};
+    struct engine_hooks hooks = {.watch = watch, .ctx = &w};
     struct request q = request_of(20, 70);
     struct group g;
     assert_int_equal(engine_run(engine, &q, 1, &g, &hooks, &e), -1);
@@ -483,7 +483,7 @@ static void test_decoding_allocates_nothing_but_results(void **state)
     (void)state;
     struct err e = {0};
     struct watcher w = {.passes = 0};
-    struct engine_hooks hooks = {watch, NULL, &w};
+    struct engine_hooks hooks = {.watch = watch, .ctx = &w};
     struct request q = request_of(8, 64);
     struct group g;
     for (int turn = 0; turn < 2; turn++) {

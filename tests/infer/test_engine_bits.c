@@ -8,20 +8,27 @@
 #include <cmocka.h>
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/pool.h"
 #include "infer/requests.h"
 
 enum { SPANS_MAX = 64 };
 
-static void run(struct model *m, const struct engine_limits *limits, const struct work *w,
-                struct group *groups)
+static void run_with(struct model *m, const struct engine_limits *limits, const struct work *w,
+                     struct group *groups, const struct engine_hooks *hooks)
 {
     struct err e = {0};
     struct engine *engine = engine_new(m, limits, &e);
     CHECK(engine, "%s", e.msg);
-    int failed = engine_run(engine, w->requests, REQUESTS, groups, NULL, &e);
+    int failed = engine_run(engine, w->requests, REQUESTS, groups, hooks, &e);
     CHECK(!failed, "%s", e.msg);
     engine_free(engine);
+}
+
+static void run(struct model *m, const struct engine_limits *limits, const struct work *w,
+                struct group *groups)
+{
+    run_with(m, limits, w, groups, NULL);
 }
 
 static const struct engine_limits wide = {
@@ -229,7 +236,7 @@ static void test_seed_step_and_sequence_change_what_is_drawn(void **state)
 
 /* All completions of all requests side by side, those of one request behind a span with their prompt. */
 struct packed {
-    int tokens[20000], rows[20000], targets[20000];
+    int tokens[20000], rows[20000], targets[20000], aside[20000];
     float logps[20000], entropies[20000];
     struct span spans[SPANS_MAX];
     int n_tokens, n_spans, n;
@@ -264,14 +271,16 @@ static void pack_group(struct packed *p, const struct request *q, const struct g
     }
 }
 
-/* With gradients wanted and back, as a step of training runs it. */
-static void check_logps(struct model *m, const struct packed *p, float temperature, bool checkpoint)
+/* With gradients wanted and back, as a step of training runs it. aside: NULL, or where the forward pass is. */
+static void check_logps(struct model *m, const struct packed *p, float temperature, bool checkpoint,
+                        const struct aside *aside)
 {
     struct arena arena;
     arena_init(&arena, (size_t)1 << 32);
     struct tape *t = tape_new(&arena);
     tape_start(t, true);
-    struct batch b = {.n_rows = p->n_tokens, .tokens = p->tokens, .n_spans = p->n_spans, .spans = p->spans};
+    struct batch b = {
+        .n_rows = p->n_tokens, .tokens = p->tokens, .n_spans = p->n_spans, .spans = p->spans, .aside = aside};
     struct tensor *x = model_forward(m, t, &b, checkpoint);
     struct head_rows rows = {
         .n = p->n, .rows = p->rows, .targets = p->targets, .temperature = temperature};
@@ -282,6 +291,9 @@ static void check_logps(struct model *m, const struct packed *p, float temperatu
             fail_msg("token %d of %d: logp %.9g, entropy %.9g while sampling, %.9g, %.9g in training", i,
                      p->n, (double)p->logps[i], (double)p->entropies[i], (double)out.logp->data[i],
                      (double)out.entropy->data[i]);
+    float *seed = tape_seed(t, out.logp);
+    for (int i = 0; i < p->n; i++) seed[i] = 1 + (float)(i % 7);
+    tape_backward(t);
     tape_free(t);
     arena_release(&arena);
 }
@@ -309,11 +321,91 @@ static void test_recorded_logps_equal_those_of_training(void **state)
         assert_true(p.n > 100);
         if (trial % 2) model_unpack(m); /* products that pack for themselves give the same bits */
         model_train(m, true);
-        check_logps(m, &p, temperature > 0 ? temperature : 1, false);
-        check_logps(m, &p, temperature > 0 ? temperature : 1, true);
+        check_logps(m, &p, temperature > 0 ? temperature : 1, false, NULL);
+        check_logps(m, &p, temperature > 0 ? temperature : 1, true, NULL);
         release(groups);
         model_free(m);
     }
+}
+
+static void pack_aside(struct packed *p, const struct request *q, const struct group *g)
+{
+    int at = p->n_tokens;
+    pack_group(p, q, g);
+    for (int i = -1; i < g->n; i++) {
+        int n = i < 0 ? q->n_prompt : g->c[i].n - 1;
+        memcpy(p->aside + at, group_aside(g, i), (size_t)n * sizeof(int));
+        at += n;
+    }
+    assert_int_equal(at, p->n_tokens);
+}
+
+static void gradients_hash(struct model *m, char hex[65])
+{
+    struct hash *h = hash_new();
+    for (int i = 0; i < model_n_weights(m); i++) {
+        const struct weight *w = model_weight(m, i);
+        if (w->grad) hash_add(h, w->grad, (size_t)w->rows * (size_t)w->cols * sizeof *w->grad);
+    }
+    hash_end(h, hex);
+    model_zero_grad(m);
+}
+
+/* Completions with every kind of limit, with room for all of their rows, for some groups, or for few; where drafts
+ * are tried, rows of wrong ones are written again. Training then takes the bits that it would work out. */
+static void test_training_takes_what_was_put_aside(void **state)
+{
+    (void)state;
+    static struct work w;
+    static struct packed p;
+    int whole = 0, some = 0;
+    for (uint32_t trial = 0; trial < 30; trial++) {
+        const struct tiny *shape = &shapes[trial % N_SHAPES];
+        struct model *m = tiny_model(shape, 50 + trial);
+        struct activations *store = model_activations(m);
+        struct engine_hooks hooks = {.aside = store};
+        struct group groups[REQUESTS];
+        struct engine_limits limits = random_limits(trial);
+        if (!store) { /* a mixture of experts */
+            model_free(m);
+            continue;
+        }
+        static const size_t rooms[] = {4000, 500, 0};
+        activations_limit(store,
+                          activations_bytes(store, rooms[trial / N_SHAPES % 3] + (size_t)limits.max_rows));
+        work_make(&w, shape->vocab, 200 + trial);
+        for (int i = 0; i < REQUESTS; i++) {
+            w.requests[i].sampling.temperature = 1;
+            w.requests[i].aside = i != 5;
+        }
+        if (trial % 2 && limits.max_rows > 5)
+            limits.draft = (struct speculation){drafter_find("lookup", NULL), 3, NULL};
+        run_with(m, &limits, &w, groups, &hooks);
+        memset(&p, 0, sizeof p);
+        int n_groups = 0;
+        for (int i = 0; i < REQUESTS; i++) {
+            if (!groups[i].n || !group_aside(&groups[i], -1)) continue;
+            assert_true(i != 5);
+            pack_aside(&p, &w.requests[i], &groups[i]);
+            n_groups++;
+        }
+        whole += n_groups == REQUESTS - 2;
+        some += n_groups > 0 && n_groups < REQUESTS - 2;
+        if (n_groups) {
+            char worked_out[65], taken[65];
+            struct aside from = {store, p.n_tokens, p.aside};
+            model_train(m, true);
+            check_logps(m, &p, 1, false, NULL);
+            gradients_hash(m, worked_out);
+            check_logps(m, &p, 1, false, &from);
+            gradients_hash(m, taken);
+            assert_string_equal(worked_out, taken);
+        }
+        release(groups);
+        activations_free(store);
+        model_free(m);
+    }
+    assert_true(whole > 3 && some > 3);
 }
 
 static void test_changed_weights_are_packed_again(void **state)
@@ -356,6 +448,7 @@ int main(void)
         cmocka_unit_test(test_next_turn_of_a_conversation_continues_from_the_cache),
         cmocka_unit_test(test_seed_step_and_sequence_change_what_is_drawn),
         cmocka_unit_test(test_recorded_logps_equal_those_of_training),
+        cmocka_unit_test(test_training_takes_what_was_put_aside),
         cmocka_unit_test(test_changed_weights_are_packed_again),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

@@ -299,8 +299,8 @@ static void attention_gradient_case(int c)
         for (int b = 0; b < BLOCKS; b++) {
             valid_keys(a, b, first, valid);
             k->attn_back(&(struct kern_attn_back){NQ, HD, HD, (float)SCALE, a->q, a->dout, HD, HD,
-                                                  a->kt + b * BLOCK, a->v + b * BLOCK, valid, lse, delta, 1, dq,
-                                                  dk + b * BLOCK, dv + b * BLOCK, first, (float)a->cap});
+                                                  a->kt + b * BLOCK, a->v + b * BLOCK, valid, lse, delta, 1,
+                                                  dq, dk + b * BLOCK, dv + b * BLOCK, first, (float)a->cap});
         }
         double tq[NQ * HD] = {0}, tk[KEYS * HD] = {0}, tv[KEYS * HD] = {0};
         for (int i = 0; i < NQ; i++)

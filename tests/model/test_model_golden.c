@@ -259,8 +259,7 @@ static void put_aside(struct golden *g, struct activations *store, int *rows)
         struct run r;
         struct aside to = {store, g->n_ids[i], rows};
         struct span span = {0, g->n_ids[i], 0, -1, NULL};
-        struct batch b = {
-            .n_rows = to.n, .tokens = g->ids[i], .n_spans = 1, .spans = &span, .aside = &to};
+        struct batch b = {.n_rows = to.n, .tokens = g->ids[i], .n_spans = 1, .spans = &span, .aside = &to};
         run_start(&r, false);
         model_forward(g->model, r.tape, &b, false);
         run_end(&r);
