@@ -74,8 +74,8 @@ struct group { /* completions of one prompt */
     int *aside, n_prompt, n_new; /* aside.c */
 };
 void group_release(struct group *g);
-/* Numbers of rows that were put aside (op.h: activations): of the prompt (i -1), or of all tokens but the last
- * of completion i. NULL: there was no room for the whole group, or nobody asked. */
+/* Numbers of rows that were put aside (op.h: activations): of the prompt (i -1), or of completion i, all
+ * tokens but the last. NULL: there was no room for the whole group, or nobody asked. */
 const int *group_aside(const struct group *g, int i);
 /* The group's rows are free for others. */
 void group_give_back(struct group *g, struct activations *from);

@@ -89,7 +89,8 @@ struct kern_attn {
     float cap;
 };
 
-/* Backward of one block. Of query i, at i * stat_row: lse = m + log l of the forward; delta = sum_d do_id o_id.
+/* Backward of one block. lse[i * stat_row] = m + log l of the forward for query i; delta[i * stat_row] =
+ * sum_d do_id * o_id.
  *   p_j = exp(s_j - lse); dv_j += p_j do; dp_j = do . v_j; ds_j = p_j (dp_j - delta) * scale;
  *   dq += ds_j k_j; dk_j += ds_j q.   dk is [KERN_KEYS, hd] row-major (not transposed), dv [KERN_KEYS, vd].
  * hd + vd is at most KERN_ATTN_MAX.

@@ -129,8 +129,8 @@ void model_hash(const struct model *m, char hex[65]);
 /* Final hidden states [n_rows, D] after the last norm. checkpoint: keep only each layer's input for backward.
  */
 struct tensor *model_forward(struct model *m, struct tape *t, const struct batch *b, bool checkpoint);
-/* A store for what a forward pass works out of each row (struct batch: aside), planned for this model and still
- * to be limited. NULL: its passes do more than rows say (a mixture of experts counts where they went). */
+/* A store for what a forward pass works out of each row (struct batch: aside), planned for this model and
+ * still to be limited. NULL: its passes do more than that (a mixture of experts counts where rows went). */
 struct activations *model_activations(struct model *m);
 /* Multi-token prediction: hidden states [n_rows, D] after the norm of module k (0 .. config's mtp - 1), for
  * the same output matrix: row i predicts the token after next[i]. hidden: what model_forward gave, or module

@@ -5,8 +5,9 @@
  * recording would keep of its rows; one that does takes it, and works out only what is fleeting.
  *
  * Results have the numbers of their making (tape.c), which are the same in both passes. Rows come one by one
- * from many sequences, so a chunk of memory holds some rows: of each result all of them side by side, result
- * behind result. A plan tells beforehand which results there are.
+ * from many sequences, so the memory is in chunks of some rows: of each result all of them side by side,
+ * result behind result. It is all taken at once, and touched as rows come. A plan tells beforehand which
+ * results there are.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include "base/check.h"
 #include "op/op_int.h"
 
-enum { CHUNK_ROWS = 64, COPY_COST = 4 /* floats a step */ };
+enum { CHUNK_ROWS = 64, ROWS_MOST = 1 << 30, COPY_COST = 4 /* floats a step */ };
 
 /* Of a row: `cols` floats, before which there are `before` of other results; 0: nothing is kept. */
 struct piece {
@@ -25,10 +26,9 @@ struct activations {
     struct piece *pieces;
     int n_pieces;
     size_t row; /* floats */
-    float **chunks;
-    int n_chunks, most_chunks;
+    float *data;
+    int n, n_used, n_most; /* rows; given out since they were cleared; and ever, at most */
     int *unused, n_unused; /* numbers that were given back */
-    int n_used;            /* numbers from 0 on that were ever given out */
 };
 
 struct activations *activations_new(void)
@@ -39,8 +39,7 @@ struct activations *activations_new(void)
 void activations_free(struct activations *a)
 {
     if (!a) return;
-    for (int i = 0; i < a->n_chunks; i++) free(a->chunks[i]);
-    free(a->chunks);
+    free(a->data);
     free(a->unused);
     free(a->pieces);
     free(a);
@@ -53,34 +52,34 @@ size_t activations_bytes(const struct activations *a, size_t rows)
     return (rows + CHUNK_ROWS - 1) / CHUNK_ROWS * CHUNK_ROWS * a->row * sizeof(float);
 }
 
-void activations_limit(struct activations *a, size_t bytes)
+size_t activations_taken(const struct activations *a)
 {
-    CHECK(a->row && !a->chunks, "%zu floats a row", a->row);
+    return activations_bytes(a, (size_t)a->n_most);
+}
+
+bool activations_limit(struct activations *a, size_t bytes)
+{
+    CHECK(a->row && !a->data, "%zu floats a row", a->row);
     size_t most = bytes / activations_bytes(a, CHUNK_ROWS);
-    a->most_chunks = most < 1 << 24 ? (int)most : 1 << 24;
-    a->chunks = alloc_zero((size_t)a->most_chunks + 1, sizeof *a->chunks);
-    a->unused = alloc_zero((size_t)a->most_chunks * CHUNK_ROWS + 1, sizeof *a->unused);
-}
-
-static bool chunk_add(struct activations *a)
-{
-    if (a->n_chunks == a->most_chunks) return false;
-    float *chunk = alloc_large_try(activations_bytes(a, CHUNK_ROWS));
-    if (chunk) a->chunks[a->n_chunks++] = chunk;
-    return chunk != NULL;
-}
-
-bool activations_have(struct activations *a, int n)
-{
-    while (a->n_unused + a->n_chunks * CHUNK_ROWS - a->n_used < n)
-        if (!chunk_add(a)) return false;
+    int chunks = most < ROWS_MOST / CHUNK_ROWS ? (int)most : ROWS_MOST / CHUNK_ROWS;
+    a->data = alloc_large_try(activations_bytes(a, (size_t)chunks * CHUNK_ROWS));
+    if (!a->data) return false;
+    a->n = chunks * CHUNK_ROWS;
+    a->unused = alloc_zero((size_t)a->n + 1, sizeof *a->unused);
     return true;
+}
+
+bool activations_have(const struct activations *a, int n)
+{
+    return a->n_unused + a->n - a->n_used >= n;
 }
 
 int activations_add_row(struct activations *a)
 {
-    CHECK(activations_have(a, 1), "all of %d rows are taken", a->n_used);
-    return a->n_unused ? a->unused[--a->n_unused] : a->n_used++;
+    CHECK(activations_have(a, 1), "all of %d rows are taken", a->n);
+    if (a->n_unused) return a->unused[--a->n_unused];
+    if (a->n_used == a->n_most) a->n_most++;
+    return a->n_used++;
 }
 
 void activations_give_back(struct activations *a, const int *rows, size_t n)
@@ -113,7 +112,8 @@ void activations_plan(struct activations *a, const struct result *results)
 static float *place_of(const struct activations *a, const struct piece *p, int row)
 {
     CHECK(row >= 0 && row < a->n_used, "row %d of %d", row, a->n_used);
-    return a->chunks[row / CHUNK_ROWS] + p->before * CHUNK_ROWS + (size_t)(row % CHUNK_ROWS) * p->cols;
+    size_t first = (size_t)(row / CHUNK_ROWS) * CHUNK_ROWS, of = (size_t)row % CHUNK_ROWS;
+    return a->data + first * a->row + p->before * CHUNK_ROWS + of * p->cols;
 }
 
 static const struct piece *piece_of(const struct activations *a, int number, const struct tensor *y)

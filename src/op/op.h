@@ -199,7 +199,7 @@ void tape_backward(struct tape *t);
 typedef struct tensor *(*tape_block)(struct tape *t, struct tensor *x, void *ctx);
 struct tensor *tape_checkpoint(struct tape *t, tape_block f, struct tensor *x, void *ctx);
 
-/* ---- activations.c: a forward pass that need not be done again ------------------------------------------ */
+/* ---- activations.c: a forward pass that need not be done again ----------------------------------------- */
 
 /* From here to the end, results of ops are put aside by their batch's rows (when the tape does not record),
  * or taken from there and not worked out (when it does; not within a checkpoint). The rest of the pass must
@@ -210,11 +210,11 @@ void tape_aside_end(struct tape *t);
 
 struct activations *activations_new(void); /* then planned, then limited */
 void activations_free(struct activations *a);
-/* Memory for so many rows. It is taken as rows are, and kept. */
+/* Memory for so many rows; and how much of it was ever used. */
 size_t activations_bytes(const struct activations *a, size_t rows);
-void activations_limit(struct activations *a, size_t bytes);
-/* Are n more rows to be had? No: all are taken, or there is no memory. */
-bool activations_have(struct activations *a, int n);
+size_t activations_taken(const struct activations *a);
+bool activations_limit(struct activations *a, size_t bytes); /* false: there is no such memory */
+bool activations_have(const struct activations *a, int n);   /* are n more rows to be had? */
 int activations_add_row(struct activations *a); /* the number of one that is nobody's */
 void activations_give_back(struct activations *a, const int *rows, size_t n); /* -1: none */
 void activations_clear(struct activations *a);                                /* all are given back */

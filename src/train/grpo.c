@@ -54,6 +54,7 @@ static void put_metrics(struct grpo *g, const struct grpo_sums *p, bool fresh, s
         grpo_window_metrics(g, out->metrics);
         json_object_set_new(out->timings, "generate_time", number_json(g->now.generate_s));
         json_object_set_new(out->timings, "reward_time", number_json(g->now.score_s));
+        if (g->store) json_object_set_new(out->timings, "groups_without_forward", json_integer(p->taken));
     }
     out->loss = p->out.loss + g->t->moe.loss;
     snprintf(out->note, sizeof out->note, "reward=%.3f loss=%.4f", g->now.stats.reward_mean, out->loss);

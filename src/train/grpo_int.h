@@ -96,6 +96,7 @@ struct sample_call {
     uint64_t seed;
     uint32_t step, first_sequence; /* completion k of group s draws with first_sequence + s * group + k */
     const char *what;              /* for the progress bar */
+    bool aside;                    /* activations of groups of the window's first step */
     const struct ids *behind; /* put behind each prompt, and its text in front of the completion's; or NULL */
     const char *behind_text;
 };
@@ -180,7 +181,7 @@ struct grpo_watch { /* warnings are given once each */
 struct grpo_sums { /* of one optimiser step */
     struct policy_out out;
     double gap_sum, gap_max, compared; /* between sampler and trainer */
-    int trained;                       /* groups that were passed with gradient */
+    int trained, taken; /* groups that were passed with gradient, of these without a forward pass */
 };
 struct preflight {        /* preflight.h */
     int n;                /* prompts to look at; 0: no look */
@@ -205,6 +206,8 @@ struct grpo {
     struct model *ref; /* NULL: beta is 0 */
     struct reference reference;
     struct rollouts now;
+    struct activations *store; /* what sampling puts aside for training; NULL: nothing */
+    bool compared;             /* in this run the sampler's results were worked out again, and were equal */
     struct micro micro;
     bool mask_truncated;
     bool samples_only; /* nothing is trained: pass_rate.c */

@@ -13,6 +13,10 @@
  * In a run whose every step is the first after sampling, the loss and its derivatives are worked out from
  * what the sampler recorded, before the pass, which then needs a product of the output head less. What the
  * pass finds must be equal to what was recorded, to the last bit, in any case.
+ *
+ * Where there was memory, the first step after sampling does not do its forward pass: the sampler's
+ * activations are the same to the last bit and were put aside (op.h). So that a difference would be found,
+ * the first microbatch of a run is worked out all the same.
  */
 #include "train/grpo_int.h"
 
@@ -47,12 +51,24 @@ void grpo_lay_group(struct grpo *g, const struct prompt *p, const struct complet
     }
 }
 
-static void add_group(struct grpo *g, int group)
+/* Where the rows of the group's spans, from `first` on, were put aside. */
+static void tell_aside(struct grpo *g, int group, int first)
+{
+    const struct group *out = &g->now.out[group];
+    if (!g->micro.store) return;
+    micro_span_aside(&g->micro, first++, group_aside(out, -1));
+    for (int i = 0; i < out->n; i++)
+        if (out->c[i].n > 1) micro_span_aside(&g->micro, first++, group_aside(out, i));
+}
+
+/* take: its forward pass need not be done again, if it was put aside. */
+static void add_group(struct grpo *g, int group, bool take)
 {
     int first = g->micro.n_spans, sequence = group * (g->layout.group + 1) - first;
     grpo_lay_group(g, &g->prompts.list[g->now.prompts[group]], g->now.out[group].c, g->layout.group);
     for (int i = first; i < g->micro.n_spans; i++)
         micro_span_sequence(&g->micro, i, (uint32_t)(sequence + i));
+    if (take) tell_aside(g, group, first);
     g->active[g->n_active++] = group;
 }
 
@@ -111,7 +127,7 @@ static int look(struct grpo *g, const struct look *l, struct err *e)
         if (stop_signal()) return err_kind_set(e, ERR_STOPPED, "stopped");
         micro_clear(&g->micro);
         for (g->n_active = 0; g->n_active < g->layout.micro_groups && group < l->first + l->count; group++)
-            if (!l->idle || is_idle(g, group)) add_group(g, group);
+            if (!l->idle || is_idle(g, group)) add_group(g, group, false);
         if (g->n_active == 0) break;
         tape_start(g->t->tape, false);
         micro_forward(&g->micro, l->model, g->t->tape, g->t->checkpointing, &f);
@@ -344,11 +360,13 @@ int grpo_pass(struct grpo *g, int first_group, bool fresh, struct err *e)
         micro_clear(&g->micro);
         g->n_active = 0;
         for (int k = from; k < from + micro && k < count; k++)
-            if (!is_idle(g, first_group + k)) add_group(g, first_group + k);
+            if (!is_idle(g, first_group + k)) add_group(g, first_group + k, fresh && g->compared);
         moe_begin_micro(&g->t->moe, g->micro.n_spans, n_micro);
         if (g->n_active > 0 && run_micro(g, fresh, e)) return -1;
         grad_tree_push(&g->t->tree, g->n_active > 0);
+        g->compared |= fresh && g->n_active > 0;
         g->sums.trained += g->n_active;
+        if (micro_takes(&g->micro)) g->sums.taken += g->n_active;
     }
     return 0;
 }

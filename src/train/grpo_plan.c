@@ -70,12 +70,28 @@ static size_t sets_bytes(const struct grpo *g)
     return g->keeps_sets ? tokens * (size_t)most * sizeof(int) : 0;
 }
 
+/* Of what the plan leaves, the half, or as much as the groups of a step need. Nothing where it would not hold
+ * a group of theirs beside what a pass may ask for. */
+static size_t kept_bytes(const struct grpo *g)
+{
+    const struct grpo_layout *l = &g->layout;
+    const struct trainer *t = g->t;
+    if (!g->store || t->checkpointing) return 0;
+    size_t total = plan_total(&t->plan), limit = plan_limit(t->conf);
+    size_t group = (size_t)g->prompts.longest + (size_t)l->group * (size_t)(g->sampling.max_new_tokens - 1);
+    size_t spare = (size_t)g->limits.max_rows, left = limit > total ? (limit - total) / 2 : 0;
+    size_t most = activations_bytes(g->store, group * (size_t)l->step_groups + spare);
+    if (left < activations_bytes(g->store, group + spare)) return 0;
+    return left < most ? left : most;
+}
+
 /* Of a window with this many tokens in its completions: these (struct completion, rollouts_ref), and what is
  * known of each token of a step (grpo_setup.c). */
 static size_t tokens_bytes(const struct grpo *g, size_t tokens)
 {
     const struct grpo_layout *l = &g->layout;
     size_t each = sizeof(int) + 2 * sizeof(float) + (g->policy.beta != 0 ? sizeof(double) : 0);
+    if (g->store) each += sizeof(int); /* numbers of rows */
     size_t of_step = 3 * sizeof(double) + (g->step_keep ? sizeof(double) : 0);
     size_t of_micro = 4 * sizeof(double); /* old, refs, grad, grad_entropy, of one group at a time */
     return tokens * each + tokens / (size_t)l->groups * ((size_t)l->step_groups * of_step + of_micro);
@@ -101,6 +117,7 @@ void grpo_plan(void *self, struct trainer *t)
     lay_largest(g);
     trainer_plan_micro(t, &g->micro);
     micro_clear(&g->micro);
+    t->plan.kept = kept_bytes(g);
 }
 
 /* ---- as expected ----------------------------------------------------------------------------------- */
@@ -219,7 +236,7 @@ struct asked {
 };
 
 struct kept { /* of completions: tokens, and bytes of the sets that they were drawn from */
-    size_t tokens, sets;
+    size_t tokens, sets, rows; /* rows: that are put aside */
 };
 
 /* What the engine uses for these, drawn as window w. */
@@ -234,10 +251,13 @@ static struct engine_use rehearse(const struct drawing *d, const struct asked *a
         const struct prompt *p = a->each ? &a->prompts->list[k] : x.prompt;
         requests[k] = (struct request){
             .prompt = a->prompts->ids + p->at, .n_prompt = p->n, .n = a->group, .sampling = g->sampling};
+        requests[k].aside = !a->each && g->store && k < g->layout.step_groups;
+        if (requests[k].aside) kept->rows += (size_t)p->n;
         for (int i = 0; i < a->group; i++) {
             const struct completion *c = draw_completion(d, &x, i);
             lengths[at++] = c->n;
             kept->tokens += (size_t)c->n;
+            if (requests[k].aside) kept->rows += (size_t)c->n - 1;
             if (c->set_ends && c->n) kept->sets += c->set_ends[c->n - 1] * sizeof *c->set_ids;
         }
     }
@@ -263,6 +283,7 @@ static void expect_sampling(const struct drawing *d, struct plan *p)
         use_more(&use, rehearse(d, &window, w, &kept));
         if (kept.sets > most.sets) most.sets = kept.sets;
         if (kept.tokens > most.tokens) most.tokens = kept.tokens;
+        if (kept.rows > most.rows) most.rows = kept.rows;
     }
     if (g->held_out.n) {
         const struct asked evaluation = {&g->held_out, g->held_out.n, g->eval_group, true};
@@ -272,15 +293,20 @@ static void expect_sampling(const struct drawing *d, struct plan *p)
                 plan_row(p, plan_sampling) - engine_untouched(g->t->model, &g->limits, &use));
     plan_change(p, plan_sets, most.sets);
     plan_change(p, plan_tokens, tokens_bytes(g, most.tokens));
+    if (p->kept && activations_bytes(g->store, most.rows) < p->kept)
+        p->kept = activations_bytes(g->store, most.rows);
 }
 
 /* By what is counted; no less than there was already, or than there is now and what was taken but is not
  * touched yet: step memory, of which looks may have used a part, and before the first step the state on disk.
  * pass: the largest that is expected. */
-static size_t expected_bytes(const struct trainer *t, const struct plan *p, size_t pass)
+static size_t expected_bytes(const struct grpo *g, const struct plan *p, size_t pass)
 {
+    const struct trainer *t = g->t;
     size_t bytes = plan_resident(p), peak = memory_peak(), now = machine_resident();
+    size_t kept = g->store ? activations_taken(g->store) : 0;
     if (pass > t->arena.peak) now += pass - t->arena.peak;
+    if (p->kept > kept) now += p->kept - kept;
     if (pass && t->step == 0) now += p->disk;
     if (bytes < peak) bytes = peak;
     return bytes < now ? now : bytes;
@@ -293,13 +319,13 @@ void grpo_expect(struct grpo *g, const struct rollouts *seen)
     find_trained(&d);
     expect_sampling(&d, &p);
     trainer_expect_micro(g->t, NULL, &p);
-    g->t->expected = expected_bytes(g->t, &p, 0);
+    g->t->expected = expected_bytes(g, &p, 0);
     bool trains = lay_expected(g, &d);
     for (int i = 0; i < seen->groups && !trains; i++) d.trains[i] = true; /* who will is not known: any may */
     if (!trains) lay_expected(g, &d);
     size_t pass = trainer_expect_micro(g->t, &g->micro, &p);
     micro_clear(&g->micro);
-    g->expected_trained = expected_bytes(g->t, &p, pass);
+    g->expected_trained = expected_bytes(g, &p, pass);
     if (trains) g->t->expected = g->expected_trained;
     free(d.trains);
 }

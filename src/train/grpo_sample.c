@@ -58,7 +58,7 @@ static void put_in_front(const struct sample_call *c, struct group *group)
 int grpo_sample(struct grpo *g, const struct sample_call *c, struct err *e)
 {
     struct watching w = {g->t, c->what};
-    struct engine_hooks hooks = {.watch = watch, .ctx = &w};
+    struct engine_hooks hooks = {.watch = watch, .ctx = &w, .aside = c->aside ? g->store : NULL};
     struct request *requests = alloc_zero((size_t)c->n_slots, sizeof *requests);
     struct group *out = alloc_zero((size_t)c->n_slots, sizeof *out);
     for (int i = 0; i < c->n_slots; i++)
@@ -67,7 +67,8 @@ int grpo_sample(struct grpo *g, const struct sample_call *c, struct err *e)
                              .sampling = g->sampling,
                              .seed = c->seed,
                              .step = c->step,
-                             .first_sequence = c->first_sequence + (uint32_t)(c->slots[i] * c->to->group)};
+                             .first_sequence = c->first_sequence + (uint32_t)(c->slots[i] * c->to->group),
+                             .aside = hooks.aside && c->slots[i] < g->layout.step_groups};
     int *ids = lay_prompts(c, requests);
     double start = clock_s();
     engine_reset(g->engine);

@@ -191,6 +191,8 @@ static int take_buffers(struct grpo *g, struct err *e)
     if (peft_dropout(g->t) > 0) micro_dropout(&g->micro, g->t->seed);
     if (grpo_known(g)) micro_known(&g->micro, entropy_control_on(&g->control));
     g->micro.moe = moe_record(&g->t->moe);
+    if (conf_bool(g->t->conf, "reuse_activations") && !g->micro.drops)
+        g->store = model_activations(g->t->model);
     g->active = alloc_zero((size_t)g->layout.micro_groups, sizeof *g->active);
     g->lengths = alloc_zero(step, sizeof *g->lengths);
     g->starts = alloc_zero(step + 1, sizeof *g->starts);
@@ -247,6 +249,18 @@ static int set_up_sampling(struct grpo *g, struct err *e)
     return g->engine ? 0 : -1;
 }
 
+/* For what sampling puts aside, as planned. */
+static void take_store(struct grpo *g)
+{
+    if (g->t->plan.kept && activations_limit(g->store, g->t->plan.kept)) {
+        micro_aside(&g->micro, g->store);
+        return;
+    }
+    g->t->plan.kept = 0;
+    activations_free(g->store);
+    g->store = NULL;
+}
+
 int grpo_set_up(struct grpo *g, struct err *e)
 {
     struct trainer *t = g->t;
@@ -279,6 +293,7 @@ int grpo_set_up(struct grpo *g, struct err *e)
     trainer_plan(t);
     if (plan_total(&t->plan) > plan_limit(t->conf)) return 0; /* trainer_go says so */
     if (t->dry) return 0;
+    take_store(g);
     if (g->policy.beta != 0) g->ref = model_is_adapted(t->model) ? t->model : model_copy(t->model);
     g->engine = engine_new(t->model, &g->limits, e);
     return g->engine ? 0 : -1;
@@ -287,6 +302,7 @@ int grpo_set_up(struct grpo *g, struct err *e)
 void grpo_release(struct grpo *g)
 {
     engine_free(g->engine);
+    activations_free(g->store);
     if (g->ref != g->t->model) model_free(g->ref);
     rollouts_release(&g->now);
     scorer_release(&g->scorer);

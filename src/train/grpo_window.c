@@ -30,7 +30,8 @@ static int fill(struct grpo *g, long window, int round, const int *slots, int n,
                             .seed = g->t->seed,
                             .step = (uint32_t)window,
                             .first_sequence = (uint32_t)(round * g->now.groups * g->now.group),
-                            .what = "sampling"};
+                            .what = "sampling",
+                            .aside = true};
     if (grpo_sample(g, &c, e)) return -1;
     return scorer_advantages(&g->scorer, &g->now, e);
 }
@@ -44,6 +45,7 @@ static int replace(struct grpo *g, int *slots)
         int next = course_next(&g->course);
         if (next < 0) break;
         g->now.extra_tokens += group_tokens(g, slot);
+        group_give_back(&g->now.out[slot], g->store);
         group_release(&g->now.out[slot]);
         g->now.prompts[slot] = next;
         slots[n++] = slot;
@@ -76,6 +78,7 @@ int grpo_window(struct grpo *g, long w, struct err *e)
     struct course before = g->course;
     int *slots = alloc_zero((size_t)g->now.groups, sizeof *slots);
     rollouts_clear(&g->now);
+    if (g->store) activations_clear(g->store);
     g->scorer.step = g->t->step;
     int failed = fill_window(g, w, slots, e);
     free(slots);

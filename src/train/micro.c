@@ -28,6 +28,7 @@ void micro_release(struct micro *b)
     free(b->dentropy);
     free(b->dmean);
     free(b->sequences);
+    free(b->aside);
     free(b->widths);
     free(b->next);
     free(b->further_rows);
@@ -37,7 +38,7 @@ void micro_release(struct micro *b)
 
 void micro_clear(struct micro *b)
 {
-    b->n_rows = b->n_spans = b->n_heads = 0;
+    b->n_rows = b->n_spans = b->n_heads = b->n_aside = 0;
 }
 
 int micro_span(struct micro *b, const int *ids, int n, int parent)
@@ -107,6 +108,26 @@ void micro_span_noise(struct micro *b, int span, float width)
     b->widths[span] = width;
 }
 
+void micro_aside(struct micro *b, struct activations *store)
+{
+    b->store = store;
+    b->aside = alloc_zero((size_t)b->max_rows, sizeof *b->aside);
+}
+
+void micro_span_aside(struct micro *b, int span, const int *rows)
+{
+    CHECK(b->store && span >= 0 && span < b->n_spans, "span %d of %d", span, b->n_spans);
+    const struct span *s = &b->spans[span];
+    if (!rows) return;
+    memcpy(b->aside + s->row, rows, (size_t)s->len * sizeof *rows);
+    b->n_aside += s->len;
+}
+
+bool micro_takes(const struct micro *b)
+{
+    return b->store && b->n_aside == b->n_rows;
+}
+
 void micro_further(struct micro *b, int n)
 {
     CHECK(n > 0 && n <= FURTHER_MAX && !b->n_further, "%d modules, at most %d", n, FURTHER_MAX);
@@ -152,13 +173,15 @@ static void forward_further(const struct micro *b, struct model *m, struct tape 
 
 void micro_forward(const struct micro *b, struct model *m, struct tape *t, bool checkpoint, struct forward *f)
 {
+    f->aside = (struct aside){b->store, b->n_rows, b->aside};
     f->batch = (struct batch){.n_rows = b->n_rows,
                               .tokens = b->tokens,
                               .n_spans = b->n_spans,
                               .spans = b->spans,
                               .moe = b->moe,
                               .noise = b->widths ? &b->noise : NULL,
-                              .drop = b->drops && tape_recording(t) ? &b->dropout : NULL};
+                              .drop = b->drops && tape_recording(t) ? &b->dropout : NULL,
+                              .aside = micro_takes(b) && tape_recording(t) ? &f->aside : NULL};
     f->rows.n = b->n_heads;
     f->rows.rows = b->rows;
     f->rows.targets = b->targets;

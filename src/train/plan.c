@@ -46,7 +46,7 @@ size_t plan_files(const struct plan *p)
 
 size_t plan_resident(const struct plan *p)
 {
-    return plan_total(p) + plan_files(p);
+    return plan_total(p) + plan_files(p) + p->kept;
 }
 
 /* In MB, or in GB where it is a thousand of them. */
@@ -70,9 +70,10 @@ void plan_text(const struct plan *p, size_t limit, struct str *out)
         if (p->rows[i].bytes) add_row(out, p->rows[i].what, p->rows[i].bytes);
     add_row(out, "total", plan_total(p));
     add_row(out, "may be used", limit);
+    if (p->kept) add_row(out, "of what is left, kept from sampling", p->kept);
     if (p->mapped) add_row(out, "weights read from their file", p->mapped);
     if (p->disk) add_row(out, "optimiser state, on disk", p->disk);
-    if (plan_files(p)) add_row(out, "total, resident with these files", plan_resident(p));
+    if (plan_files(p) || p->kept) add_row(out, "total, resident with these", plan_resident(p));
 }
 
 void plan_others_text(const struct plan *p, size_t most, struct str *out)
@@ -111,10 +112,10 @@ json_t *plan_json(const struct plan *p, size_t limit)
         json_array_append_new(others, json_pack("{s:s, s:I, s:I}", "settings", p->others[i].settings, "total",
                                                 (json_int_t)p->others[i].bytes, "disk",
                                                 (json_int_t)p->others[i].disk));
-    return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "memory", memory, "total",
+    return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "memory", memory, "total",
                      (json_int_t)plan_total(p), "limit", (json_int_t)limit, "mapped", (json_int_t)p->mapped,
-                     "disk", (json_int_t)p->disk, "resident", (json_int_t)plan_resident(p), "fits",
-                     plan_total(p) <= limit, "others", others);
+                     "disk", (json_int_t)p->disk, "kept", (json_int_t)p->kept, "resident",
+                     (json_int_t)plan_resident(p), "fits", plan_total(p) <= limit, "others", others);
 }
 
 size_t plan_micro(const struct micro *b, struct model *m, bool checkpoint, bool learn)

@@ -197,7 +197,8 @@ static void predict(const struct grpo *g, double row_s, struct preflight_result 
     double later = 1 - 1 / (double)l->window_steps; /* share of steps that look before the pass */
     double passes = trained + later * (g->policy.top_entropy < 1 ? 1 : 1 - trained) / 3;
     double sampling = plain->seconds / looked * completions, scoring = plain->score_s / looked * completions;
-    double training = row_s * window_rows * (l->iterations * passes + (g->ref ? 1.0 / 3 : 0));
+    double taken = g->store ? trained / l->slices / 3 : 0; /* forward passes that sampling has done */
+    double training = row_s * window_rows * (l->iterations * passes - taken + (g->ref ? 1.0 / 3 : 0));
     struct rusage used;
     out->steps = g->t->total_steps;
     out->step_s = (sampling + scoring + training) / (double)l->window_steps;

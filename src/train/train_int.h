@@ -55,6 +55,9 @@ struct micro {
     struct dropout dropout;
     bool drops;
     uint32_t *sequences; /* [max_spans] when there is either */
+    /* Where a forward pass over these rows may be already (op.h); n_aside of them are told. NULL: nowhere. */
+    struct activations *store;
+    int *aside, n_aside; /* [max_rows] */
     float *widths;       /* [max_spans] */
     /* Of a mixture of experts, and of layers that predict further: set once, for every microbatch. */
     struct moe_record *moe;                     /* NULL: nobody asks */
@@ -80,6 +83,11 @@ void micro_span_noise(struct micro *b, int span, float width);
 void micro_dropout(struct micro *b, uint64_t seed);
 /* The number of a span's sequence, for either; before, it is whatever it was. */
 void micro_span_sequence(struct micro *b, int span, uint32_t sequence);
+/* The forward pass may have been put aside: the caller tells the numbers of each span's rows (NULL: they are
+ * not there). A pass that is recorded takes it where all rows are. After micro_init. */
+void micro_aside(struct micro *b, struct activations *store);
+void micro_span_aside(struct micro *b, int span, const int *rows);
+bool micro_takes(const struct micro *b);
 /* The first n modules behind the last layer are run too: module k predicts the same targets from k + 1 rows
  * earlier. After micro_init. */
 void micro_further(struct micro *b, int n);
@@ -90,6 +98,7 @@ struct forward {
     struct head_rows rows;
     struct head_known known;
     struct head_out out;
+    struct aside aside;
     struct {
         struct further module;
         struct head_rows rows; /* n 0: no head */
@@ -172,6 +181,7 @@ struct plan {
     size_t disk;        /* of optimiser state that is kept there */
     int fewer_running;  /* completions sampled at once, where memory decides; 0: it does not */
     size_t mapped;      /* of weights that are read from their file, whose pages the system may drop */
+    size_t kept;        /* activations kept from sampling, in memory that is left: a run can do without */
     struct plan_other { /* the total and the disk with other settings */
         char settings[128];
         size_t bytes, disk;
@@ -185,7 +195,8 @@ size_t plan_total(const struct plan *p);
 /* Of pages of files: they are in memory where there is room, and count as this process's, but a run that has
  * only the total needs no more. */
 size_t plan_files(const struct plan *p);
-size_t plan_resident(const struct plan *p); /* the total and they: what is measured where there is room */
+size_t
+plan_resident(const struct plan *p); /* the total, they and what is kept: measured where there is room */
 void plan_text(const struct plan *p, size_t limit, struct str *out);
 /* A line for each of the others that need less than the run, and no more than this; nothing if there is none.
  */

@@ -271,7 +271,8 @@ static void pack_group(struct packed *p, const struct request *q, const struct g
     }
 }
 
-/* With gradients wanted and back, as a step of training runs it. aside: NULL, or where the forward pass is. */
+/* With gradients wanted and back, as a step of training runs it. aside: NULL, or where the forward pass is.
+ */
 static void check_logps(struct model *m, const struct packed *p, float temperature, bool checkpoint,
                         const struct aside *aside)
 {
@@ -351,8 +352,8 @@ static void gradients_hash(struct model *m, char hex[65])
     model_zero_grad(m);
 }
 
-/* Completions with every kind of limit, with room for all of their rows, for some groups, or for few; where drafts
- * are tried, rows of wrong ones are written again. Training then takes the bits that it would work out. */
+/* Completions under every kind of limit, with room for all of their rows, for some groups, or for none; where
+ * drafts are tried, rows of wrong ones are written again. Training takes the bits that it would work out. */
 static void test_training_takes_what_was_put_aside(void **state)
 {
     (void)state;
