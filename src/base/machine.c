@@ -79,6 +79,24 @@ size_t memory_allowed(void)
     return all < group ? all : group;
 }
 
+/* The system's own estimate of what programs may still take (Linux: proc_meminfo(5)), or SIZE_MAX. */
+static size_t memory_available(void)
+{
+    char *text;
+    size_t n;
+    if (file_read("/proc/meminfo", GROUP_FILE_MAX, &text, &n, NULL)) return SIZE_MAX;
+    const char *line = strstr(text, "MemAvailable:");
+    size_t bytes = line ? (size_t)strtoull(line + strlen("MemAvailable:"), NULL, 10) * 1024 : SIZE_MAX;
+    free(text);
+    return bytes;
+}
+
+size_t memory_within_reach(void)
+{
+    size_t allowed = memory_allowed(), available = memory_available(), own = machine_resident();
+    return available < allowed - (own < allowed ? own : allowed) ? own + available : allowed;
+}
+
 size_t memory_peak(void)
 {
     struct rusage use;

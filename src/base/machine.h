@@ -7,6 +7,9 @@
 /* Bytes of memory that this program may use at most: the machine's, or less where the group has a limit. */
 size_t memory_allowed(void);
 
+/* Of it, what this process has now and what no other uses. */
+size_t memory_within_reach(void);
+
 /* The most memory that this process has had at once. */
 size_t memory_peak(void);
 

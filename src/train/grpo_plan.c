@@ -77,7 +77,8 @@ static size_t kept_bytes(const struct grpo *g)
     const struct grpo_layout *l = &g->layout;
     const struct trainer *t = g->t;
     if (!g->store || t->checkpointing) return 0;
-    size_t total = plan_total(&t->plan), limit = plan_limit(t->conf);
+    size_t total = plan_total(&t->plan), limit = plan_limit(t->conf), reach = memory_within_reach();
+    if (reach < limit) limit = reach;
     size_t group = (size_t)g->prompts.longest + (size_t)l->group * (size_t)(g->sampling.max_new_tokens - 1);
     size_t spare = (size_t)g->limits.max_rows, left = limit > total ? (limit - total) / 2 : 0;
     size_t most = activations_bytes(g->store, group * (size_t)l->step_groups + spare);
