@@ -78,7 +78,7 @@ static int step(struct steps_train *b, struct phases *p, struct err *e)
     struct forward f = {.rows = {.temperature = 1}};
     const char *bad;
     double t0 = steps_clock();
-    model_zero_grad(b->model);
+    model_clear_grad(b->model);
     tape_start(b->tape, true);
     micro_forward(&b->micro, b->model, b->tape, b->work->checkpoint, &f);
     double t1 = steps_clock();
@@ -150,10 +150,12 @@ static int train_run(int i, int repeats, struct err *e)
     b.opt = optimiser_new(b.model, &adamw, e);
     if (!b.opt) return -1;
     fill(&b);
+    model_overlay(b.model, !b.work->checkpoint);
     size_t bytes = plan_micro(&b.micro, b.model, b.work->checkpoint, true);
     arena_init(&b.arena, bytes + bytes / 8 + ((size_t)1 << 20));
     arena_alloc(&b.arena, bytes + bytes / 8);
     arena_reset(&b.arena);
+    model_overlay_place(b.model, &b.arena);
     b.tape = tape_new(&b.arena);
     int failed = measure(&b, repeats, e);
     tape_free(b.tape);

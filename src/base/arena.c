@@ -113,3 +113,17 @@ void arena_reset(struct arena *a)
 {
     arena_back(a, (struct arena_mark){0});
 }
+
+void arena_leave(struct arena *a, size_t bytes)
+{
+    struct arena_chunk *c = a->current;
+    if (a->plan) return;
+    CHECK(bytes % ARENA_ALIGN == 0 && c && c->size - c->used >= bytes, "%zu bytes to be left out", bytes);
+    c->used += bytes;
+}
+
+void *arena_at(const struct arena *a, size_t at)
+{
+    CHECK(a->first && at <= a->first->size, "%zu bytes into an arena's first chunk", at);
+    return a->first->bytes + at;
+}

@@ -29,5 +29,9 @@ void *arena_alloc(struct arena *a, size_t bytes);
 struct arena_mark arena_here(const struct arena *a);
 void arena_back(struct arena *a, struct arena_mark mark); /* free everything handed out since the mark */
 void arena_reset(struct arena *a);
+/* Leave so many bytes of the chunk at hand out, which do not count as used: they are not touched. */
+void arena_leave(struct arena *a, size_t bytes);
+/* The address so many bytes from the beginning, which is in the first chunk. */
+void *arena_at(const struct arena *a, size_t at);
 
 #endif

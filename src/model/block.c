@@ -165,8 +165,10 @@ struct tensor *model_forward(struct model *m, struct tape *t, const struct batch
     struct tensor *x = op_embed_run(t, m->outer[SLOT_EMBED], b->tokens, b->n_rows);
     if (m->config.arch->scaled_embedding) x = op_scale_run(t, x, (float)fm_sqrt(m->config.hidden));
     if (b->noise) x = op_noise_run(t, x, b);
-    for (int i = 0; i < m->config.layers; i++)
+    for (int i = 0; i < m->config.layers; i++) {
         x = run_layer(m, t, x, (struct block_ctx){m, b, i}, checkpoint);
+        if (m->overlay.before && tape_recording(t)) overlay_layer(m, t, i);
+    }
     x = norm(t, x, m, m->outer[SLOT_FINAL_NORM]);
     if (b->aside) tape_aside_end(t);
     return x;

@@ -15,7 +15,6 @@
 #include "model/model_int.h"
 
 #define PREFIX "base_model.model."
-enum { ALIGN_FLOATS = 16 };
 
 static size_t aligned(const struct weight *w)
 {

@@ -1,7 +1,7 @@
 /* model.c: a model in memory: its weights by the description's table, gradients, copies, hash.
  *
- * All numbers of a model lie in one block, each weight at a multiple of 16 floats, and all gradients in
- * another, so that clearing, summing and reducing them are single sweeps. Weights that stay in their file
+ * All numbers of a model lie in one block, each weight at a multiple of 16 floats, so that copying them is a
+ * single sweep; of gradients see grads.c. Weights that stay in their file
  * have no place in either; matrices of 16 bits (bf16.c) have a block of their own, and gradients.
  */
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include "model/model_int.h"
 #include "text/text.h"
 
-enum { ALIGN_FLOATS = 16, PANELS_ALIGN = 64 };
+enum { PANELS_ALIGN = 64 };
 
 /* ---- layout -------------------------------------------------------------------------------------------- */
 
@@ -148,37 +148,34 @@ void model_layout(struct model *m)
 /* ---- numbers ------------------------------------------------------------------------------------------- */
 
 /* Its place in a block: none where it lies elsewhere. */
-static size_t weight_floats(const struct weight *w, bool grad)
+static size_t weight_floats(const struct weight *w)
 {
-    bool elsewhere = w->stored && !(grad && w->bf16);
-    size_t n = elsewhere ? 0 : (size_t)w->rows * (size_t)w->cols;
+    size_t n = w->stored ? 0 : (size_t)w->rows * (size_t)w->cols;
     return (n + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
 }
 
-static void point_weights(struct model *m, float *block, bool grad)
+static void point_weights(struct model *m, float *block)
 {
     size_t at = 0;
     for (int i = 0; i < m->n_weights; i++) {
         struct weight *w = &m->weights[i];
-        size_t n = weight_floats(w, grad);
-        bool fixed = grad && m->placed[i].row->kind == WEIGHT_BUFFER;
-        *(grad ? &w->grad : &w->data) = block && n && !fixed ? block + at : NULL;
+        size_t n = weight_floats(w);
+        w->data = block && n ? block + at : NULL;
         at += n;
     }
-    CHECK(at == (grad ? m->n_grads : m->n_floats), "%zu floats laid out, %zu counted", at,
-          grad ? m->n_grads : m->n_floats);
+    CHECK(at == m->n_floats, "%zu floats laid out, %zu counted", at, m->n_floats);
 }
 
-static size_t count_floats(const struct model *m, bool grad)
+static size_t count_floats(const struct model *m)
 {
     size_t n = 0;
-    for (int i = 0; i < m->n_weights; i++) n += weight_floats(&m->weights[i], grad);
+    for (int i = 0; i < m->n_weights; i++) n += weight_floats(&m->weights[i]);
     return n;
 }
 
 int model_allocate(struct model *m, struct err *e)
 {
-    m->n_floats = count_floats(m, false);
+    m->n_floats = count_floats(m);
     m->n_16 = bf16_point(m, NULL);
     double need = (double)m->n_floats * sizeof(float) + (double)m->n_16 * sizeof *m->data16,
            have = (double)memory_allowed();
@@ -189,7 +186,7 @@ int model_allocate(struct model *m, struct err *e)
     m->data16 = m->n_16 ? alloc_large_try(m->n_16 * sizeof *m->data16) : NULL;
     if (!m->data || (m->n_16 && !m->data16))
         return err_set(e, "%s: no memory for its weights: %.1f GB were wanted", m->path, need / 1e9);
-    point_weights(m, m->data, false);
+    point_weights(m, m->data);
     bf16_point(m, m->data16);
     return 0;
 }
@@ -223,38 +220,6 @@ void model_draw(struct model *m, uint64_t seed)
         stored_draw_init(&draw.from, m, i, seed);
         pool_for(w->rows, draw_row, &draw);
     }
-}
-
-static void drop_grad(struct model *m)
-{
-    if (m->data)
-        free(m->grad);
-    else
-        address_release(m->grad, m->n_grads * sizeof *m->grad);
-    m->grad = NULL;
-}
-
-void model_train(struct model *m, bool on)
-{
-    drop_grad(m);
-    m->n_grads = count_floats(m, true);
-    if (on && !m->lora)
-        m->grad = m->data ? alloc_floats(m->n_grads) : address_reserve(m->n_grads * sizeof *m->grad);
-    point_weights(m, m->grad, true);
-    if (m->lora) lora_train(m->lora, on);
-}
-
-void model_freeze_further(struct model *m)
-{
-    for (int i = 0; i < m->n_weights; i++)
-        if (m->placed[i].layer >= m->config.layers) m->weights[i].grad = NULL;
-}
-
-void model_zero_grad(struct model *m)
-{
-    float *grad = m->lora ? m->lora->grad : m->grad;
-    CHECK(grad, "%s has no gradients", m->path);
-    memset(grad, 0, (m->lora ? m->lora->n_floats : m->n_grads) * sizeof *grad);
 }
 
 bool model_multiplies(const struct model *m, int i)
@@ -419,7 +384,7 @@ struct model *model_copy(const struct model *m)
     if (m->data) {
         c->data = alloc_floats(c->n_floats);
         memcpy(c->data, m->data, c->n_floats * sizeof *c->data);
-        point_weights(c, c->data, false);
+        point_weights(c, c->data);
     }
     if (m->n_16) {
         c->data16 = alloc_large(c->n_16 * sizeof *c->data16);
@@ -441,7 +406,7 @@ void model_free(struct model *m)
     free(m->plan);
     free(m->expert_weights);
     free(m->inv_freq);
-    drop_grad(m);
+    model_drop_grads(m);
     free(m->data);
     free(m->data16);
     free(m->stored);
@@ -555,11 +520,6 @@ size_t model_bytes(const struct model *m, int flags)
                                                   : n * (narrow ? sizeof *w->data16 : sizeof *w->data);
     }
     return bytes;
-}
-
-size_t model_grad_bytes(const struct model *m)
-{
-    return (m->lora ? m->lora->n_floats : m->n_grads) * sizeof *m->grad;
 }
 
 const char *model_dtype(const struct model *m)

@@ -115,6 +115,15 @@ void model_train(struct model *m, bool on);
 /* Take the gradients of the layers behind the last away: they stay as they are. After model_train. */
 void model_freeze_further(struct model *m);
 void model_zero_grad(struct model *m);
+/* The same before a pass that records: gradients that lie over activations are cleared when backward comes to
+ * them. */
+void model_clear_grad(struct model *m);
+/* Where each step makes one pass that records, and without checkpoints: gradients of layers lie over
+ * activations that backward has done with (grads.c), and are gone when the next pass begins. On: plans count
+ * like that, and the last one is to be of the largest pass. Then place: step memory is this arena's, in one
+ * chunk. After model_train; not with adapters. */
+void model_overlay(struct model *m, bool on);
+void model_overlay_place(struct model *m, const struct arena *a);
 /* Renew the packed panels of all weights after an update (or drop them). */
 void model_pack(struct model *m);
 size_t model_pack_bytes(const struct model *m); /* that these take, apart from those there are */

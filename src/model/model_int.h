@@ -287,6 +287,17 @@ struct merged_view { /* the form of a matrix of a merged model (lora_merge.c) */
     const struct weight *w;
 };
 
+enum { ALIGN_FLOATS = 16 }; /* every weight starts on a multiple in its block */
+
+struct overlay {    /* gradients of layers among activations: grads.c */
+    size_t *before; /* [layers + 1] floats of the layers before each; NULL: they lie with all others */
+    size_t begin;   /* where in step memory */
+    float *grads;   /* there, once it is; before, plans learn `begin` */
+};
+/* Layer i was run by a pass that records. */
+void overlay_layer(struct model *m, struct tape *t, int i);
+void model_drop_grads(struct model *m);
+
 struct model {
     struct lora *lora; /* NULL: none */
     struct model_config config;
@@ -298,8 +309,9 @@ struct model {
     struct weight *weights; /* [n_weights] */
     struct placed *placed;  /* [n_weights] */
     int n_weights;
-    size_t n_floats, n_grads; /* of data, and of grad: every weight starts on a multiple of 16 floats */
+    size_t n_floats, n_grads; /* of data, and of grad */
     float *data, *grad;
+    struct overlay overlay;
     bool bf16;                    /* its numbers are (bf16.c) */
     uint16_t *data16;             /* of its matrices, [n_16]; NULL: none */
     size_t n_16;

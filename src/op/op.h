@@ -191,6 +191,8 @@ float *tape_seed(struct tape *t, struct tensor *y);
 /* Back from all seeded tensors. A tensor's gradient is gone as soon as it has been passed on (its memory is
  * used again); those of weights, and of tensors that no op made, stay. */
 void tape_backward(struct tape *t);
+/* Backward calls f when it comes back to here, if it comes (not in a plan). */
+void tape_at_return(struct tape *t, void (*f)(void *ctx, int number), void *ctx, int number);
 
 /* Run f now without recording and keep only its input; during backward run it again, recording, and go back
  * through it. f must be a pure function of x, ctx and weights, and must return a new tensor of x's shape.

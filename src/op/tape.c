@@ -423,6 +423,27 @@ void tape_backward(struct tape *t)
     tape_walk(t);
 }
 
+struct return_node {
+    struct node node;
+    void (*f)(void *ctx, int number);
+    void *ctx;
+    int number;
+};
+
+static void return_backward(struct tape *t, struct node *node)
+{
+    const struct return_node *n = (const struct return_node *)node;
+    if (!tape_planning(t)) n->f(n->ctx, n->number);
+}
+
+void tape_at_return(struct tape *t, void (*f)(void *ctx, int number), void *ctx, int number)
+{
+    struct return_node *n = tape_node(t, sizeof *n, NULL, return_backward);
+    n->f = f;
+    n->ctx = ctx;
+    n->number = number;
+}
+
 /* ---- checkpoints -------------------------------------------------------------------------------------- */
 
 struct scope {

@@ -320,7 +320,7 @@ static int run_micro(struct grpo *g, bool fresh, struct err *e)
     struct trainer *t = g->t;
     struct forward f = {.rows = {.temperature = g->sampling.temperature}};
     bool known = g->micro.dlogp;
-    model_zero_grad(t->model);
+    model_clear_grad(t->model);
     if (known) micro_loss(g, g->micro.dlogp, g->micro.dentropy);
     tape_start(t->tape, true);
     micro_forward(&g->micro, t->model, t->tape, t->checkpointing, &f);

@@ -168,7 +168,7 @@ static double time_rows(struct grpo *g, const struct rollouts *r, struct err *e)
     double from = clock_s();
     micro_clear(&g->micro);
     grpo_lay_group(g, &g->prompts.list[r->prompts[0]], r->out[0].c, r->group);
-    model_zero_grad(g->t->model);
+    model_clear_grad(g->t->model);
     if (g->micro.dlogp) derive_evenly(g->micro.dlogp, g->micro.n_heads);
     tape_start(g->t->tape, true);
     micro_forward(&g->micro, g->t->model, g->t->tape, g->t->checkpointing, &f);

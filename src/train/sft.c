@@ -150,7 +150,7 @@ static int run_micro(struct sft *s, struct trainer *t, long j, double n, struct 
 {
     struct forward f = {.rows = {.temperature = 1}};
     if (stop_signal()) return err_kind_set(e, ERR_STOPPED, "stopped");
-    model_zero_grad(t->model);
+    model_clear_grad(t->model);
     if (!s->dft) derive_nll(s, n);
     tape_start(t->tape, true);
     micro_forward(&s->micro, t->model, t->tape, t->checkpointing, &f);

@@ -379,6 +379,7 @@ static int take_memory(struct trainer *t, struct err *e)
     arena_init(&t->arena, plan_limit(t->conf));
     arena_alloc(&t->arena, t->step_bytes + t->step_bytes / 8);
     arena_reset(&t->arena);
+    model_overlay_place(t->model, &t->arena);
     t->arena.peak = 0; /* from here on that of steps */
     t->tape = tape_new(&t->arena);
     return 0;

@@ -13,9 +13,9 @@
 /* What no other row counts and is there already: the program, its tokenizer, the rows of the dataset, what
  * the allocator keeps. Of the plan's own rows, weights and gradients are there; where nothing will be run,
  * only those of adapters. */
-static size_t held_beside(const struct trainer *t)
+static size_t held_beside(const struct trainer *t, size_t grads)
 {
-    size_t grads = model_grad_bytes(t->model), all = machine_resident();
+    size_t all = machine_resident();
     size_t own = !t->dry                      ? model_bytes(t->model, t->settings.model) + grads
                  : model_is_adapted(t->model) ? 2 * grads
                                               : 0;
@@ -29,16 +29,20 @@ static size_t output_bytes(const struct trainer *t)
     return (1 << 20) + (report ? t->hooks->finished_bytes(t->total_steps, t->learner->numbers) : 0);
 }
 
+static const char plan_gradients[] = "gradients";
+
 void trainer_plan(struct trainer *t)
 {
     struct plan *p = &t->plan;
     struct optim_bytes state = optimiser_bytes(t->model, &t->settings.optim);
     *p = (struct plan){.mapped = model_mapped_bytes(t->model, t->settings.model), .disk = state.disk};
     plan_add(p, "weights", model_bytes(t->model, t->settings.model));
-    plan_add(p, "gradients", model_grad_bytes(t->model));
+    model_overlay(t->model, false);
+    size_t grads = model_grad_bytes(t->model);
+    plan_add(p, plan_gradients, grads);
     plan_add(p, "optimiser state", state.memory);
     t->learner->plan(t->self, t);
-    if (!t->beside) t->beside = held_beside(t); /* once: with other settings it is the same */
+    if (!t->beside) t->beside = held_beside(t, grads); /* once: with other settings it is the same */
     plan_add(p, "program, tokenizer, data", t->beside);
     plan_add(p, "files written, report", output_bytes(t));
 }
@@ -53,10 +57,16 @@ void trainer_plan_micro(struct trainer *t, const struct micro *largest)
 {
     struct plan *p = &t->plan;
     plan_add(p, "gradient sums over microbatches", grad_tree_bytes(t->model, t->max_micro));
+    model_overlay(t->model, t->max_micro == 1);
+    plan_change(p, plan_gradients, model_grad_bytes(t->model));
     size_t limit = plan_limit(t->conf), rest = plan_total(p);
     bool decided = t->settings.checkpoints != WHERE_NEEDED;
     size_t plain = t->settings.checkpoints == ALWAYS ? 0 : plan_micro(largest, t->model, false, true);
     t->checkpointing = decided ? t->settings.checkpoints == ALWAYS : rest + plain > limit / 2;
+    if (t->checkpointing) {
+        model_overlay(t->model, false);
+        plan_change(p, plan_gradients, model_grad_bytes(t->model));
+    }
     t->step_bytes = t->checkpointing ? plan_micro(largest, t->model, true, true) : plain;
     plan_add(p, activations_row(t), t->step_bytes);
 }
