@@ -98,7 +98,7 @@ void activations_clear(struct activations *a)
 void activations_plan(struct activations *a, const struct result *results)
 {
     for (const struct result *r = results; r; r = r->before) {
-        if (!r->y->data) continue; /* another result took its memory over */
+        if (!r->y->data) continue;
         if (r->number >= a->n_pieces) {
             a->pieces = alloc_again(a->pieces, (size_t)(r->number + 1) * sizeof *a->pieces);
             memset(a->pieces + a->n_pieces, 0, (size_t)(r->number + 1 - a->n_pieces) * sizeof *a->pieces);
@@ -133,11 +133,13 @@ static void put_rows(void *ctx, struct range r)
 {
     const struct putting *p = ctx;
     for (const struct result *of = p->results; of; of = of->before) {
-        const struct piece *piece = of->y->data ? piece_of(p->to->of, of->number, of->y) : NULL;
-        CHECK(piece || !of->y->data, "result %d was not planned", of->number);
-        for (size_t i = r.from; piece && i < r.to; i++)
+        const float *y = of->y->data;
+        if (!y) continue; /* another result took its memory over */
+        const struct piece *piece = piece_of(p->to->of, of->number, of->y);
+        CHECK(piece, "result %d was not planned", of->number);
+        for (size_t i = r.from; i < r.to; i++)
             if (p->to->rows[i] >= 0)
-                memcpy(place_of(p->to->of, piece, p->to->rows[i]), of->y->data + i * piece->cols,
+                memcpy(place_of(p->to->of, piece, p->to->rows[i]), y + i * piece->cols,
                        piece->cols * sizeof(float));
     }
 }
