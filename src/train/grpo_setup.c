@@ -180,6 +180,26 @@ static int size_micro(struct grpo *g, long *rows, long *tokens, struct err *e)
     return 0;
 }
 
+/* Putting a number aside and taking it costs about as much time as so many operations of products. */
+enum { KEPT_COST = 256 };
+
+/* What sampling may put aside for training, where that is wanted and gains. */
+static void open_store(struct grpo *g)
+{
+    struct conf *c = g->t->conf;
+    const struct model_config *f = model_config(g->t->model);
+    bool given = conf_is_set(c, "reuse_activations");
+    if (g->micro.drops || (given && !conf_bool(c, "reuse_activations"))) return;
+    g->store = model_activations(g->t->model);
+    if (given || !g->store) return;
+    double outer = (double)f->vocab * f->hidden * (f->tied ? 1 : 2), rows = 1 << 10;
+    double operations = 2 * ((double)model_n_active(g->t->model) - outer);
+    double numbers = (double)activations_bytes(g->store, (size_t)rows) / sizeof(float) / rows;
+    if (operations >= KEPT_COST * numbers) return;
+    activations_free(g->store);
+    g->store = NULL;
+}
+
 static int take_buffers(struct grpo *g, struct err *e)
 {
     long rows = 0, tokens = 0;
@@ -191,8 +211,7 @@ static int take_buffers(struct grpo *g, struct err *e)
     if (peft_dropout(g->t) > 0) micro_dropout(&g->micro, g->t->seed);
     if (grpo_known(g)) micro_known(&g->micro, entropy_control_on(&g->control));
     g->micro.moe = moe_record(&g->t->moe);
-    if (conf_bool(g->t->conf, "reuse_activations") && !g->micro.drops)
-        g->store = model_activations(g->t->model);
+    open_store(g);
     g->active = alloc_zero((size_t)g->layout.micro_groups, sizeof *g->active);
     g->lengths = alloc_zero(step, sizeof *g->lengths);
     g->starts = alloc_zero(step + 1, sizeof *g->starts);

@@ -190,10 +190,8 @@ const struct opt grpo_options[] = {
      .help = "sequences decoded together; unset: what memory allows. Changes speed only"},
     {.key = "reuse_activations",
      .type = OPT_BOOL,
-     .fallback = "true",
-     .help =
-         "keep what sampling works out, where memory is left, so that training need not do its forward pass "
-         "again. Changes speed and memory only"},
+     .help = "keep what sampling works out, where memory is left, so that training need not do its forward "
+             "pass again; unset: unless the model is too small to gain. Changes speed and memory only"},
     {.key = "speculate",
      .type = OPT_STR,
      .fallback = "none",
