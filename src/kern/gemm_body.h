@@ -17,8 +17,8 @@ enum {
     GEMM_A_K = 8 * KERN_K_BLOCK, /* and its length */
     GEMM_COPY_K = KERN_K_BLOCK,
     GEMM_COPY_ROWS = 192,
-    GEMM_COPY_PAD = 16,    /* keeps copied rows apart in the cache */
-    GEMM_BAD_STRIDE = 512, /* floats: rows at multiples of it meet in the same lines */
+    GEMM_COPY_PAD = 16,     /* keeps copied rows apart in the cache */
+    GEMM_BAD_STRIDE = 1024, /* floats: rows at multiples of it meet in the same lines */
     GEMM_CACHE_LINE = 64,
     GEMM_AHEAD_BYTES = 1536, /* bytes that panels side by side ask for before they come to them */
     GEMM_AHEAD = 64          /* lines that a lone tile asks for before it comes to them */
