@@ -36,8 +36,9 @@ sft() { # OUTPUT_DIR; in a subshell
 grpo() { # OUTPUT_DIR ARGUMENTS...
   dir=$1
   shift
-  exec "$OPENR1" grpo --model_name_or_path whole-sft/model --dataset_name sums.jsonl --reuse_activations true \
+  exec "$OPENR1" grpo --model_name_or_path whole-sft/model --dataset_name sums.jsonl \
     --output_dir "$dir" --reward_funcs exact --learning_rate 1e-3 --prompts_per_step 3 --num_generations 4 \
+    --reuse_activations true \
     --num_iterations 2 --steps_per_generation 2 --max_completion_length 4 --max_steps 60 \
     --save_steps 3 --save_total_limit 2 --beta 0.02 --log_completions true \
     --num_completions_to_print 0 --logging_steps 4 --threads "$threads" "$@"
