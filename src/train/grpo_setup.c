@@ -275,6 +275,10 @@ static void take_store(struct grpo *g)
         micro_aside(&g->micro, g->store);
         return;
     }
+    if (conf_is_set(g->t->conf, "reuse_activations") && conf_bool(g->t->conf, "reuse_activations"))
+        log_warn(
+            "reuse_activations: nothing is kept: gradient_checkpointing, lora_dropout, a mixture of experts "
+            "rule it out, or no memory is left for one group");
     g->t->plan.kept = 0;
     activations_free(g->store);
     g->store = NULL;
