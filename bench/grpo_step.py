@@ -6,10 +6,10 @@ smollm2: SmolLM2-135M-Instruct, 8 prompts of GSM8K x 8 completions of up to 256 
 recipes/tiny-chain (161 thousand random weights, characters as tokens), 64 prompts x 8 completions of up to 40 tokens.
 Temperature 1, learning rate 1e-6 (so that lengths stay as they are), beta 0, float32. Both sides begin with the same
 weights and prompts; the time is the median over the last steps (one of two, six of six), so that loading is in none,
-and with the large model the first touch of its memory is not either. TRL: trl 1.16.0
-with transformers' generate, all completions sampled at once, trained in micro-batches (logits of all 64 would not
-fit), the reward a function of the text's length so that groups have variance. Ours: reward repetition_penalty, for
-the same reason. --llama puts llama.cpp's decoding rate (bench/compare, 32 at once) in place of transformers' generate.
+and with the large model the first touch of its memory is not either. TRL: trl 1.16.0 with transformers' generate,
+all completions sampled at once, trained in micro-batches (logits of all 64 would not fit), the reward a function of
+the text's length so that groups have variance. Ours: reward repetition_penalty, for the same reason. --llama puts
+llama.cpp's decoding rate (bench/compare, 32 at once) in place of transformers' generate.
 The interpreter must have the peers (tools/peers); GSM8K is shared data and not part of the project.
 """
 import argparse
@@ -105,7 +105,8 @@ def our_steps(work, build, model, path):
             last = [json.loads(line) for line in f][-1]
         with open(f"{out}/run/timings.jsonl", encoding="utf-8") as f:
             timings = [json.loads(line) for line in f]
-    return {"seconds": statistics.median(t["step_time"] for t in timings[work["first"]:]), "sampling": timings[-1]["generate_time"],
+    return {"seconds": statistics.median(t["step_time"] for t in timings[work["first"]:]),
+            "sampling": timings[-1]["generate_time"],
             "tokens": last["completions/mean_length"] * work["prompts"] * COMPLETIONS,
             "peak_mb": int(done.stderr.split()[-1]) / 1000}
 

@@ -17,14 +17,14 @@
 #include "base/file.h"
 #include "base/str.h"
 
-enum { GROUP_FILE_MAX = 1 << 16 };
+enum { SYSTEM_FILE_MAX = 1 << 16 };
 
 /* The number in a file, or SIZE_MAX ("max", or no such file). */
 static size_t limit_in(const char *path)
 {
     char *text, *end;
     size_t n, least = SIZE_MAX;
-    if (file_read(path, GROUP_FILE_MAX, &text, &n, NULL)) return SIZE_MAX;
+    if (file_read(path, SYSTEM_FILE_MAX, &text, &n, NULL)) return SIZE_MAX;
     unsigned long long value = strtoull(text, &end, 10);
     if (end != text && value < least) least = (size_t)value;
     free(text);
@@ -36,7 +36,7 @@ static size_t limit_up(const char *root, const char *group, const char *file)
 {
     struct str path;
     size_t least = SIZE_MAX, n = strlen(group);
-    str_init(&path, GROUP_FILE_MAX);
+    str_init(&path, SYSTEM_FILE_MAX);
     for (;;) {
         while (n && group[n - 1] == '/') n--;
         str_clear(&path);
@@ -55,7 +55,7 @@ static size_t group_limit(void)
 {
     char *text;
     size_t n, least = SIZE_MAX;
-    if (file_read("/proc/self/cgroup", GROUP_FILE_MAX, &text, &n, NULL)) return SIZE_MAX;
+    if (file_read("/proc/self/cgroup", SYSTEM_FILE_MAX, &text, &n, NULL)) return SIZE_MAX;
     for (char *line = text, *next; line; line = next) {
         next = strchr(line, '\n');
         if (next) *next++ = 0;
@@ -84,7 +84,7 @@ static size_t memory_available(void)
 {
     char *text;
     size_t n;
-    if (file_read("/proc/meminfo", GROUP_FILE_MAX, &text, &n, NULL)) return SIZE_MAX;
+    if (file_read("/proc/meminfo", SYSTEM_FILE_MAX, &text, &n, NULL)) return SIZE_MAX;
     const char *line = strstr(text, "MemAvailable:");
     size_t bytes = line ? (size_t)strtoull(line + strlen("MemAvailable:"), NULL, 10) * 1024 : SIZE_MAX;
     free(text);
@@ -94,7 +94,8 @@ static size_t memory_available(void)
 size_t memory_within_reach(void)
 {
     size_t allowed = memory_allowed(), available = memory_available(), own = machine_resident();
-    return available < allowed - (own < allowed ? own : allowed) ? own + available : allowed;
+    if (available > allowed) return allowed;
+    return own + available < allowed ? own + available : allowed;
 }
 
 size_t memory_peak(void)

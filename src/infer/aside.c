@@ -15,12 +15,23 @@ static size_t group_rows(const struct group *g)
     return (size_t)g->n_prompt + (size_t)g->n * (size_t)g->n_new;
 }
 
+/* Where the rows of completion i begin, or (-1) those of the prompt. */
+static int *rows_of(const struct group *g, int i)
+{
+    return g->aside + (i < 0 ? 0 : (size_t)g->n_prompt + (size_t)i * (size_t)g->n_new);
+}
+
+static struct activations *store_of(const struct run *r)
+{
+    return r->hooks ? r->hooks->aside : NULL;
+}
+
 void aside_begin(struct run *r)
 {
     for (int i = 0; i < r->n; i++) {
         const struct request *q = &r->requests[i];
         struct group *g = &r->groups[i];
-        if (!r->hooks || !r->hooks->aside || !q->aside || !q->n) continue;
+        if (!store_of(r) || !q->aside || !q->n) continue;
         g->n_prompt = q->n_prompt;
         g->n_new = q->sampling.max_new_tokens;
         g->aside = alloc_or_die(group_rows(g) * sizeof *g->aside);
@@ -38,11 +49,10 @@ void group_give_back(struct group *g, struct activations *from)
 
 void aside_make_room(struct run *r)
 {
-    for (int i = r->n - 1; i >= 0; i--) {
-        if (!r->groups[i].aside) continue;
-        if (activations_have(r->hooks->aside, r->e->limits.max_rows)) return;
-        group_give_back(&r->groups[i], r->hooks->aside);
-    }
+    struct activations *store = store_of(r);
+    if (!store) return;
+    for (int i = r->n - 1; i >= 0 && !activations_have(store, r->e->limits.max_rows); i--)
+        group_give_back(&r->groups[i], store);
 }
 
 void aside_span(struct run *r, int request, int index, int from, int n)
@@ -52,7 +62,7 @@ void aside_span(struct run *r, int request, int index, int from, int n)
     int *rows = e->aside + e->n_rows - n;
     for (int i = 0; i < n; i++) rows[i] = -1;
     if (!g->aside) return;
-    int *own = g->aside + (index < 0 ? 0 : (size_t)g->n_prompt + (size_t)index * (size_t)g->n_new) + from;
+    int *own = rows_of(g, index) + from;
     for (int i = 0; i < n; i++) {
         if (own[i] < 0) own[i] = activations_add_row(r->hooks->aside); /* else a draft was wrong here */
         rows[i] = own[i];
@@ -64,5 +74,5 @@ const int *group_aside(const struct group *g, int i)
 {
     if (!g->aside) return NULL;
     CHECK(i < g->n, "completion %d of %d", i, g->n);
-    return g->aside + (i < 0 ? 0 : (size_t)g->n_prompt + (size_t)i * (size_t)g->n_new);
+    return rows_of(g, i);
 }

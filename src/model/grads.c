@@ -22,8 +22,7 @@
 /* Its place in the block: none where it lies elsewhere. */
 static size_t grad_floats(const struct weight *w)
 {
-    size_t n = w->stored && !w->bf16 ? 0 : (size_t)w->rows * (size_t)w->cols;
-    return (n + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
+    return w->stored && !w->bf16 ? 0 : block_floats(w);
 }
 
 /* The layer that weight i belongs to, -1 if to none or to one behind the last. */
@@ -33,15 +32,6 @@ static int layer_of(const struct model *m, int i)
     return strchr(p->row->name, '*') && p->layer < m->config.layers ? p->layer : -1;
 }
 
-/* Floats of the gradients of a layer; of -1: of all that is in none. */
-static size_t layer_floats(const struct model *m, int layer)
-{
-    size_t n = 0;
-    for (int i = 0; i < m->n_weights; i++)
-        if (layer_of(m, i) == layer) n += grad_floats(&m->weights[i]);
-    return n;
-}
-
 static void point(struct model *m, int i, float *at)
 {
     struct weight *w = &m->weights[i];
@@ -49,14 +39,10 @@ static void point(struct model *m, int i, float *at)
     w->grad = at && grad_floats(w) && !fixed ? at : NULL;
 }
 
-/* Those of a layer side by side. */
-static void point_layer(struct model *m, int layer, float *at)
+/* Of all layers, where they lie over activations or are going to. */
+static size_t overlaid_floats(const struct model *m)
 {
-    for (int i = 0; i < m->n_weights; i++) {
-        if (layer_of(m, i) != layer) continue;
-        point(m, i, at);
-        at += grad_floats(&m->weights[i]);
-    }
+    return m->overlay.before ? m->overlay.before[m->config.layers] : 0;
 }
 
 void model_drop_grads(struct model *m)
@@ -101,14 +87,13 @@ void model_clear_grad(struct model *m)
 void model_zero_grad(struct model *m)
 {
     model_clear_grad(m);
-    const struct overlay *o = &m->overlay;
-    if (o->grads) memset(o->grads, 0, o->before[m->config.layers] * sizeof *o->grads);
+    if (m->overlay.grads) memset(m->overlay.grads, 0, overlaid_floats(m) * sizeof *m->overlay.grads);
 }
 
 size_t model_grad_bytes(const struct model *m)
 {
     if (m->lora) return m->lora->n_floats * sizeof *m->grad;
-    return (m->overlay.before ? layer_floats(m, -1) : m->n_grads) * sizeof *m->grad;
+    return (m->overlay.grads ? m->n_grads : m->n_grads - overlaid_floats(m)) * sizeof *m->grad;
 }
 
 /* ---- overlaid ------------------------------------------------------------------------------------------ */
@@ -121,7 +106,9 @@ void model_overlay(struct model *m, bool on)
     *o = (struct overlay){0};
     if (!on || m->lora) return;
     o->before = alloc_zero((size_t)m->config.layers + 1, sizeof *o->before);
-    for (int i = 0; i < m->config.layers; i++) o->before[i + 1] = o->before[i] + layer_floats(m, i);
+    for (int i = 0; i < m->n_weights; i++)
+        if (layer_of(m, i) >= 0) o->before[layer_of(m, i) + 1] += grad_floats(&m->weights[i]);
+    for (int i = 0; i < m->config.layers; i++) o->before[i + 1] += o->before[i];
 }
 
 void model_overlay_place(struct model *m, const struct arena *a)
@@ -130,11 +117,17 @@ void model_overlay_place(struct model *m, const struct arena *a)
     if (!o->before) return;
     CHECK(o->begin && m->data, "%s: no pass was planned", m->path);
     free(m->grad);
-    m->n_grads = layer_floats(m, -1);
+    m->n_grads -= overlaid_floats(m);
     m->grad = alloc_floats(m->n_grads);
-    point_layer(m, -1, m->grad);
     o->grads = arena_at(a, o->begin);
-    for (int layer = 0; layer < m->config.layers; layer++) point_layer(m, layer, o->grads + o->before[layer]);
+    float *outer = m->grad, **next = alloc_zero((size_t)m->config.layers, sizeof *next);
+    for (int i = 0; i < m->config.layers; i++) next[i] = o->grads + o->before[i];
+    for (int i = 0; i < m->n_weights; i++) {
+        float **at = layer_of(m, i) < 0 ? &outer : &next[layer_of(m, i)];
+        point(m, i, *at);
+        *at += grad_floats(&m->weights[i]);
+    }
+    free(next);
 }
 
 /* Backward has come to a layer. */

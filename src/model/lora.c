@@ -16,12 +16,6 @@
 
 #define PREFIX "base_model.model."
 
-static size_t aligned(const struct weight *w)
-{
-    size_t n = (size_t)w->rows * (size_t)w->cols;
-    return (n + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
-}
-
 bool lora_fits(const struct model *m, int i)
 {
     const struct placed *p = &m->placed[i];
@@ -67,7 +61,7 @@ static struct weight *add(struct lora *l, struct lora_weight what, const char *s
     *w = (struct weight){.name = alloc_str(name.p), .rows = rows, .cols = cols, .changes = 1};
     str_release(&name);
     l->placed[l->n++] = what;
-    l->n_floats += aligned(w);
+    l->n_floats += block_floats(w);
     return w;
 }
 
@@ -99,7 +93,7 @@ static void point(struct lora *l, float *block, bool grad)
 {
     for (int i = 0; i < l->n; i++) {
         *(grad ? &l->weights[i].grad : &l->weights[i].data) = block;
-        if (block) block += aligned(&l->weights[i]);
+        if (block) block += block_floats(&l->weights[i]);
     }
 }
 

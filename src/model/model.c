@@ -147,11 +147,10 @@ void model_layout(struct model *m)
 
 /* ---- numbers ------------------------------------------------------------------------------------------- */
 
-/* Its place in a block: none where it lies elsewhere. */
+/* Its place in the block: none where it lies elsewhere. */
 static size_t weight_floats(const struct weight *w)
 {
-    size_t n = w->stored ? 0 : (size_t)w->rows * (size_t)w->cols;
-    return (n + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
+    return w->stored ? 0 : block_floats(w);
 }
 
 static void point_weights(struct model *m, float *block)

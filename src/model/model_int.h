@@ -287,7 +287,11 @@ struct merged_view { /* the form of a matrix of a merged model (lora_merge.c) */
     const struct weight *w;
 };
 
-enum { ALIGN_FLOATS = 16 }; /* every weight starts on a multiple in its block */
+/* What a weight takes in a block of weights or gradients: each starts on a multiple of 16 floats. */
+static inline size_t block_floats(const struct weight *w)
+{
+    return ((size_t)w->rows * (size_t)w->cols + 15) / 16 * 16;
+}
 
 struct overlay {    /* gradients of layers among activations: grads.c */
     size_t *before; /* [layers + 1] floats of the layers before each; NULL: they lie with all others */

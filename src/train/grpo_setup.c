@@ -183,6 +183,12 @@ static int size_micro(struct grpo *g, long *rows, long *tokens, struct err *e)
 /* Putting a number aside and taking it costs about as much time as so many operations of products. */
 enum { KEPT_COST = 256 };
 
+static void drop_store(struct grpo *g)
+{
+    activations_free(g->store);
+    g->store = NULL;
+}
+
 /* What sampling may put aside for training, where that is wanted and gains. */
 static void open_store(struct grpo *g)
 {
@@ -195,9 +201,7 @@ static void open_store(struct grpo *g)
     double outer = (double)f->vocab * f->hidden * (f->tied ? 1 : 2), rows = 1 << 10;
     double operations = 2 * ((double)model_n_active(g->t->model) - outer);
     double numbers = (double)activations_bytes(g->store, (size_t)rows) / sizeof(float) / rows;
-    if (operations >= KEPT_COST * numbers) return;
-    activations_free(g->store);
-    g->store = NULL;
+    if (operations < KEPT_COST * numbers) drop_store(g);
 }
 
 static int take_buffers(struct grpo *g, struct err *e)
@@ -280,8 +284,7 @@ static void take_store(struct grpo *g)
             "reuse_activations: nothing is kept: gradient_checkpointing, lora_dropout, a mixture of experts "
             "rule it out, or no memory is left for one group");
     g->t->plan.kept = 0;
-    activations_free(g->store);
-    g->store = NULL;
+    drop_store(g);
 }
 
 int grpo_set_up(struct grpo *g, struct err *e)
@@ -325,7 +328,7 @@ int grpo_set_up(struct grpo *g, struct err *e)
 void grpo_release(struct grpo *g)
 {
     engine_free(g->engine);
-    activations_free(g->store);
+    drop_store(g);
     if (g->ref != g->t->model) model_free(g->ref);
     rollouts_release(&g->now);
     scorer_release(&g->scorer);

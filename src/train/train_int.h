@@ -55,10 +55,10 @@ struct micro {
     struct dropout dropout;
     bool drops;
     uint32_t *sequences; /* [max_spans] when there is either */
+    float *widths;       /* [max_spans] */
     /* Where a forward pass over these rows may be already (op.h); n_aside of them are told. NULL: nowhere. */
     struct activations *store;
     int *aside, n_aside; /* [max_rows] */
-    float *widths;       /* [max_spans] */
     /* Of a mixture of experts, and of layers that predict further: set once, for every microbatch. */
     struct moe_record *moe;                     /* NULL: nobody asks */
     int n_further;                              /* modules that are trained too; 0: none */
@@ -195,8 +195,8 @@ size_t plan_total(const struct plan *p);
 /* Of pages of files: they are in memory where there is room, and count as this process's, but a run that has
  * only the total needs no more. */
 size_t plan_files(const struct plan *p);
-size_t
-plan_resident(const struct plan *p); /* the total, they and what is kept: measured where there is room */
+/* The total, they and what is kept: what is measured where there is room. */
+size_t plan_resident(const struct plan *p);
 void plan_text(const struct plan *p, size_t limit, struct str *out);
 /* A line for each of the others that need less than the run, and no more than this; nothing if there is none.
  */

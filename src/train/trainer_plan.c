@@ -53,20 +53,23 @@ static const char *activations_row(const struct trainer *t)
     return names[t->checkpointing];
 }
 
+/* Do gradients lie over activations? Of those of layers the row counts nothing then: the pass does. */
+static void plan_overlay(struct trainer *t, bool on)
+{
+    model_overlay(t->model, on);
+    plan_change(&t->plan, plan_gradients, model_grad_bytes(t->model));
+}
+
 void trainer_plan_micro(struct trainer *t, const struct micro *largest)
 {
     struct plan *p = &t->plan;
     plan_add(p, "gradient sums over microbatches", grad_tree_bytes(t->model, t->max_micro));
-    model_overlay(t->model, t->max_micro == 1);
-    plan_change(p, plan_gradients, model_grad_bytes(t->model));
+    plan_overlay(t, t->max_micro == 1);
     size_t limit = plan_limit(t->conf), rest = plan_total(p);
     bool decided = t->settings.checkpoints != WHERE_NEEDED;
     size_t plain = t->settings.checkpoints == ALWAYS ? 0 : plan_micro(largest, t->model, false, true);
     t->checkpointing = decided ? t->settings.checkpoints == ALWAYS : rest + plain > limit / 2;
-    if (t->checkpointing) {
-        model_overlay(t->model, false);
-        plan_change(p, plan_gradients, model_grad_bytes(t->model));
-    }
+    if (t->checkpointing) plan_overlay(t, false);
     t->step_bytes = t->checkpointing ? plan_micro(largest, t->model, true, true) : plain;
     plan_add(p, activations_row(t), t->step_bytes);
 }

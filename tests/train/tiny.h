@@ -157,19 +157,24 @@ static inline void tiny_refused(const char *algo, const char *words, const char 
     if (!strstr(e.msg, part)) fail_msg("'%s' does not say '%s'", e.msg, part);
 }
 
-/* All records of DIR/RUN/metrics.jsonl. */
-static inline json_t *tiny_metrics(const char *run)
+/* All records of DIR/RUN/FILE. */
+static inline json_t *tiny_records(const char *run, const char *file)
 {
     struct err e = {0};
     struct jsonl in;
     json_t *all = json_array(), *record;
-    char *dir = tiny_path(run), *path = path_join(dir, "metrics.jsonl");
+    char *dir = tiny_path(run), *path = path_join(dir, file);
     if (jsonl_open(&in, path, &e)) fail_msg("%s", e.msg);
     while (jsonl_next(&in, &record, &e) == 1) json_array_append_new(all, record);
     jsonl_close(&in);
     free(dir);
     free(path);
     return all;
+}
+
+static inline json_t *tiny_metrics(const char *run)
+{
+    return tiny_records(run, "metrics.jsonl");
 }
 
 static inline double tiny_metric(const json_t *metrics, size_t step, const char *key)
