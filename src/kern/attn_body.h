@@ -16,6 +16,7 @@ enum {
 };
 _Static_assert(KERN_KEYS *(KERN_ATTN_MAX + 2 * ATTN_BACK_ROWS) <= KERN_SCRATCH, "scratch for K, V, P and dS");
 _Static_assert(ATTN_BATCH % SCORE_ROWS == 0 && ATTN_BATCH % MIX_ROWS == 0, "whole tiles");
+_Static_assert(MIX_FEW *MIX_FEW_VECS <= MIX_ROWS * MIX_VECS && MIX_VECS <= MIX_FEW_VECS, "sums of a tile");
 
 /* Constant rows for a tile; what is above `most` never comes and is not compiled. */
 #define ROWS_CASE(r, most, call)                                                                             \
@@ -140,7 +141,7 @@ INLINE void mix_step(struct mix_run *r, const struct mix *t, const int rows, con
 {
     UNROLL for (int line = 0; line < lines; line++, r->x += t->hd)
     {
-        vf xv[MIX_VECS];
+        vf xv[MIX_FEW_VECS];
         UNROLL for (int v = 0; v < vecs; v++) xv[v] = get(r->x + v * LANES, r->count);
         UNROLL for (int i = 0; i < rows; i++)
         {
@@ -172,6 +173,9 @@ INLINE void mix_tile(const struct mix *t, int d, const int rows, const int vecs,
 INLINE void mix_rows(const struct mix *t, const int rows)
 {
     int d = 0;
+    if (rows <= MIX_FEW)
+        for (; d + MIX_FEW_VECS * LANES <= t->hd; d += MIX_FEW_VECS * LANES)
+            mix_tile(t, d, rows, MIX_FEW_VECS, true);
     for (; d + MIX_VECS * LANES <= t->hd; d += MIX_VECS * LANES) mix_tile(t, d, rows, MIX_VECS, true);
     for (; d + LANES <= t->hd; d += LANES) mix_tile(t, d, rows, 1, true);
     if (d < t->hd) mix_tile(t, d, rows, 1, false);

@@ -26,6 +26,8 @@ enum {
     SCORE_FEW = 3, /* so few meet all keys at once */
     MIX_ROWS = 6,  /* x 2 vectors of a head */
     MIX_VECS = 2,
+    MIX_FEW = 3, /* so few take more of it at once, or too few sums would be under way */
+    MIX_FEW_VECS = 4,
     SPREAD_VECS = 2
 };
 

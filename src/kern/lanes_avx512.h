@@ -22,6 +22,8 @@ enum {
     SCORE_FEW = 6,
     MIX_ROWS = 6, /* x 2 vectors of a head */
     MIX_VECS = 2,
+    MIX_FEW = 0,
+    MIX_FEW_VECS = 2,
     SPREAD_VECS = 4
 };
 

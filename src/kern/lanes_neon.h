@@ -25,6 +25,8 @@ enum {
     SCORE_FEW = 2,
     MIX_ROWS = 6, /* x 4 vectors of a head */
     MIX_VECS = 4,
+    MIX_FEW = 0,
+    MIX_FEW_VECS = 4,
     SPREAD_VECS = 4
 };
 

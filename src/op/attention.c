@@ -26,36 +26,8 @@
 
 #include "base/check.h"
 #include "base/pool.h"
+#include "op/attention_plan.h"
 #include "op/op_int.h"
-
-enum {
-    ATTENTION_TILE = 64,  /* queries of one head worked on together: positions 64t..64t+63 */
-    ATTENTION_HEADS = 32, /* query heads of a unit: some threads' worth where many share one kv head */
-    ATTENTION_SHARE = 8   /* query heads that add into one set of gradient blocks, if there are more */
-};
-
-/* Queries first..first+n-1 of a span, query heads head..head+n_heads-1 of one kv head. */
-struct attention_unit {
-    int span, first, n, head, n_heads;
-};
-
-/* Units in runs of about equal cost: item i does units start[i]..start[i+1]-1. */
-struct attention_items {
-    int n;
-    int *start;
-};
-
-/* What follows from the batch alone: the same for all layers. */
-struct attention_plan {
-    int n_blocks; /* own blocks of all spans */
-    int *base;    /* [n_spans] index of the span's first own block */
-    int n_units;
-    struct attention_unit *units;
-    struct attention_items forward, backward;
-    int n_trees;     /* spans that share a root */
-    int *tree_start; /* [n_trees + 1] into */
-    int *tree_spans; /* [n_spans] spans by tree, in order */
-};
 
 struct attention_run {
     const struct batch *b;
@@ -83,138 +55,6 @@ struct attention_node {
     struct attention_run run;
     struct tensor *q, *k, *v;
 };
-
-/* ---- plan --------------------------------------------------------------------------------------------- */
-
-static int span_first_block(const struct span *s)
-{
-    return s->first_pos / KERN_KEYS;
-}
-
-static int span_end(const struct span *s)
-{
-    return s->first_pos + s->len;
-}
-
-static int span_own_blocks(const struct span *s)
-{
-    return (span_end(s) - 1) / KERN_KEYS + 1 - span_first_block(s);
-}
-
-static double span_cost(const struct span *s, int first, int n, const struct attn *a)
-{
-    double keys = s->first_pos + first + n * 0.5;
-    return n * ((a->window && keys > a->window ? a->window : keys) + KERN_KEYS);
-}
-
-static struct attention_items attention_group(struct tape *t, const double *cost, int n)
-{
-    double total = 0, sum = 0;
-    for (int i = 0; i < n; i++) total += cost[i];
-    struct attention_items items = {.start = tape_keep(t, ((size_t)n + 1) * sizeof(int))};
-    double share = total / work_items(total, n);
-    for (int i = 0; i < n; i++) {
-        if (sum == 0) items.start[items.n++] = i;
-        sum += cost[i];
-        if (sum >= share) sum = 0;
-    }
-    items.start[items.n] = n;
-    return items;
-}
-
-/* Forward units, the later (longer) tiles of a span first. */
-static void attention_plan_units(struct tape *t, struct attention_plan *p, const struct batch *b,
-                                 const struct attn *a)
-{
-    int n = 0, group = a->n_heads / a->n_kv, runs = (group + ATTENTION_HEADS - 1) / ATTENTION_HEADS;
-    for (int i = 0; i < b->n_spans; i++) {
-        const struct span *s = &b->spans[i];
-        n += ((span_end(s) - 1) / ATTENTION_TILE + 1 - s->first_pos / ATTENTION_TILE) * a->n_kv * runs;
-    }
-    p->n_units = n;
-    p->units = tape_keep(t, (size_t)n * sizeof *p->units);
-    double *cost = tape_keep(t, (size_t)n * sizeof *cost);
-    n = 0;
-    for (int i = 0; i < b->n_spans; i++) {
-        const struct span *s = &b->spans[i];
-        for (int end = span_end(s), from; end > s->first_pos; end = from) {
-            from = (end - 1) / ATTENTION_TILE * ATTENTION_TILE;
-            if (from < s->first_pos) from = s->first_pos;
-            for (int u = 0; u < a->n_kv * runs; u++, n++) {
-                int head = u % runs * ATTENTION_HEADS, left = group - head;
-                p->units[n] =
-                    (struct attention_unit){i, from - s->first_pos, end - from, u / runs * group + head,
-                                            left < ATTENTION_HEADS ? left : ATTENTION_HEADS};
-                cost[n] =
-                    span_cost(s, p->units[n].first, p->units[n].n, a) * (a->hd + a->vd) * p->units[n].n_heads;
-            }
-        }
-    }
-    p->forward = attention_group(t, cost, n);
-}
-
-/* How many sets of gradient blocks a kv head has. */
-static int attention_parts(const struct attn *a)
-{
-    int group = a->n_heads / a->n_kv;
-    return group <= ATTENTION_SHARE ? group : (group + ATTENTION_SHARE - 1) / ATTENTION_SHARE;
-}
-
-/* Trees of spans, and backward units (tree, part). */
-static void attention_plan_trees(struct tape *t, struct attention_plan *p, const struct batch *b,
-                                 const struct attn *a)
-{
-    int parts = attention_parts(a) * a->n_kv;
-    size_t n = (size_t)b->n_spans;
-    int *tree = tape_keep(t, n * sizeof(int)), *next = tape_keep(t, (n + 1) * sizeof(int));
-    p->tree_start = tape_keep(t, (n + 1) * sizeof(int));
-    p->tree_spans = tape_keep(t, n * sizeof(int));
-    memset(p->tree_start, 0, (n + 1) * sizeof(int));
-    for (int i = 0; i < b->n_spans; i++) {
-        tree[i] = b->spans[i].parent < 0 ? p->n_trees++ : tree[b->spans[i].parent];
-        p->tree_start[tree[i] + 1]++;
-    }
-    for (int i = 0; i < p->n_trees; i++) p->tree_start[i + 1] += p->tree_start[i];
-    memcpy(next, p->tree_start, n * sizeof(int));
-    double *cost = tape_keep(t, (size_t)p->n_trees * (size_t)parts * sizeof *cost);
-    for (int i = 0; i < p->n_trees * parts; i++) cost[i] = 0;
-    for (int i = 0; i < b->n_spans; i++) {
-        const struct span *s = &b->spans[i];
-        p->tree_spans[next[tree[i]]++] = i;
-        for (int k = 0; k < parts; k++)
-            cost[tree[i] * parts + k] +=
-                span_cost(s, 0, s->len, a) * (a->hd * 3 + a->vd * 2) * a->n_heads / parts;
-    }
-    p->backward = attention_group(t, cost, p->n_trees * parts);
-}
-
-static const struct attention_plan *attention_plan_for(struct tape *t, const struct batch *b,
-                                                       const struct attn *a)
-{
-    struct {
-        const struct batch *batch;
-        const struct span *spans;
-        int n_rows, n_spans, n_heads, n_kv, hd, vd, window, threads;
-    } key;
-    memset(&key, 0, sizeof key);
-    key.batch = b, key.spans = b->spans, key.n_rows = b->n_rows, key.n_spans = b->n_spans;
-    key.n_heads = a->n_heads, key.n_kv = a->n_kv, key.hd = a->hd, key.vd = a->vd, key.window = a->window;
-    key.threads = pool_threads();
-    static const char maker;
-    struct attention_plan *p = tape_memo_find(t, &maker, &key, sizeof key);
-    if (p) return p;
-    batch_check(b);
-    p = tape_keep(t, sizeof *p);
-    *p = (struct attention_plan){.base = tape_keep(t, (size_t)b->n_spans * sizeof(int))};
-    for (int i = 0; i < b->n_spans; i++) {
-        p->base[i] = p->n_blocks;
-        p->n_blocks += span_own_blocks(&b->spans[i]);
-    }
-    attention_plan_units(t, p, b, a);
-    if (!b->cache) attention_plan_trees(t, p, b, a);
-    tape_memo_add(t, &maker, &key, sizeof key, p);
-    return p;
-}
 
 /* ---- blocks ------------------------------------------------------------------------------------------- */
 
@@ -324,53 +164,118 @@ struct attention_queries {
     int span, row, head, n, pos, pos_step;
 };
 
-static void attention_queries(const struct attention_run *a, const struct attention_queries *u)
+/* What is kept of each query while blocks pass: largest score, sum, weighted values [n][vd]. */
+struct attention_state {
+    float *m, *l, *acc;
+};
+
+/* The state of n queries, in the thread's scratch. */
+static struct attention_state attention_begin(const struct attention_run *a, size_t n)
 {
-    size_t hd = (size_t)a->a.hd, vd = (size_t)a->a.vd, n = (size_t)u->n, heads = (size_t)a->a.n_heads;
-    size_t at = (size_t)u->row * heads + (size_t)u->head, step = u->pos_step ? heads : 1;
-    float *m = a->scratch + (size_t)pool_self() * a->scratch_step + block_values_scratch(a);
-    float *l = m + n, *acc = l + n;
-    int last = (u->pos + (u->n - 1) * u->pos_step) / KERN_KEYS;
-    for (size_t i = 0; i < n; i++) m[i] = -INFINITY;
-    memset(l, 0, (n + n * vd) * sizeof(float));
-    for (int block = attention_first_block(&a->a, u->pos); block <= last; block++) {
-        struct attention_sight s;
-        attention_look(&a->a, u->pos, u->pos_step, u->n, block, &s);
-        int from = s.from;
-        const float *kt = block_at(a, block_index(a, u->span, block), u->head / a->group);
-        struct kern_attn c = {.nq = s.to - from,
-                              .hd = a->a.hd,
-                              .vd = a->a.vd,
-                              .scale = a->a.scale,
-                              .q = a->q + (at + (size_t)from * step) * hd,
-                              .q_row = (ptrdiff_t)(step * hd),
-                              .kt = kt,
-                              .v = block_values(a, kt),
-                              .valid = s.valid + from,
-                              .m = m + from,
-                              .l = l + from,
-                              .acc = acc + (size_t)from * vd,
-                              .first = a->a.window ? s.first + from : NULL,
-                              .cap = a->a.cap};
-        counted_attn(&c);
-    }
-    for (size_t i = 0; i < n; i++) kern()->scale(a->o + (at + i * step) * vd, 1 / l[i], acc + i * vd, vd);
-    if (!a->lse) return;
-    kern()->log(l, l, n);
-    for (size_t i = 0; i < n; i++) a->lse[at + i * step] = m[i] + l[i];
+    struct attention_state s = {.m = a->scratch + (size_t)pool_self() * a->scratch_step +
+                                     block_values_scratch(a)};
+    s.l = s.m + n, s.acc = s.l + n;
+    for (size_t i = 0; i < n; i++) s.m[i] = -INFINITY;
+    memset(s.l, 0, (n + n * (size_t)a->a.vd) * sizeof(float));
+    return s;
 }
 
-static void attention_forward_unit(const struct attention_run *a, const struct attention_unit *unit)
+/* The state from query i on. */
+static struct attention_state attention_state_at(const struct attention_run *a,
+                                                 const struct attention_state *s, size_t i)
+{
+    return (struct attention_state){s->m + i, s->l + i, s->acc + i * (size_t)a->a.vd};
+}
+
+/* Queries q, q + q_row, .. and what they see of a block. */
+static void attention_block(const struct attention_run *a, const struct attention_state *state, int index,
+                            int head, struct kern_attn c)
+{
+    const float *kt = block_at(a, index, head / a->group);
+    c.hd = a->a.hd, c.vd = a->a.vd, c.scale = a->a.scale, c.cap = a->a.cap;
+    c.kt = kt, c.v = block_values(a, kt);
+    c.m = state->m, c.l = state->l, c.acc = state->acc;
+    counted_attn(&c);
+}
+
+/* From block `first` on, or the first that they see. */
+static void attention_queries(const struct attention_run *a, const struct attention_queries *u,
+                              const struct attention_state *state, int first)
+{
+    size_t hd = (size_t)a->a.hd, heads = (size_t)a->a.n_heads, step = u->pos_step ? heads : 1;
+    const float *q = a->q + ((size_t)u->row * heads + (size_t)u->head) * hd;
+    int last = (u->pos + (u->n - 1) * u->pos_step) / KERN_KEYS, seen = attention_first_block(&a->a, u->pos);
+    for (int block = first > seen ? first : seen; block <= last; block++) {
+        struct attention_sight s;
+        attention_look(&a->a, u->pos, u->pos_step, u->n, block, &s);
+        size_t from = (size_t)s.from;
+        struct attention_state at = attention_state_at(a, state, from);
+        attention_block(a, &at, block_index(a, u->span, block), u->head,
+                        (struct kern_attn){.nq = s.to - s.from,
+                                           .q = q + from * step * hd,
+                                           .q_row = (ptrdiff_t)(step * hd),
+                                           .valid = s.valid + from,
+                                           .first = a->a.window ? s.first + from : NULL});
+    }
+}
+
+static void attention_end(const struct attention_run *a, const struct attention_queries *u,
+                          const struct attention_state *s)
+{
+    size_t vd = (size_t)a->a.vd, n = (size_t)u->n, heads = (size_t)a->a.n_heads;
+    size_t at = (size_t)u->row * heads + (size_t)u->head, step = u->pos_step ? heads : 1;
+    for (size_t i = 0; i < n; i++)
+        kern()->scale(a->o + (at + i * step) * vd, 1 / s->l[i], s->acc + i * vd, vd);
+    if (!a->lse) return;
+    kern()->log(s->l, s->l, n);
+    for (size_t i = 0; i < n; i++) a->lse[at + i * step] = s->m[i] + s->l[i];
+}
+
+/* Queries of several rows, row by row, against the blocks that all of them see whole. */
+static void attention_shared(const struct attention_run *a, const struct attention_unit *unit,
+                             const struct attention_state *state)
+{
+    size_t hd = (size_t)a->a.hd, heads = (size_t)unit->n_heads, n = (size_t)unit->rows * heads;
+    float *q = state->acc + n * (size_t)a->a.vd;
+    int valid[ATTENTION_TILE];
+    for (size_t i = 0; i < n; i++) {
+        size_t row = (size_t)a->b->spans[unit->span].row + i / heads;
+        size_t head = (size_t)unit->head + i % heads;
+        memcpy(q + i * hd, a->q + (row * (size_t)a->a.n_heads + head) * hd, hd * sizeof(float));
+        valid[i] = KERN_KEYS;
+    }
+    for (int block = 0; block < unit->shared; block++)
+        attention_block(a, state, block_index(a, unit->span, block), unit->head,
+                        (struct kern_attn){.nq = (int)n, .q = q, .q_row = (ptrdiff_t)hd, .valid = valid});
+}
+
+/* The heads of siblings or of one row: blocks that they share with all at once, the others row by row. */
+static void attention_rows(const struct attention_run *a, const struct attention_unit *unit)
+{
+    size_t heads = (size_t)unit->n_heads;
+    struct attention_state all = attention_begin(a, (size_t)unit->rows * heads);
+    if (unit->shared) attention_shared(a, unit, &all);
+    for (int r = 0; r < unit->rows; r++) {
+        const struct span *s = &a->b->spans[unit->span + r];
+        struct attention_queries u = {unit->span + r, s->row + unit->first,       unit->head,
+                                      unit->n_heads,  s->first_pos + unit->first, 0};
+        struct attention_state own = attention_state_at(a, &all, (size_t)r * heads);
+        attention_queries(a, &u, &own, unit->shared);
+        attention_end(a, &u, &own);
+    }
+}
+
+/* The heads of several rows of a span, one after the other. */
+static void attention_heads(const struct attention_run *a, const struct attention_unit *unit)
 {
     const struct span *s = &a->b->spans[unit->span];
-    struct attention_queries u = {unit->span,    s->row + unit->first,       unit->head,
-                                  unit->n_heads, s->first_pos + unit->first, 0};
-    if (unit->n == 1) {
-        attention_queries(a, &u);
-        return;
+    for (int head = unit->head; head < unit->head + unit->n_heads; head++) {
+        struct attention_queries u = {unit->span, s->row + unit->first,       head,
+                                      unit->n,    s->first_pos + unit->first, 1};
+        struct attention_state state = attention_begin(a, (size_t)unit->n);
+        attention_queries(a, &u, &state, 0);
+        attention_end(a, &u, &state);
     }
-    u.n = unit->n, u.pos_step = 1;
-    for (; u.head < unit->head + unit->n_heads; u.head++) attention_queries(a, &u);
 }
 
 static void attention_forward_item(void *ctx, int item)
@@ -378,7 +283,7 @@ static void attention_forward_item(void *ctx, int item)
     const struct attention_run *a = ctx;
     const struct attention_plan *p = a->plan;
     for (int i = p->forward.start[item]; i < p->forward.start[item + 1]; i++)
-        attention_forward_unit(a, &p->units[i]);
+        (p->units[i].n == 1 ? attention_rows : attention_heads)(a, &p->units[i]);
 }
 
 /* Where the blocks are: in the cache, or in scratch. */
@@ -401,7 +306,8 @@ static void attention_forward(struct tape *t, struct attention_run *a)
 {
     struct arena_mark mark = arena_here(tape_arena(t));
     attention_blocks(t, a);
-    a->scratch_step = block_values_scratch(a) + (size_t)ATTENTION_TILE * ((size_t)a->a.vd + 2);
+    a->scratch_step =
+        block_values_scratch(a) + (size_t)ATTENTION_TILE * ((size_t)a->a.vd + (size_t)a->a.hd + 2);
     a->scratch = tape_floats(t, a->scratch_step * (size_t)pool_threads());
     if (!tape_idle(t)) {
         attention_store_all(a);

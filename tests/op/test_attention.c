@@ -207,6 +207,62 @@ static void cache_in_any_pieces_gives_the_bits_of_the_whole(void **state)
     }
 }
 
+enum { SIBLINGS = 12, SIBLING_BLOCKS = 8 };
+
+/* Tables of sequence 0 that begin with the same blocks, `shared` of them, and go on in blocks of their own;
+ * the last but one shares one block less, the last none. */
+static void sibling_tables(int tables[SIBLINGS][SIBLING_BLOCKS], int shared)
+{
+    int next = shared;
+    for (int s = 0; s < SIBLINGS; s++) {
+        int same = s == SIBLINGS - 1 ? 0 : s == SIBLINGS - 2 ? shared - 1 : shared;
+        for (int i = 0; i < SIBLING_BLOCKS; i++) tables[s][i] = i < same ? i : next++;
+    }
+}
+
+static void siblings_case(struct bench *w, const float *want, int shared)
+{
+    int tables[SIBLINGS][SIBLING_BLOCKS], n_blocks = SIBLINGS * SIBLING_BLOCKS + shared;
+    sibling_tables(tables, shared);
+    struct kv_cache *cache = kv_cache_new(LAYERS, w->s.kv, 2 * w->s.hd, n_blocks, NULL);
+    size_t floats = kv_cache_bytes(LAYERS, w->s.kv, 2 * w->s.hd, n_blocks) / sizeof(float);
+    for (size_t i = 0; i < floats; i++) cache->data[i] = NAN;
+    struct span spans[SIBLINGS];
+    struct piece pieces[SIBLINGS];
+    struct batch b = {.n_rows = SIBLINGS, .n_spans = SIBLINGS, .spans = spans, .cache = cache};
+    size_t cols = (size_t)w->s.heads * (size_t)w->s.hd;
+    for (int s = 0; s < SIBLINGS; s++) {
+        /* All before a last position that differs; what they share is written over with the same numbers. */
+        int n = shared * KERN_KEYS + s * (w->s.len - 1 - shared * KERN_KEYS) / (SIBLINGS - 1);
+        struct span span = {0, n, 0, -1, tables[s]};
+        struct batch before = {.n_rows = n, .n_spans = 1, .spans = &span, .cache = cache};
+        pass(w, &before, &(struct piece){0, 0, n}, false);
+        spans[s] = (struct span){s, 1, n, -1, tables[s]};
+        pieces[s] = (struct piece){0, n, 1};
+    }
+    struct tensor *y = pass(w, &b, pieces, false);
+    for (size_t s = 0; s < SIBLINGS; s++)
+        assert_rows(w, want + (size_t)pieces[s].from * cols, y->data + s * cols, 1, "siblings");
+    kv_cache_free(cache);
+}
+
+static void rows_that_share_blocks_give_the_bits_of_the_whole(void **state)
+{
+    (void)state;
+    for (int threads = 1; threads <= 2; threads++) {
+        pool_start(threads);
+        for (int c = 0; c < N_SHAPES; c++) {
+            struct bench w;
+            bench_make(&w, &shapes[c]);
+            float *want = whole(&w);
+            for (int shared = 1; shared * KERN_KEYS < w.s.len; shared++) siblings_case(&w, want, shared);
+            free(want);
+            bench_release(&w);
+        }
+        pool_stop();
+    }
+}
+
 /* Decoding costs what the window costs: blocks before it hold NaN here, and no query meets them. */
 static void blocks_before_the_window_are_not_read(void **state)
 {
@@ -417,6 +473,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(result_is_that_of_a_softmax_in_double_precision),
         cmocka_unit_test(cache_in_any_pieces_gives_the_bits_of_the_whole),
+        cmocka_unit_test(rows_that_share_blocks_give_the_bits_of_the_whole),
         cmocka_unit_test(blocks_before_the_window_are_not_read),
         cmocka_unit_test(chains_of_spans_give_the_bits_of_the_whole),
         cmocka_unit_test(shared_prompt_collects_the_gradients_of_its_branches),
