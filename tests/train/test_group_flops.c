@@ -141,21 +141,15 @@ static double run(int length, int steps, const char *more)
 /* Of the completions of the last run. */
 static void read_lengths(int *lengths, int most)
 {
-    struct err e = {0};
-    struct jsonl in;
-    json_t *record;
-    int n = 0;
-    char *path = tiny_path("run/completions/completions_00001.jsonl");
-    if (jsonl_open(&in, path, &e)) fail_msg("%s", e.msg);
-    for (; jsonl_next(&in, &record, &e) == 1; n++) {
-        assert_in_range(n, 0, GROUP - 1);
-        lengths[n] = (int)json_integer_value(json_object_get(record, "tokens"));
-        assert_in_range(lengths[n], most / 2, most);
-        json_decref(record);
+    json_t *records = tiny_records("run", "completions/completions_00001.jsonl"), *record;
+    size_t i;
+    assert_int_equal(json_array_size(records), GROUP);
+    json_array_foreach(records, i, record)
+    {
+        lengths[i] = (int)json_integer_value(json_object_get(record, "tokens"));
+        assert_in_range(lengths[i], most / 2, most);
     }
-    jsonl_close(&in);
-    assert_int_equal(n, GROUP);
-    free(path);
+    json_decref(records);
 }
 
 static void a_group_costs_one_prompt_and_its_completions(void **state)
