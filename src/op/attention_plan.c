@@ -78,13 +78,13 @@ static void attention_add_units(struct attention_plan *p, const struct batch *b,
                                 struct attention_unit u, double *cost)
 {
     int group = a->n_heads / a->n_kv;
-    double queries = 0;
-    for (int r = 0; r < u.rows; r++) queries += span_cost(&b->spans[u.span + r], u.first, u.n, a);
+    double pairs = 0; /* of queries and keys */
+    for (int r = 0; r < u.rows; r++) pairs += span_cost(&b->spans[u.span + r], u.first, u.n, a);
     for (int kv = 0; kv < a->n_kv; kv++)
         for (int head = 0; head < group; head += ATTENTION_HEADS) {
             u.head = kv * group + head;
             u.n_heads = group - head < ATTENTION_HEADS ? group - head : ATTENTION_HEADS;
-            cost[p->n_units] = queries * (a->hd + a->vd) * u.n_heads;
+            cost[p->n_units] = pairs * (a->hd + a->vd) * u.n_heads;
             p->units[p->n_units++] = u;
         }
 }
