@@ -161,12 +161,36 @@ static void result_is_that_of_a_softmax_in_double_precision(void **state)
     if (!(worst < 5e-6)) fail_msg("largest error %g", worst);
 }
 
+/* A cache of so many blocks, full of NaN. */
+static struct kv_cache *poisoned_cache(const struct bench *w, int n_blocks)
+{
+    struct kv_cache *cache = kv_cache_new(LAYERS, w->s.kv, 2 * w->s.hd, n_blocks, NULL);
+    size_t n = kv_cache_bytes(LAYERS, w->s.kv, 2 * w->s.hd, n_blocks) / sizeof(float);
+    for (size_t i = 0; i < n; i++) cache->data[i] = NAN;
+    return cache;
+}
+
+/* On one thread and on two, each shape with the result of its whole sequence. */
+static void for_all_shapes(void (*check)(struct bench *w, const float *want))
+{
+    for (int threads = 1; threads <= 2; threads++) {
+        pool_start(threads);
+        for (int c = 0; c < N_SHAPES; c++) {
+            struct bench w;
+            bench_make(&w, &shapes[c]);
+            float *want = whole(&w);
+            check(&w, want);
+            free(want);
+            bench_release(&w);
+        }
+        pool_stop();
+    }
+}
+
 /* Cache mode: pieces of the given sizes (0 ends), beside a second sequence that grows too. */
 static void through_cache(struct bench *w, const float *want, const int *sizes, const char *how)
 {
-    struct kv_cache *cache = kv_cache_new(LAYERS, w->s.kv, 2 * w->s.hd, BLOCKS, NULL);
-    size_t n = kv_cache_bytes(LAYERS, w->s.kv, 2 * w->s.hd, BLOCKS) / sizeof(float);
-    for (size_t i = 0; i < n; i++) cache->data[i] = NAN;
+    struct kv_cache *cache = poisoned_cache(w, BLOCKS);
     int tables[2][BLOCKS / 2];
     for (int i = 0; i < BLOCKS; i++) tables[i % 2][i / 2] = (i * 7 + 3) % BLOCKS;
     size_t cols = (size_t)w->s.heads * (size_t)w->s.hd;
@@ -180,31 +204,24 @@ static void through_cache(struct bench *w, const float *want, const int *sizes, 
     kv_cache_free(cache);
 }
 
+static void pieces_case(struct bench *w, const float *want)
+{
+    static uint32_t at;
+    int sizes[ROWS_MAX + 1] = {0};
+    for (int i = 0; i < w->s.len; i++) sizes[i] = 1;
+    through_cache(w, want, sizes, "token by token");
+    for (int round = 0; round < 4; round++) {
+        int n = 0;
+        for (int left = w->s.len; left; left -= sizes[n++]) sizes[n] = 1 + draw(&at, left < 70 ? left : 70);
+        sizes[n] = 0;
+        through_cache(w, want, sizes, "in pieces");
+    }
+}
+
 static void cache_in_any_pieces_gives_the_bits_of_the_whole(void **state)
 {
     (void)state;
-    uint32_t at = 0;
-    for (int threads = 1; threads <= 2; threads++) {
-        pool_start(threads);
-        for (int c = 0; c < N_SHAPES; c++) {
-            struct bench w;
-            bench_make(&w, &shapes[c]);
-            float *want = whole(&w);
-            int sizes[ROWS_MAX + 1] = {0};
-            for (int i = 0; i < w.s.len; i++) sizes[i] = 1;
-            through_cache(&w, want, sizes, "token by token");
-            for (int round = 0; round < 4; round++) {
-                int n = 0;
-                for (int left = w.s.len; left; left -= sizes[n++])
-                    sizes[n] = 1 + draw(&at, left < 70 ? left : 70);
-                sizes[n] = 0;
-                through_cache(&w, want, sizes, "in pieces");
-            }
-            free(want);
-            bench_release(&w);
-        }
-        pool_stop();
-    }
+    for_all_shapes(pieces_case);
 }
 
 enum { SIBLINGS = 12, SIBLING_BLOCKS = 8 };
@@ -222,11 +239,9 @@ static void sibling_tables(int tables[SIBLINGS][SIBLING_BLOCKS], int shared)
 
 static void siblings_case(struct bench *w, const float *want, int shared)
 {
-    int tables[SIBLINGS][SIBLING_BLOCKS], n_blocks = SIBLINGS * SIBLING_BLOCKS + shared;
+    int tables[SIBLINGS][SIBLING_BLOCKS];
     sibling_tables(tables, shared);
-    struct kv_cache *cache = kv_cache_new(LAYERS, w->s.kv, 2 * w->s.hd, n_blocks, NULL);
-    size_t floats = kv_cache_bytes(LAYERS, w->s.kv, 2 * w->s.hd, n_blocks) / sizeof(float);
-    for (size_t i = 0; i < floats; i++) cache->data[i] = NAN;
+    struct kv_cache *cache = poisoned_cache(w, SIBLINGS * SIBLING_BLOCKS + shared);
     struct span spans[SIBLINGS];
     struct piece pieces[SIBLINGS];
     struct batch b = {.n_rows = SIBLINGS, .n_spans = SIBLINGS, .spans = spans, .cache = cache};
@@ -246,21 +261,15 @@ static void siblings_case(struct bench *w, const float *want, int shared)
     kv_cache_free(cache);
 }
 
+static void siblings_cases(struct bench *w, const float *want)
+{
+    for (int shared = 1; shared * KERN_KEYS < w->s.len; shared++) siblings_case(w, want, shared);
+}
+
 static void rows_that_share_blocks_give_the_bits_of_the_whole(void **state)
 {
     (void)state;
-    for (int threads = 1; threads <= 2; threads++) {
-        pool_start(threads);
-        for (int c = 0; c < N_SHAPES; c++) {
-            struct bench w;
-            bench_make(&w, &shapes[c]);
-            float *want = whole(&w);
-            for (int shared = 1; shared * KERN_KEYS < w.s.len; shared++) siblings_case(&w, want, shared);
-            free(want);
-            bench_release(&w);
-        }
-        pool_stop();
-    }
+    for_all_shapes(siblings_cases);
 }
 
 /* Decoding costs what the window costs: blocks before it hold NaN here, and no query meets them. */
@@ -274,9 +283,7 @@ static void blocks_before_the_window_are_not_read(void **state)
         if (w.s.window && before > 0) {
             float *want = whole(&w);
             size_t cols = (size_t)w.s.heads * (size_t)w.s.hd;
-            struct kv_cache *cache = kv_cache_new(LAYERS, w.s.kv, 2 * w.s.hd, BLOCKS, NULL);
-            size_t floats = kv_cache_bytes(LAYERS, w.s.kv, 2 * w.s.hd, BLOCKS) / sizeof(float);
-            for (size_t i = 0; i < floats; i++) cache->data[i] = NAN;
+            struct kv_cache *cache = poisoned_cache(&w, BLOCKS);
             int table[BLOCKS];
             for (int i = 0; i < BLOCKS; i++) table[i] = i;
             /* The keys from there on; then the last token once more, whose window they cover. */
