@@ -185,6 +185,14 @@ static bool wanted(const struct steps *b, int i)
     return run.n_wanted == 0 && strncmp(b->work(i), "growth", strlen("growth")) != 0;
 }
 
+static bool any_wanted(void)
+{
+    for (int b = 0; b < N_KINDS; b++)
+        for (int i = 0; i < kinds[b]->n_works; i++)
+            if (wanted(kinds[b], i)) return true;
+    return false;
+}
+
 static int usage(void)
 {
     fputs("usage: openr1_steps [--cpu] [--json] [--list] [--repeats N] [--models DIR] [KIND or KIND/WORK "
@@ -215,6 +223,10 @@ int main(int argc, char **argv)
     if (run.repeats < 1) return usage();
     run.wanted = argv + at;
     run.n_wanted = argc - at;
+    if (!any_wanted()) {
+        fputs("openr1_steps: no work has such a name; --list tells all\n", stderr);
+        return 2;
+    }
     for (int b = 0; b < N_KINDS; b++)
         for (int i = 0; i < kinds[b]->n_works; i++) {
             bool show = wanted(kinds[b], i);

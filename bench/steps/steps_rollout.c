@@ -30,6 +30,7 @@ static const struct work {
     {"demo 64 x 8", DEMO, 64, 8, 16, 20, 1},
     {"smollm2-135m 4 x 8", steps_smollm2, 4, 8, 128, 33, 1},
     {"smollm2-135m 4 x 8, top_p 0.95", steps_smollm2, 4, 8, 128, 33, 0.95F},
+    {"smollm2-135m 8 x 8, 256 tokens", steps_smollm2, 8, 8, 128, 256, 1},
 };
 
 enum { ROLLOUT_TOKENS_MAX = 1 << 14 };
