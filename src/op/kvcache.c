@@ -2,8 +2,8 @@
  *
  *   data + ((block * n_layers + layer) * n_kv + head) * width * KERN_KEYS
  *
- * All of a block lies together, so that copying one for a branch is one move. The memory is asked for zeroed
- * and touched only where blocks are used.
+ * All of a block lies together, so that copying one for a branch is one move. The memory is touched only
+ * where blocks are used, and no result comes from a place that no row was put to.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -29,9 +29,8 @@ struct kv_cache *kv_cache_new(int n_layers, int n_kv, int width, int n_blocks, s
     *c = (struct kv_cache){.n_layers = n_layers, .n_kv = n_kv, .width = width, .n_blocks = n_blocks};
     size_t bytes = kv_cache_bytes(n_layers, n_kv, width, n_blocks);
     void *p = NULL;
-    /* calloc leaves the pages of unused blocks untouched; 64 extra bytes to align. */
     if (bytes / (size_t)n_blocks == block_floats(n_layers, n_kv, width) * sizeof(float))
-        p = calloc(1, bytes + 64);
+        p = alloc_large_try(bytes);
     if (!p) {
         err_set(
             e,
@@ -41,15 +40,14 @@ struct kv_cache *kv_cache_new(int n_layers, int n_kv, int width, int n_blocks, s
         free(c);
         return NULL;
     }
-    c->memory = p;
-    c->data = (float *)(((uintptr_t)p + 63) & ~(uintptr_t)63);
+    c->data = p;
     return c;
 }
 
 void kv_cache_free(struct kv_cache *c)
 {
     if (!c) return;
-    free(c->memory);
+    free(c->data);
     free(c);
 }
 

@@ -159,7 +159,6 @@ void batch_check(const struct batch *b);
 struct kv_cache {
     int n_layers, n_kv, width, n_blocks;
     float *data;
-    void *memory; /* what data lies in */
 };
 struct kv_cache *kv_cache_new(int n_layers, int n_kv, int width, int n_blocks, struct err *e);
 void kv_cache_free(struct kv_cache *c);
