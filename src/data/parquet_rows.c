@@ -45,7 +45,7 @@ static const char *column_name(const struct pq_file *f, int column, char name[st
         const struct pq_node *node = &f->nodes[i];
         if (node->end <= leaf || n + node->n_name + 2 > NAME_MAX_BYTES) continue;
         if (n) name[n++] = '.';
-        memcpy(name + n, node->name, node->n_name);
+        if (node->n_name) memcpy(name + n, node->name, node->n_name); /* a nameless one has no text at all */
         n += node->n_name;
     }
     name[n] = 0;

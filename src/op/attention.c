@@ -510,9 +510,10 @@ static void attention_check(struct tensor *qkv[3], const struct batch *b, const 
     CHECK(a->window >= 0 && a->cap >= 0, "window %d, cap %g", a->window, (double)a->cap);
     CHECK(qkv[2] || a->vd <= a->hd, "values of %d columns in keys of %d", a->vd, a->hd);
     for (int i = 0; i < 3 && qkv[i]; i++) {
+        const struct tensor *x = qkv[i];
         int cols = (i ? a->n_kv : a->n_heads) * (i < 2 ? a->hd : a->vd);
-        CHECK(qkv[i]->rows == b->n_rows && qkv[i]->cols == cols, "%c is [%d, %d], expected [%d, %d]",
-              "qkv"[i], qkv[i] -> rows, qkv[i] -> cols, b -> n_rows, cols);
+        CHECK(x->rows == b->n_rows && x->cols == cols, "input %d is [%d, %d], expected [%d, %d]", i, x->rows,
+              x->cols, b->n_rows, cols);
     }
     const struct kv_cache *c = b->cache;
     CHECK(!c || (c->n_kv == a->n_kv && c->width == width && a->layer >= 0 && a->layer < c->n_layers),

@@ -155,7 +155,8 @@ void batch_check(const struct batch *b);
 
 /* Keys and values of all layers in blocks of KERN_KEYS positions. Block layout, per layer and kv head: K
  * transposed [hd][KERN_KEYS], then V [KERN_KEYS][vd], just what the attention kernel reads; a latent
- * attention's block is K alone. width: floats of one position and kv head, hd + vd or hd. */
+ * attention's block is K alone. width: floats of one position and kv head, hd + vd or hd. Memory that nothing
+ * was put to is unset. */
 struct kv_cache {
     int n_layers, n_kv, width, n_blocks;
     float *data;
