@@ -351,7 +351,6 @@ static void gemm_copy_tiles(float *to, const struct gemm_tile *t, int m, int k)
     int whole = t->a_row != 1 ? 0 : m % GEMM_ROWS == 0 ? m : (m / GEMM_ROWS - 1) * GEMM_ROWS;
     for (int i = 0; i < k; i++, a += t->a_col) {
         int from = 0;
-        for (int c = 0; c < m; c += 16) __builtin_prefetch(a + c + 32 * t->a_col);
         for (; from < whole; from += GEMM_ROWS)
             memcpy(to + from * k + i * GEMM_ROWS, a + from, GEMM_ROWS * sizeof(float));
         for (int rows; from < m; from += rows) {

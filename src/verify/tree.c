@@ -1,4 +1,5 @@
 /* tree.c: nodes, the work that owns them, and what can be asked of a tree without computing. */
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,8 +10,30 @@
 
 /* ---- work --------------------------------------------------------------------------------------------- */
 
+/* FLINT keeps what a thread has used for its next numbers; a thread that ends gives it back. */
+static pthread_key_t numbers_kept;
+
+static void numbers_give_back(void *mark)
+{
+    (void)mark;
+    flint_cleanup();
+}
+
+static void numbers_key_make(void)
+{
+    CHECK(pthread_key_create(&numbers_kept, numbers_give_back) == 0, "no key for a thread's numbers is left");
+}
+
+static void numbers_begin(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, numbers_key_make);
+    pthread_setspecific(numbers_kept, &numbers_kept);
+}
+
 void work_init(struct work *w, const struct verify_params *p)
 {
+    numbers_begin();
     *w = (struct work){.p = p};
     arena_init(&w->arena, WORK_BYTES_MAX);
 }
