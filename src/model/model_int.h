@@ -298,8 +298,8 @@ struct overlay {    /* gradients of layers among activations: grads.c */
     size_t begin;   /* where in step memory */
     float *grads;   /* there, once it is; before, plans learn `begin` */
 };
-/* Layer i was run by a pass that records. */
-void overlay_layer(struct model *m, struct tape *t, int i);
+/* A layer was run by a pass that records. */
+void overlay_layer(struct model *m, struct tape *t, int layer);
 void model_drop_grads(struct model *m);
 
 struct model {
