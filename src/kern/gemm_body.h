@@ -348,17 +348,16 @@ static int gemm_rows(int m)
 static void gemm_copy_tiles(float *to, const struct gemm_tile *t, int m, int k)
 {
     const float *a = t->a;
-    int whole = t->a_row != 1 ? 0 : m % GEMM_ROWS == 0 ? m : (m / GEMM_ROWS - 1) * GEMM_ROWS;
+    /* gemm_rows divides the last two tiles evenly, unless all are whole. */
+    int even = m % GEMM_ROWS == 0 || m < GEMM_ROWS ? 0 : GEMM_ROWS;
+    int whole = t->a_row == 1 ? m / GEMM_ROWS * GEMM_ROWS - even : 0;
     for (int i = 0; i < k; i++, a += t->a_col) {
         int from = 0;
         for (; from < whole; from += GEMM_ROWS)
             memcpy(to + from * k + i * GEMM_ROWS, a + from, GEMM_ROWS * sizeof(float));
         for (int rows; from < m; from += rows) {
             rows = gemm_rows(m - from);
-            float *tile = to + from * k + i * rows;
-            int j = 0;
-            for (; t->a_row == 1 && j + 4 <= rows; j += 4) memcpy(tile + j, a + from + j, 4 * sizeof(float));
-            for (; j < rows; j++) tile[j] = a[(from + j) * t->a_row];
+            for (int j = 0; j < rows; j++) to[from * k + i * rows + j] = a[(from + j) * t->a_row];
         }
     }
 }

@@ -512,7 +512,8 @@ static void attention_check(struct tensor *qkv[3], const struct batch *b, const 
     for (int i = 0; i < 3 && qkv[i]; i++) {
         const struct tensor *x = qkv[i];
         int cols = (i ? a->n_kv : a->n_heads) * (i < 2 ? a->hd : a->vd);
-        CHECK(x->rows == b->n_rows && x->cols == cols, "input %d is [%d, %d], expected [%d, %d]", i, x->rows,
+        const char name = "qkv"[i];
+        CHECK(x->rows == b->n_rows && x->cols == cols, "%c is [%d, %d], expected [%d, %d]", name, x->rows,
               x->cols, b->n_rows, cols);
     }
     const struct kv_cache *c = b->cache;
